@@ -1,0 +1,33 @@
+import { AssayError } from './errors.ts'
+
+const STANDARD = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/** RFC 4648 §4 base64 with padding. */
+export function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (let at = 0; at < bytes.length; at += 0x8000) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000))
+  }
+  return btoa(binary)
+}
+
+/** Strict inverse of `toBase64`. @throws AssayError `malformed` | `non_canonical` */
+export function fromBase64(text: string): Uint8Array {
+  if (!STANDARD.test(text)) throw new AssayError('The text is not padded base64.', { code: 'malformed' })
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  if (toBase64(bytes) !== text) throw new AssayError('The base64 has stray bits.', { code: 'non_canonical' })
+  return bytes
+}
+
+/** RFC 4648 §5 base64url without padding. */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+/** Strict inverse of `toBase64Url`. @throws AssayError `malformed` | `non_canonical` */
+export function fromBase64Url(text: string): Uint8Array {
+  if (!/^[A-Za-z0-9_-]*$/.test(text))
+    throw new AssayError('The text is not base64url.', { code: 'malformed' })
+  const padded = text.replaceAll('-', '+').replaceAll('_', '/')
+  return fromBase64(padded + '='.repeat((4 - (padded.length % 4)) % 4))
+}

@@ -1,0 +1,183 @@
+import type { Address, Hex } from 'viem'
+import { fromBase64, toBase64 } from './base64.ts'
+import type { BatchHeader, InclusionProof } from './batch.ts'
+import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
+import { AssayError } from './errors.ts'
+import type { HttpRequestBytes, HttpResponseBytes } from './http.ts'
+import { type ModelManifest, manifestFromJson, manifestToJson } from './manifest.ts'
+import { MAX_PROOF_DEPTH, type Sibling } from './merkleSum.ts'
+import type { SignedReceipt } from './receipt.ts'
+import { receiptFromJson, receiptToJson } from './receiptJson.ts'
+import { requestAuthFromJson, requestAuthToJson, type SignedRequestAuth } from './requestAuth.ts'
+import {
+  readAddress,
+  readArray,
+  readBoolean,
+  readBytes,
+  readObject,
+  readSmallUint,
+  readString,
+  readUint,
+} from './schema.ts'
+
+export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024
+
+/** Attestation evidence behind a signing key (docs/spec.md §8). */
+export type Evidence = { kind: string; document: Uint8Array; tlsKeyHash: Hex; hpkeKeyHash: Hex }
+export type Inclusion = BatchHeader & { batchId: Hex } & InclusionProof
+
+/** Everything a stranger needs, beside an RPC, to check one answer (docs/spec.md §8). */
+export type Bundle = SignedReceipt & {
+  request: HttpRequestBytes
+  response: HttpResponseBytes
+  requestAuth?: SignedRequestAuth | undefined
+  inclusion?: Inclusion | undefined
+  evidence?: Evidence | undefined
+  model?: ModelManifest | undefined
+}
+
+function siblingToJson(sibling: Sibling): { [name: string]: Json } {
+  return {
+    hash: sibling.hash,
+    sum: sibling.sum.toString(),
+    count: sibling.count.toString(),
+    left: sibling.left,
+  }
+}
+
+function siblingsFromJson(value: Json | undefined, where: string): Sibling[] {
+  return readArray(value, where, MAX_PROOF_DEPTH).map((entry, at) => {
+    const place = `${where}[${at}]`
+    const sibling = readObject(entry, place, ['hash', 'sum', 'count', 'left'])
+    return {
+      hash: readBytes(sibling.hash, `${place}.hash`, 32),
+      sum: readUint(sibling.sum, `${place}.sum`, 128),
+      count: readUint(sibling.count, `${place}.count`, 64),
+      left: readBoolean(sibling.left, `${place}.left`),
+    }
+  })
+}
+
+export function inclusionToJson(inclusion: Inclusion): { [name: string]: Json } {
+  return {
+    batchId: inclusion.batchId,
+    committer: inclusion.committer.toLowerCase(),
+    height: inclusion.height.toString(),
+    root: inclusion.root,
+    sum: inclusion.sum.toString(),
+    count: inclusion.count.toString(),
+    dataHash: inclusion.dataHash,
+    leafSiblings: inclusion.leafSiblings.map(siblingToJson),
+    rowSiblings: inclusion.rowSiblings.map(siblingToJson),
+  }
+}
+
+/** @throws AssayError `malformed` */
+export function inclusionFromJson(value: Json | undefined, where = 'inclusion'): Inclusion {
+  const members = readObject(value, where, [
+    'batchId',
+    'committer',
+    'height',
+    'root',
+    'sum',
+    'count',
+    'dataHash',
+    'leafSiblings',
+    'rowSiblings',
+  ])
+  return {
+    batchId: readBytes(members.batchId, `${where}.batchId`, 32),
+    committer: readAddress(members.committer, `${where}.committer`) as Address,
+    height: readUint(members.height, `${where}.height`, 64),
+    root: readBytes(members.root, `${where}.root`, 32),
+    sum: readUint(members.sum, `${where}.sum`, 128),
+    count: readUint(members.count, `${where}.count`, 64),
+    dataHash: readBytes(members.dataHash, `${where}.dataHash`, 32),
+    leafSiblings: siblingsFromJson(members.leafSiblings, `${where}.leafSiblings`),
+    rowSiblings: siblingsFromJson(members.rowSiblings, `${where}.rowSiblings`),
+  }
+}
+
+export function evidenceToJson(evidence: Evidence): { [name: string]: Json } {
+  return {
+    kind: evidence.kind,
+    document: toBase64(evidence.document),
+    tlsKeyHash: evidence.tlsKeyHash,
+    hpkeKeyHash: evidence.hpkeKeyHash,
+  }
+}
+
+/** @throws AssayError `malformed` */
+export function evidenceFromJson(value: Json | undefined, where = 'evidence'): Evidence {
+  const members = readObject(value, where, ['kind', 'document', 'tlsKeyHash', 'hpkeKeyHash'])
+  return {
+    kind: readString(members.kind, `${where}.kind`, 32),
+    document: fromBase64(readString(members.document, `${where}.document`, 256 * 1024)),
+    tlsKeyHash: readBytes(members.tlsKeyHash, `${where}.tlsKeyHash`, 32),
+    hpkeKeyHash: readBytes(members.hpkeKeyHash, `${where}.hpkeKeyHash`, 32),
+  }
+}
+
+export function encodeBundle(bundle: Bundle): Uint8Array {
+  const json: { [name: string]: Json } = {
+    format: 'assay-bundle/1',
+    receipt: receiptToJson(bundle.receipt),
+    signature: bundle.signature,
+    request: {
+      method: bundle.request.method,
+      path: bundle.request.path,
+      headers: [...bundle.request.headers],
+      body: toBase64(bundle.request.body),
+    },
+    response: {
+      status: bundle.response.status,
+      contentType: bundle.response.contentType,
+      body: toBase64(bundle.response.body),
+    },
+  }
+  if (bundle.requestAuth !== undefined) json.requestAuth = requestAuthToJson(bundle.requestAuth)
+  if (bundle.inclusion !== undefined) json.inclusion = inclusionToJson(bundle.inclusion)
+  if (bundle.evidence !== undefined) json.evidence = evidenceToJson(bundle.evidence)
+  if (bundle.model !== undefined) json.model = manifestToJson(bundle.model)
+  return canonicalJsonBytes(json)
+}
+
+/** @throws AssayError `malformed` | `non_canonical` */
+export function parseBundle(bytes: Uint8Array): Bundle {
+  const members = readObject(
+    parseCanonicalJson(bytes, MAX_BUNDLE_BYTES),
+    'bundle',
+    ['format', 'receipt', 'signature', 'request', 'response'],
+    ['requestAuth', 'inclusion', 'evidence', 'model'],
+  )
+  if (members.format !== 'assay-bundle/1') {
+    throw new AssayError('This is not a proof bundle of version 1.', {
+      code: 'malformed',
+      next: 'Save one with: assay chat "…" --save bundle.json',
+    })
+  }
+  const request = readObject(members.request, 'request', ['method', 'path', 'headers', 'body'])
+  const response = readObject(members.response, 'response', ['status', 'contentType', 'body'])
+  const has = (name: string) => Object.hasOwn(members, name)
+  return {
+    receipt: receiptFromJson(members.receipt),
+    signature: readBytes(members.signature, 'signature', 65),
+    request: {
+      method: readString(request.method, 'request.method', 16),
+      path: readString(request.path, 'request.path', 8192),
+      headers: readArray(request.headers, 'request.headers', 256).map((line, at) =>
+        readString(line, `request.headers[${at}]`, 16_384),
+      ),
+      body: fromBase64(readString(request.body, 'request.body', MAX_BUNDLE_BYTES)),
+    },
+    response: {
+      status: readSmallUint(response.status, 'response.status', 999),
+      contentType: readString(response.contentType, 'response.contentType', 256),
+      body: fromBase64(readString(response.body, 'response.body', MAX_BUNDLE_BYTES)),
+    },
+    requestAuth: has('requestAuth') ? requestAuthFromJson(members.requestAuth) : undefined,
+    inclusion: has('inclusion') ? inclusionFromJson(members.inclusion) : undefined,
+    evidence: has('evidence') ? evidenceFromJson(members.evidence) : undefined,
+    model: has('model') ? manifestFromJson(members.model) : undefined,
+  }
+}

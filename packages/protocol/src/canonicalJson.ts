@@ -1,0 +1,71 @@
+import { AssayError } from './errors.ts'
+
+export type Json = string | number | boolean | { [name: string]: Json } | Json[]
+
+/**
+ * RFC 8785 over objects, arrays, strings, booleans and safe integers (docs/spec.md §8).
+ * @throws AssayError `malformed` for null, floats and lone surrogates.
+ */
+export function canonicalJson(value: Json): string {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) throw new AssayError('A string holds a lone surrogate.', { code: 'malformed' })
+    return JSON.stringify(value)
+  }
+  if (typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      throw new AssayError('Canonical JSON holds safe integers only.', {
+        code: 'malformed',
+        facts: { value },
+      })
+    }
+    return String(value)
+  }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (value === null || typeof value !== 'object') {
+    throw new AssayError('Canonical JSON holds no such value.', { code: 'malformed', facts: { value } })
+  }
+  // RFC 8785 §3.2.3 sorts names by UTF-16 code units, which is what the default sort compares.
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] as Json)}`)
+  return `{${members.join(',')}}`
+}
+
+export function canonicalJsonBytes(value: Json): Uint8Array {
+  return new TextEncoder().encode(canonicalJson(value))
+}
+
+/**
+ * Parses and insists that the text is the canonical form of what it says: that excludes duplicate names, whitespace,
+ * other escapes and floats in one comparison.
+ * @param maxBytes bound on the input, bytes.
+ * @throws AssayError `malformed` | `non_canonical`
+ */
+export function parseCanonicalJson(bytes: Uint8Array, maxBytes: number): Json {
+  if (bytes.length > maxBytes) {
+    throw new AssayError('The document is too large.', {
+      code: 'malformed',
+      facts: { bytes: bytes.length, maxBytes },
+    })
+  }
+  let text: string
+  let value: Json
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    value = JSON.parse(text) as Json
+  } catch (cause) {
+    throw new AssayError('The document is not JSON.', { code: 'malformed', cause })
+  }
+  let again: string
+  try {
+    again = canonicalJson(value)
+  } catch (cause) {
+    if (cause instanceof RangeError)
+      throw new AssayError('The document nests too deeply.', { code: 'malformed' })
+    throw cause
+  }
+  if (again !== text)
+    throw new AssayError('The document is not in canonical form.', { code: 'non_canonical' })
+  return value
+}

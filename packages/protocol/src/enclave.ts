@@ -1,0 +1,98 @@
+import {
+  type Address,
+  encodeAbiParameters,
+  type Hex,
+  hashTypedData,
+  keccak256,
+  parseAbiParameters,
+  zeroHash,
+} from 'viem'
+import { assayDomain, type Deployment } from './domain.ts'
+import { TAGS, tag } from './tag.ts'
+
+export const HARDWARE_NITRO: Hex = tag('nitro')
+/** Development hardware: same documents as Nitro, but under a local root. Never on a production genesis. */
+export const HARDWARE_NITRO_SIM: Hex = tag('nitro-sim')
+export const NO_KEY_HASH: Hex = zeroHash
+
+/** The 32 bytes that an enclave puts into the attestation's user data (docs/spec.md §7). */
+export function enclaveBinding(
+  deployment: Deployment,
+  binding: { node: Address; key: Address; tlsKeyHash: Hex; hpkeKeyHash: Hex },
+): Hex {
+  return keccak256(
+    encodeAbiParameters(parseAbiParameters('bytes32, uint256, bytes32, address, address, bytes32, bytes32'), [
+      TAGS.enclaveBinding,
+      BigInt(deployment.chainId),
+      deployment.deploymentId,
+      binding.node,
+      binding.key,
+      binding.tlsKeyHash,
+      binding.hpkeKeyHash,
+    ]),
+  )
+}
+
+/** Measurement of a Nitro enclave from PCR 0, 1 and 2 (48 bytes each). */
+export function nitroMeasurement(pcr0: Hex, pcr1: Hex, pcr2: Hex): Hex {
+  return keccak256(
+    encodeAbiParameters(parseAbiParameters('bytes32, bytes, bytes, bytes'), [
+      TAGS.nitroMeasurement,
+      pcr0,
+      pcr1,
+      pcr2,
+    ]),
+  )
+}
+
+/** A key that a node proposes for registration. */
+export type KeyRegistration = {
+  node: Address
+  key: Address
+  hardwareType: Hex
+  rootHash: Hex
+  measurement: Hex
+  engineClasses: number
+  evidenceHash: Hex
+}
+
+export function registrationIdOf(chainId: number, teeRegistry: Address, registration: KeyRegistration): Hex {
+  return keccak256(
+    encodeAbiParameters(
+      parseAbiParameters(
+        'bytes32, uint256, address, address, address, bytes32, bytes32, bytes32, uint8, bytes32',
+      ),
+      [
+        TAGS.registration,
+        BigInt(chainId),
+        teeRegistry,
+        registration.node,
+        registration.key,
+        registration.hardwareType,
+        registration.rootHash,
+        registration.measurement,
+        registration.engineClasses,
+        registration.evidenceHash,
+      ],
+    ),
+  )
+}
+
+/** A validator's vote on a registration. */
+export type KeyVote = { registrationId: Hex; valid: boolean }
+
+export const KEY_VOTE_TYPES = {
+  KeyVote: [
+    { name: 'registrationId', type: 'bytes32' },
+    { name: 'valid', type: 'bool' },
+  ],
+} as const
+
+export function keyVoteDigest(vote: KeyVote, deployment: Deployment): Hex {
+  return hashTypedData({
+    domain: assayDomain(deployment),
+    types: KEY_VOTE_TYPES,
+    primaryType: 'KeyVote',
+    message: vote,
+  })
+}

@@ -1,0 +1,120 @@
+import {
+  type Address,
+  encodeAbiParameters,
+  type Hex,
+  hashTypedData,
+  keccak256,
+  parseAbiParameters,
+  toBytes,
+} from 'viem'
+import { assayDomain, type Deployment } from './domain.ts'
+import { TAGS } from './tag.ts'
+
+export const ENGINE_CLASS = { enclave: 0, providerProxy: 1, unattested: 2 } as const
+export const MODE = { bonded: 0, tee: 1, zk: 2, replay: 3 } as const
+export const STATUS = { complete: 0, cancelled: 1, failed: 2 } as const
+export const MODE_NAMES = ['bonded', 'tee', 'zk', 'replay'] as const
+export type ModeName = (typeof MODE_NAMES)[number]
+
+/** Seconds by which clocks of honest machines may differ, and block time rounding (docs/spec.md §4). */
+export const SKEW_SECONDS = 5n
+/** Longest time from a receipt's signing to its commit, seconds. */
+export const MAX_AGE_SECONDS = 86_400n
+
+/** What a node signs about one answer; field order is the EIP-712 order (docs/spec.md §4). */
+export type Receipt = {
+  version: number
+  requestId: Hex
+  /** Who pays and is refunded. */
+  payer: Address
+  /** Operator whose bond stands behind the answer. */
+  node: Address
+  /** Signing key of this enclave boot. */
+  key: Address
+  /** Strictly increasing per key. */
+  seq: bigint
+  /** Gateway that is to batch it. */
+  committer: Address
+  /** Last second at which only the committer may batch it. */
+  includeBy: bigint
+  modelId: Hex
+  priceVersion: bigint
+  engineClass: number
+  mode: number
+  status: number
+  requestHash: Hex
+  responseHash: Hex
+  evidenceHash: Hex
+  inputUnits: bigint
+  outputUnits: bigint
+  /** OPG base units. */
+  price: bigint
+  /** OPG base units. */
+  valueAtRisk: bigint
+  anchorBlock: bigint
+  anchorHash: Hex
+  /** Unix seconds. */
+  issuedAt: bigint
+}
+
+export type SignedReceipt = { receipt: Receipt; signature: Hex }
+
+export const RECEIPT_FIELDS = [
+  { name: 'version', type: 'uint8' },
+  { name: 'requestId', type: 'bytes32' },
+  { name: 'payer', type: 'address' },
+  { name: 'node', type: 'address' },
+  { name: 'key', type: 'address' },
+  { name: 'seq', type: 'uint64' },
+  { name: 'committer', type: 'address' },
+  { name: 'includeBy', type: 'uint64' },
+  { name: 'modelId', type: 'bytes32' },
+  { name: 'priceVersion', type: 'uint64' },
+  { name: 'engineClass', type: 'uint8' },
+  { name: 'mode', type: 'uint8' },
+  { name: 'status', type: 'uint8' },
+  { name: 'requestHash', type: 'bytes32' },
+  { name: 'responseHash', type: 'bytes32' },
+  { name: 'evidenceHash', type: 'bytes32' },
+  { name: 'inputUnits', type: 'uint64' },
+  { name: 'outputUnits', type: 'uint64' },
+  { name: 'price', type: 'uint128' },
+  { name: 'valueAtRisk', type: 'uint128' },
+  { name: 'anchorBlock', type: 'uint64' },
+  { name: 'anchorHash', type: 'bytes32' },
+  { name: 'issuedAt', type: 'uint64' },
+] as const
+
+export const RECEIPT_TYPES = { Receipt: RECEIPT_FIELDS } as const
+
+const RECEIPT_TYPEHASH = keccak256(
+  toBytes(`Receipt(${RECEIPT_FIELDS.map((field) => `${field.type} ${field.name}`).join(',')})`),
+)
+const STRUCT_PARAMETERS = [{ type: 'bytes32' }, ...RECEIPT_FIELDS.map(({ type }) => ({ type }))]
+
+/** EIP-712 struct hash, without the domain. */
+export function receiptStructHash(receipt: Receipt): Hex {
+  const values = RECEIPT_FIELDS.map((field) => receipt[field.name])
+  return keccak256(encodeAbiParameters(STRUCT_PARAMETERS, [RECEIPT_TYPEHASH, ...values]))
+}
+
+/** The 32 bytes that the node's key signs. */
+export function receiptDigest(receipt: Receipt, deployment: Deployment): Hex {
+  return hashTypedData({
+    domain: assayDomain(deployment),
+    types: RECEIPT_TYPES,
+    primaryType: 'Receipt',
+    message: receipt,
+  })
+}
+
+/** Leaf of the batch tree: commits to the signature too, so that no leaf can be paired with garbage (docs/spec.md §5). */
+export function receiptLeaf({ receipt, signature }: SignedReceipt): Hex {
+  const inner = encodeAbiParameters(parseAbiParameters('bytes32, bytes32, bytes32, uint128'), [
+    TAGS.leaf,
+    receiptStructHash(receipt),
+    keccak256(signature),
+    receipt.price,
+  ])
+  return keccak256(keccak256(inner))
+}

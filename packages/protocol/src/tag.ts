@@ -1,0 +1,20 @@
+import { type Hex, keccak256, toBytes } from 'viem'
+
+/** Domain-separation tag: keccak256 of the UTF-8 name (docs/spec.md, conventions). */
+export function tag(name: string): Hex {
+  return keccak256(toBytes(name))
+}
+
+export const TAGS = {
+  request: tag('assay/request/v1'),
+  response: tag('assay/response/v1'),
+  requestId: tag('assay/request-id/v1'),
+  deployment: tag('assay/deployment/v1'),
+  leaf: tag('assay/leaf/v1'),
+  node: tag('assay/node/v1'),
+  row: tag('assay/row/v1'),
+  batch: tag('assay/batch/v1'),
+  registration: tag('assay/registration/v1'),
+  enclaveBinding: tag('assay/enclave-binding/v1'),
+  nitroMeasurement: tag('assay/measurement/nitro/v1'),
+} as const

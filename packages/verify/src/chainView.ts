@@ -1,0 +1,93 @@
+import type { BatchHeader, Deployment, PriceRow } from '@assay/protocol'
+import type { Address, Hex } from 'viem'
+
+/** A registry record's life, Unix seconds: valid at t when `validFrom ≤ t` and (`revokedAt` = 0 or t < `revokedAt`). */
+export type Interval = {
+  /** 0 = never approved. */
+  validFrom: bigint
+  /** 0 = not revoked. */
+  revokedAt: bigint
+}
+
+/** TeeRegistry's record of a signing key; all hashes are zero for a bonded key. */
+export type KeyView = Interval & {
+  node: Address
+  hardwareType: Hex
+  rootHash: Hex
+  measurement: Hex
+  /** Bit i = engine class i allowed. */
+  engineClasses: number
+  evidenceHash: Hex
+  bonded: boolean
+}
+
+/** TeeRegistry's record of an approved code measurement. */
+export type MeasurementView = Interval & { engineClasses: number }
+
+export const BATCH_STATE = { none: 0, committed: 1, attested: 2, final: 3, void: 4, expired: 5 } as const
+
+/** Settlement's record of the batch. Times are Unix seconds, 0 = has not happened. */
+export type BatchView = BatchHeader & {
+  batchId: Hex
+  committedAt: bigint
+  committedBlock: bigint
+  quorumAt: bigint
+  finalisedAt: bigint
+  /** One of `BATCH_STATE`. */
+  state: number
+}
+
+export const PAYMENT_STATE = { none: 0, locked: 1, paid: 2, refunded: 3 } as const
+
+/** InferenceEscrow's record of the payment behind a request id. */
+export type PaymentView = {
+  payer: Address
+  gateway: Address
+  /** Locked, OPG base units. */
+  amount: bigint
+  /** Paid out, OPG base units. */
+  paid: bigint
+  /** One of `PAYMENT_STATE`. */
+  state: number
+}
+
+/**
+ * Everything the chain says about one receipt, as plain data read at one block. The verifier does no I/O: whoever
+ * fills this in (packages/chain, or any other reader) is what "the RPC" means in a trust statement.
+ * Absent records are null, never guesses.
+ */
+export type ChainView = {
+  /** As the chain itself answers: its chain id and `Settlement.deploymentId()`. */
+  deployment: Deployment
+  /** InferenceEscrow, part of every request id. */
+  escrow: Address
+  /** Block at which all of this was read. */
+  blockNumber: bigint
+  /** That block's timestamp, Unix seconds. */
+  now: bigint
+  /** `receipt.key` as registered. */
+  key: KeyView | null
+  /** Records behind that key; null where there is no key or the key is bonded. */
+  hardware: Interval | null
+  root: Interval | null
+  measurement: MeasurementView | null
+  /** Row `receipt.priceVersion` of `receipt.modelId`. */
+  price: (PriceRow & { validFrom: bigint }) | null
+  /** Publisher of `receipt.modelId`. */
+  publisher: Address | null
+  /** Block `receipt.anchorBlock` of the canonical chain; null where the chain has no such block. */
+  anchor: { hash: Hex; timestamp: bigint } | null
+  /** The batch that the bundle's inclusion names; null without inclusion or where the chain knows no such batch. */
+  batch: BatchView | null
+  /** Payment of `receipt.requestId`; null where escrow never saw it. */
+  payment: PaymentView | null
+}
+
+/** Whether a registry record covers time `at` (Unix seconds). */
+export function covers(interval: Interval, at: bigint): boolean {
+  return (
+    interval.validFrom !== 0n &&
+    interval.validFrom <= at &&
+    (interval.revokedAt === 0n || at < interval.revokedAt)
+  )
+}

@@ -1,0 +1,7 @@
+/**
+ * THE verifier: one checklist shared by the client library, the command line, validators and nodes. Pure and safe in a
+ * browser: no I/O, no clock, no node modules; what the chain says comes in as a `ChainView`. Hostile bytes give failed
+ * steps, never exceptions. Start with `verifyBundle.ts`.
+ */
+export * from './chainView.ts'
+export * from './payment.ts'

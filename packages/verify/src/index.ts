@@ -5,3 +5,4 @@
  */
 export * from './chainView.ts'
 export * from './payment.ts'
+export * from './tee/nitro.ts'

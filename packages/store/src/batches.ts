@@ -1,0 +1,140 @@
+import type { Batch, BatchHeader } from '@assay/protocol'
+import type { Hex, Queryable } from './database.ts'
+
+export type BatchState = 'frozen' | 'committed' | 'attested' | 'final' | 'void' | 'expired'
+export type BatchRow = BatchHeader & {
+  batchId: Hex
+  state: BatchState
+  /** Of the commit, once mined. */
+  transactionHash: Hex | undefined
+  settled: boolean
+}
+
+type Columns = {
+  batch_id: Hex
+  committer: Hex
+  height: string
+  root: Hex
+  sum: string
+  count: string
+  data_hash: Hex
+  state: BatchState
+  transaction_hash: Hex | null
+  settled: boolean
+}
+
+const COLUMNS = `batch_id, committer, height::text as height, root, sum::text as sum, count::text as count, data_hash,
+  state, transaction_hash, settled`
+
+function toRow(row: Columns): BatchRow {
+  return {
+    batchId: row.batch_id,
+    committer: row.committer,
+    height: BigInt(row.height),
+    root: row.root,
+    sum: BigInt(row.sum),
+    count: BigInt(row.count),
+    dataHash: row.data_hash,
+    state: row.state,
+    transactionHash: row.transaction_hash ?? undefined,
+    settled: row.settled,
+  }
+}
+
+/** Fixes a batch and moves its receipts out of the outbox; call it inside a transaction. */
+export async function insertBatch(transaction: Queryable, batch: Batch): Promise<void> {
+  const { header } = batch
+  await transaction.query(
+    `insert into batches (batch_id, committer, height, root, sum, count, data_hash, file, state)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 'frozen')`,
+    [
+      batch.batchId,
+      header.committer,
+      header.height,
+      header.root,
+      header.sum,
+      header.count,
+      header.dataHash,
+      batch.file,
+    ],
+  )
+  const requestIds = batch.rows.flatMap((row) => row.receipts.map((signed) => signed.receipt.requestId))
+  await transaction.query(
+    `update receipts set state = 'batched', batch_id = $1 where request_id = any($2::text[])`,
+    [batch.batchId, requestIds],
+  )
+}
+
+/** Highest height ever frozen by this committer, 0 if none. */
+export async function highestHeight(database: Queryable, committer: string): Promise<bigint> {
+  const rows = await database.query<{ height: string }>(
+    'select coalesce(max(height), 0)::text as height from batches where committer = $1',
+    [committer],
+  )
+  return BigInt(rows[0]?.height ?? '0')
+}
+
+/**
+ * Batches that the chain must be asked about, lowest first: the unfinished, those whose money is not paid out, and the
+ * `recent` newest of all, which a reorganisation may have undone.
+ */
+export async function watchedBatches(
+  database: Queryable,
+  committer: string,
+  recent: number,
+): Promise<BatchRow[]> {
+  const rows = await database.query<Columns>(
+    `select ${COLUMNS} from batches where committer = $1 and state not in ('void', 'expired') and
+       (state <> 'final' or not settled or height > (select max(height) - $2::bigint from batches where committer = $1))
+     order by batches.height limit 512`,
+    [committer, recent],
+  )
+  return rows.map(toRow)
+}
+
+export async function setBatchState(
+  database: Queryable,
+  batchId: Hex,
+  state: BatchState,
+  transactionHash?: Hex | undefined,
+): Promise<void> {
+  await database.query(
+    `update batches set state = $2, transaction_hash = coalesce($3, transaction_hash), updated_at = now(),
+       settled = settled and $2 = 'final'
+     where batch_id = $1`,
+    [batchId, state, transactionHash ?? null],
+  )
+}
+
+export async function setBatchSettled(database: Queryable, batchId: Hex): Promise<void> {
+  await database.query('update batches set settled = true, updated_at = now() where batch_id = $1', [batchId])
+}
+
+/** Ends a batch that will never be final; its receipts wait in the outbox again. */
+export async function dissolveBatch(
+  transaction: Queryable,
+  batchId: Hex,
+  state: 'void' | 'expired',
+): Promise<void> {
+  await transaction.query(
+    'update batches set state = $2, settled = true, updated_at = now() where batch_id = $1',
+    [batchId, state],
+  )
+  await transaction.query(
+    `update receipts set state = 'outbox', batch_id = null where batch_id = $1 and state = 'batched'`,
+    [batchId],
+  )
+}
+
+export async function findBatch(database: Queryable, batchId: string): Promise<BatchRow | undefined> {
+  const rows = await database.query<Columns>(`select ${COLUMNS} from batches where batch_id = $1`, [batchId])
+  return rows[0] === undefined ? undefined : toRow(rows[0])
+}
+
+/** The batch file's bytes. */
+export async function batchFile(database: Queryable, batchId: string): Promise<Uint8Array | undefined> {
+  const rows = await database.query<{ file: Uint8Array }>('select file from batches where batch_id = $1', [
+    batchId,
+  ])
+  return rows[0] === undefined ? undefined : new Uint8Array(rows[0].file)
+}

@@ -1,0 +1,13 @@
+/**
+ * The gateway's durable state: one PostgreSQL schema, run by PGlite in this process by default or by a PostgreSQL server
+ * when `databaseUrl` is given. Holds requests, receipts, batches and payments, and nothing of what was said in them: no
+ * prompt and no answer is ever stored here. Start with `database.ts`, then `migrations/`.
+ */
+export * from './batches.ts'
+export * from './database.ts'
+export * from './directoryLock.ts'
+export * from './groupCommit.ts'
+export * from './openDatabase.ts'
+export * from './payments.ts'
+export * from './receipts.ts'
+export * from './requests.ts'

@@ -1,0 +1,103 @@
+import type { Hex, Queryable } from './database.ts'
+
+export type PaymentState =
+  | 'none' // not collected yet
+  | 'submitted' // a transaction that collects it was sent
+  | 'locked' // in escrow
+  | 'settled' // paid out
+  | 'refunded' // back with the payer
+  | 'failed' // cannot be collected any more
+
+export type PaymentRow = {
+  requestId: Hex
+  payer: string
+  scheme: number
+  /** What the price asks for, OPG base units. */
+  amount: bigint
+  /** Unix seconds. */
+  expiresAt: bigint
+  collect: string
+  state: PaymentState
+  attempts: number
+}
+
+type Columns = {
+  request_id: Hex
+  payer: string
+  scheme: number
+  amount: string
+  expires_at: string
+  collect: string
+  state: PaymentState
+  attempts: number
+}
+
+const SELECT = `select p.request_id, q.payer, q.scheme, p.amount::text as amount, q.expires_at::text as expires_at,
+  q.collect, p.state, p.attempts from payments p join requests q using (request_id)`
+
+function toRow(row: Columns): PaymentRow {
+  return {
+    requestId: row.request_id,
+    payer: row.payer,
+    scheme: row.scheme,
+    amount: BigInt(row.amount),
+    expiresAt: BigInt(row.expires_at),
+    collect: row.collect,
+    state: row.state,
+    attempts: row.attempts,
+  }
+}
+
+/** Payments to collect now, oldest first. */
+export async function duePayments(database: Queryable, limit: number): Promise<PaymentRow[]> {
+  const rows = await database.query<Columns>(
+    `${SELECT} where p.state in ('none', 'submitted') and p.next_attempt_at <= now()
+     order by p.next_attempt_at limit $1`,
+    [limit],
+  )
+  return rows.map(toRow)
+}
+
+/** Payments of a batch's receipts. */
+export async function paymentsOfBatch(database: Queryable, batchId: Hex): Promise<PaymentRow[]> {
+  const rows = await database.query<Columns>(
+    `${SELECT} join receipts r using (request_id) where r.batch_id = $1 order by p.request_id`,
+    [batchId],
+  )
+  return rows.map(toRow)
+}
+
+export async function setPaymentState(
+  database: Queryable,
+  requestIds: readonly Hex[],
+  state: PaymentState,
+  transactionHash?: Hex | undefined,
+): Promise<void> {
+  if (requestIds.length === 0) return
+  const column = state === 'settled' ? 'settle_transaction_hash' : 'transaction_hash'
+  await database.query(
+    `update payments set state = $2, ${column} = coalesce($3, ${column}), updated_at = now()
+     where request_id = any($1::text[])`,
+    [requestIds, state, transactionHash ?? null],
+  )
+}
+
+/** Puts a payment off after a refused or failed attempt, or ends it. */
+export async function postponePayment(
+  database: Queryable,
+  requestId: Hex,
+  failure: string,
+  next: { delayMs: number } | 'failed',
+): Promise<void> {
+  await database.query(
+    `update payments set attempts = attempts + 1, failure = $2, state = $3,
+       next_attempt_at = now() + ($4::float8 * interval '1 millisecond'), updated_at = now()
+     where request_id = $1`,
+    [
+      requestId,
+      failure.slice(0, 500),
+      next === 'failed' ? 'failed' : 'none',
+      next === 'failed' ? 0 : next.delayMs,
+    ],
+  )
+}

@@ -1,0 +1,153 @@
+import { parseCanonicalJson, receiptFromJson, type SignedReceipt } from '@assay/protocol'
+import type { BatchState } from './batches.ts'
+import type { Hex, Queryable } from './database.ts'
+import type { PaymentState } from './payments.ts'
+import type { RequestState } from './requests.ts'
+
+export type NewReceipt = {
+  requestId: Hex
+  /** Canonical JSON of the receipt. */
+  receipt: string
+  signature: Hex
+  leaf: Hex
+  /** OPG base units. */
+  price: bigint
+  /** What is to be collected, OPG base units; 0 for nothing. */
+  collectAmount: bigint
+}
+
+const encoder = new TextEncoder()
+
+function toSigned(row: { receipt: string; signature: Hex }): SignedReceipt {
+  return {
+    receipt: receiptFromJson(parseCanonicalJson(encoder.encode(row.receipt), 4096)),
+    signature: row.signature,
+  }
+}
+
+/**
+ * Makes receipts durable with their place in the outbox and the payment to collect, and finishes their requests: one
+ * statement, hence all or nothing. Doing it twice changes nothing.
+ * @returns per item true; it throws if nothing was written.
+ */
+export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<true[]> {
+  const values = items.map((item) => ({
+    ...item,
+    price: item.price.toString(),
+    collectAmount: item.collectAmount.toString(),
+  }))
+  await database.query(
+    `with item as (
+       select distinct on ("requestId") * from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text,
+         signature text, leaf text, price numeric, "collectAmount" numeric)
+     ), receipt as (
+       insert into receipts (request_id, receipt, signature, leaf, price, state)
+       select "requestId", receipt, signature, leaf, price, 'outbox' from item
+       on conflict (request_id) do nothing
+     ), payment as (
+       insert into payments (request_id, amount, state)
+       select "requestId", "collectAmount", 'none' from item where "collectAmount" > 0
+       on conflict (request_id) do nothing
+     )
+     update requests set state = 'finished', finished_at = now() from item where request_id = item."requestId"`,
+    [JSON.stringify(values)],
+  )
+  return items.map(() => true)
+}
+
+/** How many receipts wait for a batch, and for how long the oldest does, milliseconds. */
+export async function outboxLoad(database: Queryable): Promise<{ waiting: number; oldestMs: number }> {
+  const rows = await database.query<{ waiting: number; oldest_ms: number }>(
+    `select count(*)::int as waiting,
+       coalesce(extract(epoch from (now() - min(created_at))) * 1000, 0)::float8 as oldest_ms
+     from receipts where state = 'outbox'`,
+  )
+  return { waiting: rows[0]?.waiting ?? 0, oldestMs: rows[0]?.oldest_ms ?? 0 }
+}
+
+/** The oldest receipts of the outbox. Inside a transaction they are locked against another gateway's batcher. */
+export async function takeOutbox(transaction: Queryable, limit: number): Promise<SignedReceipt[]> {
+  const rows = await transaction.query<{ receipt: string; signature: Hex }>(
+    `select receipt, signature from receipts where state = 'outbox' order by created_at limit $1
+     for update skip locked`,
+    [limit],
+  )
+  return rows.map(toSigned)
+}
+
+export async function expireReceipts(transaction: Queryable, requestIds: readonly Hex[]): Promise<void> {
+  await transaction.query(`update receipts set state = 'expired' where request_id = any($1::text[])`, [
+    requestIds,
+  ])
+}
+
+export type ReceiptStatus = {
+  requestId: Hex
+  requestState: RequestState
+  signed: SignedReceipt | undefined
+  receiptState: 'outbox' | 'batched' | 'expired' | undefined
+  batchId: Hex | undefined
+  batchState: BatchState | undefined
+  /** Of the commit. */
+  transactionHash: Hex | undefined
+  payment:
+    | {
+        state: PaymentState
+        transactionHash: Hex | undefined
+        settleTransactionHash: Hex | undefined
+        failure: string | undefined
+      }
+    | undefined
+}
+
+/** Everything known about one request, or undefined if it never came here. */
+export async function receiptStatus(
+  database: Queryable,
+  requestId: string,
+): Promise<ReceiptStatus | undefined> {
+  const rows = await database.query<{
+    request_id: Hex
+    request_state: RequestState
+    receipt: string | null
+    signature: Hex | null
+    receipt_state: 'outbox' | 'batched' | 'expired' | null
+    batch_id: Hex | null
+    batch_state: BatchState | null
+    transaction_hash: Hex | null
+    payment_state: PaymentState | null
+    payment_hash: Hex | null
+    settle_hash: Hex | null
+    failure: string | null
+  }>(
+    `select q.request_id, q.state as request_state, r.receipt, r.signature, r.state as receipt_state, r.batch_id,
+       b.state as batch_state, b.transaction_hash, p.state as payment_state, p.transaction_hash as payment_hash,
+       p.settle_transaction_hash as settle_hash, p.failure
+     from requests q left join receipts r using (request_id) left join batches b on b.batch_id = r.batch_id
+       left join payments p on p.request_id = q.request_id
+     where q.request_id = $1`,
+    [requestId],
+  )
+  const row = rows[0]
+  if (row === undefined) return undefined
+  return {
+    requestId: row.request_id,
+    requestState: row.request_state,
+    signed:
+      row.receipt === null || row.signature === null
+        ? undefined
+        : toSigned({ receipt: row.receipt, signature: row.signature }),
+    receiptState: row.receipt_state ?? undefined,
+    batchId: row.batch_id ?? undefined,
+    batchState: row.batch_state ?? undefined,
+    transactionHash: row.transaction_hash ?? undefined,
+    payment:
+      row.payment_state === null
+        ? undefined
+        : {
+            state: row.payment_state,
+            transactionHash: row.payment_hash ?? undefined,
+            settleTransactionHash: row.settle_hash ?? undefined,
+            failure: row.failure ?? undefined,
+          },
+  }
+}

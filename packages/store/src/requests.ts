@@ -1,0 +1,127 @@
+import type { Hex, Queryable } from './database.ts'
+
+export type RequestState =
+  | 'forwarded' // on its way to a node, or its receipt is being looked for
+  | 'finished' // its receipt is durable
+  | 'failed' // no receipt came; nothing is charged and the payment is spent for us
+  | 'released' // refused before any work was done; the payment may be used again
+
+export type NewRequest = {
+  requestId: Hex
+  payer: string
+  scheme: number
+  /** OPG base units. */
+  authorised: bigint
+  /** Unix seconds. */
+  expiresAt: bigint
+  /** JSON of the collecting call's argument, integers as strings. */
+  collect: string
+  modelId: Hex
+  nodeUrl: string
+  requestHash: Hex
+}
+
+export type RequestRow = NewRequest & { state: RequestState; ageMs: number }
+
+type Columns = {
+  request_id: Hex
+  state: RequestState
+  payer: string
+  scheme: number
+  authorised: string
+  expires_at: string
+  collect: string
+  model_id: Hex
+  node_url: string
+  request_hash: Hex
+  age_ms: number
+}
+
+const COLUMNS = `request_id, state, payer, scheme, authorised::text as authorised, expires_at::text as expires_at,
+  collect, model_id, node_url, request_hash,
+  (extract(epoch from (now() - created_at)) * 1000)::float8 as age_ms`
+
+function toRow(row: Columns): RequestRow {
+  return {
+    requestId: row.request_id,
+    state: row.state,
+    payer: row.payer,
+    scheme: row.scheme,
+    authorised: BigInt(row.authorised),
+    expiresAt: BigInt(row.expires_at),
+    collect: row.collect,
+    modelId: row.model_id,
+    nodeUrl: row.node_url,
+    requestHash: row.request_hash,
+    ageMs: row.age_ms,
+  }
+}
+
+/**
+ * Claims each payment for its request, in one durable statement.
+ * @returns per item whether it is ours now; false means that the payment is in use or was used.
+ */
+export async function claimRequests(database: Queryable, items: readonly NewRequest[]): Promise<boolean[]> {
+  // One statement cannot touch a row twice: of twins in a group the first wins.
+  const first = new Map<string, NewRequest>()
+  for (const item of items) if (!first.has(item.requestId)) first.set(item.requestId, item)
+  const values = [...first.values()].map((item) => ({
+    ...item,
+    authorised: item.authorised.toString(),
+    expiresAt: item.expiresAt.toString(),
+  }))
+  const rows = await database.query<{ request_id: string }>(
+    `insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url, request_hash)
+     select "requestId", 'forwarded', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl", "requestHash"
+     from jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
+       "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text)
+     on conflict (request_id) do update set state = 'forwarded', node_url = excluded.node_url, collect = excluded.collect,
+       model_id = excluded.model_id, request_hash = excluded.request_hash, created_at = now()
+       where requests.state = 'released'
+     returning request_id`,
+    [JSON.stringify(values)],
+  )
+  const claimed = new Set(rows.map((row) => row.request_id))
+  return items.map((item) => first.get(item.requestId) === item && claimed.has(item.requestId))
+}
+
+/** Ends a request without a receipt. A finished one stays finished. */
+export async function endRequest(
+  database: Queryable,
+  requestId: Hex,
+  state: 'failed' | 'released',
+): Promise<void> {
+  await database.query(
+    `update requests set state = $2, finished_at = now() where request_id = $1 and state = 'forwarded'`,
+    [requestId, state],
+  )
+}
+
+export async function findRequest(database: Queryable, requestId: string): Promise<RequestRow | undefined> {
+  const rows = await database.query<Columns>(`select ${COLUMNS} from requests where request_id = $1`, [
+    requestId,
+  ])
+  return rows[0] === undefined ? undefined : toRow(rows[0])
+}
+
+/** Requests whose receipt is still missing, oldest first. */
+export async function forwardedRequests(database: Queryable, limit: number): Promise<RequestRow[]> {
+  const rows = await database.query<Columns>(
+    `select ${COLUMNS} from requests where state = 'forwarded' order by created_at limit $1`,
+    [limit],
+  )
+  return rows.map(toRow)
+}
+
+/** Per payer, what accepted payments may still take that the chain does not show yet, OPG base units. */
+export async function openAmounts(
+  database: Queryable,
+): Promise<{ requestId: Hex; payer: string; amount: bigint }[]> {
+  const rows = await database.query<{ request_id: Hex; payer: string; amount: string }>(
+    `select request_id, payer, authorised::text as amount from requests where state = 'forwarded'
+     union all
+     select p.request_id, r.payer, p.amount::text from payments p join requests r using (request_id)
+     where p.state in ('none', 'submitted')`,
+  )
+  return rows.map((row) => ({ requestId: row.request_id, payer: row.payer, amount: BigInt(row.amount) }))
+}

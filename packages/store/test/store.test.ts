@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { AssayError, buildBatch, canonicalJson, receiptLeaf, receiptToJson } from '@assay/protocol'
+import {
+  batchFile,
+  claimRequests,
+  type Database,
+  dissolveBatch,
+  duePayments,
+  endRequest,
+  findBatch,
+  groupCommit,
+  highestHeight,
+  insertBatch,
+  lockDirectory,
+  type NewRequest,
+  openAmounts,
+  openDatabase,
+  outboxLoad,
+  postponePayment,
+  receiptStatus,
+  recordReceipts,
+  setBatchState,
+  setPaymentState,
+  takeOutbox,
+  watchedBatches,
+} from '@assay/store'
+import { DEPLOYMENT, receiptAt, requestIdAt, temporaryDirectory } from './fixtures.ts'
+
+let database: Database
+before(async () => {
+  database = await openDatabase({ directory: temporaryDirectory() })
+})
+after(() => database.close())
+
+function requestAt(index: number): NewRequest {
+  return {
+    requestId: requestIdAt(index),
+    payer: `0x${'01'.repeat(20)}`,
+    scheme: 2,
+    authorised: 2n ** 127n,
+    expiresAt: 2n ** 70n,
+    collect: '{"value":"1"}',
+    modelId: `0x${'05'.repeat(32)}`,
+    nodeUrl: 'http://127.0.0.1:1',
+    requestHash: `0x${'00'.repeat(32)}`,
+  }
+}
+
+async function record(index: number, price: bigint): Promise<void> {
+  const signed = await receiptAt(index, price)
+  await recordReceipts(database, [
+    {
+      requestId: signed.receipt.requestId,
+      receipt: canonicalJson(receiptToJson(signed.receipt)),
+      signature: signed.signature,
+      leaf: receiptLeaf(signed),
+      price,
+      collectAmount: price,
+    },
+  ])
+}
+
+test('a payment is claimed once, of twins in one group the first, and again only after a release', async () => {
+  assert.deepEqual(await claimRequests(database, [requestAt(0), requestAt(0)]), [true, false])
+  assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
+  await endRequest(database, requestIdAt(0), 'released')
+  assert.deepEqual(await claimRequests(database, [requestAt(0)]), [true])
+  await endRequest(database, requestIdAt(0), 'failed')
+  assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
+})
+
+test('a receipt goes outbox, batch, void, outbox, and keeps its bytes and its 128-bit money', async () => {
+  await claimRequests(database, [requestAt(10), requestAt(11), requestAt(12)])
+  assert.equal((await openAmounts(database)).filter((open) => open.amount === 2n ** 127n).length, 3)
+  await record(10, 2n ** 100n)
+  await record(10, 2n ** 100n)
+  await record(11, 0n)
+  await record(12, 5n)
+  assert.equal((await outboxLoad(database)).waiting, 3)
+  assert.deepEqual(
+    (await duePayments(database, 10)).map((payment) => payment.amount).sort(),
+    [2n ** 100n, 5n].sort(),
+  )
+  const committer = `0x${'04'.repeat(20)}` as const
+  const batch = await database.transaction(async (transaction) => {
+    const receipts = await takeOutbox(transaction, 100)
+    const built = buildBatch({ deployment: DEPLOYMENT, committer, height: 3n, receipts })
+    await insertBatch(transaction, built)
+    return built
+  })
+  assert.deepEqual(await batchFile(database, batch.batchId), batch.file)
+  assert.equal((await outboxLoad(database)).waiting, 0)
+  assert.equal(await highestHeight(database, committer), 3n)
+  assert.equal((await findBatch(database, batch.batchId))?.sum, 2n ** 100n + 5n)
+  await setBatchState(database, batch.batchId, 'committed', `0x${'aa'.repeat(32)}`)
+  assert.equal((await receiptStatus(database, requestIdAt(10)))?.batchState, 'committed')
+  assert.equal((await watchedBatches(database, committer, 0)).length, 1)
+  await database.transaction((transaction) => dissolveBatch(transaction, batch.batchId, 'void'))
+  assert.equal((await outboxLoad(database)).waiting, 3)
+  assert.equal((await watchedBatches(database, committer, 5)).length, 0)
+  assert.equal((await receiptStatus(database, requestIdAt(10)))?.receiptState, 'outbox')
+})
+
+test('a payment that was put off is not due, one that failed never is', async () => {
+  await postponePayment(database, requestIdAt(10), 'later', { delayMs: 60_000 })
+  await postponePayment(database, requestIdAt(12), 'drained', 'failed')
+  assert.equal((await duePayments(database, 10)).length, 0)
+  const failed = await receiptStatus(database, requestIdAt(12))
+  assert.equal(failed?.payment?.failure, 'drained')
+  assert.equal(failed?.payment?.state, 'failed')
+  await setPaymentState(database, [requestIdAt(10)], 'locked', `0x${'bb'.repeat(32)}`)
+  assert.equal((await receiptStatus(database, requestIdAt(10)))?.payment?.state, 'locked')
+})
+
+test('a transaction that throws leaves nothing behind', async () => {
+  await assert.rejects(
+    database.transaction(async (transaction) => {
+      await claimRequests(transaction, [requestAt(50)])
+      throw new Error('no')
+    }),
+    /no/,
+  )
+  assert.equal(await receiptStatus(database, requestIdAt(50)), undefined)
+})
+
+test('group commit: every caller gets its own result, writes never overlap, a failed write fails only its group', async () => {
+  let running = 0
+  const sizes: number[] = []
+  const commit = groupCommit(async (items: number[]) => {
+    assert.equal(++running, 1)
+    sizes.push(items.length)
+    await new Promise((resolve) => setImmediate(resolve))
+    running--
+    if (items.includes(99)) throw new Error('disk')
+    return items.map((item) => item * 2)
+  })
+  const first = commit(1)
+  const rest = Promise.all([2, 3, 4].map(commit))
+  assert.equal(await first, 2)
+  assert.deepEqual(await rest, [4, 6, 8])
+  assert.deepEqual(sizes, [1, 3])
+  await assert.rejects(commit(99), /disk/)
+  assert.equal(await commit(5), 10)
+})
+
+test('a live lock is a clear error, a stale one is taken over', () => {
+  const directory = temporaryDirectory()
+  const release = lockDirectory(directory)
+  assert.throws(
+    () => lockDirectory(directory),
+    (error) => error instanceof AssayError && error.code === 'conflict' && /pid/.test(error.message),
+  )
+  const path = join(directory, 'owner.lock')
+  const owner = JSON.parse(readFileSync(path, 'utf8'))
+  // The same pid, started at another time: another process than the one that took the lock.
+  writeFileSync(path, JSON.stringify({ ...owner, started: 'before the reboot' }))
+  lockDirectory(directory)()
+  release()
+  lockDirectory(directory)()
+})

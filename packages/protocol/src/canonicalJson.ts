@@ -7,10 +7,7 @@ export type Json = string | number | boolean | { [name: string]: Json } | Json[]
  * @throws AssayError `malformed` for null, floats and lone surrogates.
  */
 export function canonicalJson(value: Json): string {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw new AssayError('A string holds a lone surrogate.', { code: 'malformed' })
-    return JSON.stringify(value)
-  }
+  if (typeof value === 'string') return canonicalString(value)
   if (typeof value === 'boolean') return String(value)
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
@@ -28,8 +25,14 @@ export function canonicalJson(value: Json): string {
   // RFC 8785 §3.2.3 sorts names by UTF-16 code units, which is what the default sort compares.
   const members = Object.keys(value)
     .sort()
-    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] as Json)}`)
+    .map((name) => `${canonicalString(name)}:${canonicalJson(value[name] as Json)}`)
   return `{${members.join(',')}}`
+}
+
+/** Names and values alike: I-JSON (RFC 7493 §2.1) has no lone surrogates. */
+function canonicalString(text: string): string {
+  if (!text.isWellFormed()) throw new AssayError('A string holds a lone surrogate.', { code: 'malformed' })
+  return JSON.stringify(text)
 }
 
 export function canonicalJsonBytes(value: Json): Uint8Array {

@@ -1,5 +1,6 @@
 import { type Hex, keccak256 } from 'viem'
 import { canonicalJsonBytes, type Json } from './canonicalJson.ts'
+import { AssayError } from './errors.ts'
 import type { ModeName } from './receipt.ts'
 import { MODE_NAMES } from './receipt.ts'
 import { readArray, readBytes, readObject, readSmallUint, readString, readUint } from './schema.ts'
@@ -43,6 +44,12 @@ export function manifestFromJson(value: Json | undefined, where = 'model'): Mode
     'license',
     'modes',
   ])
+  if (members.format !== 'assay-model/1') {
+    throw new AssayError('This is not a model manifest of version 1.', {
+      code: 'malformed',
+      facts: { format: members.format },
+    })
+  }
   return {
     name: readString(members.name, `${where}.name`, 256),
     engine: readString(members.engine, `${where}.engine`, 64),

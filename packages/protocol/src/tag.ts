@@ -1,8 +1,8 @@
-import { type Hex, keccak256, toBytes } from 'viem'
+import { type Hex, keccak256, stringToBytes } from 'viem'
 
 /** Domain-separation tag: keccak256 of the UTF-8 name (docs/spec.md, conventions). */
 export function tag(name: string): Hex {
-  return keccak256(toBytes(name))
+  return keccak256(stringToBytes(name))
 }
 
 export const TAGS = {

@@ -1,0 +1,209 @@
+/** docs/spec.md §3, §4, §7 and §8: the hashes that name things, each built a second time by hand. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { encodeAbiParameters, type Hex, keccak256, stringToBytes } from 'viem'
+import {
+  AssayError,
+  deploymentIdOf,
+  enclaveBinding,
+  HARDWARE_NITRO,
+  HARDWARE_NITRO_SIM,
+  type ModelManifest,
+  manifestFromJson,
+  manifestToJson,
+  modelIdOf,
+  nitroMeasurement,
+  registrationIdOf,
+  requestIdOf,
+  SCHEME,
+  TAGS,
+  tag,
+} from '../src/index.ts'
+import { address, bytes32, deployment, hexOf } from './support/arbitraries.ts'
+
+function hashOf(types: string, values: readonly unknown[]): Hex {
+  const words = types.split(' ').map((type) => ({ type }))
+  return keccak256(encodeAbiParameters(words, values))
+}
+const chainId = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
+const uint8 = fc.integer({ min: 0, max: 255 })
+
+test('tags are the hashes of their names, and all differ', () => {
+  const names = {
+    request: 'assay/request/v1',
+    response: 'assay/response/v1',
+    requestId: 'assay/request-id/v1',
+    deployment: 'assay/deployment/v1',
+    leaf: 'assay/leaf/v1',
+    node: 'assay/node/v1',
+    row: 'assay/row/v1',
+    batch: 'assay/batch/v1',
+    registration: 'assay/registration/v1',
+    enclaveBinding: 'assay/enclave-binding/v1',
+    nitroMeasurement: 'assay/measurement/nitro/v1',
+  }
+  const expected = Object.entries(names).map(([key, name]) => [key, keccak256(stringToBytes(name))])
+  assert.deepEqual(TAGS, Object.fromEntries(expected))
+  assert.equal(new Set(Object.values(TAGS)).size, expected.length)
+  assert.equal(HARDWARE_NITRO, keccak256(stringToBytes('nitro')))
+  assert.equal(HARDWARE_NITRO_SIM, keccak256(stringToBytes('nitro-sim')))
+})
+
+test('a tag hashes the text of its name, even one that looks like hex', () => {
+  assert.equal(tag('0x61'), keccak256(stringToBytes('0x61')))
+})
+
+test('request id', () => {
+  fc.assert(
+    fc.property(
+      chainId,
+      address,
+      address,
+      fc.constantFrom(1, 2, 3),
+      bytes32,
+      (chainId, escrow, payer, scheme, paymentNonce) => {
+        assert.equal(
+          requestIdOf({ chainId, escrow, payer, scheme, paymentNonce }),
+          hashOf('bytes32 uint256 address address uint8 bytes32', [
+            tag('assay/request-id/v1'),
+            chainId,
+            escrow,
+            payer,
+            scheme,
+            paymentNonce,
+          ]),
+        )
+      },
+    ),
+    { numRuns: 30 },
+  )
+  assert.deepEqual(SCHEME, { exact: 1, upto: 2, grant: 3 })
+})
+
+test('deployment id', () => {
+  fc.assert(
+    fc.property(chainId, address, bytes32, (chainId, deployer, entropy) => {
+      const values = [tag('assay/deployment/v1'), chainId, deployer, entropy]
+      assert.equal(
+        deploymentIdOf(chainId, deployer, entropy),
+        hashOf('bytes32 uint256 address bytes32', values),
+      )
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('registration id', () => {
+  fc.assert(
+    fc.property(
+      chainId,
+      address,
+      address,
+      address,
+      fc.tuple(bytes32, bytes32, bytes32, bytes32),
+      uint8,
+      (chainId, registry, node, key, hashes, engineClasses) => {
+        const [hardwareType, rootHash, measurement, evidenceHash] = hashes
+        const types = 'bytes32 uint256 address address address bytes32 bytes32 bytes32 uint8 bytes32'
+        assert.equal(
+          registrationIdOf(chainId, registry, {
+            node,
+            key,
+            hardwareType,
+            rootHash,
+            measurement,
+            engineClasses,
+            evidenceHash,
+          }),
+          hashOf(types, [
+            tag('assay/registration/v1'),
+            chainId,
+            registry,
+            node,
+            key,
+            hardwareType,
+            rootHash,
+            measurement,
+            engineClasses,
+            evidenceHash,
+          ]),
+        )
+      },
+    ),
+    { numRuns: 30 },
+  )
+})
+
+test('enclave binding', () => {
+  fc.assert(
+    fc.property(
+      deployment,
+      address,
+      address,
+      bytes32,
+      bytes32,
+      (where, node, key, tlsKeyHash, hpkeKeyHash) => {
+        const types = 'bytes32 uint256 bytes32 address address bytes32 bytes32'
+        assert.equal(
+          enclaveBinding(where, { node, key, tlsKeyHash, hpkeKeyHash }),
+          hashOf(types, [
+            tag('assay/enclave-binding/v1'),
+            where.chainId,
+            where.deploymentId,
+            node,
+            key,
+            tlsKeyHash,
+            hpkeKeyHash,
+          ]),
+        )
+      },
+    ),
+    { numRuns: 30 },
+  )
+})
+
+test('measurement of a Nitro enclave: PCR 0, 1, 2 and their order', () => {
+  fc.assert(
+    fc.property(hexOf(48), hexOf(48), hexOf(48), (pcr0, pcr1, pcr2) => {
+      const values = [tag('assay/measurement/nitro/v1'), pcr0, pcr1, pcr2]
+      assert.equal(nitroMeasurement(pcr0, pcr1, pcr2), hashOf('bytes32 bytes bytes bytes', values))
+      fc.pre(pcr0 !== pcr1)
+      assert.notEqual(nitroMeasurement(pcr0, pcr1, pcr2), nitroMeasurement(pcr1, pcr0, pcr2))
+    }),
+    { numRuns: 20 },
+  )
+})
+
+const manifest: ModelManifest = {
+  name: 'smollm2-135m-instruct',
+  engine: 'llama',
+  files: [{ name: 'model.gguf', sha256: `0x${'ab'.repeat(32)}`, bytes: 91_735_488n }],
+  contextLength: 2048,
+  license: 'Apache-2.0',
+  modes: ['tee'],
+}
+
+test('a model is the hash of its canonical manifest', () => {
+  const text =
+    '{"contextLength":2048,"engine":"llama","files":[{"bytes":"91735488","name":"model.gguf","sha256":"0x' +
+    `${'ab'.repeat(32)}"}],"format":"assay-model/1","license":"Apache-2.0","modes":["tee"],"name":"smollm2-135m-instruct"}`
+  assert.equal(modelIdOf(manifest), keccak256(stringToBytes(text)))
+  assert.deepEqual(manifestFromJson(manifestToJson(manifest)), manifest)
+  assert.notEqual(modelIdOf({ ...manifest, contextLength: 4096 }), modelIdOf(manifest))
+})
+
+test('a manifest of another format, mode or shape is refused', () => {
+  const good = manifestToJson(manifest)
+  for (const bad of [
+    { ...good, format: 'assay-model/2' },
+    { ...good, modes: ['sgx'] },
+    { ...good, modes: ['tee', 'zk', 'replay', 'bonded', 'tee'] },
+    { ...good, contextLength: '2048' },
+    { ...good, contextLength: -1 },
+    { ...good, files: [{ name: 'x', sha256: '0x12', bytes: '1' }] },
+    { ...good, extra: true },
+  ]) {
+    assert.throws(() => manifestFromJson(bad as never), AssayError, JSON.stringify(bad))
+  }
+})

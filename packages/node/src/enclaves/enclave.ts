@@ -1,0 +1,21 @@
+import type { Evidence } from '@assay/protocol'
+import type { Address, Hex } from 'viem'
+
+/** Where the signing key lives. The key never leaves it; it is new at every boot. */
+export type Enclave = {
+  /** Name of the hardware type, e.g. `nitro-sim`. */
+  hardware: string
+  /** True where nothing but software stands behind the evidence. */
+  simulated: boolean
+  hardwareType: Hex
+  rootHash: Hex
+  measurement: Hex
+  /** Bit i = engine class i. */
+  engineClasses: number
+  /** Address of the signing key. */
+  key: Address
+  /** Signs 32 bytes: r ‖ s ‖ v, low s. */
+  sign: (digest: Hex) => Promise<Hex>
+  /** Fresh evidence whose user data is `binding` (32 bytes, docs/spec.md §7). */
+  evidence: (binding: Hex) => Promise<Evidence>
+}

@@ -1,0 +1,73 @@
+import { HARDWARE_NITRO_SIM, NO_KEY_HASH, nitroMeasurement, signDigest } from '@assay/protocol'
+import { encode } from 'cbor2'
+import { type Address, bytesToHex, type Hex, hexToBytes } from 'viem'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { coseSign1 } from './cose.ts'
+import type { Enclave } from './enclave.ts'
+import { issueChain, type SimulatedRoot } from './simulatedChain.ts'
+
+const PCR_BYTES = 48
+const PCR_COUNT = 16
+
+/**
+ * PCR 0–2 of the simulated image. A real PCR is a SHA-384; these are words, so that nobody who looks at the bytes can
+ * take them for a measurement. They change when the simulated image's trust statement does.
+ */
+const SIMULATED_PCRS: readonly Uint8Array[] = ['image', 'kernel', 'application'].map((part) => {
+  const pcr = new Uint8Array(PCR_BYTES)
+  pcr.set(new TextEncoder().encode(`SIMULATED assay node v1 ${part}`))
+  return pcr
+})
+
+/** What the deployment approves for hardware `nitro-sim`. */
+export const SIMULATED_MEASUREMENT: Hex = nitroMeasurement(
+  ...(SIMULATED_PCRS.map((pcr) => bytesToHex(pcr)) as [Hex, Hex, Hex]),
+)
+
+/** Engine class 0 only: the model runs inside. */
+export const SIMULATED_ENGINE_CLASSES = 0b001
+
+/**
+ * A development stand-in for an AWS Nitro enclave: the same attestation document, signed under a local root instead of
+ * Amazon's. It proves nothing about hardware, and says so in every name it carries.
+ */
+export function startNitroSim(root: SimulatedRoot): Enclave {
+  const privateKey = generatePrivateKey()
+  const account = privateKeyToAccount(privateKey)
+  return {
+    hardware: 'nitro-sim',
+    simulated: true,
+    hardwareType: HARDWARE_NITRO_SIM,
+    rootHash: root.rootHash,
+    measurement: SIMULATED_MEASUREMENT,
+    engineClasses: SIMULATED_ENGINE_CLASSES,
+    key: account.address.toLowerCase() as Address,
+    sign: (digest) => signDigest(digest, privateKey),
+    async evidence(binding) {
+      const chain = await issueChain(root)
+      const pcrs = new Map<number, Uint8Array>()
+      for (let index = 0; index < PCR_COUNT; index++) {
+        pcrs.set(index, SIMULATED_PCRS[index] ?? new Uint8Array(PCR_BYTES))
+      }
+      const payload = encode(
+        new Map<string, unknown>([
+          ['module_id', `i-simulated0000000-enc${account.address.slice(2, 18).toLowerCase()}`],
+          ['digest', 'SHA384'],
+          ['timestamp', Date.now()],
+          ['pcrs', pcrs],
+          ['certificate', chain.leaf],
+          ['cabundle', chain.cabundle],
+          ['public_key', hexToBytes(account.publicKey)],
+          ['user_data', hexToBytes(binding)],
+          ['nonce', null],
+        ]),
+      )
+      return {
+        kind: 'nitro-sim',
+        document: await coseSign1(payload, chain.leafKey),
+        tlsKeyHash: NO_KEY_HASH,
+        hpkeKeyHash: NO_KEY_HASH,
+      }
+    },
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Cuts a growing text at the first stop string. Text that might still turn out to be the beginning of one is held back,
+ * so that no part of a stop string ever reaches the reader.
+ */
+export function createStopScanner(stops: readonly string[]): {
+  /** Adds text; returns what may go out now. */
+  push: (text: string) => { text: string; stopped: boolean }
+  /** What is still held back when generation ends by itself. */
+  flush: () => string
+} {
+  let held = ''
+  return {
+    push(text) {
+      held += text
+      let cut = -1
+      for (const stop of stops) {
+        const at = held.indexOf(stop)
+        if (at !== -1 && (cut === -1 || at < cut)) cut = at
+      }
+      if (cut !== -1) {
+        const out = held.slice(0, cut)
+        held = ''
+        return { text: out, stopped: true }
+      }
+      let keep = 0
+      for (const stop of stops) {
+        for (let length = Math.min(stop.length - 1, held.length); length > keep; length--) {
+          if (held.endsWith(stop.slice(0, length))) keep = length
+        }
+      }
+      const out = held.slice(0, held.length - keep)
+      held = held.slice(held.length - keep)
+      return { text: out, stopped: false }
+    },
+    flush() {
+      const out = held
+      held = ''
+      return out
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  type Deployment,
+  ENGINE_CLASS,
+  MODE,
+  type PriceRow,
+  priceOf,
+  type Receipt,
+  receiptDigest,
+  type SignedReceipt,
+  STATUS,
+} from '@assay/protocol'
+import { type Address, type Hex, zeroHash } from 'viem'
+import type { Enclave } from './enclaves/enclave.ts'
+
+/** Seconds that only the named committer may batch the receipt. */
+export const INCLUDE_SECONDS = 600n
+
+/** A block that the node saw, for the receipt to be anchored in. */
+export type Anchor = {
+  number: bigint
+  hash: Hex
+  /** Unix seconds. */
+  timestamp: bigint
+}
+
+export type ReceiptParameters = {
+  requestId: Hex
+  payer: Address
+  committer: Address
+  modelId: Hex
+  priceVersion: bigint
+  priceRow: PriceRow
+  /** One of `STATUS`. */
+  status: number
+  requestHash: Hex
+  responseHash: Hex
+  inputUnits: number
+  outputUnits: number
+  /** OPG base units. */
+  valueAtRisk: bigint
+  anchor: Anchor
+}
+
+/** Makes the receipts of one enclave boot: `seq` starts at 1 with the new key and never repeats. */
+export function createReceiptSigner(parameters: {
+  enclave: Enclave
+  node: Address
+  deployment: Deployment
+}): (answer: ReceiptParameters) => Promise<SignedReceipt> {
+  const { enclave, node, deployment } = parameters
+  let seq = 0n
+  return async (answer) => {
+    seq += 1n
+    const now = BigInt(Math.floor(Date.now() / 1000))
+    // Where the chain's clock runs ahead of ours, the anchor's own time is the honest lower bound.
+    const issuedAt = now > answer.anchor.timestamp ? now : answer.anchor.timestamp
+    const inputUnits = BigInt(answer.inputUnits)
+    const outputUnits = BigInt(answer.outputUnits)
+    const receipt: Receipt = {
+      version: 1,
+      requestId: answer.requestId,
+      payer: answer.payer,
+      node,
+      key: enclave.key,
+      seq,
+      committer: answer.committer,
+      includeBy: issuedAt + INCLUDE_SECONDS,
+      modelId: answer.modelId,
+      priceVersion: answer.priceVersion,
+      engineClass: ENGINE_CLASS.enclave,
+      mode: MODE.tee,
+      status: answer.status,
+      requestHash: answer.requestHash,
+      responseHash: answer.responseHash,
+      evidenceHash: zeroHash,
+      inputUnits,
+      outputUnits,
+      price: priceOf(answer.priceRow, { inputUnits, outputUnits, failed: answer.status === STATUS.failed }),
+      valueAtRisk: answer.valueAtRisk,
+      anchorBlock: answer.anchor.number,
+      anchorHash: answer.anchor.hash,
+      issuedAt,
+    }
+    return { receipt, signature: await enclave.sign(receiptDigest(receipt, deployment)) }
+  }
+}

@@ -5,4 +5,8 @@
  */
 export * from './chainView.ts'
 export * from './payment.ts'
+export type { Report } from './report.ts'
+export { STEP_NAMES, type Step, type StepCode, type StepName } from './step.ts'
 export * from './tee/nitro.ts'
+export * from './verifyBundle.ts'
+export * from './verifyReceipt.ts'

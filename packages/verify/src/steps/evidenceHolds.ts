@@ -1,0 +1,54 @@
+import { type Bundle, canonicalJsonBytes, enclaveBinding, evidenceToJson, tag } from '@assay/protocol'
+import { keccak256 } from 'viem'
+import type { ChainView } from '../chainView.ts'
+import { failed, passed, type Step, same, skipped, step } from '../step.ts'
+import { verifyNitro } from '../tee/nitro.ts'
+
+/**
+ * Seconds between the document and the key's admission: validators judge freshness when they vote (300 s); a reader who
+ * comes later only needs to know that the vote was not on an old document.
+ */
+const ADMISSION_SECONDS = 86_400n
+
+/** The attestation document behind the key, checked again from its bytes. */
+export function evidenceHolds({ evidence, receipt }: Bundle, view: ChainView): Promise<Step> {
+  return step('evidenceHolds', () => {
+    if (evidence === undefined) {
+      return skipped(
+        'evidence_absent',
+        'The bundle holds no attestation; the validators checked it at registration.',
+      )
+    }
+    const { key } = view
+    if (key === null) return failed('key_unknown', `Key ${receipt.key} is not registered.`)
+    const found = keccak256(canonicalJsonBytes(evidenceToJson(evidence)))
+    if (!same(found, key.evidenceHash)) {
+      return failed(
+        'evidence_differs',
+        `The evidence hashes to ${found}, registered was ${key.evidenceHash}.`,
+      )
+    }
+    if (!same(tag(evidence.kind), key.hardwareType)) {
+      return failed(
+        'evidence_differs',
+        `Evidence of kind ${JSON.stringify(evidence.kind)} is not of the key's type.`,
+      )
+    }
+    const report = verifyNitro(evidence.document, {
+      roots: [{ rootHash: key.rootHash, hardwareType: key.hardwareType }],
+      now: key.validFrom,
+      maxAge: ADMISSION_SECONDS,
+      expectedMeasurement: key.measurement,
+      expectedUserData: enclaveBinding(view.deployment, {
+        node: receipt.node,
+        key: receipt.key,
+        tlsKeyHash: evidence.tlsKeyHash,
+        hpkeKeyHash: evidence.hpkeKeyHash,
+      }),
+    })
+    const problem = report.steps.find((entry) => entry.outcome === 'failed')
+    return report.ok
+      ? passed('The attestation document holds and names this key and operator.')
+      : failed('evidence_invalid', `${problem?.name ?? 'document'}: ${problem?.reason ?? 'does not hold'}.`)
+  })
+}

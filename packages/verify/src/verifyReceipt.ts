@@ -1,0 +1,60 @@
+import type { Batch, SignedReceipt } from '@assay/protocol'
+import type { Hex } from 'viem'
+import type { ChainView } from './chainView.ts'
+import { type Report, report } from './report.ts'
+import type { Step } from './step.ts'
+import { anchored } from './steps/anchored.ts'
+import { committerMayInclude } from './steps/committerMayInclude.ts'
+import { keyWasAttested } from './steps/keyWasAttested.ts'
+import { measurementWasApproved } from './steps/measurementWasApproved.ts'
+import { priceMatches } from './steps/priceMatches.ts'
+import { receiptIsSound } from './steps/receiptIsSound.ts'
+import { signatureRecoversKey } from './steps/signatureRecoversKey.ts'
+import { trustStatement } from './trust.ts'
+
+/**
+ * The part of the checklist that a receipt and the chain can answer without the contents: what a validator attests.
+ * `view.batch` is the batch under judgement.
+ */
+export async function verifyReceipt(signed: SignedReceipt, view: ChainView): Promise<Report> {
+  const { receipt } = signed
+  const steps = await Promise.all([
+    receiptIsSound(receipt),
+    signatureRecoversKey(signed, view),
+    keyWasAttested(receipt, view),
+    measurementWasApproved(receipt, view),
+    anchored(receipt, view),
+    priceMatches(receipt, view),
+    committerMayInclude(receipt, view),
+  ])
+  return report(steps, [], trustStatement(receipt, view, false))
+}
+
+export type BatchReport = {
+  ok: boolean
+  /** Receipts with a failed step, at most `MAX_BATCH_FAILURES` of them. */
+  failures: { requestId: Hex; steps: Step[] }[]
+}
+
+/** One bad receipt makes the batch invalid; a few are enough to say why. */
+const MAX_BATCH_FAILURES = 8
+
+/** Every receipt of a parsed batch file against its view; `viewOf` may read the chain, this function does not. */
+export async function verifyBatchReceipts(
+  batch: Batch,
+  viewOf: (signed: SignedReceipt) => ChainView | Promise<ChainView>,
+): Promise<BatchReport> {
+  const failures: BatchReport['failures'] = []
+  for (const row of batch.rows) {
+    for (const signed of row.receipts) {
+      const { steps, ok } = await verifyReceipt(signed, await viewOf(signed))
+      if (ok) continue
+      failures.push({
+        requestId: signed.receipt.requestId,
+        steps: steps.filter((entry) => entry.outcome === 'failed'),
+      })
+      if (failures.length === MAX_BATCH_FAILURES) return { ok: false, failures }
+    }
+  }
+  return { ok: failures.length === 0, failures }
+}

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters, toHex } from 'viem'
+import { encodeAbiParameters, type Hex, hexToBytes, keccak256, parseAbiParameters, toHex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import {
   type Attestation,
@@ -14,6 +14,7 @@ import {
   buildBatch,
   canonicalJson,
   canonicalJsonBytes,
+  concatBytes,
   type Deployment,
   deploymentIdOf,
   enclaveBinding,
@@ -579,6 +580,8 @@ async function bundles(): Promise<Vector[]> {
     deadline: 1_750_000_300n,
   }
   const authSignature = await signDigest(requestAuthDigest(auth, deployment), payerKey)
+  const keyHashes = { tlsKeyHash: word('tls'), hpkeKeyHash: word('hpke') }
+  const userData = enclaveBinding(deployment, { node: one.receipt.node, key, ...keyHashes })
   const whole: Bundle = {
     ...one,
     request,
@@ -587,9 +590,8 @@ async function bundles(): Promise<Vector[]> {
     inclusion: { ...batch.header, batchId: batch.batchId, leafSiblings, rowSiblings },
     evidence: {
       kind: 'nitro-sim',
-      document: utf8('a document'),
-      tlsKeyHash: word('tls'),
-      hpkeKeyHash: word('hpke'),
+      document: concatBytes([utf8('a document that names '), hexToBytes(userData)]),
+      ...keyHashes,
     },
     model: manifest,
   }

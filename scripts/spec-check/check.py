@@ -1,0 +1,707 @@
+"""An independent checker of docs/spec.md, written from that page alone.
+
+    check.py vectors [folder]                          checks every vector file, prints `N vectors agree`
+    check.py bundle <bundle.json> --network <file>     checks a saved proof bundle, without any server or chain
+
+It shares no code with the network: its own abi.encode, EIP-712, Merkle-sum trees and canonical JSON, on a Keccak and a
+secp256k1 library. Exit code 0: everything agrees; 1: something does not; 2: usage.
+"""
+
+import argparse
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+
+from Crypto.Hash import keccak as keccak_library
+from ecdsa import SECP256k1, VerifyingKey
+from ecdsa.ellipticcurve import Point
+from ecdsa.errors import MalformedPointError
+
+
+class Disagreement(Exception):
+    """What was computed is not what is stated, or what must be rejected was not."""
+
+
+def expect(what, computed, stated):
+    if computed != stated:
+        raise Disagreement(f"{what}: computed {computed!r}, stated {stated!r}")
+
+
+def require(what, holds):
+    if not holds:
+        raise Disagreement(what)
+
+
+# --- Conventions -------------------------------------------------------------------------------------------------
+
+
+def keccak256(data):
+    return keccak_library.new(digest_bits=256, data=data).digest()
+
+
+def tag(name):
+    return keccak256(name.encode("utf-8"))
+
+
+def from_hex(text, size=None):
+    require(f"{text!r} must be lower-case 0x hex", re.fullmatch(r"0x([0-9a-f]{2})*", text) is not None)
+    data = bytes.fromhex(text[2:])
+    require(f"{text!r} must have {size} bytes", size is None or len(data) == size)
+    return data
+
+
+def to_hex(data):
+    return "0x" + data.hex()
+
+
+def uint(value, bits):
+    require(f"{value} must fit uint{bits}", 0 <= value < 1 << bits)
+    return value
+
+
+# --- abi.encode --------------------------------------------------------------------------------------------------
+
+
+def encode_word(kind, value):
+    if kind == "bool":
+        return int(bool(value)).to_bytes(32, "big")
+    if kind.startswith("uint"):
+        return uint(int(value), int(kind[4:])).to_bytes(32, "big")
+    if kind == "address":
+        return from_hex(value, 20).rjust(32, b"\0") if isinstance(value, str) else value.rjust(32, b"\0")
+    if kind == "bytes32":
+        data = from_hex(value) if isinstance(value, str) else value
+        require("bytes32 has 32 bytes", len(data) == 32)
+        return data
+    raise ValueError(kind)
+
+
+def encode_dynamic(kind, value):
+    if kind.endswith("[]"):
+        return len(value).to_bytes(32, "big") + abi_encode([kind[:-2]] * len(value), value)
+    data = value.encode("utf-8") if kind == "string" else value
+    return len(data).to_bytes(32, "big") + data + b"\0" * (-len(data) % 32)
+
+
+def abi_encode(kinds, values):
+    head, tail = [], b""
+    for kind, value in zip(kinds, values, strict=True):
+        if kind in ("string", "bytes") or kind.endswith("[]"):
+            head.append((32 * len(kinds) + len(tail)).to_bytes(32, "big"))
+            tail += encode_dynamic(kind, value)
+        else:
+            head.append(encode_word(kind, value))
+    return b"".join(head) + tail
+
+
+def tagged(name, kinds, values):
+    return keccak256(abi_encode(["bytes32", *kinds.split()], [tag(name), *values]))
+
+
+# --- Signatures --------------------------------------------------------------------------------------------------
+
+ORDER = SECP256k1.order
+PRIME = SECP256k1.curve.p()
+
+
+def recover(digest, signature):
+    """Address of the signer; a Disagreement for every form but r ‖ s ‖ v, v in {27, 28}, s ≤ n/2."""
+    require("a signature has 65 bytes", len(signature) == 65)
+    r, s, v = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+    require("v is 27 or 28", v in (27, 28))
+    require("r and s lie in their range, s low", 0 < r < ORDER and 0 < s <= ORDER // 2)
+    alpha = (pow(r, 3, PRIME) + 7) % PRIME
+    y = pow(alpha, (PRIME + 1) // 4, PRIME)
+    require("r is the x of a point", y * y % PRIME == alpha)
+    if y % 2 != v - 27:
+        y = PRIME - y
+    inverse = pow(r, -1, ORDER)
+    point = Point(SECP256k1.curve, r, y, ORDER) * (s * inverse % ORDER) + SECP256k1.generator * (
+        -int.from_bytes(digest, "big") * inverse % ORDER
+    )
+    try:
+        public = VerifyingKey.from_public_point(point, SECP256k1).to_string()
+    except MalformedPointError as error:
+        raise Disagreement("no key recovers") from error
+    return keccak256(public)[12:]
+
+
+# --- §8 canonical JSON -------------------------------------------------------------------------------------------
+
+SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def canonical_string(text):
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Disagreement("a lone surrogate") from error
+    return '"' + "".join(SHORT.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in text) + '"'
+
+
+def canonical(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        require("an integer beyond 2^53-1", abs(value) <= 2**53 - 1)
+        return str(value)
+    if isinstance(value, str):
+        return canonical_string(value)
+    if isinstance(value, list):
+        return "[" + ",".join(canonical(entry) for entry in value) + "]"
+    require(f"canonical JSON holds no {type(value).__name__}", isinstance(value, dict))
+    members = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be", "surrogatepass"))
+    return "{" + ",".join(f"{canonical_string(name)}:{canonical(entry)}" for name, entry in members) + "}"
+
+
+def integer_of(text):
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def parse_canonical(text):
+    try:
+        value = json.loads(text, parse_float=integer_of)
+    except ValueError as error:
+        raise Disagreement(f"not JSON: {error}") from error
+    require("not in canonical form", canonical(value) == text)
+    return value
+
+
+def decimal(text, bits):
+    require(f"{text!r} must be a decimal string", isinstance(text, str) and re.fullmatch("0|[1-9][0-9]*", text))
+    return uint(int(text), bits)
+
+
+def unbase64(text, url=False):
+    alphabet = r"[A-Za-z0-9_-]*" if url else r"[A-Za-z0-9+/]*={0,2}"
+    require("not base64", re.fullmatch(alphabet, text) is not None)
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if url else None, validate=True)
+    except ValueError as error:
+        raise Disagreement("not base64") from error
+    again = base64.urlsafe_b64encode(data).rstrip(b"=") if url else base64.b64encode(data)
+    require("base64 has one form", again.decode() == text)
+    return data
+
+
+def exactly(value, names, optional=()):
+    require(f"members {sorted(value)} must be {sorted(names)}", set(names) <= set(value) <= set(names) | set(optional))
+    return value
+
+
+# --- §1 to §3 ----------------------------------------------------------------------------------------------------
+
+
+def listed_headers(head):
+    values = {}
+    for name, value in head:
+        if name.lower().startswith(("anthropic-", "x-assay-")):
+            values.setdefault(name.lower(), []).append(value.strip(" \t"))
+    return sorted((f"{name}:{', '.join(parts)}" for name, parts in values.items()), key=lambda line: line.encode())
+
+
+def request_hash(method, path, headers, body):
+    kinds = "string string string[] bytes32"
+    return tagged("assay/request/v1", kinds, [method, path, headers, keccak256(body)])
+
+
+def strip_comments(stream):
+    return b"".join(line for line in re.findall(rb"[^\n]*\n|[^\n]+", stream) if not line.startswith(b":"))
+
+
+def response_hash(status, content_type, body):
+    kinds = "uint16 string bytes32"
+    return tagged("assay/response/v1", kinds, [status, content_type, keccak256(body)])
+
+
+def request_id(chain_id, escrow, payer, scheme, payment_nonce):
+    kinds = "uint256 address address uint8 bytes32"
+    return tagged("assay/request-id/v1", kinds, [chain_id, escrow, payer, scheme, payment_nonce])
+
+
+def payment_nonce(scheme, source):
+    if scheme == 1:
+        return from_hex(source["authorizationNonce"], 32)
+    if scheme == 2:
+        return decimal(source["permitNonce"], 256).to_bytes(32, "big")
+    return keccak256(abi_encode(["bytes32", "uint256"], [source["grantId"], decimal(source["counter"], 256)]))
+
+
+# --- §4 typed data -----------------------------------------------------------------------------------------------
+
+DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+TYPES = {
+    "Receipt": "Receipt(uint8 version,bytes32 requestId,address payer,address node,address key,uint64 seq,"
+    "address committer,uint64 includeBy,bytes32 modelId,uint64 priceVersion,uint8 engineClass,uint8 mode,uint8 status,"
+    "bytes32 requestHash,bytes32 responseHash,bytes32 evidenceHash,uint64 inputUnits,uint64 outputUnits,uint128 price,"
+    "uint128 valueAtRisk,uint64 anchorBlock,bytes32 anchorHash,uint64 issuedAt)",
+    "RequestAuth": "RequestAuth(bytes32 requestId,bytes32 requestHash,bytes32 modelId,uint128 maxPrice,"
+    "address committer,uint64 deadline)",
+    "Attestation": "Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)",
+    "KeyVote": "KeyVote(bytes32 registrationId,bool valid)",
+}
+
+
+def fields_of(name):
+    inside = TYPES[name][len(name) + 1 : -1]
+    return [tuple(field.split(" ")) for field in inside.split(",")]
+
+
+def read_message(name, message):
+    """Values of a message in field order, in the JSON forms of §8."""
+    fields = fields_of(name)
+    exactly(message, [field for _, field in fields])
+    values = []
+    for kind, field in fields:
+        value = message[field]
+        if kind in ("uint8", "uint16"):
+            require(f"{field} must be an integer", type(value) is int)
+            uint(value, int(kind[4:]))
+        elif kind.startswith("uint"):
+            value = decimal(value, int(kind[4:]))
+        elif kind == "bool":
+            require(f"{field} must be a boolean", type(value) is bool)
+        else:
+            value = from_hex(value, 20 if kind == "address" else 32)
+        values.append(value)
+    return [kind for kind, _ in fields], values
+
+
+def struct_hash(name, message):
+    kinds, values = read_message(name, message)
+    return keccak256(abi_encode(["bytes32", *kinds], [tag(TYPES[name]), *values]))
+
+
+def digest_of(name, message, deployment):
+    separator = keccak256(
+        abi_encode(
+            ["bytes32", "bytes32", "bytes32", "uint256", "address", "bytes32"],
+            [tag(DOMAIN), tag("Assay"), tag("1"), int(deployment["chainId"]), deployment["settlement"], deployment["deploymentId"]],
+        )
+    )
+    return keccak256(b"\x19\x01" + separator + struct_hash(name, message))
+
+
+# --- §5 and §6 ---------------------------------------------------------------------------------------------------
+
+
+def leaf_of(receipt, signature):
+    price = decimal(receipt["price"], 128)
+    kinds = "bytes32 bytes32 uint128"
+    values = [struct_hash("Receipt", receipt), keccak256(from_hex(signature, 65)), price]
+    return keccak256(tagged("assay/leaf/v1", kinds, values)), price, 1
+
+
+def parent_of(left, right):
+    kinds = "bytes32 uint128 uint64 bytes32 uint128 uint64"
+    total, count = uint(left[1] + right[1], 128), uint(left[2] + right[2], 64)
+    return tagged("assay/node/v1", kinds, [*left, *right]), total, count
+
+
+def top_of(nodes):
+    require("a tree has at least one node", len(nodes) > 0)
+    while len(nodes) > 1:
+        paired = [parent_of(nodes[at], nodes[at + 1]) for at in range(0, len(nodes) - 1, 2)]
+        nodes = paired + (nodes[-1:] if len(nodes) % 2 else [])
+    return nodes[0]
+
+
+def row_of(receipt, top):
+    kinds = "address bytes32 address uint64 bytes32 uint128 uint64"
+    version = decimal(receipt["priceVersion"], 64)
+    values = [receipt["payer"], receipt["modelId"], receipt["node"], version, *top]
+    return tagged("assay/row/v1", kinds, values), top[1], top[2]
+
+
+def row_key(receipt):
+    version = decimal(receipt["priceVersion"], 64).to_bytes(8, "big")
+    return from_hex(receipt["payer"], 20) + from_hex(receipt["modelId"], 32) + from_hex(receipt["node"], 20) + version
+
+
+def rows_of(signed):
+    rows = {}
+    for entry in signed:
+        rows.setdefault(row_key(entry["receipt"]), []).append(entry)
+    ordered = []
+    for key in sorted(rows):
+        ordered.append(
+            sorted(rows[key], key=lambda e: (from_hex(e["receipt"]["requestId"]), leaf_of(e["receipt"], e["signature"])[0]))
+        )
+    return ordered
+
+
+def root_of(rows):
+    tops = []
+    for row in rows:
+        leaves = [leaf_of(entry["receipt"], entry["signature"]) for entry in row]
+        require("a receipt stands twice", len(set(leaves)) == len(leaves))
+        tops.append(row_of(row[0]["receipt"], top_of(leaves)))
+    return top_of(tops)
+
+
+def batch_id(committer, height, root, data_hash):
+    return tagged("assay/batch/v1", "address uint64 bytes32 bytes32", [committer, height, root, data_hash])
+
+
+def batch_file(deployment, committer, height, rows, root):
+    return canonical(
+        {
+            "format": "assay-batch/1",
+            "chainId": deployment["chainId"],
+            "settlement": deployment["settlement"],
+            "deploymentId": deployment["deploymentId"],
+            "committer": committer,
+            "height": str(height),
+            "root": to_hex(root[0]),
+            "sum": str(root[1]),
+            "count": str(root[2]),
+            "rows": [
+                {**{name: row[0]["receipt"][name] for name in ("payer", "modelId", "node", "priceVersion")}, "receipts": row}
+                for row in rows
+            ],
+        }
+    ).encode("utf-8")
+
+
+def fold(node, siblings):
+    require("at most 32 siblings", len(siblings) <= 32)
+    for sibling in siblings:
+        exactly(sibling, ["hash", "sum", "count", "left"])
+        other = node_of(sibling)
+        require("left must be a boolean", type(sibling["left"]) is bool)
+        node = parent_of(other, node) if sibling["left"] else parent_of(node, other)
+    return node
+
+
+def node_of(value):
+    return from_hex(value["hash"], 32), decimal(value["sum"], 128), decimal(value["count"], 64)
+
+
+INCLUSION = ["batchId", "committer", "height", "root", "sum", "count", "dataHash", "leafSiblings", "rowSiblings"]
+
+
+def check_inclusion(receipt, signature, proof):
+    exactly(proof, INCLUSION)
+    row = row_of(receipt, fold(leaf_of(receipt, signature), proof["leafSiblings"]))
+    top = fold(row, proof["rowSiblings"])
+    stated = (from_hex(proof["root"], 32), decimal(proof["sum"], 128), decimal(proof["count"], 64))
+    expect("root, sum and count of the batch", top, stated)
+    height = decimal(proof["height"], 64)
+    expect("batch id", to_hex(batch_id(proof["committer"], height, stated[0], proof["dataHash"])), proof["batchId"])
+    require("a batch holds 1 to 4,096 receipts", 1 <= stated[2] <= 4096)
+
+
+# --- §7 enclave keys ---------------------------------------------------------------------------------------------
+
+
+def registration_id(one):
+    kinds = "uint256 address address address bytes32 bytes32 bytes32 uint8 bytes32"
+    names = "teeRegistry node key hardwareType rootHash measurement engineClasses evidenceHash".split()
+    return tagged("assay/registration/v1", kinds, [int(one["chainId"]), *(one[name] for name in names)])
+
+
+def enclave_binding(deployment, node, key, tls, hpke):
+    kinds = "uint256 bytes32 address address bytes32 bytes32"
+    values = [int(deployment["chainId"]), deployment["deploymentId"], node, key, tls, hpke]
+    return tagged("assay/enclave-binding/v1", kinds, values)
+
+
+# --- Vectors -----------------------------------------------------------------------------------------------------
+
+
+def must_reject(what, action):
+    try:
+        action()
+    except Disagreement:
+        return
+    raise Disagreement(f"{what} must be rejected")
+
+
+def check_tag(v):
+    expect("tag", to_hex(tag(v["name"])), v["tag"])
+
+
+def check_request_hash(v):
+    listed = listed_headers(v["headers"])
+    expect("listed headers", listed, v["listedHeaders"])
+    expect("request hash", to_hex(request_hash(v["method"], v["path"], listed, unbase64(v["body"]))), v["requestHash"])
+
+
+def check_response_hash(v):
+    body = unbase64(v["body"])
+    if v["contentType"] == "text/event-stream":
+        body = strip_comments(body)
+    expect("hashed body", body, unbase64(v["hashedBody"]))
+    expect("response hash", to_hex(response_hash(v["status"], v["contentType"], body)), v["responseHash"])
+
+
+def check_request_id(v):
+    nonce = payment_nonce(v["scheme"], v["source"])
+    expect("payment nonce", to_hex(nonce), v["paymentNonce"])
+    computed = request_id(int(v["chainId"]), v["escrow"], v["payer"], v["scheme"], nonce)
+    expect("request id", to_hex(computed), v["requestId"])
+
+
+def check_deployment(v):
+    computed = tagged("assay/deployment/v1", "uint256 address bytes32", [int(v["chainId"]), v["deployer"], v["entropy"]])
+    expect("deployment id", to_hex(computed), v["deploymentId"])
+
+
+def check_receipt(v):
+    expect("struct hash", to_hex(struct_hash("Receipt", v["receipt"])), v["structHash"])
+    digest = digest_of("Receipt", v["receipt"], v["deployment"])
+    expect("digest", to_hex(digest), v["digest"])
+    expect("signer", to_hex(recover(digest, from_hex(v["signature"]))), v["signer"])
+    expect("leaf", to_hex(leaf_of(v["receipt"], v["signature"])[0]), v["leaf"])
+    carried = parse_canonical(unbase64(v["header"], url=True).decode("utf-8"))
+    expect("header", carried, {"receipt": v["receipt"], "signature": v["signature"]})
+
+
+def check_statement(v):
+    digest = digest_of(v["type"], v["message"], v["deployment"])
+    expect("digest", to_hex(digest), v["digest"])
+    expect("signer", to_hex(recover(digest, from_hex(v["signature"]))), v["signer"])
+    if "header" in v:
+        carried = parse_canonical(unbase64(v["header"], url=True).decode("utf-8"))
+        expect("header", carried, {"auth": v["message"], "signature": v["signature"]})
+
+
+def check_rejected_signature(v):
+    must_reject(v["name"], lambda: recover(from_hex(v["digest"]), from_hex(v["signature"])))
+
+
+def check_parent(v):
+    left, right = node_of(v["left"]), node_of(v["right"])
+    if v.get("invalid"):
+        must_reject("an overflow", lambda: parent_of(left, right))
+    else:
+        expect("parent", parent_of(left, right), node_of(v["parent"]))
+
+
+def check_row(v):
+    expect("row", row_of(v, node_of(v["top"])), node_of(v["row"]))
+
+
+def check_tree(v):
+    expect("top", top_of([node_of(node) for node in v["nodes"]]), node_of(v["top"]))
+
+
+def check_batch(v):
+    rows = rows_of(v["receipts"])
+    root = root_of(rows)
+    expect("root, sum, count", root, (from_hex(v["root"]), decimal(v["sum"], 128), decimal(v["count"], 64)))
+    file = batch_file(v["deployment"], v["committer"], decimal(v["height"], 64), rows, root)
+    expect("batch file", file.decode("utf-8"), v["file"])
+    parse_canonical(v["file"])
+    expect("data hash", to_hex(keccak256(file)), v["dataHash"])
+    computed = batch_id(v["committer"], decimal(v["height"], 64), root[0], keccak256(file))
+    expect("batch id", to_hex(computed), v["batchId"])
+    for entry, proof in zip(v["receipts"], v["inclusions"], strict=True):
+        check_inclusion(entry["receipt"], entry["signature"], proof)
+
+
+def check_registration(v):
+    expect("registration id", to_hex(registration_id(v)), v["registrationId"])
+
+
+def check_binding(v):
+    computed = enclave_binding(v["deployment"], v["node"], v["key"], v["tlsKeyHash"], v["hpkeKeyHash"])
+    expect("user data", to_hex(computed), v["userData"])
+
+
+def check_measurement(v):
+    registers = [from_hex(v[name], 48) for name in ("pcr0", "pcr1", "pcr2")]
+    expect("measurement", to_hex(tagged("assay/measurement/nitro/v1", "bytes bytes bytes", registers)), v["measurement"])
+
+
+def check_root(v):
+    expect("root hash", to_hex(keccak256(unbase64(v["der"]))), v["rootHash"])
+
+
+def check_evidence(v):
+    expect("evidence bytes", canonical(v["evidence"]), v["bytes"])
+    expect("evidence hash", to_hex(keccak256(v["bytes"].encode("utf-8"))), v["evidenceHash"])
+
+
+def check_canonical(v):
+    expect("canonical form", canonical(json.loads(v["input"], parse_float=integer_of)), v["output"])
+    parse_canonical(v["output"])
+
+
+def check_rejected(v):
+    must_reject(v["name"], lambda: parse_canonical(v["input"]))
+
+
+def model_id(manifest):
+    return to_hex(keccak256(canonical(manifest).encode("utf-8")))
+
+
+def check_manifest(v):
+    expect("canonical manifest", canonical(v["manifest"]), v["canonical"])
+    expect("model id", model_id(v["manifest"]), v["modelId"])
+
+
+def check_price(v):
+    row = {name: decimal(value, 128) for name, value in v["row"].items()}
+    units = decimal(v["inputUnits"], 64), decimal(v["outputUnits"], 64)
+    free = v["status"] == 2 or units[1] == 0
+    price = 0 if free else row["perCall"] + units[0] * row["inputPrice"] + units[1] * row["outputPrice"]
+    expect("price", str(price), v["price"])
+
+
+def check_quote(v):
+    row = {name: decimal(value, 128) for name, value in v["row"].items()}
+    maximum = row["perCall"] + row["inputPrice"] * (v["bodyBytes"] + 64) + row["outputPrice"] * v["maxOutput"]
+    expect("quote", str(maximum), v["maximum"])
+
+
+def check_bundle_vector(v):
+    check_bundle(v["bundle"], v["deployment"])
+
+
+CHECKS = {
+    "tags": check_tag,
+    "requestHashes": check_request_hash,
+    "responseHashes": check_response_hash,
+    "requestIds": check_request_id,
+    "deployments": check_deployment,
+    "receipts": check_receipt,
+    "statements": check_statement,
+    "rejectedSignatures": check_rejected_signature,
+    "parents": check_parent,
+    "rows": check_row,
+    "trees": check_tree,
+    "batches": check_batch,
+    "registrations": check_registration,
+    "bindings": check_binding,
+    "measurements": check_measurement,
+    "roots": check_root,
+    "evidence": check_evidence,
+    "canonical": check_canonical,
+    "rejected": check_rejected,
+    "manifests": check_manifest,
+    "bundles": check_bundle_vector,
+    "prices": check_price,
+    "quotes": check_quote,
+}
+
+
+def check_vectors(folder):
+    agreed, wrong, seen = 0, [], set()
+    for path in sorted(Path(folder).glob("*.json")):
+        for kind, entries in json.loads(path.read_text("utf-8")).items():
+            seen.add(kind)
+            for at, entry in enumerate(entries):
+                try:
+                    CHECKS[kind](entry)
+                    agreed += 1
+                except (Disagreement, KeyError, TypeError, ValueError) as error:
+                    wrong.append(f"{path.name} {kind}[{at}]: {type(error).__name__}: {error}")
+    wrong += [f"no vectors of kind {kind}" for kind in sorted(set(CHECKS) - seen)]
+    for line in wrong:
+        print(line)
+    print(f"{agreed} vectors agree" + (f", {len(wrong)} do not" if wrong else ""))
+    return 1 if wrong else 0
+
+
+# --- A bundle ----------------------------------------------------------------------------------------------------
+
+
+def check_bundle(text, deployment):
+    """Every step that needs no chain. Gives the names of the steps that were made; raises a Disagreement."""
+    bundle = parse_canonical(text)
+    names = ["format", "receipt", "signature", "request", "response"]
+    exactly(bundle, names, ["requestAuth", "inclusion", "evidence", "model"])
+    expect("format", bundle["format"], "assay-bundle/1")
+    receipt, request, response = bundle["receipt"], bundle["request"], bundle["response"]
+    exactly(request, ["method", "path", "headers", "body"])
+    exactly(response, ["status", "contentType", "body"])
+    steps = ["canonical form"]
+
+    head = [line.split(":", 1) for line in request["headers"]]
+    expect("listed headers", listed_headers(head), request["headers"])
+    computed = request_hash(request["method"], request["path"], request["headers"], unbase64(request["body"]))
+    expect("request hash", to_hex(computed), receipt["requestHash"])
+    steps.append("request hash")
+
+    body = unbase64(response["body"])
+    if response["contentType"].split(";")[0].strip().lower() == "text/event-stream":
+        body = strip_comments(body)
+    computed = response_hash(response["status"], response["contentType"], body)
+    expect("response hash", to_hex(computed), receipt["responseHash"])
+    steps.append("response hash")
+
+    expect("version", receipt["version"], 1)
+    free = receipt["status"] == 2 or decimal(receipt["outputUnits"], 64) == 0
+    require("an answer that failed or is empty costs nothing", not free or receipt["price"] == "0")
+    if receipt["mode"] in (0, 1):
+        expect("evidence hash of a bonded or tee receipt", receipt["evidenceHash"], "0x" + "00" * 32)
+    steps.append("receipt rules")
+
+    digest = digest_of("Receipt", receipt, deployment)
+    expect("signer of the receipt", to_hex(recover(digest, from_hex(bundle["signature"], 65))), receipt["key"])
+    steps.append("signature")
+
+    if "requestAuth" in bundle:
+        auth = exactly(bundle["requestAuth"], ["auth", "signature"])
+        digest = digest_of("RequestAuth", auth["auth"], deployment)
+        expect("signer of the request", to_hex(recover(digest, from_hex(auth["signature"], 65))), receipt["payer"])
+        for name in ("requestId", "requestHash", "modelId", "committer"):
+            expect(f"{name} the payer signed", auth["auth"][name], receipt[name])
+        require("the price is within what the payer signed", int(receipt["price"]) <= int(auth["auth"]["maxPrice"]))
+        steps.append("request authorisation")
+    if "inclusion" in bundle:
+        check_inclusion(receipt, bundle["signature"], bundle["inclusion"])
+        expect("committer", bundle["inclusion"]["committer"], receipt["committer"])
+        steps.append("leaf, inclusion and batch id")
+    if "evidence" in bundle:
+        evidence = exactly(bundle["evidence"], ["kind", "document", "tlsKeyHash", "hpkeKeyHash"])
+        hashes = evidence["tlsKeyHash"], evidence["hpkeKeyHash"]
+        binding = enclave_binding(deployment, receipt["node"], receipt["key"], *hashes)
+        # The document's own signature and chain are X.509 and COSE, and no part of this page.
+        require("the document names this key of this node", binding in unbase64(evidence["document"]))
+        steps.append("evidence names the key")
+    if "model" in bundle:
+        expect("model id", model_id(bundle["model"]), receipt["modelId"])
+        steps.append("model id")
+    return steps
+
+
+def bundle_command(path, network_path):
+    network = json.loads(Path(network_path).read_text("utf-8"))
+    deployment = {
+        "chainId": str(network["chainId"]),
+        "settlement": network["contracts"]["Settlement"].lower(),
+        "deploymentId": network["deploymentId"],
+    }
+    try:
+        for step in check_bundle(Path(path).read_bytes().decode("utf-8"), deployment):
+            print(f"agrees: {step}")
+    except (Disagreement, KeyError, TypeError, ValueError) as error:
+        print(f"does not agree: {error}")
+        return 1
+    print("not checked here, since it needs a chain: key registration, price row, anchor block, finality")
+    print("bundle agrees")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks vectors and bundles against docs/spec.md.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    vectors = commands.add_parser("vectors")
+    default = Path(__file__).resolve().parents[2] / "packages" / "protocol" / "vectors"
+    vectors.add_argument("folder", nargs="?", default=default)
+    bundle = commands.add_parser("bundle")
+    bundle.add_argument("bundle")
+    bundle.add_argument("--network", required=True)
+    arguments = parser.parse_args()
+    if arguments.command == "vectors":
+        return check_vectors(arguments.folder)
+    return bundle_command(arguments.bundle, arguments.network)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

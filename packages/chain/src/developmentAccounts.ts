@@ -1,0 +1,42 @@
+import type { Address, Hex } from 'viem'
+import { toHex } from 'viem'
+import { mnemonicToAccount } from 'viem/accounts'
+
+/** The phrase every local Ethereum tool uses. Its keys are public: never on a chain that holds value. */
+export const DEVELOPMENT_MNEMONIC = 'test test test test test test test test test test test junk'
+
+/** Who is who on the development chain, by account index. */
+export const DEVELOPMENT_ROLES = {
+  deployer: 0,
+  gateway: 1,
+  node: 2,
+  validators: [3, 4, 5],
+  publisher: 6,
+  treasury: 7,
+  demo: 8,
+} as const
+
+export type DevelopmentAccount = { address: Address; privateKey: Hex }
+
+/** Account `index` of the development phrase. */
+export function developmentAccount(index: number): DevelopmentAccount {
+  const account = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: index })
+  const privateKey = account.getHdKey().privateKey
+  if (privateKey === null) throw new Error('unreachable: a derived key has its private half')
+  return { address: account.address, privateKey: toHex(privateKey) }
+}
+
+/** The first `n` accounts of the development phrase. */
+export function developmentAccounts(n: number): DevelopmentAccount[] {
+  return Array.from({ length: n }, (_, index) => developmentAccount(index))
+}
+
+/** How many accounts of the phrase count as development keys; nobody uses more by hand. */
+const KNOWN_ACCOUNTS = 20
+let known: Set<string> | undefined
+
+/** Whether an address belongs to the public development phrase. */
+export function isDevelopmentAccount(address: Address): boolean {
+  known ??= new Set(developmentAccounts(KNOWN_ACCOUNTS).map((account) => account.address.toLowerCase()))
+  return known.has(address.toLowerCase())
+}

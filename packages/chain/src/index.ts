@@ -1,0 +1,10 @@
+/**
+ * The chain as the other packages use it: the embedded devnet, the deployment, clients that read and send, and the
+ * reader that fills the verifier's view. It never decides whether a receipt is good; that is packages/verify.
+ * Start with `devnet/startDevnet.ts` and `deploy/deploy.ts`.
+ */
+export * from './developmentAccounts.ts'
+export * from './devnet/startDevnet.ts'
+export * from './network.ts'
+export * from './pollLoop.ts'
+export * from './publicClient.ts'

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs'
+import { AssayError, CONTRACT_NAMES, type Contracts, type Network, type NetworkModel } from '@assay/protocol'
+import { type Address, type Hex, isAddress, isHex, size } from 'viem'
+import { writeDurably } from './durableFile.ts'
+
+/** Largest network file that is read, bytes. */
+const MAX_NETWORK_BYTES = 1024 * 1024
+const MAX_LIST = 1024
+
+/** Writes `network.json` so that a reader never sees half of it. */
+export function saveNetwork(file: string, network: Network): void {
+  writeDurably(file, `${JSON.stringify(network, null, 2)}\n`)
+}
+
+/** Reads and checks `network.json`. @throws AssayError `not_found` | `malformed` */
+export function loadNetwork(file: string): Network {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new AssayError('There is no network file.', {
+      code: 'not_found',
+      facts: { file },
+      next: 'Start the network (npm start), or point ASSAY_NETWORK at the network.json you were given.',
+      cause,
+    })
+  }
+  try {
+    if (text.length > MAX_NETWORK_BYTES) throw new Error('it is too large')
+    return networkFrom(JSON.parse(text))
+  } catch (cause) {
+    throw new AssayError('The network file is not usable.', {
+      code: 'malformed',
+      facts: { file, reason: cause instanceof Error ? cause.message : String(cause) },
+      next: 'Restore it, or remove it and start the network again; it is written anew.',
+      cause,
+    })
+  }
+}
+
+function networkFrom(value: unknown): Network {
+  const raw = record(value, 'the file')
+  const chainId = raw.chainId
+  if (typeof chainId !== 'number' || !Number.isSafeInteger(chainId) || chainId < 1) throw new Error('chainId')
+  const named = record(raw.contracts, 'contracts')
+  const contracts = Object.fromEntries(
+    CONTRACT_NAMES.map((name) => [name, address(named[name], `contracts.${name}`)]),
+  ) as Contracts
+  const demo = record(raw.accounts ?? {}, 'accounts').demo
+  return {
+    chainId,
+    rpcUrl: url(raw.rpcUrl, 'rpcUrl'),
+    gatewayUrl: url(raw.gatewayUrl, 'gatewayUrl'),
+    deploymentId: word(raw.deploymentId, 'deploymentId'),
+    contracts,
+    gateway: address(raw.gateway, 'gateway'),
+    nodes: operators(raw.nodes, 'nodes'),
+    validators: operators(raw.validators, 'validators'),
+    accounts: demo === undefined ? {} : { demo: account(demo) },
+    models: list(raw.models, 'models').map(modelFrom),
+  }
+}
+
+function record(value: unknown, where: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${where} is not an object`)
+  return value as Record<string, unknown>
+}
+
+function list(value: unknown, where: string): unknown[] {
+  if (!Array.isArray(value) || value.length > MAX_LIST) throw new Error(`${where} is not a list`)
+  return value
+}
+
+function text(value: unknown, where: string): string {
+  if (typeof value !== 'string' || value.length > 2048) throw new Error(`${where} is not a text`)
+  return value
+}
+
+function url(value: unknown, where: string): string {
+  const given = text(value, where)
+  const scheme = URL.parse(given)?.protocol
+  if (scheme !== 'http:' && scheme !== 'https:') throw new Error(`${where} is not an http address`)
+  return given
+}
+
+function address(value: unknown, where: string): Address {
+  if (typeof value !== 'string' || !isAddress(value, { strict: false }))
+    throw new Error(`${where} is not an address`)
+  return value
+}
+
+function word(value: unknown, where: string): Hex {
+  if (!isHex(value) || size(value) !== 32) throw new Error(`${where} is not 32 bytes`)
+  return value
+}
+
+function account(value: unknown): { address: Address; privateKey: Hex } {
+  const raw = record(value, 'accounts.demo')
+  return {
+    address: address(raw.address, 'accounts.demo.address'),
+    privateKey: word(raw.privateKey, 'accounts.demo.privateKey'),
+  }
+}
+
+function operators(value: unknown, where: string): { operator: Address; url: string }[] {
+  return list(value, where).map((entry, at) => {
+    const raw = record(entry, `${where}[${at}]`)
+    return {
+      operator: address(raw.operator, `${where}[${at}].operator`),
+      url: url(raw.url, `${where}[${at}].url`),
+    }
+  })
+}
+
+function modelFrom(value: unknown, at: number): NetworkModel {
+  const raw = record(value, `models[${at}]`)
+  const { contextLength } = raw
+  if (typeof contextLength !== 'number' || !Number.isSafeInteger(contextLength) || contextLength < 0) {
+    throw new Error(`models[${at}].contextLength`)
+  }
+  return {
+    name: text(raw.name, `models[${at}].name`),
+    modelId: word(raw.modelId, `models[${at}].modelId`),
+    contextLength,
+    modes: list(raw.modes, `models[${at}].modes`).map((mode) => text(mode, `models[${at}].modes`)),
+  }
+}

@@ -4,9 +4,11 @@
  * steps, never exceptions. Start with `verifyBundle.ts`.
  */
 export * from './chainView.ts'
+export * from './openBatchFile.ts'
 export * from './payment.ts'
 export type { Report } from './report.ts'
 export { STEP_NAMES, type Step, type StepCode, type StepName } from './step.ts'
 export * from './tee/nitro.ts'
 export * from './verifyBundle.ts'
 export * from './verifyReceipt.ts'
+export * from './verifyRegistration.ts'

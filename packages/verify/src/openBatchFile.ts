@@ -1,0 +1,37 @@
+import { type Batch, type Deployment, MAX_BATCH_FILE_BYTES, parseBatchFile } from '@assay/protocol'
+import { keccak256 } from 'viem'
+import type { BatchView } from './chainView.ts'
+import { same } from './step.ts'
+
+export type OpenedBatchFile =
+  /** Not the bytes that were committed to: says nothing about the batch, ask again or elsewhere. */
+  | { kind: 'foreign'; reason: string }
+  /** The committed bytes, and they are no batch or not the one on chain: the committer's fault. */
+  | { kind: 'invalid'; reason: string }
+  | { kind: 'batch'; batch: Batch }
+
+/** Whether bytes from a stranger are the file of the committed batch, and whether that file holds what the chain says. */
+export function openBatchFile(file: Uint8Array, onChain: BatchView, deployment: Deployment): OpenedBatchFile {
+  if (file.length > MAX_BATCH_FILE_BYTES) return { kind: 'foreign', reason: 'the file is too large' }
+  if (!same(keccak256(file), onChain.dataHash)) {
+    return { kind: 'foreign', reason: 'the bytes are not those of the committed hash' }
+  }
+  let batch: Batch
+  try {
+    batch = parseBatchFile(file, deployment)
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'it cannot be read'
+    return { kind: 'invalid', reason }
+  }
+  const { header } = batch
+  const equal =
+    same(batch.batchId, onChain.batchId) &&
+    same(header.committer, onChain.committer) &&
+    header.height === onChain.height &&
+    same(header.root, onChain.root) &&
+    header.sum === onChain.sum &&
+    header.count === onChain.count
+  return equal
+    ? { kind: 'batch', batch }
+    : { kind: 'invalid', reason: 'the file and the header on chain differ' }
+}

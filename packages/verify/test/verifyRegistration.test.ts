@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  canonicalJsonBytes,
+  type Evidence,
+  enclaveBinding,
+  evidenceToJson,
+  HARDWARE_NITRO,
+  HARDWARE_NITRO_SIM,
+  type KeyRegistration,
+  NO_KEY_HASH,
+  nitroMeasurement,
+  registrationIdOf,
+} from '@assay/protocol'
+import { type Address, bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
+import {
+  type RegistrationReport,
+  type VerifyRegistrationParameters,
+  verifyRegistration,
+} from '../src/index.ts'
+import { ordinaryPcrs, type SimulatedParameters, simulateNitro } from './simulatedNitro.ts'
+
+const deployment = {
+  chainId: 31337,
+  settlement: '0x9fe46736679d2d9a65f0992f2272de9f3c7fa6e0',
+  deploymentId: keccak256('0x1234'),
+} as const
+const teeRegistry: Address = '0xcf7ed3acca5a467e9e704c703e8d87f634fb0fc9'
+const node: Address = '0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc'
+const key: Address = '0x90f79bf6eb2c4f870365e785982e1f101e93b906'
+const now = 1_770_000_000n
+const hashes = { tlsKeyHash: NO_KEY_HASH, hpkeKeyHash: NO_KEY_HASH }
+const open = { validFrom: 1n, revokedAt: 0n }
+
+/** A proposal as it stands on chain, with evidence as it would be fetched. */
+async function propose(
+  document: Partial<SimulatedParameters> = {},
+  changes: { registration?: Partial<KeyRegistration>; evidence?: Partial<Evidence> } = {},
+): Promise<VerifyRegistrationParameters> {
+  const made = await simulateNitro({
+    at: Number(now) - 5,
+    userData: hexToBytes(enclaveBinding(deployment, { node, key, ...hashes })),
+    ...document,
+  })
+  const evidence = canonicalJsonBytes(
+    evidenceToJson({ kind: 'nitro-sim', document: made.document, ...hashes, ...changes.evidence }),
+  )
+  const [pcr0, pcr1, pcr2] = [0, 1, 2].map((index) => bytesToHex(made.pcrs.get(index) as Uint8Array))
+  const registration: KeyRegistration = {
+    node,
+    key,
+    hardwareType: HARDWARE_NITRO_SIM,
+    rootHash: made.rootHash,
+    measurement: nitroMeasurement(pcr0 as Hex, pcr1 as Hex, pcr2 as Hex),
+    engineClasses: 1,
+    evidenceHash: keccak256(evidence),
+    ...changes.registration,
+  }
+  return {
+    registrationId: registrationIdOf(deployment.chainId, teeRegistry, registration),
+    registration,
+    deployment,
+    teeRegistry,
+    evidence,
+    hardware: open,
+    root: open,
+    measurement: { ...open, engineClasses: 1 },
+    now,
+  }
+}
+
+function outcome(report: RegistrationReport): string {
+  return [report.verdict, report.code, report.failedCheck].filter((part) => part !== undefined).join(' ')
+}
+
+test('an honest proposal is valid', async () => {
+  assert.equal(outcome(verifyRegistration(await propose())), 'valid ok')
+})
+
+test('a bad attestation is voted down, and the check that failed is named', async () => {
+  const zero = new Uint8Array(48)
+  const debug = ordinaryPcrs().set(0, zero).set(1, zero).set(2, zero)
+  const invalid = async (...parameters: Parameters<typeof propose>) =>
+    outcome(verifyRegistration(await propose(...parameters)))
+  assert.equal(await invalid({ pcrs: debug }), 'invalid attestation_invalid notDebug')
+  assert.equal(await invalid({ userData: new Uint8Array(32) }), 'invalid attestation_invalid userData')
+  assert.equal(await invalid({ at: Number(now) - 301 }), 'invalid attestation_invalid fresh')
+  assert.equal(await invalid({ at: Number(now) + 61 }), 'invalid attestation_invalid fresh')
+  const other = keccak256('0x01')
+  assert.equal(
+    await invalid({}, { registration: { measurement: other } }),
+    'invalid attestation_invalid measurement',
+  )
+  assert.equal(
+    await invalid({}, { registration: { rootHash: other } }),
+    'invalid attestation_invalid rootApproved',
+  )
+  assert.equal(
+    await invalid({}, { registration: { node: '0x00000000000000000000000000000000000000aa' } }),
+    'invalid attestation_invalid userData',
+  )
+  assert.equal(await invalid({}, { evidence: { tlsKeyHash: other } }), 'invalid attestation_invalid userData')
+})
+
+test('what the registry did not approve is voted down', async () => {
+  const proposal = await propose()
+  const never = { validFrom: 0n, revokedAt: 0n }
+  const revoked = { validFrom: 1n, revokedAt: now }
+  const cases: [Partial<VerifyRegistrationParameters>, string][] = [
+    [{ hardware: never }, 'invalid hardware_not_approved'],
+    [{ root: revoked }, 'invalid root_not_approved'],
+    [{ measurement: { ...revoked, engineClasses: 1 } }, 'invalid measurement_not_approved'],
+    [{ measurement: { ...open, engineClasses: 2 } }, 'invalid engine_class_not_allowed'],
+    [{ registrationId: keccak256('0x') }, 'invalid registration_differs'],
+    [{ teeRegistry: node }, 'invalid registration_differs'],
+  ]
+  for (const [change, expected] of cases) {
+    assert.equal(outcome(verifyRegistration({ ...proposal, ...change })), expected)
+  }
+})
+
+test('simulated evidence cannot be registered as real hardware', async () => {
+  const claimed = { registration: { hardwareType: HARDWARE_NITRO } }
+  assert.equal(outcome(verifyRegistration(await propose({}, claimed))), 'invalid hardware_unknown')
+  // Even if it calls itself real, the claimed root is what is looked up, and the registry has it under nitro-sim only.
+  const proposal = await propose({}, { ...claimed, evidence: { kind: 'nitro' } })
+  const root = { validFrom: 0n, revokedAt: 0n }
+  assert.equal(outcome(verifyRegistration({ ...proposal, root })), 'invalid root_not_approved')
+})
+
+test('other bytes than those registered give no vote; registered garbage is voted down', async () => {
+  const proposal = await propose()
+  const foreign = verifyRegistration({ ...proposal, evidence: new Uint8Array(10) })
+  assert.equal(outcome(foreign), 'unknown evidence_foreign')
+  const garbage = new TextEncoder().encode('{"kind":"nitro-sim"}')
+  const registration = { ...proposal.registration, evidenceHash: keccak256(garbage) }
+  const registrationId = registrationIdOf(deployment.chainId, teeRegistry, registration)
+  const report = verifyRegistration({ ...proposal, registration, registrationId, evidence: garbage })
+  assert.equal(outcome(report), 'invalid evidence_malformed')
+})

@@ -1,0 +1,20 @@
+/**
+ * What the network costs, measured side by side:
+ *   npm run bench [rates] [gas] [latency]
+ * A measurement, never a test: it asserts nothing about time.
+ */
+import { cpus } from 'node:os'
+import { benchReceiptRates } from './receiptRates.ts'
+
+const SECTIONS: Record<string, () => Promise<void>> = { rates: benchReceiptRates }
+
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !(name in SECTIONS))
+if (unknown.length > 0) {
+  console.error(`There is no section ${unknown.join(', ')}; choose from ${Object.keys(SECTIONS).join(', ')}.`)
+  process.exit(2)
+}
+console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`)
+for (const [name, run] of Object.entries(SECTIONS)) {
+  if (chosen.length === 0 || chosen.includes(name)) await run()
+}

@@ -6,9 +6,9 @@ import { startLlamaEngine } from '../src/engines/llama.ts'
 import { pullModel } from '../src/models/pullModel.ts'
 import { SMOLLM2_MANIFEST } from '../src/models/smollm2.ts'
 
-const pulled = await pullModel({ cacheDir: new URL('../../../.assay/models', import.meta.url).pathname }).catch(
-  (error: AssayError) => error,
-)
+const pulled = await pullModel({
+  cacheDir: new URL('../../../.assay/models', import.meta.url).pathname,
+}).catch((error: AssayError) => error)
 
 describe('the real model', { skip: pulled instanceof AssayError ? pulled.message : false }, () => {
   let engine: Engine

@@ -8,7 +8,7 @@ import {
   LlamaLogLevel,
   type Token,
 } from 'node-llama-cpp'
-import { sha256File } from '../models/sha256File.ts'
+import { sha256File } from '../enclaves/sha256File.ts'
 import type { ChatMessage, Engine, GenerateOptions, GenerateResult } from './engine.ts'
 import { createStopScanner } from './stopScanner.ts'
 

@@ -1,0 +1,75 @@
+import type { Network } from '@assay/protocol'
+import type { Abi, Address, Hex, PublicClient } from 'viem'
+import type { Enclave } from '../enclaves/enclave.ts'
+import type { KeyRegistry } from '../register.ts'
+import { NODE_ABI } from './abi.ts'
+
+/** Sends transactions as the operator, one after another; resolves when mined. */
+export type Sender = {
+  address: Address
+  send: (call: {
+    address: Address
+    abi: Abi
+    functionName: string
+    args: readonly unknown[]
+  }) => Promise<unknown>
+}
+
+export type KeyRegistryParameters = {
+  client: PublicClient
+  sender: Sender
+  network: Network
+  enclave: Enclave
+  /** Fresh evidence, stored where `evidenceUri` serves it. Called for each proposal: the leaf lives three hours. */
+  makeEvidence: () => Promise<Hex>
+  evidenceUri: (evidenceHash: Hex) => string
+}
+
+/** TeeRegistry as `keepRegistered` wants it. */
+export function keyRegistryOf(parameters: KeyRegistryParameters): KeyRegistry {
+  const { client, sender, network, enclave, makeEvidence, evidenceUri } = parameters
+  const address = network.contracts.TeeRegistry
+  return {
+    async read(key) {
+      const found = await client.readContract({ address, abi: NODE_ABI, functionName: 'key', args: [key] })
+      return { node: found[0], validFrom: found[6], revokedAt: found[7] }
+    },
+    async propose() {
+      const evidenceHash = await makeEvidence()
+      await sender.send({
+        address,
+        abi: NODE_ABI,
+        functionName: 'proposeKey',
+        args: [
+          enclave.key,
+          enclave.hardwareType,
+          enclave.rootHash,
+          enclave.measurement,
+          enclave.engineClasses,
+          evidenceHash,
+          evidenceUri(evidenceHash),
+        ],
+      })
+    },
+  }
+}
+
+/** Corrects the URL under which NodeBond knows this operator; does nothing where it has no bond yet. */
+export async function publishUrl(parameters: {
+  client: PublicClient
+  sender: Sender
+  network: Network
+  url: string
+}): Promise<void> {
+  const { client, sender, network, url } = parameters
+  const address = network.contracts.NodeBond
+  const [, , , known, registered] = await client.readContract({
+    address,
+    abi: NODE_ABI,
+    functionName: 'node',
+    args: [sender.address],
+  })
+  if (registered && known !== url) {
+    await sender.send({ address, abi: NODE_ABI, functionName: 'setUrl', args: [url] })
+  }
+}

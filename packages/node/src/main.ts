@@ -1,0 +1,59 @@
+/** Runs an inference node from its environment; see docs for the variables. */
+import { createSender, loadNetwork, publicClientOf } from '@assay/chain'
+import { AssayError } from '@assay/protocol'
+import type { Hex } from 'viem'
+import { startNode } from './startNode.ts'
+
+const log = (event: string, facts: Record<string, unknown>): void => {
+  console.log(JSON.stringify({ time: new Date().toISOString(), event, ...facts }))
+}
+
+function required(name: string): string {
+  const value = process.env[name]
+  if (value !== undefined && value !== '') return value
+  throw new AssayError(`${name} is not set.`, {
+    code: 'config',
+    next: `Set ${name} and start the node again.`,
+  })
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new AssayError('ASSAY_PORT is not a port.', { code: 'config', facts: { ASSAY_PORT: text } })
+}
+
+try {
+  const network = await loadNetwork(required('ASSAY_NETWORK'))
+  const sender = createSender({ network, privateKey: required('ASSAY_KEY') as Hex })
+  const node = await startNode({
+    network,
+    client: publicClientOf(network),
+    sender,
+    dataDir: required('ASSAY_DATA'),
+    rootDir: process.env.ASSAY_SIMULATED_ROOT,
+    port: portOf(process.env.ASSAY_PORT ?? '4030'),
+    publicUrl: process.env.ASSAY_PUBLIC_URL,
+    threads: process.env.ASSAY_THREADS === '2' ? 2 : 1,
+    log,
+  })
+  let closing = false
+  const stop = (): void => {
+    if (closing) return
+    closing = true
+    log('closing', {})
+    node.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(error instanceof Error ? error.message : error)
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+} catch (error) {
+  // A user's mistake ends in its own words, not in a stack trace.
+  console.error(error instanceof AssayError ? error.message : error)
+  process.exit(1)
+}

@@ -1,0 +1,225 @@
+import {
+  type Deployment,
+  decodeRequestAuthHeader,
+  listedHeaders,
+  priceOf,
+  quoteMaximum,
+  REQUEST_AUTH_HEADER,
+  recoverSigner,
+  requestAuthDigest,
+  requestHash,
+} from '@assay/protocol'
+import { type CheckedPayment, checkPayment } from '@assay/verify'
+import type { Address, Hex } from 'viem'
+import type { CurrentPrice, NodeChain } from '../chain/nodeChain.ts'
+import { type ChatRequest, readOpenaiChat } from '../dialects/openaiChat.ts'
+import { badRequest, type DialectError } from '../dialects/openaiError.ts'
+import type { PreparedChat } from '../engines/engine.ts'
+import type { ServedModel } from './servedModel.ts'
+import { readOpg } from './valueAtRisk.ts'
+
+export const COMMITTER_HEADER = 'assay-committer'
+export const PAYMENT_HEADER = 'payment-signature'
+
+/** A request as it came in, untouched. */
+export type RawRequest = {
+  method: string
+  /** Request target: path and query. */
+  path: string
+  /** Name and value in order of arrival, as received. */
+  headers: ReadonlyArray<readonly [string, string]>
+  body: Uint8Array
+}
+
+/** A paid request that may run. */
+export type Admission = {
+  request: ChatRequest
+  served: ServedModel
+  prepared: PreparedChat
+  payment: CheckedPayment
+  committer: Address
+  price: CurrentPrice
+  requestHash: Hex
+  /** OPG base units. */
+  valueAtRisk: bigint
+}
+
+export type AdmitParameters = {
+  deployment: Deployment
+  /** OPG. */
+  token: Address
+  escrow: Address
+  chain: NodeChain
+  models: ReadonlyMap<string, ServedModel>
+}
+
+/**
+ * Everything that has to hold before a node spends work on a request: it can be read, this node can do what it asks,
+ * and it is paid. The node trusts no gateway with any of this.
+ */
+export async function admitChat(
+  raw: RawRequest,
+  parameters: AdmitParameters,
+): Promise<{ admission: Admission } | { error: DialectError }> {
+  const { deployment, token, escrow, chain, models } = parameters
+  const header = (name: string): string | undefined =>
+    raw.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
+
+  const read = readOpenaiChat(raw.body, (name) => models.get(name)?.manifest.contextLength)
+  if ('error' in read) return read
+  const { request } = read
+  const served = models.get(request.model) as ServedModel
+
+  const settlement = header('x-assay-settlement')
+  if (settlement !== undefined && settlement !== 'batch') {
+    return fail('`x-assay-settlement` can be: batch.', 'unsupported_settlement')
+  }
+  const mode = header('x-assay-verification') ?? 'auto'
+  if (mode !== 'auto' && mode !== 'tee') {
+    const modes = served.manifest.modes.filter((name) => name === 'tee')
+    return fail(
+      `The model ${request.model} cannot be verified as asked; it can be: auto, ${modes.join(', ')}.`,
+      'unsupported_mode',
+    )
+  }
+  const valueText = header('x-assay-value-at-risk')
+  const valueAtRisk = valueText === undefined ? 0n : readOpg(valueText)
+  if (valueAtRisk === undefined) {
+    return fail('`x-assay-value-at-risk` must be an amount of OPG such as 1.5.', 'invalid_value_at_risk')
+  }
+
+  const price = chain.price(served.modelId)
+  if (price === undefined || chain.anchor() === undefined) {
+    return { error: unavailable('The node has not read the price of this model yet.', 'not_ready') }
+  }
+  const quote = quoteMaximum(price.row, raw.body.length, request.maxOutput)
+
+  const committer = header(COMMITTER_HEADER)
+  if (committer === undefined || !/^0x[0-9a-fA-F]{40}$/.test(committer)) {
+    return fail(
+      `The header \`${COMMITTER_HEADER}\` must name the gateway that is to batch the receipt.`,
+      'missing_committer',
+    )
+  }
+  const payHeader = header(PAYMENT_HEADER)
+  if (payHeader === undefined) {
+    return {
+      error: unpaid('This request is not paid. Ask a gateway, which quotes the price.', 'payment_required'),
+    }
+  }
+  const gateway = committer.toLowerCase() as Address
+  let payment: CheckedPayment
+  try {
+    const till = await chain.tillOf(gateway)
+    if (till === undefined) return fail(`${gateway} has no till, so it cannot be paid.`, 'unknown_committer')
+    const checked = await checkPayment({
+      header: payHeader,
+      chainId: deployment.chainId,
+      token,
+      escrow,
+      till,
+      committer: gateway,
+      minAmount: quote,
+      now: BigInt(Math.floor(Date.now() / 1000)),
+    })
+    if (!checked.ok) return { error: unpaid(checked.reason, checked.code) }
+    payment = checked
+    const reason = await chain.whyUncollectable(payment)
+    if (reason !== undefined) {
+      return { error: unpaid(`The payment cannot be collected: ${reason}.`, 'payment_uncollectable') }
+    }
+  } catch {
+    return {
+      error: unavailable('The chain does not answer, so the payment cannot be checked.', 'chain_unreachable'),
+    }
+  }
+
+  const hash = requestHash({
+    method: raw.method,
+    path: raw.path,
+    headers: listedHeaders(raw.headers),
+    body: raw.body,
+  })
+  const authHeader = header(REQUEST_AUTH_HEADER)
+  if (authHeader !== undefined) {
+    const wrong = await whyAuthFails(authHeader, {
+      deployment,
+      payment,
+      requestHash: hash,
+      modelId: served.modelId,
+      committer: gateway,
+      quote,
+    })
+    if (wrong !== undefined) return fail(`\`${REQUEST_AUTH_HEADER}\`: ${wrong}.`, 'invalid_request_auth')
+  }
+
+  const prepared = served.engine.prepareChat(request.messages)
+  if ('tooLong' in prepared) {
+    const message = `The messages do not fit into the context of ${prepared.contextLength} tokens with room for an answer.`
+    return { error: badRequest(message, 'messages', 'context_length_exceeded') }
+  }
+  // The quote is what the payer agreed to; a template that made more tokens than it allows for must not be charged.
+  const most = priceOf(price.row, {
+    inputUnits: BigInt(prepared.inputUnits),
+    outputUnits: BigInt(request.maxOutput),
+    failed: false,
+  })
+  if (most > quote) return fail('The request could cost more than the quote.', 'quote_exceeded')
+  return {
+    admission: {
+      request,
+      served,
+      prepared,
+      payment,
+      committer: gateway,
+      price,
+      requestHash: hash,
+      valueAtRisk,
+    },
+  }
+}
+
+/** Why the payer's own signature does not cover this request; undefined when it does (docs/spec.md §4). */
+async function whyAuthFails(
+  text: string,
+  expected: {
+    deployment: Deployment
+    payment: CheckedPayment
+    requestHash: Hex
+    modelId: Hex
+    committer: Address
+    quote: bigint
+  },
+): Promise<string | undefined> {
+  let signer: Address
+  let auth: ReturnType<typeof decodeRequestAuthHeader>['auth']
+  try {
+    const signed = decodeRequestAuthHeader(text.slice(0, 4096))
+    auth = signed.auth
+    signer = await recoverSigner(requestAuthDigest(auth, expected.deployment), signed.signature)
+  } catch {
+    return 'it cannot be read, or its signature is not canonical'
+  }
+  if (signer !== expected.payment.payer) return 'it is not signed by the payer'
+  if (auth.requestId !== expected.payment.requestId) return 'it names another request id'
+  if (auth.requestHash !== expected.requestHash) return 'it names another request hash'
+  if (auth.modelId !== expected.modelId) return 'it names another model'
+  if (auth.committer !== expected.committer) return 'it names another committer'
+  if (auth.maxPrice < expected.quote) {
+    return `its maxPrice ${auth.maxPrice} is below the ${expected.quote} that the request may cost`
+  }
+  if (auth.deadline < BigInt(Math.floor(Date.now() / 1000))) return 'its deadline has passed'
+  return undefined
+}
+
+function fail(message: string, code: string): { error: DialectError } {
+  return { error: badRequest(message, null, code) }
+}
+
+function unpaid(message: string, code: string): DialectError {
+  return { status: 402, message, type: 'payment_required', code, param: null }
+}
+
+export function unavailable(message: string, code: string): DialectError {
+  return { status: 503, message, type: 'server_error', code, param: null }
+}

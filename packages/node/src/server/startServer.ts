@@ -1,0 +1,282 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  AssayError,
+  canonicalJsonBytes,
+  type Deployment,
+  type SignedReceipt,
+  signedReceiptToJson,
+} from '@assay/protocol'
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Address, Hex } from 'viem'
+import type { NodeChain } from '../chain/nodeChain.ts'
+import { badRequest, type DialectError, openaiErrorBody } from '../dialects/openaiError.ts'
+import type { Enclave } from '../enclaves/enclave.ts'
+import type { EvidenceStore } from '../enclaves/evidenceStore.ts'
+import { QueueFullError } from '../queue.ts'
+import type { ReceiptStore } from '../receiptStore.ts'
+import type { ReceiptParameters } from '../signReceipt.ts'
+import { type Admission, admitChat, type RawRequest, unavailable } from './admitChat.ts'
+import { JSON_TYPE, serveChat } from './serveChat.ts'
+import type { ServedModel } from './servedModel.ts'
+
+/** Largest request body, bytes. */
+export const MAX_BODY_BYTES = 1024 * 1024
+/** A request that has not arrived by then is dropped, ms. */
+const REQUEST_TIMEOUT_MS = 30_000
+const MAX_CONNECTIONS = 512
+
+export type StartServerParameters = {
+  port: number
+  operator: Address
+  deployment: Deployment
+  /** OPG. */
+  token: Address
+  escrow: Address
+  enclave: Enclave
+  chain: NodeChain
+  models: ReadonlyMap<string, ServedModel>
+  receipts: ReceiptStore
+  evidence: EvidenceStore
+  sign: (answer: ReceiptParameters) => Promise<SignedReceipt>
+  /** Whether the signing key is admitted; nothing is served before. */
+  isKeyValid: () => boolean
+  log: (event: string, facts: Record<string, unknown>) => void
+  /** Overrides of the limits, for tests. */
+  requestTimeoutMs?: number | undefined
+}
+
+export type NodeServer = { url: string; close: () => Promise<void> }
+
+/** The node's HTTP surface on 127.0.0.1. */
+export async function startServer(parameters: StartServerParameters): Promise<NodeServer> {
+  const { operator, deployment, token, escrow, enclave, chain, models, receipts, evidence } = parameters
+  const { sign, isKeyValid, log, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
+  const created = Math.floor(Date.now() / 1000)
+  /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
+  const running = new Set<Hex>()
+
+  const app = fastify({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 128 },
+    http: {
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(5_000, requestTimeoutMs),
+      maxHeaderSize: 48 * 1024,
+    },
+  })
+  app.server.maxConnections = MAX_CONNECTIONS
+
+  // The receipt covers raw bytes, so nobody parses them before they are hashed.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+  app.addHook('onRequest', async (request, reply) => {
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      return refuse(
+        reply,
+        badRequest('Send the body without content-encoding.', null, 'unsupported_encoding', 415),
+      )
+    }
+  })
+
+  app.setErrorHandler((error: Error & { statusCode?: number; code?: string }, _request, reply) => {
+    const status = error.statusCode ?? 500
+    if (status === 413) {
+      const message = `The body is larger than ${MAX_BODY_BYTES} bytes.`
+      return refuse(reply, badRequest(message, null, 'body_too_large', 413))
+    }
+    if (status < 500)
+      return refuse(reply, badRequest('The request cannot be read.', null, 'bad_request', status))
+    log('request_failed', { reason: error.name, code: error.code })
+    return refuse(reply, {
+      status: 500,
+      message: 'The node failed to answer. Nothing is charged.',
+      type: 'server_error',
+      code: 'internal_error',
+      param: null,
+    })
+  })
+  app.setNotFoundHandler((request, reply) =>
+    refuse(reply, badRequest(`There is no ${request.method} at this path.`, null, 'not_found', 404)),
+  )
+
+  app.get('/health', async (_request, reply) => {
+    const missing = !isKeyValid()
+      ? 'key_pending'
+      : [...models.values()].some((served) => chain.price(served.modelId) === undefined)
+        ? 'price_unknown'
+        : undefined
+    const queues = [...models.values()].map((served) => served.queue.state())
+    const sum = (name: 'running' | 'waiting' | 'limit') =>
+      queues.reduce((total, queue) => total + queue[name], 0)
+    reply.code(missing === undefined ? 200 : 503)
+    return {
+      status: missing ?? 'ok',
+      operator,
+      key: enclave.key,
+      hardware: enclave.hardware,
+      simulated: enclave.simulated,
+      models: [...models.values()].map(({ modelId, manifest }) => ({
+        name: manifest.name,
+        modelId,
+        contextLength: manifest.contextLength,
+        modes: manifest.modes,
+      })),
+      queue: { running: sum('running'), waiting: sum('waiting'), limit: sum('limit') },
+    }
+  })
+
+  app.get('/v1/models', async () => ({
+    object: 'list',
+    data: [...models.values()].map(({ modelId, manifest }) => ({
+      id: manifest.name,
+      object: 'model',
+      created,
+      owned_by: 'assay',
+      model_id: modelId,
+      context_length: manifest.contextLength,
+      modes: manifest.modes,
+    })),
+  }))
+
+  app.get('/v1/evidence/:hash', async (request: FastifyRequest<{ Params: { hash: string } }>, reply) => {
+    const found = await evidence.find(request.params.hash.toLowerCase() as Hex)
+    if (found === undefined) {
+      return refuse(
+        reply,
+        badRequest('There is no evidence under this hash.', null, 'evidence_not_found', 404),
+      )
+    }
+    reply.header('cache-control', 'public, max-age=31536000, immutable')
+    return reply.type(JSON_TYPE).send(Buffer.from(found))
+  })
+
+  app.get('/v1/receipts/:id', async (request: FastifyRequest<{ Params: { id: string } }>, reply) => {
+    const id = request.params.id.toLowerCase() as Hex
+    const signed = receipts.find(id)
+    if (signed !== undefined) {
+      reply.header('cache-control', 'no-store')
+      return reply.type(JSON_TYPE).send(Buffer.from(canonicalJsonBytes(signedReceiptToJson(signed))))
+    }
+    return running.has(id)
+      ? refuse(reply, badRequest('This request is still being answered.', null, 'request_running', 404))
+      : refuse(reply, badRequest('There is no receipt of this request.', null, 'receipt_not_found', 404))
+  })
+
+  app.post('/v1/chat/completions', async (request, reply) => {
+    const type = request.headers['content-type'] ?? ''
+    if (!/^application\/json\s*(;|$)/i.test(type)) {
+      return refuse(
+        reply,
+        badRequest('Send content-type: application/json.', null, 'unsupported_media_type', 415),
+      )
+    }
+    if (!isKeyValid()) {
+      return refuse(reply, unavailable('The signing key is not admitted yet.', 'not_ready'), 2)
+    }
+    const raw = rawRequestOf(request.raw, request.body)
+    const admitted = await admitChat(raw, { deployment, token, escrow, chain, models })
+    if ('error' in admitted) return refuse(reply, admitted.error)
+    const { admission } = admitted
+    const { requestId } = admission.payment
+
+    if (running.has(requestId) || receipts.find(requestId) !== undefined) {
+      const message = `This payment has been used for a request; its receipt is at /v1/receipts/${requestId}.`
+      return refuse(reply, badRequest(message, null, 'duplicate_request', 409))
+    }
+    running.add(requestId)
+    const gone = goneSignal(reply.raw)
+    try {
+      await inTurn(admission, gone, reply, () =>
+        serveChat({ admission, response: reply.raw, signal: gone, chain, store: receipts, sign, log }),
+      )
+    } catch (error) {
+      if (error instanceof QueueFullError) {
+        return refuse(
+          reply,
+          {
+            status: 429,
+            message: 'The node is busy; try again later. Nothing is charged.',
+            type: 'rate_limit_error',
+            code: 'queue_full',
+            param: null,
+          },
+          error.retryAfter,
+        )
+      }
+      log('serve_failed', { requestId, reason: error instanceof AssayError ? error.code : nameOf(error) })
+      // The answer's head may be out: a broken connection is the only honest sign left.
+      if (!reply.sent) throw error
+      reply.raw.destroy()
+    } finally {
+      running.delete(requestId)
+    }
+    return reply
+  })
+
+  await app.listen({ host: '127.0.0.1', port: parameters.port })
+  const address = app.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : parameters.port
+  return { url: `http://127.0.0.1:${port}`, close: () => app.close() }
+}
+
+/** Waits for a turn at the model and runs; a client that leaves while waiting gets its (empty) receipt all the same. */
+async function inTurn(
+  admission: Admission,
+  gone: AbortSignal,
+  reply: FastifyReply,
+  run: () => Promise<void>,
+): Promise<void> {
+  let leave: () => void = () => undefined
+  try {
+    leave = await admission.served.queue.enter(gone)
+  } catch (error) {
+    if (!gone.aborted) throw error
+  }
+  // From here on the bytes are ours: the framework must add nothing to them.
+  reply.hijack()
+  try {
+    await run()
+  } finally {
+    leave()
+  }
+}
+
+/** Aborts when the client closed its side before the answer was complete. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort(new Error('the client left'))
+  })
+  if (response.destroyed) controller.abort(new Error('the client left'))
+  return controller.signal
+}
+
+function rawRequestOf(incoming: IncomingMessage, body: unknown): RawRequest {
+  const headers: Array<readonly [string, string]> = []
+  const { rawHeaders } = incoming
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    headers.push([rawHeaders[at] as string, rawHeaders[at + 1] as string])
+  }
+  return {
+    method: (incoming.method ?? 'POST').toUpperCase(),
+    path: incoming.url ?? '/',
+    headers,
+    body: body instanceof Uint8Array ? new Uint8Array(body) : new Uint8Array(0),
+  }
+}
+
+function refuse(reply: FastifyReply, error: DialectError, retryAfter?: number): FastifyReply {
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+  return reply
+    .code(error.status)
+    .type(JSON_TYPE)
+    .send(Buffer.from(openaiErrorBody(error)))
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown'
+}

@@ -1,0 +1,171 @@
+import { mkdirSync } from 'node:fs'
+import { AssayError, deploymentOf, enclaveBinding, type Network, NO_KEY_HASH } from '@assay/protocol'
+import type { Address, PublicClient } from 'viem'
+import { keyRegistryOf, publishUrl, type Sender } from './chain/keyRegistry.ts'
+import { watchChain } from './chain/watchChain.ts'
+import { openEvidenceStore } from './enclaves/evidenceStore.ts'
+import { startNitroSim } from './enclaves/nitroSim.ts'
+import { simulatedRoot } from './enclaves/simulatedChain.ts'
+import { startLlamaEngine } from './engines/llama.ts'
+import { pullModel } from './models/pullModel.ts'
+import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
+import { createQueue } from './queue.ts'
+import { openReceiptStore } from './receiptStore.ts'
+import { keepRegistered } from './register.ts'
+import type { ServedModel } from './server/servedModel.ts'
+import { startServer } from './server/startServer.ts'
+import { createReceiptSigner } from './signReceipt.ts'
+
+export type StartNodeParameters = {
+  network: Network
+  client: PublicClient
+  /** Sends as the operator: proposes the enclave's key. */
+  sender: Sender
+  /** The node's own folder: receipts, evidence. */
+  dataDir: string
+  /** Folder of the simulated root; `dataDir` by default. Its hash must be approved on the chain. */
+  rootDir?: string | undefined
+  /** 0 = any free port. */
+  port: number
+  /** URL under which others reach this node; the local one by default. */
+  publicUrl?: string | undefined
+  env?: Record<string, string | undefined> | undefined
+  threads?: 1 | 2 | undefined
+  /** Answers at one time, and how many more may wait. */
+  concurrency?: number | undefined
+  waiting?: number | undefined
+  log?: ((event: string, facts: Record<string, unknown>) => void) | undefined
+}
+
+export type RunningNode = {
+  url: string
+  operator: Address
+  /** The enclave's signing key of this boot. */
+  key: Address
+  /** Resolves when the key is admitted and the node serves. */
+  ready: Promise<void>
+  close: () => Promise<void>
+}
+
+/**
+ * Starts an inference node: weights, enclave, HTTP, registration. It listens at once and answers 503 until validators
+ * admitted its key. @throws AssayError `unreachable` (weights, chain) | `config`
+ */
+export async function startNode(parameters: StartNodeParameters): Promise<RunningNode> {
+  const { network, client, sender, dataDir, env, log = () => undefined } = parameters
+  const { concurrency = 2, waiting = 16 } = parameters
+  const deployment = deploymentOf(network)
+  const operator = sender.address.toLowerCase() as Address
+  mkdirSync(dataDir, { recursive: true })
+
+  const pulled = await pullModel({
+    env,
+    onProgress: ({ source, state, message }) => {
+      if (state === 'ready' || state === 'failed') log('model', { source, state, message })
+    },
+  })
+  const threads = parameters.threads ?? 1
+  const engine = await startLlamaEngine({
+    path: pulled.path,
+    manifest: SMOLLM2_MANIFEST,
+    threads,
+    concurrency,
+  })
+  const served: ServedModel = {
+    modelId: SMOLLM2_MODEL_ID,
+    manifest: SMOLLM2_MANIFEST,
+    engine,
+    queue: createQueue({ concurrency, waiting }),
+  }
+  const enclave = startNitroSim(await simulatedRoot(parameters.rootDir ?? dataDir))
+  const evidence = await openEvidenceStore(dataDir)
+  const receipts = openReceiptStore(dataDir)
+  const chain = await watchChain({
+    client,
+    network,
+    modelIds: [served.modelId],
+    onError: (error) => log('chain_unreadable', { reason: reasonOf(error) }),
+  }).catch(async (cause: unknown) => {
+    receipts.close()
+    await engine.close()
+    throw new AssayError('The chain does not answer.', {
+      code: 'unreachable',
+      facts: { rpcUrl: network.rpcUrl, reason: reasonOf(cause) },
+      next: 'Check that the network is up: assay status',
+      cause,
+    })
+  })
+
+  let isKeyValid: () => boolean = () => false
+  const server = await startServer({
+    port: parameters.port,
+    operator,
+    deployment,
+    token: network.contracts.OPG,
+    escrow: network.contracts.InferenceEscrow,
+    enclave,
+    chain,
+    models: new Map([[SMOLLM2_MANIFEST.name, served]]),
+    receipts,
+    evidence,
+    sign: createReceiptSigner({ enclave, node: operator, deployment }),
+    isKeyValid: () => isKeyValid(),
+    log,
+  }).catch(async (error: NodeJS.ErrnoException) => {
+    chain.close()
+    receipts.close()
+    await engine.close()
+    if (error.code !== 'EADDRINUSE') throw error
+    throw new AssayError(`Port ${parameters.port} is taken.`, {
+      code: 'config',
+      next: 'Stop what listens there, or set ASSAY_PORT to another port.',
+    })
+  })
+
+  const url = parameters.publicUrl ?? server.url
+  const registry = keyRegistryOf({
+    client,
+    sender,
+    network,
+    enclave,
+    makeEvidence: async () => {
+      // Where a bond knows another URL, clients that look the operator up would miss us.
+      await publishUrl({ client, sender, network, url })
+      const binding = enclaveBinding(deployment, {
+        node: operator,
+        key: enclave.key,
+        tlsKeyHash: NO_KEY_HASH,
+        hpkeKeyHash: NO_KEY_HASH,
+      })
+      return evidence.save(await enclave.evidence(binding))
+    },
+    evidenceUri: (evidenceHash) => `${url}/v1/evidence/${evidenceHash}`,
+  })
+  const registration = keepRegistered({ registry, key: enclave.key, node: operator, log })
+  isKeyValid = registration.isValid
+  log('listening', {
+    url,
+    operator,
+    key: enclave.key,
+    hardware: enclave.hardware,
+    simulated: enclave.simulated,
+  })
+
+  return {
+    url: server.url,
+    operator,
+    key: enclave.key,
+    ready: registration.ready,
+    async close() {
+      registration.close()
+      await server.close()
+      chain.close()
+      receipts.close()
+      await engine.close()
+    },
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : String(error)
+}

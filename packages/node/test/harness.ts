@@ -1,0 +1,228 @@
+/** A node's server over a scripted engine and a chain made of constants; the payments and receipts are real. */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type Deployment,
+  encodeRequestAuthHeader,
+  listedHeaders,
+  OPG_DOMAIN,
+  type RequestAuth,
+  requestAuthDigest,
+  requestHash,
+  requestIdOf,
+  SCHEME,
+  signDigest,
+  tag,
+  toBase64,
+} from '@assay/protocol'
+import { type Address, bytesToHex, type Hex } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import type { NodeChain } from '../src/chain/nodeChain.ts'
+import { openEvidenceStore } from '../src/enclaves/evidenceStore.ts'
+import { startNitroSim } from '../src/enclaves/nitroSim.ts'
+import { simulatedRoot } from '../src/enclaves/simulatedChain.ts'
+import type { ChatMessage, Engine, GenerateOptions, GenerateResult } from '../src/engines/engine.ts'
+import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from '../src/models/smollm2.ts'
+import { createQueue } from '../src/queue.ts'
+import { openReceiptStore } from '../src/receiptStore.ts'
+import { startServer } from '../src/server/startServer.ts'
+import { createReceiptSigner } from '../src/signReceipt.ts'
+
+export const MODEL = SMOLLM2_MANIFEST.name
+export const DEPLOYMENT: Deployment = {
+  chainId: 31337,
+  settlement: '0x00000000000000000000000000000000000000a1',
+  deploymentId: tag('test deployment'),
+}
+export const TOKEN: Address = '0x00000000000000000000000000000000000000a2'
+export const ESCROW: Address = '0x00000000000000000000000000000000000000a3'
+export const TILL: Address = '0x00000000000000000000000000000000000000a4'
+export const GATEWAY: Address = '0x00000000000000000000000000000000000000a5'
+export const OPERATOR: Address = '0x00000000000000000000000000000000000000a6'
+export const PRICE = { perCall: 1000n, inputPrice: 10n, outputPrice: 100n }
+const PAYER_KEY: Hex = `0x${'11'.repeat(32)}`
+export const PAYER = privateKeyToAccount(PAYER_KEY)
+
+/** What the scripted engine does with a prompt. */
+export type Script = (options: GenerateOptions, messages: readonly ChatMessage[]) => Promise<GenerateResult>
+
+/** Says "one two three", a word a token. */
+export const threeWords: Script = async (options) => {
+  const words = ['one', ' two', ' three']
+  for (const [at, word] of words.entries()) options.onText(word, at + 1)
+  return { finish: 'stop', outputUnits: words.length }
+}
+
+export async function startTestServer(
+  options: { script?: Script; keyValid?: () => boolean; waiting?: number; requestTimeoutMs?: number } = {},
+) {
+  const dir = await mkdtemp(join(tmpdir(), 'assay-node-'))
+  const state = { script: options.script ?? threeWords, till: TILL as Address | undefined, uncollectable: '' }
+  const engine: Engine = {
+    contextLength: SMOLLM2_MANIFEST.contextLength,
+    concurrency: 1,
+    prepareChat(messages) {
+      const inputUnits = messages.reduce((sum, message) => sum + message.content.split(' ').length, 0)
+      if (inputUnits > 2000) return { tooLong: true, contextLength: 2048 }
+      return { inputUnits, generate: (generate) => state.script(generate, messages) }
+    },
+    close: async () => undefined,
+  }
+  const chain: NodeChain = {
+    anchor: () => ({ number: 7n, hash: tag('block 7'), timestamp: 1_700_000_000n }),
+    price: () => ({ version: 3n, row: PRICE }),
+    tillOf: async (gateway) => (gateway === GATEWAY ? state.till : undefined),
+    whyUncollectable: async () => state.uncollectable || undefined,
+    close: () => undefined,
+  }
+  const enclave = startNitroSim(await simulatedRoot(dir))
+  const evidence = await openEvidenceStore(dir)
+  const receipts = openReceiptStore(dir)
+  const events: Array<{ event: string } & Record<string, unknown>> = []
+  const served = {
+    modelId: SMOLLM2_MODEL_ID,
+    manifest: SMOLLM2_MANIFEST,
+    engine,
+    queue: createQueue({ concurrency: 1, waiting: options.waiting ?? 4 }),
+  }
+  const server = await startServer({
+    port: 0,
+    operator: OPERATOR,
+    deployment: DEPLOYMENT,
+    token: TOKEN,
+    escrow: ESCROW,
+    enclave,
+    chain,
+    models: new Map([[MODEL, served]]),
+    receipts,
+    evidence,
+    sign: createReceiptSigner({ enclave, node: OPERATOR, deployment: DEPLOYMENT }),
+    isKeyValid: options.keyValid ?? (() => true),
+    log: (event, facts) => events.push({ event, ...facts }),
+    requestTimeoutMs: options.requestTimeoutMs,
+  })
+  return {
+    url: server.url,
+    dir,
+    enclave,
+    evidence,
+    receipts,
+    events,
+    state,
+    queue: served.queue,
+    async close() {
+      await server.close()
+      receipts.close()
+    },
+  }
+}
+export type TestServer = Awaited<ReturnType<typeof startTestServer>>
+
+/** An x402 v2 `exact` payment of `value` base units to the till. */
+export async function payment(
+  value: bigint,
+  nonce: Hex = bytesToHex(crypto.getRandomValues(new Uint8Array(32))),
+  till: Address = TILL,
+): Promise<{ header: string; requestId: Hex }> {
+  const now = Math.floor(Date.now() / 1000)
+  const authorization = {
+    from: PAYER.address,
+    to: till,
+    value: value.toString(),
+    validAfter: String(now - 60),
+    validBefore: String(now + 600),
+    nonce,
+  }
+  const signature = await PAYER.signTypedData({
+    domain: { ...OPG_DOMAIN, chainId: DEPLOYMENT.chainId, verifyingContract: TOKEN },
+    types: {
+      TransferWithAuthorization: [
+        { name: 'from', type: 'address' },
+        { name: 'to', type: 'address' },
+        { name: 'value', type: 'uint256' },
+        { name: 'validAfter', type: 'uint256' },
+        { name: 'validBefore', type: 'uint256' },
+        { name: 'nonce', type: 'bytes32' },
+      ],
+    },
+    primaryType: 'TransferWithAuthorization',
+    message: {
+      from: PAYER.address,
+      to: till,
+      value,
+      validAfter: BigInt(now - 60),
+      validBefore: BigInt(now + 600),
+      nonce,
+    },
+  })
+  const json = {
+    x402Version: 2,
+    accepted: {
+      scheme: 'exact',
+      network: `eip155:${DEPLOYMENT.chainId}`,
+      asset: TOKEN,
+      amount: value.toString(),
+      payTo: till,
+      maxTimeoutSeconds: 600,
+      extra: OPG_DOMAIN,
+    },
+    payload: { authorization, signature },
+  }
+  const requestId = requestIdOf({
+    chainId: DEPLOYMENT.chainId,
+    escrow: ESCROW,
+    payer: PAYER.address.toLowerCase() as Address,
+    scheme: SCHEME.exact,
+    paymentNonce: nonce,
+  })
+  return { header: toBase64(new TextEncoder().encode(JSON.stringify(json))), requestId }
+}
+
+export const PLENTY = 10n ** 18n
+export const PATH = '/v1/chat/completions'
+
+export function chatBody(members: Record<string, unknown> = {}): string {
+  return JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Count to three' }], ...members })
+}
+
+/** Headers of a paid request; others may be added or, with undefined, taken away. */
+export async function paidHeaders(
+  paid: { header: string },
+  more: Record<string, string | undefined> = {},
+): Promise<Record<string, string>> {
+  const headers = {
+    'content-type': 'application/json',
+    'assay-committer': GATEWAY,
+    'payment-signature': paid.header,
+    ...more,
+  }
+  return Object.fromEntries(
+    Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
+
+export function hashOfRequest(body: string, headers: Record<string, string>, path = PATH): Hex {
+  return requestHash({
+    method: 'POST',
+    path,
+    headers: listedHeaders(headers),
+    body: new TextEncoder().encode(body),
+  })
+}
+
+export async function requestAuthHeader(auth: RequestAuth, privateKey: Hex = PAYER_KEY): Promise<string> {
+  return encodeRequestAuthHeader({
+    auth,
+    signature: await signDigest(requestAuthDigest(auth, DEPLOYMENT), privateKey),
+  })
+}
+
+/** Resolves when `condition` holds; fails after ten seconds. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('the condition never came true')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}

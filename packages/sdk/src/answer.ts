@@ -1,0 +1,107 @@
+import {
+  type Bundle,
+  deploymentOf,
+  type HttpRequestBytes,
+  type HttpResponseBytes,
+  type Network,
+  type SignedReceipt,
+  type SignedRequestAuth,
+} from '@assay/protocol'
+import { type Report, type StepName, verifyBundle } from '@assay/verify'
+import type { Address, Hex } from 'viem'
+import type { ChainReader } from './chainReader.ts'
+import { SdkError } from './errors.ts'
+
+/** What the caller paid for; the receipt must not say anything else. */
+export type AnswerExpectation = {
+  request: HttpRequestBytes
+  requestAuth: SignedRequestAuth
+  payer: Address
+  modelId: Hex
+}
+
+/** An answer whose bytes, signature and key were checked against the chain. */
+export type VerifiedAnswer = { bundle: Bundle; report: Report }
+
+/** Steps that can be decided the moment an answer arrives; those about its batch come later. */
+const REQUIRED_AT_ONCE: readonly StepName[] = [
+  'requestMatches',
+  'responseMatches',
+  'deploymentMatches',
+  'receiptIsSound',
+  'signatureRecoversKey',
+  'keyWasAttested',
+  'anchored',
+  'priceMatches',
+  'requestSignedByPayer',
+]
+
+/**
+ * Runs the shared checklist over an answer that just arrived. Steps about the batch are skipped, since no batch exists
+ * yet; everything else must pass.
+ * @throws SdkError `verification_failed` naming the failing steps.
+ */
+export async function answerReport(parameters: {
+  network: Network
+  chain: ChainReader
+  expected: AnswerExpectation
+  response: HttpResponseBytes
+  signed: SignedReceipt
+}): Promise<VerifiedAnswer> {
+  const { network, chain, expected, response, signed } = parameters
+  mustBeOurs(signed, expected)
+  const bundle: Bundle = {
+    ...signed,
+    request: expected.request,
+    response,
+    requestAuth: expected.requestAuth,
+  }
+  const policy = { required: REQUIRED_AT_ONCE, deployment: deploymentOf(network) }
+  const report = await verifyBundle(bundle, await readView(chain, signed), policy)
+  mustBeOk(report, 'The answer did not pass verification; it is withheld.')
+  return { bundle, report }
+}
+
+/** @throws SdkError `verification_failed` with the failing steps as facts. */
+export function mustBeOk(report: Report, message: string): void {
+  if (report.ok) return
+  const bad = report.steps.filter((step) => step.outcome === 'failed' || report.missing.includes(step.name))
+  throw new SdkError(message, {
+    code: 'verification_failed',
+    facts: Object.fromEntries(bad.map((step) => [step.name, step.reason])),
+    next: 'Do not rely on this answer. Ask another gateway, and keep the report as evidence.',
+    report,
+  })
+}
+
+async function readView(chain: ChainReader, signed: SignedReceipt) {
+  try {
+    return await chain.view(signed)
+  } catch (cause) {
+    throw new SdkError('The chain could not be read, so the answer cannot be verified.', {
+      code: 'unreachable',
+      next: 'Check the rpcUrl of the network file.',
+      cause,
+    })
+  }
+}
+
+/** A receipt of another request, payer, model or committer would be a valid receipt, but not for this call. */
+function mustBeOurs({ receipt }: SignedReceipt, expected: AnswerExpectation): void {
+  const { auth } = expected.requestAuth
+  const disagreements = {
+    requestId: receipt.requestId === auth.requestId,
+    requestHash: receipt.requestHash === auth.requestHash,
+    payer: receipt.payer.toLowerCase() === expected.payer.toLowerCase(),
+    modelId: receipt.modelId === expected.modelId,
+    committer: receipt.committer.toLowerCase() === auth.committer.toLowerCase(),
+    price: receipt.price <= auth.maxPrice,
+  }
+  const wrong = Object.entries(disagreements).flatMap(([name, agrees]) => (agrees ? [] : [name]))
+  if (wrong.length === 0) return
+  throw new SdkError('The receipt is not for this request; the answer is withheld.', {
+    code: 'verification_failed',
+    facts: { disagrees: wrong.join(', '), requestId: auth.requestId },
+    next: 'Do not use this answer. Ask another gateway.',
+  })
+}

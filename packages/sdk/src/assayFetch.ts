@@ -1,0 +1,219 @@
+import { loadNetwork } from '@assay/chain'
+import {
+  decodeReceiptHeader,
+  deploymentOf,
+  encodeRequestAuthHeader,
+  type HttpRequestBytes,
+  listedHeaders,
+  type Network,
+  RECEIPT_HEADER,
+  REQUEST_AUTH_HEADER,
+  requestAuthDigest,
+  requestHash,
+  type SignedReceipt,
+  signDigest,
+} from '@assay/protocol'
+import type { Hex } from 'viem'
+import { type AnswerExpectation, answerReport, type VerifiedAnswer } from './answer.ts'
+import { type ChainReader, chainReaderOf } from './chainReader.ts'
+import { SdkError } from './errors.ts'
+import { readBounded } from './limits.ts'
+import { createPayer, type PaymentScheme, readPaymentRequired } from './payer.ts'
+import { sseGuard } from './sseGuard.ts'
+
+export type AssayFetchOptions = {
+  /** The network: its file's content, or `networkPath`. */
+  network?: Network | undefined
+  /** Path of a network file, e.g. `.assay/network.json`. */
+  networkPath?: string | undefined
+  /** Payer's key; it signs payments and requests, and never leaves this process. */
+  privateKey: Hex
+  /** Most that one call may cost, OPG base units. Default 10 OPG. */
+  maxPerCall?: bigint | undefined
+  /** `upto` (default) pays what was used; `exact` pays the quote and gets the rest as credit. */
+  scheme?: PaymentScheme | undefined
+  /** Hold streamed content back until it is verified. Default false. */
+  buffer?: boolean | undefined
+  /** Called once per answer, after it was verified and before its end is released. */
+  onAnswer?: ((answer: VerifiedAnswer) => void) | undefined
+  /** Reads the chain; default the network's RPC. */
+  chain?: ChainReader | undefined
+}
+
+const DEFAULT_MAX_PER_CALL = 10n ** 19n
+/** Seconds for which the payer's own signature on a request stands. */
+const AUTH_LIFETIME_SECONDS = 3600n
+/** Paths that answer with a receipt; everything else (models, receipts, health) passes untouched. */
+const PAID_PATHS = new Set([
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/embeddings',
+  '/v1/messages',
+  '/v1/infer',
+])
+
+/**
+ * A drop-in `fetch` for the OpenAI and Anthropic clients. It pays the gateway's 402, signs the request, and verifies
+ * the answer: a whole answer before the promise resolves, a stream before its end. Error answers (status ≥ 400) pass
+ * through, as they cost nothing and carry no content.
+ * @throws SdkError, from the promise or, for a stream, from the body.
+ */
+export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch {
+  const network = networkOf(options)
+  const chain = options.chain ?? chainReaderOf(network)
+  const payer = createPayer({
+    network,
+    chain,
+    privateKey: options.privateKey,
+    maxPerCall: options.maxPerCall ?? DEFAULT_MAX_PER_CALL,
+    scheme: options.scheme ?? 'upto',
+  })
+  const gatewayOrigin = new URL(network.gatewayUrl).origin
+
+  return async (input, init) => {
+    const request = new Request(input, init)
+    const url = new URL(request.url)
+    if (request.method !== 'POST' || !PAID_PATHS.has(url.pathname)) return send(request.url, request)
+    if (url.origin !== gatewayOrigin) {
+      throw new SdkError('This request does not go to the gateway of the network file.', {
+        code: 'offer_rejected',
+        facts: { requested: url.origin, gateway: gatewayOrigin },
+        next: "Set the client's base URL to the gateway's, or load that network's file.",
+      })
+    }
+    const body = await bodyOf(request)
+    const headers = new Headers(request.headers)
+    // Only identity bytes can be signed (docs/spec.md §1); a compressing middlebox would break the hash.
+    headers.set('accept-encoding', 'identity')
+    const head = { method: 'POST', headers, body, signal: request.signal, redirect: 'error' } as const
+    const quoted = await send(request.url, head)
+    if (quoted.status >= 400 && quoted.status !== 402) return quoted
+    if (quoted.status !== 402) {
+      void quoted.body?.cancel()
+      throw new SdkError('The gateway answered without asking for a payment, so nothing binds the answer.', {
+        code: 'receipt_missing',
+        facts: { status: quoted.status },
+        next: 'Check the gateway address: this may not be an Assay gateway.',
+      })
+    }
+    const required = readPaymentRequired(quoted)
+    void quoted.body?.cancel()
+    const payment = await payer.pay(required)
+
+    const sent: HttpRequestBytes = {
+      method: 'POST',
+      path: url.pathname + url.search,
+      headers: listedHeaders(headers.entries()),
+      body,
+    }
+    const modelId = modelIdFor(network, body)
+    const auth = {
+      requestId: payment.requestId,
+      requestHash: requestHash(sent),
+      modelId,
+      maxPrice: payment.maxPrice,
+      committer: network.gateway.toLowerCase() as Hex,
+      deadline: BigInt(Math.floor(Date.now() / 1000)) + AUTH_LIFETIME_SECONDS,
+    }
+    const requestAuth = {
+      auth,
+      signature: await signDigest(requestAuthDigest(auth, deploymentOf(network)), options.privateKey),
+    }
+    for (const [name, value] of Object.entries(payment.headers)) headers.set(name, value)
+    headers.set(REQUEST_AUTH_HEADER, encodeRequestAuthHeader(requestAuth))
+    const answer = await send(request.url, head)
+    if (answer.status >= 400) return answer
+
+    const expected: AnswerExpectation = { request: sent, requestAuth, payer: payer.address, modelId }
+    const verify = async (bytes: Uint8Array, signed: SignedReceipt) => {
+      const response = {
+        status: answer.status,
+        contentType: answer.headers.get('content-type') ?? '',
+        body: bytes,
+      }
+      const verified = await answerReport({ network, chain, expected, response, signed })
+      options.onAnswer?.(verified)
+    }
+    if (isEventStream(answer) && answer.body !== null) {
+      const guarded = sseGuard(answer.body, { verify, buffer: options.buffer ?? false })
+      return new Response(guarded, { status: answer.status, headers: answer.headers })
+    }
+    const bytes = await readBounded(answer)
+    await verify(bytes, receiptOf(answer))
+    return new Response(bytes, { status: answer.status, headers: answer.headers })
+  }
+}
+
+export function networkOf(options: Pick<AssayFetchOptions, 'network' | 'networkPath'>): Network {
+  if (options.network !== undefined) return options.network
+  return loadNetwork(options.networkPath ?? '.assay/network.json')
+}
+
+/** `fetch`, with a connection failure in our own words. An abort by the caller stays an abort. */
+async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (cause) {
+    if (init.signal?.aborted === true) throw cause
+    throw new SdkError('The gateway does not answer.', {
+      code: 'unreachable',
+      facts: { url: new URL(url).origin },
+      next: 'Start the network with: npm start',
+      cause,
+    })
+  }
+}
+
+async function bodyOf(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') {
+    throw new SdkError('An encoded request body cannot be signed for.', {
+      code: 'unsupported_body',
+      next: 'Send the body without content-encoding.',
+    })
+  }
+  return readBounded(request)
+}
+
+function modelIdFor(network: Network, body: Uint8Array): Hex {
+  const name = modelNameOf(body)
+  const model = network.models.find((entry) => entry.name === name || entry.modelId === name)
+  if (model !== undefined) return model.modelId
+  throw new SdkError('The network file lists no such model.', {
+    code: 'unknown_model',
+    facts: { model: name, known: network.models.map((entry) => entry.name).join(', ') },
+    next: 'Ask for one of these, or fetch the network file again.',
+  })
+}
+
+function modelNameOf(body: Uint8Array): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(body))
+    const name = (parsed as { model?: unknown } | null)?.model
+    return typeof name === 'string' ? name : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isEventStream(response: Response): boolean {
+  return (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
+}
+
+function receiptOf(response: Response): SignedReceipt {
+  const header = response.headers.get(RECEIPT_HEADER)
+  if (header === null) {
+    throw new SdkError('The answer carries no receipt, so nothing proves who answered; it is withheld.', {
+      code: 'receipt_missing',
+      next: 'Do not use this answer. Ask another gateway.',
+    })
+  }
+  try {
+    return decodeReceiptHeader(header)
+  } catch (cause) {
+    throw new SdkError('The receipt of the answer cannot be read; the answer is withheld.', {
+      code: 'verification_failed',
+      next: 'Do not use this answer. Ask another gateway.',
+      cause,
+    })
+  }
+}

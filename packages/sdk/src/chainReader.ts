@@ -1,0 +1,73 @@
+import { publicClientOf, readChainView } from '@assay/chain'
+import type { Evidence, Inclusion, Network, SignedReceipt } from '@assay/protocol'
+import { PERMIT2_ADDRESS } from '@assay/protocol'
+import type { ChainView } from '@assay/verify'
+import { type Address, type Hex, parseAbi } from 'viem'
+
+/**
+ * What the SDK reads from the chain. The default asks the network's RPC; give your own to read through a light client
+ * or a node that you run.
+ */
+export type ChainReader = {
+  /** Till of a gateway: the only address that may be paid. The zero address where none was opened. */
+  tillOf(gateway: Address): Promise<Address>
+  /** What the payer lets Permit2 move, OPG base units. */
+  permit2Allowance(payer: Address): Promise<bigint>
+  /** Everything that the checklist needs about one receipt. */
+  view(
+    signed: SignedReceipt,
+    extra?: { inclusion?: Inclusion | undefined; evidence?: Evidence | undefined },
+  ): Promise<ChainView>
+  /** Where the publisher put the model's manifest; undefined for an unpublished model. */
+  manifestUri(modelId: Hex): Promise<string | undefined>
+  /** Whether a mined, successful transaction holds the commit of this batch. */
+  isCommit(transactionHash: Hex, batchId: Hex): Promise<boolean>
+}
+
+const READS = parseAbi([
+  'function tillOf(address gateway) view returns (address)',
+  'function allowance(address owner, address spender) view returns (uint256)',
+  'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
+])
+
+/** The default reader: the network file's RPC. */
+export function chainReaderOf(network: Network): ChainReader {
+  const client = publicClientOf(network)
+  const { contracts } = network
+  return {
+    tillOf: (gateway) =>
+      client.readContract({
+        address: contracts.InferenceEscrow,
+        abi: READS,
+        functionName: 'tillOf',
+        args: [gateway],
+      }),
+    permit2Allowance: (payer) =>
+      client.readContract({
+        address: contracts.OPG,
+        abi: READS,
+        functionName: 'allowance',
+        args: [payer, PERMIT2_ADDRESS],
+      }),
+    view: (signed, extra = {}) => readChainView(client, network, signed, extra),
+    async manifestUri(modelId) {
+      const model = await client.readContract({
+        address: contracts.ModelRegistry,
+        abi: READS,
+        functionName: 'model',
+        args: [modelId],
+      })
+      return model[1] === 0n ? undefined : model[4]
+    },
+    async isCommit(transactionHash, batchId) {
+      const mined = await client.getTransactionReceipt({ hash: transactionHash }).catch(() => undefined)
+      return (
+        mined?.status === 'success' &&
+        mined.logs.some(
+          (log) =>
+            log.address.toLowerCase() === contracts.Settlement.toLowerCase() && log.topics[1] === batchId,
+        )
+      )
+    },
+  }
+}

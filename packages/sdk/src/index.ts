@@ -1,0 +1,25 @@
+/**
+ * The client's side of the network: a `fetch` that pays, signs what it asks for and verifies every answer, and a small
+ * `llm.chat` on top of it. It never trusts the gateway: content reaches the caller only after the node's signature over
+ * exactly the bytes sent and received was checked (streams: before their completion is reported). It keeps no state and
+ * stores no key. Start with `assayFetch.ts`; `answer.ts` holds what is checked.
+ */
+export { type AnswerExpectation, answerReport, type VerifiedAnswer } from './answer.ts'
+export { type AssayFetchOptions, assayFetch } from './assayFetch.ts'
+export { type ChainReader, chainReaderOf } from './chainReader.ts'
+export {
+  type Assay,
+  type ChatMessage,
+  type ChatParameters,
+  type ChatResult,
+  createAssay,
+  type Wait,
+} from './createAssay.ts'
+export { SdkError, type SdkErrorCode } from './errors.ts'
+export {
+  completeBundle,
+  type ReceiptStatus,
+  readBatchFile,
+  readReceiptStatus,
+  waitForReceipt,
+} from './receiptStatus.ts'

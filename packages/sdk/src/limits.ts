@@ -1,0 +1,32 @@
+import { concatBytes } from '@assay/protocol'
+import { SdkError } from './errors.ts'
+
+/** Longest request and answer that are held in memory to be hashed, bytes. */
+export const MAX_BODY_BYTES = 32 * 1024 * 1024
+
+/** Longest line of an event stream, bytes; a longer one is no answer of a model. */
+export const MAX_LINE_BYTES = 4 * 1024 * 1024
+
+/**
+ * Body of a request or response, read no further than the bound.
+ * @throws SdkError `unsupported_body`
+ */
+export async function readBounded(
+  message: { body: ReadableStream<Uint8Array> | null },
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (message.body === null) return new Uint8Array()
+  const parts: Uint8Array[] = []
+  let total = 0
+  for await (const part of message.body) {
+    total += part.length
+    if (total > maxBytes) {
+      throw new SdkError('The body is larger than this client accepts.', {
+        code: 'unsupported_body',
+        facts: { maxBytes },
+      })
+    }
+    parts.push(part)
+  }
+  return new Uint8Array(concatBytes(parts))
+}

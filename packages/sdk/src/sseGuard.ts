@@ -1,0 +1,145 @@
+import { concatBytes, decodeReceiptHeader, RECEIPT_COMMENT, type SignedReceipt } from '@assay/protocol'
+import { SdkError } from './errors.ts'
+import { MAX_BODY_BYTES, MAX_LINE_BYTES } from './limits.ts'
+
+const LINE_FEED = 0x0a
+const COLON = 0x3a
+
+export type SseGuardOptions = {
+  /** Checks the whole signed body; rejects to withhold completion. */
+  verify(body: Uint8Array, signed: SignedReceipt): Promise<void>
+  /** Hold all content back until the answer is verified. */
+  buffer: boolean
+}
+
+/**
+ * Passes an event stream through line by line and withholds its terminal event until the answer is verified: a reader
+ * either sees a stream that ends after a passed check, or an error, never an unverified end. Bytes behind the
+ * terminal event are covered by no signature and are dropped.
+ *
+ * Comment lines are not part of the signed body (docs/spec.md §2); they pass, except that after the receipt comment
+ * nothing passes before the check.
+ */
+export function sseGuard(
+  source: ReadableStream<Uint8Array>,
+  options: SseGuardOptions,
+): ReadableStream<Uint8Array> {
+  const reader = source.getReader()
+  const signedLines: Uint8Array[] = []
+  let held: Uint8Array[] = []
+  let partial: Uint8Array[] = []
+  let partialBytes = 0
+  let total = 0
+  let receipt: SignedReceipt | undefined
+  let terminalLine = false
+  let ended = false
+
+  /** Takes one line with its line feed; returns it if it may be shown now. */
+  function take(line: Uint8Array): Uint8Array | undefined {
+    if (line[0] === COLON) {
+      const text = new TextDecoder().decode(line.subarray(0, -1))
+      if (!text.startsWith(RECEIPT_COMMENT)) return options.buffer || receipt !== undefined ? undefined : line
+      receipt = decodeReceipt(text.slice(RECEIPT_COMMENT.length))
+      held.push(line)
+      return undefined
+    }
+    signedLines.push(line)
+    if (terminalLine) {
+      // The blank line after the terminal event is its end (docs/spec.md §2).
+      ended = line.length === 1
+      terminalLine = ended
+    } else if (isTerminal(line)) terminalLine = true
+    if (!options.buffer && receipt === undefined && !terminalLine) return line
+    held.push(line)
+    return undefined
+  }
+
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        for (;;) {
+          const { done, value } = await reader.read()
+          if (done) throw incomplete()
+          total += value.length
+          if (total > MAX_BODY_BYTES) throw tooLarge()
+          const shown: Uint8Array[] = []
+          let start = 0
+          for (
+            let end = value.indexOf(LINE_FEED);
+            end !== -1 && !ended;
+            end = value.indexOf(LINE_FEED, start)
+          ) {
+            const line = concatBytes([...partial, value.subarray(start, end + 1)])
+            partial = []
+            partialBytes = 0
+            start = end + 1
+            const visible = take(line)
+            if (visible !== undefined) shown.push(visible)
+          }
+          if (ended) {
+            if (receipt === undefined) throw receiptMissing()
+            await options.verify(concatBytes(signedLines), receipt)
+            void reader.cancel().catch(() => undefined)
+            controller.enqueue(concatBytes([...shown, ...held]))
+            held = []
+            controller.close()
+            return
+          }
+          if (start < value.length) {
+            partial.push(value.subarray(start))
+            partialBytes += value.length - start
+            if (partialBytes > MAX_LINE_BYTES) throw tooLarge()
+          }
+          if (shown.length > 0) {
+            controller.enqueue(concatBytes(shown))
+            return
+          }
+        }
+      } catch (error) {
+        void reader.cancel().catch(() => undefined)
+        controller.error(error)
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+}
+
+/** Terminal events of the dialects: OpenAI's `data: [DONE]`, Anthropic's `data: {"type":"message_stop"}`. */
+function isTerminal(line: Uint8Array): boolean {
+  if (line.length > 64) return false
+  const text = new TextDecoder().decode(line).trimEnd()
+  return text === 'data: [DONE]' || /^data: \{\s*"type"\s*:\s*"message_stop"\s*\}$/.test(text)
+}
+
+function decodeReceipt(text: string): SignedReceipt {
+  try {
+    return decodeReceiptHeader(text)
+  } catch (cause) {
+    throw new SdkError('The receipt in the stream cannot be read; its end is withheld.', {
+      code: 'verification_failed',
+      next: 'Do not use this answer. Ask another gateway.',
+      cause,
+    })
+  }
+}
+
+function incomplete(): SdkError {
+  return new SdkError('The stream ended before its receipt and terminal event.', {
+    code: 'receipt_missing',
+    next: 'Ask again; GET /v1/receipts/{x-assay-request-id} tells what the node signed for this call.',
+  })
+}
+
+function receiptMissing(): SdkError {
+  return new SdkError('The stream carries no receipt, so nothing proves who answered.', {
+    code: 'receipt_missing',
+    next: 'Do not use this answer. Ask another gateway.',
+  })
+}
+
+function tooLarge(): SdkError {
+  return new SdkError('The answer is larger than this client accepts.', {
+    code: 'unsupported_body',
+    facts: { maxBytes: MAX_BODY_BYTES, maxLineBytes: MAX_LINE_BYTES },
+  })
+}

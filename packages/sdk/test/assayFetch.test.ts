@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import OpenAI from 'openai'
+import { generatePrivateKey } from 'viem/accounts'
+import { assayFetch, createAssay, SdkError, type VerifiedAnswer } from '../src/index.ts'
+import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
+
+let stub: StubNetwork
+before(async () => {
+  stub = await startStubNetwork()
+})
+after(() => stub.close())
+beforeEach(() => {
+  stub.tamper = {}
+  stub.seen.unpaid = 0
+  stub.seen.paid = 0
+})
+
+const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
+const ask = (extra: { stream?: boolean; buffer?: boolean; onText?: (text: string) => void } = {}) =>
+  createAssay({ ...options(), buffer: extra.buffer }).llm.chat({
+    model: manifest.name,
+    messages,
+    wait: 'answer',
+    stream: extra.stream,
+    onText: extra.onText,
+  })
+
+test('a whole answer is paid for, verified and returned', async () => {
+  const result = await ask()
+  assert.deepEqual(result.chatOutput, { role: 'assistant', content: 'Paris.' })
+  assert.equal(result.transactionHash, null)
+  assert.equal(result.report.ok, true)
+  assert.deepEqual(stub.seen, { unpaid: 1, paid: 1 })
+})
+
+test('a streamed answer arrives in pieces and is verified', async () => {
+  const pieces: string[] = []
+  const result = await ask({ stream: true, onText: (text) => pieces.push(text) })
+  assert.deepEqual(pieces, ['Par', 'is.'])
+  assert.equal(result.chatOutput.content, 'Paris.')
+  assert.equal(result.report.ok, true)
+})
+
+for (const scheme of ['upto', 'exact'] as const) {
+  test(`pays by ${scheme}`, async () => {
+    const paid = assayFetch({ ...options(), scheme })
+    const response = await paid(`${stub.network.gatewayUrl}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: manifest.name, messages }),
+    })
+    assert.equal(response.status, 200)
+  })
+}
+
+test('pays by exact where Permit2 was not approved', async () => {
+  const chain = { ...stub.chain, permit2Allowance: async () => 0n }
+  const result = await createAssay({ ...options(), chain }).llm.chat({
+    model: manifest.name,
+    messages,
+    wait: 'answer',
+  })
+  assert.equal(result.report.ok, true)
+})
+
+test('the official OpenAI client gets whole and streamed answers through it', async () => {
+  const answers: VerifiedAnswer[] = []
+  const client = new OpenAI({
+    baseURL: `${stub.network.gatewayUrl}/v1`,
+    apiKey: 'unused',
+    maxRetries: 0,
+    fetch: assayFetch({ ...options(), onAnswer: (answer) => answers.push(answer) }),
+  })
+  const whole = await client.chat.completions.create({ model: manifest.name, messages })
+  assert.equal(whole.choices[0]?.message.content, 'Paris.')
+  let streamed = ''
+  for await (const chunk of await client.chat.completions.create({
+    model: manifest.name,
+    messages,
+    stream: true,
+  })) {
+    streamed += chunk.choices[0]?.delta.content ?? ''
+  }
+  assert.equal(streamed, 'Paris.')
+  assert.equal(answers.length, 2)
+})
+
+const replace = (from: string, to: string) => (bytes: Uint8Array) =>
+  new TextEncoder().encode(new TextDecoder().decode(bytes).replace(from, to))
+
+const attacks: { name: string; tamper: () => Tampering; code: string; step?: string }[] = [
+  {
+    name: 'alters one byte of the answer',
+    tamper: () => ({ body: replace('Par', 'Pbr') }),
+    code: 'verification_failed',
+    step: 'responseMatches',
+  },
+  {
+    name: 'alters one byte of the request',
+    tamper: () => ({ request: replace('France', 'Frenze') }),
+    code: 'verification_failed',
+  },
+  {
+    name: 'changes the status',
+    tamper: () => ({ status: 201 }),
+    code: 'verification_failed',
+    step: 'responseMatches',
+  },
+  {
+    name: 'signs with a key of its own',
+    tamper: () => ({ signingKey: generatePrivateKey() }),
+    code: 'verification_failed',
+    step: 'signatureRecoversKey',
+  },
+  {
+    name: 'names a key that was never registered',
+    tamper: () => ({ receipt: (receipt) => ({ ...receipt, key: receipt.payer }) }),
+    code: 'verification_failed',
+    step: 'keyWasAttested',
+  },
+  {
+    name: 'charges more than the price',
+    tamper: () => ({ receipt: (receipt) => ({ ...receipt, price: receipt.price + 1n }) }),
+    code: 'verification_failed',
+    step: 'priceMatches',
+  },
+  {
+    name: 'charges more than was authorised',
+    tamper: () => ({ receipt: (receipt) => ({ ...receipt, price: 10n ** 9n }) }),
+    code: 'verification_failed',
+  },
+  {
+    name: 'answers with the receipt of another request',
+    tamper: () => ({ receipt: (receipt) => ({ ...receipt, requestId: receipt.requestHash }) }),
+    code: 'verification_failed',
+  },
+  {
+    name: 'lets a stranger commit',
+    tamper: () => ({ receipt: (receipt) => ({ ...receipt, committer: receipt.node }) }),
+    code: 'verification_failed',
+  },
+  { name: 'leaves the receipt out', tamper: () => ({ withoutReceipt: true }), code: 'receipt_missing' },
+]
+for (const { name, tamper, code, step } of attacks) {
+  for (const mode of ['whole', 'buffered stream'] as const) {
+    test(`a gateway that ${name} is caught before content is shown (${mode})`, async () => {
+      stub.tamper = tamper()
+      let shown = ''
+      const answer = ask({
+        stream: mode !== 'whole',
+        buffer: true,
+        onText: (text) => {
+          shown += text
+        },
+      })
+      await assert.rejects(answer, (error) => {
+        assert.ok(error instanceof SdkError, String(error))
+        assert.equal(error.code, code)
+        if (step !== undefined) assert.ok(step in error.facts, JSON.stringify(error.facts))
+        return true
+      })
+      assert.equal(shown, '')
+      assert.equal(stub.seen.paid, 1)
+    })
+  }
+}
+
+test('an unbuffered stream that was altered ends in an error, never in completion', async () => {
+  stub.tamper = { body: replace('is.', 'iz.') }
+  const response = await assayFetch(options())(`${stub.network.gatewayUrl}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: manifest.name, messages, stream: true }),
+  })
+  let text = ''
+  await assert.rejects(async () => {
+    for await (const part of response.body ?? []) text += new TextDecoder().decode(part)
+  }, SdkError)
+  assert.ok(!text.includes('[DONE]'))
+})
+
+const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: string }[] = [
+  {
+    name: 'another till',
+    tamper: { payTo: '0x2222222222222222222222222222222222222222' },
+    code: 'offer_rejected',
+  },
+  { name: 'more than the limit', tamper: {}, maxPerCall: 9999n, code: 'over_limit' },
+  { name: 'an absurd amount', tamper: { amount: 10n ** 30n }, code: 'over_limit' },
+]
+for (const { name, tamper, maxPerCall, code } of refusals) {
+  test(`nothing is signed for an offer that asks for ${name}`, async () => {
+    stub.tamper = tamper
+    const chat = createAssay({ ...options(), maxPerCall }).llm.chat({
+      model: manifest.name,
+      messages,
+      wait: 'answer',
+    })
+    await assert.rejects(chat, (error) => error instanceof SdkError && error.code === code)
+    assert.equal(stub.seen.paid, 0)
+  })
+}
+
+test('a model that the network file does not list is refused before paying', async () => {
+  const chat = createAssay(options()).llm.chat({ model: 'other', messages, wait: 'answer' })
+  await assert.rejects(chat, (error) => error instanceof SdkError && error.code === 'unknown_model')
+  assert.equal(stub.seen.paid, 0)
+})
+
+test('a request to another origin is not paid for', async () => {
+  await assert.rejects(
+    assayFetch(options())('http://127.0.0.1:9/v1/chat/completions', { method: 'POST', body: '{}' }),
+    (error) => error instanceof SdkError && error.code === 'offer_rejected',
+  )
+})
+
+test('a gateway that is not there is said to be unreachable', async () => {
+  const network = { ...stub.network, gatewayUrl: 'http://127.0.0.1:9' }
+  await assert.rejects(
+    createAssay({ ...options(), network }).llm.chat({ model: manifest.name, messages, wait: 'answer' }),
+    (error) => error instanceof SdkError && error.code === 'unreachable',
+  )
+})

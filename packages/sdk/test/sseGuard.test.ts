@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encodeReceiptHeader, type SignedReceipt } from '@assay/protocol'
+import fc from 'fast-check'
+import { SdkError } from '../src/errors.ts'
+import { sseGuard } from '../src/sseGuard.ts'
+
+const hash = `0x${'11'.repeat(32)}` as const
+const address = `0x${'22'.repeat(20)}` as const
+const signed: SignedReceipt = {
+  receipt: {
+    version: 1,
+    requestId: hash,
+    payer: address,
+    node: address,
+    key: address,
+    seq: 1n,
+    committer: address,
+    includeBy: 1n,
+    modelId: hash,
+    priceVersion: 1n,
+    engineClass: 0,
+    mode: 1,
+    status: 0,
+    requestHash: hash,
+    responseHash: hash,
+    evidenceHash: hash,
+    inputUnits: 1n,
+    outputUnits: 1n,
+    price: 1n,
+    valueAtRisk: 1n,
+    anchorBlock: 1n,
+    anchorHash: hash,
+    issuedAt: 1n,
+  },
+  signature: `0x${'33'.repeat(65)}`,
+}
+const first = 'data: {"choices":[{"delta":{"content":"Paris"}}]}\n\n'
+const second = 'data: {"choices":[{"delta":{"content":"."}}]}\n\n'
+const comment = `: assay-receipt ${encodeReceiptHeader(signed)}\n`
+const done = 'data: [DONE]\n\n'
+
+/** A source cut into the given pieces; it stays open behind them unless `close`. */
+function sourceOf(pieces: readonly string[], close = true): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(new TextEncoder().encode(piece))
+      if (close) controller.close()
+    },
+  })
+}
+
+async function drain(stream: ReadableStream<Uint8Array>): Promise<{ text: string; error: unknown }> {
+  let text = ''
+  const decoder = new TextDecoder()
+  try {
+    for await (const part of stream) text += decoder.decode(part, { stream: true })
+    return { text, error: undefined }
+  } catch (error) {
+    return { text, error }
+  }
+}
+
+test('passes a stream through unchanged and verifies its body without comments', async () => {
+  let body = ''
+  const guarded = sseGuard(sourceOf([first, ': keep-alive\n', second, comment, done]), {
+    buffer: false,
+    async verify(bytes, receipt) {
+      body = new TextDecoder().decode(bytes)
+      assert.deepEqual(receipt, signed)
+    },
+  })
+  const { text, error } = await drain(guarded)
+  assert.equal(error, undefined)
+  assert.equal(text, `${first}: keep-alive\n${second}${comment}${done}`)
+  assert.equal(body, first + second + done)
+})
+
+test('ends at the terminal event although the connection stays open', async () => {
+  const guarded = sseGuard(sourceOf([first + comment + done], false), { buffer: false, async verify() {} })
+  assert.equal((await drain(guarded)).error, undefined)
+})
+
+test('raises a failed check before the terminal event is seen', async () => {
+  const failure = new SdkError('altered', { code: 'verification_failed' })
+  const guarded = sseGuard(sourceOf([first, comment, done]), {
+    buffer: false,
+    verify: () => Promise.reject(failure),
+  })
+  const { text, error } = await drain(guarded)
+  assert.equal(error, failure)
+  assert.equal(text, first)
+})
+
+test('with buffer, a failed check lets no content through', async () => {
+  const guarded = sseGuard(sourceOf([first, second, comment, done]), {
+    buffer: true,
+    verify: () => Promise.reject(new SdkError('altered', { code: 'verification_failed' })),
+  })
+  const { text, error } = await drain(guarded)
+  assert.ok(error instanceof SdkError)
+  assert.equal(text, '')
+})
+
+const endings: { name: string; pieces: string[]; code: string }[] = [
+  { name: 'no receipt', pieces: [first, done], code: 'receipt_missing' },
+  { name: 'no terminal event', pieces: [first, comment], code: 'receipt_missing' },
+  { name: 'cut inside the terminal event', pieces: [first, comment, 'data: [DO'], code: 'receipt_missing' },
+  {
+    name: 'a receipt that is not one',
+    pieces: [first, ': assay-receipt AAAA\n', done],
+    code: 'verification_failed',
+  },
+  { name: 'the receipt behind the end', pieces: [first, done, comment], code: 'receipt_missing' },
+]
+for (const { name, pieces, code } of endings) {
+  test(`refuses a stream with ${name}`, async () => {
+    const { text, error } = await drain(sseGuard(sourceOf(pieces), { buffer: false, async verify() {} }))
+    assert.ok(error instanceof SdkError)
+    assert.equal(error.code, code)
+    assert.ok(!text.includes('[DONE]'))
+  })
+}
+
+test('drops bytes behind the terminal event, which nothing signs', async () => {
+  const { text } = await drain(
+    sseGuard(sourceOf([`${first + comment + done}data: {"choices":[]}\n\n`]), {
+      buffer: false,
+      async verify() {},
+    }),
+  )
+  assert.equal(text, first + comment + done)
+})
+
+test('gives the same result however the bytes are cut', async () => {
+  const whole = first + comment + done
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 1, max: whole.length - 1 }), { maxLength: 12 }),
+      async (cuts) => {
+        const places = [0, ...[...cuts].sort((a, b) => a - b), whole.length]
+        const pieces = places.slice(1).map((end, at) => whole.slice(places[at], end))
+        let body = ''
+        const guarded = sseGuard(sourceOf(pieces), {
+          buffer: false,
+          async verify(bytes) {
+            body = new TextDecoder().decode(bytes)
+          },
+        })
+        assert.deepEqual(await drain(guarded), { text: whole, error: undefined })
+        assert.equal(body, first + done)
+      },
+    ),
+    { numRuns: 50 },
+  )
+})

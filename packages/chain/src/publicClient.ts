@@ -15,10 +15,13 @@ export function chainOf(network: Pick<Network, 'chainId' | 'rpcUrl'>) {
 }
 
 /** Read-only client of a network's chain. Reads issued together travel as one batch; failed transports are retried. */
-export function publicClientOf(network: Pick<Network, 'chainId' | 'rpcUrl'>): PublicClient {
+export function publicClientOf(
+  network: Pick<Network, 'chainId' | 'rpcUrl'>,
+  options: { retryCount?: number | undefined } = {},
+): PublicClient {
   const transport = http(network.rpcUrl, {
     batch: { batchSize: BATCH_SIZE, wait: 0 },
-    retryCount: 3,
+    retryCount: options.retryCount ?? 3,
     retryDelay: 150,
     timeout: 15_000,
   })

@@ -1,0 +1,180 @@
+import {
+  deploymentOf,
+  type Evidence,
+  type Inclusion,
+  type Network,
+  type SignedReceipt,
+} from '@assay/protocol'
+import type { BatchView, ChainView, Interval, KeyView } from '@assay/verify'
+import { type Address, BlockNotFoundError, type Hex, type PublicClient, parseAbi, zeroAddress } from 'viem'
+
+/** The few views that a verifier needs, written out so that a reader sees all that is asked. */
+const VIEWS = parseAbi([
+  'function deploymentId() view returns (bytes32)',
+  'function batch(bytes32 batchId) view returns (address committer, uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash, uint64 committedAt, uint64 committedBlock, uint64 quorumAt, uint64 finalisedAt, uint8 state)',
+  'function key(address key) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
+  'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
+  'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
+  'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
+  'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
+  'function priceRow(bytes32 modelId, uint64 version) view returns (uint128 perCall, uint128 inputPrice, uint128 outputPrice, uint64 validFrom)',
+  'function payment(bytes32 requestId) view returns (address payer, address gateway, uint128 amount, uint128 paid, uint64 lockedAt, uint8 state)',
+])
+
+export type ReadChainViewOptions = {
+  /** Names the batch to read. */
+  inclusion?: Pick<Inclusion, 'batchId'> | undefined
+  /** Not read: evidence is checked against the key's record, which is always part of the view. */
+  evidence?: Evidence | undefined
+  /** Block at which to read. The newest by default; give the `safe` one to be spared a reorg. */
+  blockNumber?: bigint | undefined
+}
+
+/**
+ * Reads from the chain everything that `verifyBundle` and `verifyReceipt` need to know about one receipt, at one block.
+ * Records that the chain does not have are null. A read that fails is an error, never a null.
+ * @throws viem's errors where the chain does not answer.
+ */
+export async function readChainView(
+  client: PublicClient,
+  network: Network,
+  { receipt }: SignedReceipt,
+  options: ReadChainViewOptions = {},
+): Promise<ChainView> {
+  const head = await client.getBlock(
+    options.blockNumber === undefined ? { blockTag: 'latest' } : { blockNumber: options.blockNumber },
+  )
+  const { contracts } = network
+  const at = { abi: VIEWS, blockNumber: head.number } as const
+  const registry = { ...at, address: contracts.TeeRegistry }
+  const models = { ...at, address: contracts.ModelRegistry }
+  const batchId = options.inclusion?.batchId
+  const [chainId, deploymentId, key, anchor, model, price, batch, payment] = await Promise.all([
+    client.getChainId(),
+    client.readContract({ ...at, address: contracts.Settlement, functionName: 'deploymentId' }),
+    client.readContract({ ...registry, functionName: 'key', args: [receipt.key] }),
+    readAnchor(client, receipt.anchorBlock, head.number),
+    client.readContract({ ...models, functionName: 'model', args: [receipt.modelId] }),
+    client.readContract({
+      ...models,
+      functionName: 'priceRow',
+      args: [receipt.modelId, receipt.priceVersion],
+    }),
+    batchId === undefined
+      ? undefined
+      : client.readContract({ ...at, address: contracts.Settlement, functionName: 'batch', args: [batchId] }),
+    client.readContract({
+      ...at,
+      address: contracts.InferenceEscrow,
+      functionName: 'payment',
+      args: [receipt.requestId],
+    }),
+  ])
+  const keyView = keyFrom(key)
+  const attested = keyView !== null && !keyView.bonded
+  const [hardware, root, measurement] = attested
+    ? await Promise.all([
+        client.readContract({ ...registry, functionName: 'hardware', args: [keyView.hardwareType] }),
+        client.readContract({
+          ...registry,
+          functionName: 'root',
+          args: [keyView.hardwareType, keyView.rootHash],
+        }),
+        client.readContract({
+          ...registry,
+          functionName: 'measurement',
+          args: [keyView.hardwareType, keyView.measurement],
+        }),
+      ])
+    : []
+  const [perCall, inputPrice, outputPrice, validFrom] = price
+  const [publisher, publishedAt] = model
+  const [payer, gateway, amount, paid, , paymentState] = payment
+  return {
+    deployment: { ...deploymentOf(network), chainId, deploymentId },
+    escrow: contracts.InferenceEscrow,
+    blockNumber: head.number,
+    now: head.timestamp,
+    key: keyView,
+    hardware: intervalFrom(hardware),
+    root: intervalFrom(root),
+    measurement:
+      measurement === undefined || measurement[0] === 0n
+        ? null
+        : { validFrom: measurement[0], revokedAt: measurement[1], engineClasses: measurement[2] },
+    price: validFrom === 0n ? null : { perCall, inputPrice, outputPrice, validFrom },
+    publisher: publishedAt === 0n ? null : publisher,
+    anchor,
+    batch: batch === undefined || batchId === undefined ? null : batchFrom(batchId, batch),
+    payment: paymentState === 0 ? null : { payer, gateway, amount, paid, state: paymentState },
+  }
+}
+
+type KeyTuple = readonly [Address, Hex, Hex, Hex, number, Hex, bigint, bigint, boolean]
+
+function keyFrom(tuple: KeyTuple): KeyView | null {
+  const [
+    node,
+    hardwareType,
+    rootHash,
+    measurement,
+    engineClasses,
+    evidenceHash,
+    validFrom,
+    revokedAt,
+    bonded,
+  ] = tuple
+  if (node === zeroAddress) return null
+  return {
+    node,
+    hardwareType,
+    rootHash,
+    measurement,
+    engineClasses,
+    evidenceHash,
+    validFrom,
+    revokedAt,
+    bonded,
+  }
+}
+
+function intervalFrom(tuple: readonly [bigint, bigint] | undefined): Interval | null {
+  return tuple === undefined || tuple[0] === 0n ? null : { validFrom: tuple[0], revokedAt: tuple[1] }
+}
+
+type BatchTuple = readonly [Address, bigint, Hex, bigint, bigint, Hex, bigint, bigint, bigint, bigint, number]
+
+function batchFrom(batchId: Hex, tuple: BatchTuple): BatchView | null {
+  const [
+    committer,
+    height,
+    root,
+    sum,
+    count,
+    dataHash,
+    committedAt,
+    committedBlock,
+    quorumAt,
+    finalisedAt,
+    state,
+  ] = tuple
+  if (state === 0) return null
+  const times = { committedAt, committedBlock, quorumAt, finalisedAt }
+  return { batchId, committer, height, root, sum, count, dataHash, ...times, state }
+}
+
+async function readAnchor(
+  client: PublicClient,
+  blockNumber: bigint,
+  newest: bigint,
+): Promise<ChainView['anchor']> {
+  // A receipt may name any number; one beyond the chain is not worth a question.
+  if (blockNumber > newest) return null
+  try {
+    const block = await client.getBlock({ blockNumber })
+    return { hash: block.hash, timestamp: block.timestamp }
+  } catch (error) {
+    if (error instanceof BlockNotFoundError) return null
+    throw error
+  }
+}

@@ -21,10 +21,10 @@ export type VoteRecord = { deploymentId: Hex; registrationId: Hex; valid: boolea
 export type SigningRecord = {
   /**
    * Records a statement before it is signed, or finds it there already.
-   * @throws AssayError `conflict` when it contradicts what was recorded: it must then never be signed
+   * @throws ContradictionError (`conflict`) when it contradicts what was recorded: it must then never be signed
    */
   admitAttestation: (record: AttestationRecord) => void
-  /** @throws AssayError `conflict` */
+  /** @throws ContradictionError (`conflict`) */
   admitVote: (record: VoteRecord) => void
   attestationOf: (deploymentId: Hex, batchId: Hex) => AttestationRecord | undefined
   voteOf: (deploymentId: Hex, registrationId: Hex) => boolean | undefined
@@ -168,8 +168,11 @@ export function openSigningRecord(dir: string): SigningRecord {
   }
 }
 
-function contradiction(facts: Record<string, unknown>): AssayError {
-  return new AssayError('This would contradict what was signed before; it is not signed.', {
+/** A statement that contradicts a recorded one. Nothing but silence may follow. */
+export class ContradictionError extends AssayError {}
+
+function contradiction(facts: Record<string, unknown>): ContradictionError {
+  return new ContradictionError('This would contradict what was signed before; it is not signed.', {
     code: 'conflict',
     facts,
     next: 'Find out who committed two batches under one height, or who changed the record.',

@@ -1,0 +1,6 @@
+/**
+ * A validator: watches the chain for batches and proposed enclave keys, fetches what stands behind them, judges it with
+ * packages/verify, and signs its verdict. It never signs without having the data, and never two things that contradict
+ * each other. Start with `validatorDuties.ts`; what protects the signature is `signingRecord.ts`.
+ */
+export { type StartValidatorOptions, startValidator, type Validator } from './startValidator.ts'

@@ -1,0 +1,23 @@
+import { parseAbi } from 'viem'
+
+/** The part of the contracts that a validator speaks with; written out, so that it shows at a glance what it can do. */
+export const SETTLEMENT = parseAbi([
+  'event BatchCommitted(bytes32 indexed batchId, address indexed committer, uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash)',
+  'function batch(bytes32 batchId) view returns (address committer, uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash, uint64 committedAt, uint64 committedBlock, uint64 quorumAt, uint64 finalisedAt, uint8 state)',
+  'function hasAttested(bytes32 batchId, address validator) view returns (bool)',
+  'function deploymentId() view returns (bytes32)',
+  'function attest(bytes32 batchId, uint64 registryBlock, bool dataAvailable, uint8 verdict, bytes[] signatures)',
+  'function finalise(bytes32 batchId)',
+  'function expire(bytes32 batchId)',
+])
+
+export const TEE_REGISTRY = parseAbi([
+  'event KeyProposed(bytes32 indexed registrationId, address indexed node, address indexed key, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, string evidenceURI)',
+  'function key(address key) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
+  'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
+  'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
+  'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
+  'function voteKey(bytes32 registrationId, bool valid, bytes signature)',
+])
+
+export const ESCROW = parseAbi(['function tillUrl(address gateway) view returns (string)'])

@@ -1,0 +1,169 @@
+import type { KeyRegistration, Network } from '@assay/protocol'
+import type { BatchView, Interval, MeasurementView } from '@assay/verify'
+import {
+  type Abi,
+  type Address,
+  BaseError,
+  ContractFunctionRevertedError,
+  type Hex,
+  type PublicClient,
+} from 'viem'
+import { ESCROW, SETTLEMENT, TEE_REGISTRY } from './validatorAbi.ts'
+
+export type BlockId = { number: bigint; hash: Hex; timestamp: bigint }
+
+/** A key proposal as its event says it. */
+export type KeyProposal = {
+  registrationId: Hex
+  registration: KeyRegistration
+  evidenceUri: string
+  block: bigint
+}
+
+/** What happened on chain in a range of blocks that concerns a validator. */
+export type ChainEvents = {
+  batches: { batchId: Hex; committer: Address; block: bigint }[]
+  proposals: KeyProposal[]
+}
+
+/** Largest range asked for at once; most providers allow 10,000 blocks. */
+const MAX_RANGE = 5_000n
+
+/** The transactions a validator may send. */
+export function validatorCalls({ contracts }: Pick<Network, 'contracts'>) {
+  const settlement = { address: contracts.Settlement, abi: SETTLEMENT } as const
+  const registry = { address: contracts.TeeRegistry, abi: TEE_REGISTRY } as const
+  return {
+    attest: (batch: BatchView, verdict: number, signature: Hex) =>
+      ({
+        ...settlement,
+        functionName: 'attest',
+        args: [batch.batchId, batch.committedBlock, true, verdict, [signature]],
+      }) as const,
+    finalise: (batchId: Hex) => ({ ...settlement, functionName: 'finalise', args: [batchId] }) as const,
+    expire: (batchId: Hex) => ({ ...settlement, functionName: 'expire', args: [batchId] }) as const,
+    voteKey: (registrationId: Hex, valid: boolean, signature: Hex) =>
+      ({ ...registry, functionName: 'voteKey', args: [registrationId, valid, signature] }) as const,
+  }
+}
+
+export type ValidatorCalls = ReturnType<typeof validatorCalls>
+export type ValidatorCall = ReturnType<ValidatorCalls[keyof ValidatorCalls]>
+
+/** A validator's reads of the chain. Every one may fail and be repeated; none has an effect. */
+export function validatorChain(client: PublicClient, network: Network) {
+  const { Settlement, TeeRegistry, InferenceEscrow } = network.contracts
+  const settlement = { address: Settlement, abi: SETTLEMENT } as const
+  const registry = { address: TeeRegistry, abi: TEE_REGISTRY } as const
+
+  return {
+    /** The newest block that the chain calls safe: what is signed about must not move any more. */
+    async safeBlock(): Promise<BlockId> {
+      const { number, hash, timestamp } = await client.getBlock({ blockTag: 'safe' })
+      return { number, hash, timestamp }
+    },
+    async latestBlock(): Promise<BlockId> {
+      const { number, hash, timestamp } = await client.getBlock({ blockTag: 'latest' })
+      return { number, hash, timestamp }
+    },
+    async block(number: bigint): Promise<BlockId> {
+      const found = await client.getBlock({ blockNumber: number })
+      return { number, hash: found.hash, timestamp: found.timestamp }
+    },
+    deploymentId: (): Promise<Hex> => client.readContract({ ...settlement, functionName: 'deploymentId' }),
+
+    /** Events of blocks `from` to `to`, both inclusive. */
+    async events(from: bigint, to: bigint): Promise<ChainEvents> {
+      const events: ChainEvents = { batches: [], proposals: [] }
+      for (let start = from; start <= to; start += MAX_RANGE) {
+        const end = start + MAX_RANGE - 1n < to ? start + MAX_RANGE - 1n : to
+        const range = { fromBlock: start, toBlock: end, strict: true } as const
+        const [committed, proposed] = await Promise.all([
+          client.getContractEvents({ ...settlement, ...range, eventName: 'BatchCommitted' }),
+          client.getContractEvents({ ...registry, ...range, eventName: 'KeyProposed' }),
+        ])
+        for (const { args, blockNumber } of committed) {
+          events.batches.push({ batchId: args.batchId, committer: args.committer, block: blockNumber })
+        }
+        for (const { args, blockNumber } of proposed) {
+          const { registrationId, evidenceURI, ...registration } = args
+          events.proposals.push({
+            registrationId,
+            registration,
+            evidenceUri: evidenceURI,
+            block: blockNumber,
+          })
+        }
+      }
+      return events
+    },
+
+    async batch(batchId: Hex): Promise<BatchView> {
+      const fields = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
+      const [committer, height, root, sum, count, dataHash, ...times] = fields
+      const [committedAt, committedBlock, quorumAt, finalisedAt, state] = times
+      return {
+        batchId,
+        committer,
+        height,
+        root,
+        sum,
+        count,
+        dataHash,
+        committedAt,
+        committedBlock,
+        quorumAt,
+        finalisedAt,
+        state,
+      }
+    },
+    hasAttested: (batchId: Hex, validator: Address): Promise<boolean> =>
+      client.readContract({ ...settlement, functionName: 'hasAttested', args: [batchId, validator] }),
+    tillUrl: (gateway: Address): Promise<string> =>
+      client.readContract({
+        address: InferenceEscrow,
+        abi: ESCROW,
+        functionName: 'tillUrl',
+        args: [gateway],
+      }),
+
+    /** When the key became valid, Unix seconds; 0 where it has not. */
+    async keyValidFrom(key: Address): Promise<bigint> {
+      const fields = await client.readContract({ ...registry, functionName: 'key', args: [key] })
+      return fields[6]
+    },
+    /** What governance says about the hardware, root and measurement that a proposal claims. */
+    async approvals(
+      claim: KeyRegistration,
+    ): Promise<{ hardware: Interval; root: Interval; measurement: MeasurementView }> {
+      const { hardwareType, rootHash, measurement } = claim
+      const [hardware, root, code] = await Promise.all([
+        client.readContract({ ...registry, functionName: 'hardware', args: [hardwareType] }),
+        client.readContract({ ...registry, functionName: 'root', args: [hardwareType, rootHash] }),
+        client.readContract({ ...registry, functionName: 'measurement', args: [hardwareType, measurement] }),
+      ])
+      return {
+        hardware: { validFrom: hardware[0], revokedAt: hardware[1] },
+        root: { validFrom: root[0], revokedAt: root[1] },
+        measurement: { validFrom: code[0], revokedAt: code[1], engineClasses: code[2] },
+      }
+    },
+
+    /** Whether a call would go through now; a revert is an answer, anything else an error. */
+    async wouldSucceed(call: ValidatorCall, from: Address): Promise<boolean> {
+      try {
+        const { address, functionName, args } = call
+        const abi: Abi = call.abi
+        await client.simulateContract({ address, abi, functionName, args, account: from })
+        return true
+      } catch (error) {
+        const revert =
+          error instanceof BaseError && error.walk((cause) => cause instanceof ContractFunctionRevertedError)
+        if (revert) return false
+        throw error
+      }
+    },
+  }
+}
+
+export type ValidatorChain = ReturnType<typeof validatorChain>

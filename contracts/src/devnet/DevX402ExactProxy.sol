@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IPermit2} from "../interfaces/IPermit2.sol";
+import {IX402ExactProxy} from "../interfaces/IX402ExactProxy.sol";
+
+/// @title Development stand-in for x402's `exact` proxy over Permit2
+/// @notice Our own code behind the same interface and witness. Never deploy it anywhere real: there, the canonical
+/// contract is already at this address.
+/// @dev Its code is placed without running a constructor, so Permit2's address is a constant.
+contract DevX402ExactProxy is IX402ExactProxy, ReentrancyGuardTransient {
+    IPermit2 public constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
+
+    /// @notice What follows Permit2's stub in the type of the signed message.
+    string public constant WITNESS_TYPE_STRING =
+        "Witness witness)TokenPermissions(address token,uint256 amount)Witness(address to,uint256 validAfter)";
+
+    bytes32 public constant WITNESS_TYPEHASH = keccak256("Witness(address to,uint256 validAfter)");
+
+    /// @inheritdoc IX402ExactProxy
+    function settle(
+        IPermit2.PermitTransferFrom calldata permit,
+        address owner,
+        Witness calldata witness,
+        bytes calldata signature
+    ) external nonReentrant {
+        _settle(permit, owner, witness, signature);
+        emit Settled();
+    }
+
+    /// @inheritdoc IX402ExactProxy
+    function settleWithPermit(
+        EIP2612Permit calldata permit2612,
+        IPermit2.PermitTransferFrom calldata permit,
+        address owner,
+        Witness calldata witness,
+        bytes calldata signature
+    ) external nonReentrant {
+        require(permit2612.value == permit.permitted.amount, Permit2612AmountMismatch());
+        // A permit somebody else sent first has done its work; the transfer below is what decides.
+        try IERC20Permit(permit.permitted.token).permit(
+            owner, address(PERMIT2), permit2612.value, permit2612.deadline, permit2612.v, permit2612.r, permit2612.s
+        ) {} catch {}
+        _settle(permit, owner, witness, signature);
+        emit SettledWithPermit();
+    }
+
+    function _settle(
+        IPermit2.PermitTransferFrom calldata permit,
+        address owner,
+        Witness calldata witness,
+        bytes calldata signature
+    ) private {
+        require(permit.permitted.amount != 0, InvalidAmount());
+        require(owner != address(0), InvalidOwner());
+        require(witness.to != address(0), InvalidDestination());
+        require(block.timestamp >= witness.validAfter, PaymentTooEarly());
+        PERMIT2.permitWitnessTransferFrom(
+            permit,
+            IPermit2.SignatureTransferDetails({to: witness.to, requestedAmount: permit.permitted.amount}),
+            owner,
+            keccak256(abi.encode(WITNESS_TYPEHASH, witness.to, witness.validAfter)),
+            WITNESS_TYPE_STRING,
+            signature
+        );
+    }
+}

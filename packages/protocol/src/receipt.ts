@@ -3,6 +3,7 @@ import {
   encodeAbiParameters,
   type Hex,
   hashTypedData,
+  hexToBytes,
   keccak256,
   parseAbiParameters,
   toBytes,
@@ -108,12 +109,17 @@ export function receiptDigest(receipt: Receipt, deployment: Deployment): Hex {
   })
 }
 
+/** Hash of a signature's 65 bytes: what the leaf commits to, and what settles a receipt on chain. */
+export function signatureHash(signature: Hex): Hex {
+  return keccak256(hexToBytes(signature))
+}
+
 /** Leaf of the batch tree: commits to the signature too, so that no leaf can be paired with garbage (docs/spec.md §5). */
 export function receiptLeaf({ receipt, signature }: SignedReceipt): Hex {
   const inner = encodeAbiParameters(parseAbiParameters('bytes32, bytes32, bytes32, uint128'), [
     TAGS.leaf,
     receiptStructHash(receipt),
-    keccak256(signature),
+    signatureHash(signature),
     receipt.price,
   ])
   return keccak256(keccak256(inner))

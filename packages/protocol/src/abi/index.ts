@@ -1,2 +1,12 @@
 /** ABIs of the contracts. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export * from './gatewayTill.ts'
+export * from './genesisAllocator.ts'
+export * from './inferenceEscrow.ts'
+export * from './modelRegistry.ts'
+export * from './nodeBond.ts'
 export * from './opg.ts'
+export * from './paramStore.ts'
+export * from './revenueSplitter.ts'
+export * from './settlement.ts'
+export * from './teeRegistry.ts'
+export * from './validatorStaking.ts'

@@ -1,0 +1,12 @@
+/** ABI of GatewayTill.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export const gatewayTillAbi = [
+  { inputs: [{ internalType: 'address', name: 'gateway_', type: 'address' }, { internalType: 'contract IERC20', name: 'token_', type: 'address' }, { internalType: 'contract IX402UptoProxy', name: 'uptoProxy_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ internalType: 'address', name: 'caller', type: 'address' }], name: 'NotEscrow', type: 'error' },
+  { inputs: [{ internalType: 'address', name: 'token', type: 'address' }], name: 'SafeERC20FailedOperation', type: 'error' },
+  { inputs: [{ components: [{ components: [{ internalType: 'address', name: 'token', type: 'address' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }], internalType: 'struct IPermit2.TokenPermissions', name: 'permitted', type: 'tuple' }, { internalType: 'uint256', name: 'nonce', type: 'uint256' }, { internalType: 'uint256', name: 'deadline', type: 'uint256' }], internalType: 'struct IPermit2.PermitTransferFrom', name: 'permit', type: 'tuple' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }, { internalType: 'address', name: 'owner', type: 'address' }, { components: [{ internalType: 'address', name: 'to', type: 'address' }, { internalType: 'address', name: 'facilitator', type: 'address' }, { internalType: 'uint256', name: 'validAfter', type: 'uint256' }], internalType: 'struct IX402UptoProxy.Witness', name: 'witness', type: 'tuple' }, { internalType: 'bytes', name: 'signature', type: 'bytes' }], name: 'collectUpto', outputs: [{ internalType: 'uint256', name: 'received', type: 'uint256' }], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'escrow', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'gateway', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'sweep', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'token', outputs: [{ internalType: 'contract IERC20', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'uptoProxy', outputs: [{ internalType: 'contract IX402UptoProxy', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+] as const

@@ -1,0 +1,22 @@
+/** ABI of GenesisAllocator.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export const genesisAllocatorAbi = [
+  { inputs: [{ internalType: 'string[]', name: 'names', type: 'string[]' }, { internalType: 'address[]', name: 'recipients', type: 'address[]' }, { internalType: 'uint256[]', name: 'amounts', type: 'uint256[]' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [], name: 'AlreadyDistributed', type: 'error' },
+  { inputs: [], name: 'AlreadyInitialised', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'index', type: 'uint256' }], name: 'BadBucket', type: 'error' },
+  { inputs: [], name: 'EmptyList', type: 'error' },
+  { inputs: [], name: 'LengthMismatch', type: 'error' },
+  { inputs: [], name: 'NotInitialised', type: 'error' },
+  { inputs: [{ internalType: 'address', name: 'token', type: 'address' }], name: 'SafeERC20FailedOperation', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'balance', type: 'uint256' }, { internalType: 'uint256', name: 'total', type: 'uint256' }], name: 'WrongBalance', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'supply', type: 'uint256' }, { internalType: 'uint256', name: 'total', type: 'uint256' }], name: 'WrongSupply', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: true, internalType: 'uint256', name: 'index', type: 'uint256' }, { indexed: true, internalType: 'address', name: 'recipient', type: 'address' }, { indexed: false, internalType: 'string', name: 'name', type: 'string' }, { indexed: false, internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'Allocated', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: true, internalType: 'address', name: 'token', type: 'address' }], name: 'Initialised', type: 'event' },
+  { inputs: [{ internalType: 'uint256', name: 'index', type: 'uint256' }], name: 'bucket', outputs: [{ internalType: 'string', name: 'name', type: 'string' }, { internalType: 'address', name: 'recipient', type: 'address' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'bucketCount', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'distribute', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'distributed', outputs: [{ internalType: 'bool', name: '', type: 'bool' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ internalType: 'address', name: 'token_', type: 'address' }], name: 'initialise', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'token', outputs: [{ internalType: 'contract IERC20', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'total', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+] as const

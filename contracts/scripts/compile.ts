@@ -165,6 +165,8 @@ function main(): void {
   for (const [source, contracts] of Object.entries(output.contracts ?? {})) {
     if (!source.startsWith('src/')) continue
     for (const [name, { abi, evm }] of Object.entries(contracts)) {
+      // An interface or an abstract contract has no code: nothing to deploy, and its name may occur twice.
+      if (evm.bytecode.object === '') continue
       const artifact = {
         abi,
         bytecode: `0x${evm.bytecode.object}`,

@@ -1,0 +1,21 @@
+/** Runs the Solidity tests with the solc of this checkout; deployment uses scripts/compile.ts and the same settings. */
+import { createRequire } from 'node:module'
+import { defineConfig } from 'hardhat/config'
+import { solcSettings, solcVersion } from './scripts/settings.ts'
+
+export default defineConfig({
+  solidity: {
+    version: solcVersion,
+    // A path keeps Hardhat from downloading a compiler.
+    path: createRequire(import.meta.url).resolve('solc/soljson.js'),
+    settings: solcSettings,
+  },
+  paths: {
+    sources: './src',
+    tests: { solidity: './test' },
+    // Apart from artifacts/ of scripts/compile.ts, whose files have another shape.
+    artifacts: './cache/artifacts',
+    cache: './cache',
+  },
+  test: { solidity: { fuzz: { runs: 64 } } },
+})

@@ -1,0 +1,13 @@
+import type { Report } from '@assay/verify'
+
+const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const
+
+/** The checklist as a person reads it: a mark, the step, the reason; then what its reader trusts. */
+export function checklist(report: Report): string {
+  const width = Math.max(...report.steps.map((step) => step.name.length))
+  const lines = report.steps.map((step) => {
+    const required = report.missing.includes(step.name) ? ' (required)' : ''
+    return `  ${MARKS[step.outcome]} ${step.name.padEnd(width)}  ${step.reason}${required}\n`
+  })
+  return `${lines.join('')}\n  trust: ${report.trust}\n`
+}

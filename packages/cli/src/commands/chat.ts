@@ -1,0 +1,165 @@
+import { existsSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { encodeBundle, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
+import { type ChatResult, createAssay, type Wait } from '@assay/sdk'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { parseUnits } from 'viem'
+import { CliError, EXIT } from '../cliError.ts'
+import { networkFor } from '../home.ts'
+import { formatOpg, printable, table, toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { writeFileAtomic } from '../up/writeFileAtomic.ts'
+import { walletKey } from '../wallet.ts'
+
+type ChatOptions = {
+  model?: string
+  system?: string
+  maxTokens: number
+  temperature?: number
+  seed?: number
+  stream: boolean
+  buffer?: true
+  save?: string
+  wait?: Wait
+  scheme: 'upto' | 'exact'
+  maxPrice: bigint
+  network?: string
+  json?: true
+}
+
+/** OPG base units; a call of the development model costs about 0.0002 OPG. */
+const MAX_PRICE = parseUnits('10', 18)
+
+export function registerChat(program: Command, context: CommandContext): void {
+  program
+    .command('chat')
+    .description('Ask a model; the answer is paid for, verified and settled.')
+    .argument('<prompt>', 'what to ask')
+    .option('--model <name>', 'model; default the first of the network')
+    .option('--system <text>', 'system message')
+    .option('--max-tokens <n>', 'longest answer, tokens', wholeNumber, 256)
+    .option('--temperature <t>', 'sampling temperature, 0 to 2', temperature)
+    .option('--seed <n>', 'sampling seed', wholeNumber)
+    .option('--no-stream', 'ask for a whole answer, verified before it is shown')
+    .option('--buffer', 'stream, but show nothing before it is verified')
+    .option('--save <file>', 'write a proof bundle (waits until the answer is final)')
+    .addOption(
+      new Option('--wait <state>', 'how long to wait behind the answer').choices([
+        'answer',
+        'settled',
+        'final',
+      ]),
+    )
+    .addOption(new Option('--scheme <scheme>', 'x402 scheme').choices(['upto', 'exact']).default('upto'))
+    .addOption(
+      new Option('--max-price <OPG>', 'most that the call may cost').argParser(opg).default(MAX_PRICE, '10'),
+    )
+    .option('--network <file>', 'network.json of another network')
+    .option('--json', 'print {chatOutput, transactionHash, receipt, report}')
+    .action((prompt: string, options: ChatOptions) => chat(prompt, options, context))
+}
+
+async function chat(prompt: string, options: ChatOptions, { output }: CommandContext): Promise<void> {
+  const network = networkFor(options.network)
+  const model = options.model ?? network.models[0]?.name
+  if (model === undefined) {
+    throw new CliError('The network lists no model.', {
+      exitCode: EXIT.failed,
+      code: 'no_model',
+      next: 'assay doctor',
+    })
+  }
+  if (options.save !== undefined) mustBeWritable(options.save)
+  const quiet = options.json === true
+  const assay = createAssay({
+    network,
+    privateKey: walletKey(network),
+    maxPerCall: options.maxPrice,
+    scheme: options.scheme,
+    buffer: options.buffer ?? false,
+  })
+  const wait = options.wait ?? (options.save === undefined ? 'settled' : 'final')
+  let shown = false
+  const result = await assay.llm
+    .chat({
+      model,
+      messages: [
+        ...(options.system === undefined ? [] : [{ role: 'system', content: options.system }]),
+        { role: 'user', content: prompt },
+      ],
+      max_tokens: options.maxTokens,
+      temperature: options.temperature,
+      seed: options.seed,
+      stream: options.stream,
+      wait,
+      onText(text) {
+        if (quiet) return
+        output.out(printable(text))
+        shown = true
+      },
+      onVerified() {
+        if (!quiet && wait !== 'answer' && output.isTerminal)
+          output.err(`\nverified ✓  waiting until it is ${wait} …\n`)
+      },
+    })
+    .catch((error: unknown) => {
+      // Whatever was already shown ends on its own line, so that the error stands out.
+      if (shown) output.out('\n')
+      throw error
+    })
+  if (options.save !== undefined)
+    writeFileAtomic(options.save, new TextDecoder().decode(encodeBundle(result.bundle)))
+  if (quiet) {
+    const { chatOutput, transactionHash, receipt, report } = result
+    output.out(toJsonText({ chatOutput, transactionHash, receipt: receiptToJson(receipt), report }))
+    return
+  }
+  output.out(`${options.stream ? '' : printable(result.chatOutput.content)}\n\n`)
+  const view = await assay.chain.view(result.bundle)
+  output.out(summary(result, view.key?.hardwareType === HARDWARE_NITRO_SIM, options.save))
+}
+
+function summary(result: ChatResult, simulated: boolean, saved: string | undefined): string {
+  const { receipt, transactionHash } = result
+  const mode = `${MODE_NAMES[receipt.mode] ?? receipt.mode}${simulated ? ', SIMULATED enclave (development only)' : ''}`
+  const rows: [string, string][] = [
+    ['receipt', receipt.requestId],
+    ['transaction', transactionHash ?? 'not yet settled'],
+    ['mode', mode],
+    ['price', formatOpg(receipt.price)],
+  ]
+  if (saved !== undefined) rows.push(['bundle', `${saved}   (check it: assay verify ${saved})`])
+  rows.push(['trust', result.report.trust])
+  return `verified ✓  the node signed exactly the bytes sent and received\n${table(rows)}`
+}
+
+function mustBeWritable(file: string): void {
+  const folder = path.dirname(path.resolve(file))
+  if (existsSync(folder) && statSync(folder).isDirectory()) return
+  // Found out before paying, not after.
+  throw new CliError('The bundle cannot be saved there.', {
+    exitCode: EXIT.usage,
+    code: 'bad_path',
+    facts: { folder },
+    next: 'Give a file in a folder that exists.',
+  })
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
+
+function temperature(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 2))
+    throw new InvalidArgumentError('It must be a number from 0 to 2.')
+  return value
+}
+
+function opg(text: string): bigint {
+  if (!/^[0-9]{1,10}(\.[0-9]{1,18})?$/.test(text)) {
+    throw new InvalidArgumentError('It must be an amount of OPG with at most 18 decimals, e.g. 0.05.')
+  }
+  return parseUnits(text, 18)
+}

@@ -1,0 +1,86 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { assayHome } from '../home.ts'
+import { toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { detach } from '../up/detach.ts'
+import { PORT_SETTINGS, type Ports, parsePort, portsFrom } from '../up/ports.ts'
+import { createProgress } from '../up/progress.ts'
+import { startNetwork } from '../up/startNetwork.ts'
+import { aborted, stopSignal } from '../up/stopSignal.ts'
+import { welcome } from '../up/welcome.ts'
+
+type UpOptions = {
+  chainPort?: number
+  gatewayPort?: number
+  nodePort?: number
+  validatorPort?: number
+  chainId?: number
+  detach?: true
+  json?: true
+}
+
+export function registerUp(program: Command, context: CommandContext): void {
+  const command = program
+    .command('up')
+    .description('Run a whole network on this machine: chain, contracts, node, validators, gateway.')
+  for (const [name, { option, variable, standard }] of Object.entries(PORT_SETTINGS)) {
+    const text = name === 'validator' ? 'first port of the validators' : `port of the ${name}`
+    command.option(`${option} <port>`, `${text} (${variable}, ${standard})`, parsePort)
+  }
+  command
+    .option('--chain-id <id>', 'chain id of a new chain (ASSAY_CHAIN_ID, 31337)', parseChainId)
+    .option('--detach', 'return once it is ready; stop it with: assay down')
+    .option('--json', 'print the network when it is ready')
+    .action(async (options: UpOptions) => {
+      const ports = portsFrom(portOptions(options), process.env)
+      const home = assayHome()
+      const { output } = context
+      if (options.detach === true) {
+        const network = await detach(home, ports, options.chainId, output)
+        output.out(options.json === true ? toJsonText(network) : welcome(network))
+        return
+      }
+      output.err('assay: starting a network on this machine\n')
+      const { signal, dispose } = stopSignal()
+      try {
+        const running = await startNetwork({
+          home,
+          ports,
+          chainId: options.chainId ?? chainIdFrom(process.env),
+          progress: createProgress(output),
+          signal,
+        })
+        output.out(options.json === true ? toJsonText(running.network) : welcome(running.network))
+        await aborted(signal)
+        output.err('\nassay: stopping …\n')
+        await running.stop()
+      } catch (error) {
+        if (!signal.aborted) throw error
+      } finally {
+        dispose()
+      }
+      output.err('assay: stopped; the data stays, npm start continues where it was\n')
+    })
+}
+
+function parseChainId(text: string): number {
+  const id = Number(text)
+  if (!/^[1-9][0-9]{0,15}$/.test(text) || !Number.isSafeInteger(id)) {
+    throw new InvalidArgumentError('A chain id is a positive whole number.')
+  }
+  return id
+}
+
+function chainIdFrom(environment: NodeJS.ProcessEnv): number {
+  const text = environment.ASSAY_CHAIN_ID
+  return text === undefined || text === '' ? 31_337 : parseChainId(text)
+}
+
+function portOptions(options: UpOptions): Partial<Ports> {
+  const given: Partial<Ports> = {}
+  if (options.chainPort !== undefined) given.chain = options.chainPort
+  if (options.gatewayPort !== undefined) given.gateway = options.gatewayPort
+  if (options.nodePort !== undefined) given.node = options.nodePort
+  if (options.validatorPort !== undefined) given.validator = options.validatorPort
+  return given
+}

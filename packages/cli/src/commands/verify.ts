@@ -1,0 +1,98 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { publicClientOf, readChainView } from '@assay/chain'
+import { deploymentOf, MAX_BUNDLE_BYTES, type Network, parseBundle } from '@assay/protocol'
+import type { Report } from '@assay/verify'
+import { verifyBundle } from '@assay/verify'
+import type { Command } from 'commander'
+import { type Hex, isHash } from 'viem'
+import { checklist } from '../checklist.ts'
+import { CliError, EXIT } from '../cliError.ts'
+import { networkFor } from '../home.ts'
+import { toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { verifyCommit } from '../verify/verifyCommit.ts'
+import { verifyRequestId } from '../verify/verifyRequestId.ts'
+
+type VerifyOptions = { network?: string; json?: true }
+
+/** What was looked at, its checklists, and one sentence on what they do not cover. */
+export type Verification = {
+  subject: string
+  reports: { name: string; report: Report }[]
+  note: string | undefined
+}
+
+export function registerVerify(program: Command, context: CommandContext): void {
+  program
+    .command('verify')
+    .description('Check a saved proof bundle, a request id or a commit transaction against the chain.')
+    .argument('<what>', 'bundle.json, request id or transaction hash')
+    .option('--network <file>', 'network.json; default the one of the local network')
+    .option('--json', 'print the reports as JSON')
+    .action(async (what: string, options: VerifyOptions) => {
+      const verification = await verifyAny(what, options)
+      const ok = verification.reports.length > 0 && verification.reports.every(({ report }) => report.ok)
+      if (options.json === true) context.output.out(toJsonText({ ok, ...verification }))
+      else context.output.out(describe(verification, ok))
+      context.exit(ok ? EXIT.ok : EXIT.failed)
+    })
+}
+
+async function verifyAny(what: string, options: VerifyOptions): Promise<Verification> {
+  const isFile = existsSync(what)
+  const id = what.toLowerCase()
+  if (!isFile && !isHash(id)) {
+    throw new CliError('This is neither a file nor a request id nor a transaction hash.', {
+      exitCode: EXIT.usage,
+      code: 'not_verifiable',
+      facts: { given: what.slice(0, 100) },
+      next: 'assay verify bundle.json   or   assay verify 0x<64 hex digits>',
+    })
+  }
+  const network = networkFor(options.network)
+  if (isFile)
+    return {
+      subject: what,
+      reports: [{ name: what, report: await bundleReport(what, network) }],
+      note: undefined,
+    }
+  const client = publicClientOf(network)
+  const mined = await client.getTransactionReceipt({ hash: id as Hex }).catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'TransactionReceiptNotFoundError') return undefined
+    throw error
+  })
+  return mined === undefined ? verifyRequestId(network, id as Hex) : verifyCommit(network, mined)
+}
+
+/** A saved bundle needs nothing but the RPC. */
+async function bundleReport(file: string, network: Network): Promise<Report> {
+  const size = statSync(file).size
+  if (size > MAX_BUNDLE_BYTES) {
+    throw new CliError('The file is too large to be a proof bundle.', {
+      exitCode: EXIT.failed,
+      code: 'malformed',
+      facts: { bytes: size, maxBytes: MAX_BUNDLE_BYTES },
+    })
+  }
+  const bundle = parseBundle(readFileSync(file))
+  const { receipt, signature, inclusion, evidence } = bundle
+  const view = await readChainView(
+    publicClientOf(network),
+    network,
+    { receipt, signature },
+    { inclusion, evidence },
+  )
+  // A file that someone calls proof must prove the end state: in a batch that can no longer change.
+  return verifyBundle(bundle, view, {
+    required: ['includedInBatch', 'batchIsFinal'],
+    deployment: deploymentOf(network),
+  })
+}
+
+function describe({ subject, reports, note }: Verification, ok: boolean): string {
+  const parts = reports.map(
+    ({ name, report }) => `${name === subject ? '' : `${name}\n`}${checklist(report)}`,
+  )
+  const verdict = ok ? 'verified ✓' : 'NOT verified ✗'
+  return `${parts.join('\n')}${note === undefined ? '' : `\n${note}\n`}\n${verdict}  ${subject}\n`
+}

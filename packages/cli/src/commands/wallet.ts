@@ -1,0 +1,130 @@
+import {
+  createSender,
+  DEVELOPMENT_ROLES,
+  developmentAccount,
+  isDevelopmentAccount,
+  publicClientOf,
+} from '@assay/chain'
+import { type Network, PERMIT2_ADDRESS } from '@assay/protocol'
+import type { Command } from 'commander'
+import { type Address, getAddress, maxUint256, parseAbi, parseUnits } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { CliError, EXIT } from '../cliError.ts'
+import { networkFor } from '../home.ts'
+import { formatOpg, table, toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { walletKey } from '../wallet.ts'
+
+type WalletOptions = { network?: string; json?: true }
+
+const TOKEN = parseAbi([
+  'function balanceOf(address) view returns (uint256)',
+  'function allowance(address owner, address spender) view returns (uint256)',
+  'function transfer(address to, uint256 amount) returns (bool)',
+  'function approve(address spender, uint256 amount) returns (bool)',
+])
+const ESCROW = parseAbi(['function credit(address) view returns (uint256)'])
+
+/** What `wallet fund` tops a wallet up to on a development network, OPG base units. */
+const FUND_TO = parseUnits('1000', 18)
+
+export function registerWallet(program: Command, context: CommandContext): void {
+  const wallet = program
+    .command('wallet')
+    .description('The account that pays: ASSAY_WALLET_KEY, else the demo account of a development network.')
+  const command = (name: string, description: string) =>
+    wallet
+      .command(name)
+      .description(description)
+      .option('--network <file>', 'network.json of another network')
+      .option('--json', 'print JSON')
+
+  command('address', 'Print its address.').action((options: WalletOptions) => {
+    const address = addressOf(networkFor(options.network))
+    context.output.out(options.json === true ? toJsonText({ address }) : `${address}\n`)
+  })
+
+  command('balance', 'What it holds, what Permit2 may move, and its credit in escrow.').action(
+    async (options: WalletOptions) => {
+      const network = networkFor(options.network)
+      const address = addressOf(network)
+      const state = await readWallet(network, address)
+      if (options.json === true) {
+        context.output.out(toJsonText({ address, ...state, unit: 'OPG base units (10^-18 OPG)' }))
+        return
+      }
+      context.output.out(
+        table([
+          ['address', address],
+          ['balance', formatOpg(state.balance)],
+          ['Permit2 may move', state.permit2 > parseUnits('1', 36) ? 'unlimited' : formatOpg(state.permit2)],
+          ['credit in escrow', formatOpg(state.credit)],
+        ]),
+      )
+    },
+  )
+
+  command('fund', 'Development networks only: top it up and approve Permit2.').action(
+    async (options: WalletOptions) => {
+      const network = networkFor(options.network)
+      const address = addressOf(network)
+      await fund(network, address)
+      const { balance } = await readWallet(network, address)
+      if (options.json === true) context.output.out(toJsonText({ address, balance }))
+      else context.output.out(`${address} holds ${formatOpg(balance)}; Permit2 is approved.\n`)
+    },
+  )
+}
+
+function addressOf(network: Network): Address {
+  return getAddress(privateKeyToAccount(walletKey(network)).address)
+}
+
+async function readWallet(network: Network, address: Address) {
+  const client = publicClientOf(network)
+  const { OPG, InferenceEscrow } = network.contracts
+  const [balance, permit2, credit] = await Promise.all([
+    client.readContract({ address: OPG, abi: TOKEN, functionName: 'balanceOf', args: [address] }),
+    client.readContract({
+      address: OPG,
+      abi: TOKEN,
+      functionName: 'allowance',
+      args: [address, PERMIT2_ADDRESS],
+    }),
+    client.readContract({ address: InferenceEscrow, abi: ESCROW, functionName: 'credit', args: [address] }),
+  ])
+  return { balance, permit2, credit }
+}
+
+async function fund(network: Network, address: Address): Promise<void> {
+  const { demo } = network.accounts
+  if (demo === undefined || !isDevelopmentAccount(demo.address)) {
+    throw new CliError('Only a development network hands out money.', {
+      exitCode: EXIT.failed,
+      code: 'not_a_devnet',
+      next: 'Send OPG to the address that assay wallet address prints.',
+    })
+  }
+  const { OPG } = network.contracts
+  const { balance, permit2 } = await readWallet(network, address)
+  const client = publicClientOf(network)
+  if (balance < FUND_TO && address.toLowerCase() !== demo.address.toLowerCase()) {
+    const giver = createSender({ network, privateKey: demo.privateKey })
+    await giver.send({
+      address: OPG,
+      abi: TOKEN,
+      functionName: 'transfer',
+      args: [address, FUND_TO - balance],
+    })
+  }
+  if (permit2 >= FUND_TO) return
+  const own = createSender({ network, privateKey: walletKey(network) })
+  if ((await client.getBalance({ address })) < GAS_MONEY) {
+    const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.deployer)
+    await createSender({ network, privateKey }).transferEther(address, GAS_MONEY)
+  }
+  await own.send({ address: OPG, abi: TOKEN, functionName: 'approve', args: [PERMIT2_ADDRESS, maxUint256] })
+}
+
+/** Enough for one approval, wei. */
+const GAS_MONEY = parseUnits('0.01', 18)

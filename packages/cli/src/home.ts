@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { loadNetwork } from '@assay/chain'
+import type { Network } from '@assay/protocol'
+import { CliError, EXIT } from './cliError.ts'
+
+/** Root of the checkout, from which the servers are started. */
+export const REPOSITORY = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+
+/** Where everything of a local network lives. `ASSAY_HOME` moves it. */
+export type Home = {
+  root: string
+  networkFile: string
+  lockFile: string
+  /** Processes started by `up`, so that the next run can end what a killed one left behind. */
+  childrenFile: string
+  logs: string
+  chain: string
+  data(process: string): string
+}
+
+export function assayHome(environment: NodeJS.ProcessEnv = process.env): Home {
+  const root = path.resolve(environment.ASSAY_HOME ?? path.join(REPOSITORY, '.assay'))
+  return {
+    root,
+    networkFile: path.join(root, 'network.json'),
+    lockFile: path.join(root, 'up.lock'),
+    childrenFile: path.join(root, 'children.json'),
+    logs: path.join(root, 'logs'),
+    chain: path.join(root, 'chain'),
+    data: (name) => path.join(root, name),
+  }
+}
+
+/** The network that a command talks to: `--network`, or the one in the home. @throws CliError */
+export function networkFor(file: string | undefined): Network {
+  const place = file ?? assayHome().networkFile
+  if (!existsSync(place)) {
+    throw new CliError('There is no network here yet.', {
+      exitCode: file === undefined ? EXIT.unreachable : EXIT.usage,
+      code: 'no_network',
+      facts: { looked: place },
+      next: file === undefined ? 'Start one with: npm start' : 'Give the path of a network.json.',
+    })
+  }
+  return loadNetwork(place)
+}

@@ -1,0 +1,77 @@
+import { Command, CommanderError } from 'commander'
+import { EXIT, failureOf } from './cliError.ts'
+import { registerChat } from './commands/chat.ts'
+import { registerDoctor } from './commands/doctor.ts'
+import { registerDown } from './commands/down.ts'
+import { registerModel } from './commands/model.ts'
+import { registerStatus } from './commands/status.ts'
+import { registerUp } from './commands/up.ts'
+import { registerVerify } from './commands/verify.ts'
+import { registerWallet } from './commands/wallet.ts'
+import { type Output, standardOutput, toJsonText } from './output.ts'
+
+/** What every command gets: where to write, and how to say with which code to exit. */
+export type CommandContext = { output: Output; exit(code: number): void }
+
+/**
+ * Runs one command line and returns its exit code: 0 ok, 1 failed, 2 usage, 3 unreachable.
+ * @param args arguments without the interpreter and script.
+ */
+export async function runCli(args: readonly string[], output: Output = standardOutput): Promise<number> {
+  let exitCode: number = EXIT.ok
+  const context: CommandContext = {
+    output,
+    exit: (code) => {
+      exitCode = code
+    },
+  }
+  const program = createProgram(context)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return exitCode
+  } catch (error) {
+    // Help and version end the parse the same way as a mistake does, with code 0.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+    const failure = failureOf(error)
+    if (args.includes('--json')) {
+      const { code, message, facts, next } = failure
+      output.out(toJsonText({ error: { code, message, facts, next } }))
+    } else {
+      output.err(`assay: ${failure.message}\n`)
+      for (const [name, value] of Object.entries(failure.facts)) output.err(`  ${name}: ${String(value)}\n`)
+      if (failure.next !== undefined) output.err(`Next: ${failure.next}\n`)
+    }
+    if (process.env.ASSAY_DEBUG === '1' && error instanceof Error) output.err(`${error.stack}\n`)
+    return failure.exitCode
+  }
+}
+
+function createProgram(context: CommandContext): Command {
+  const program = new Command('assay')
+    .description('Verifiable AI inference: the answer at once, the proof right behind it.')
+    .version('0.1.0')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => context.output.out(text),
+      // Mistakes are reported once, by `runCli`.
+      writeErr: () => undefined,
+    })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok or verified, 1 failed or a required step is missing, 2 usage, 3 unreachable.',
+    )
+  for (const register of [
+    registerUp,
+    registerDown,
+    registerStatus,
+    registerDoctor,
+    registerChat,
+    registerVerify,
+    registerModel,
+    registerWallet,
+  ]) {
+    register(program, context)
+  }
+  return program
+}

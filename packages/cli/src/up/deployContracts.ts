@@ -1,0 +1,70 @@
+import { bootstrapDevnet, DEVELOPMENT_ROLES, type Devnet, deploy, developmentAccount } from '@assay/chain'
+import { HARDWARE_NITRO_SIM, type Network } from '@assay/protocol'
+import type { Home } from '../home.ts'
+import type { Ports } from './ports.ts'
+import { loopback, serverPlans, simulatedRootFolder } from './servers.ts'
+
+export type DeployContractsOptions = {
+  home: Home
+  ports: Ports
+  chain: Devnet
+  detail: (text: string) => void
+}
+
+/**
+ * Contracts, approved simulated enclave, bonds, stakes and the demo payer's money: what is missing of it. Returns the
+ * network without its models.
+ */
+export async function deployContracts(
+  options: DeployContractsOptions,
+): Promise<{ network: Network; fresh: boolean }> {
+  const { home, ports, chain, detail } = options
+  const { simulatedRoot, SIMULATED_ENGINE_CLASSES, SIMULATED_MEASUREMENT } = await import('@assay/node')
+  const root = await simulatedRoot(simulatedRootFolder(home))
+  const at = { chainId: chain.chainId, rpcUrl: chain.url }
+  const { contracts, deploymentId, fresh } = await deploy({
+    ...at,
+    deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
+    treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
+    approvals: [
+      {
+        hardwareType: HARDWARE_NITRO_SIM,
+        rootHash: root.rootHash,
+        measurement: SIMULATED_MEASUREMENT,
+        engineClasses: SIMULATED_ENGINE_CLASSES,
+      },
+    ],
+    journalFile: home.data('deployment.json'),
+    devnet: chain,
+    // This chain is on 127.0.0.1 and worthless whatever its id; its keys are the public ones on purpose.
+    insecureDevelopment: true,
+    onProgress: detail,
+  })
+  const servers = serverPlans(ports).map((plan) => ({
+    ...plan,
+    operator: developmentAccount(plan.account).address,
+    url: loopback(plan.port),
+  }))
+  const of = (role: string) =>
+    servers.filter((server) => server.package === role).map(({ operator, url }) => ({ operator, url }))
+  const [nodes, validators] = [of('node'), of('validator')]
+  await bootstrapDevnet({
+    ...at,
+    contracts,
+    nodeUrl: loopback(ports.node),
+    validatorUrls: validators.map(({ url }) => url),
+    onProgress: detail,
+  })
+  const network: Network = {
+    ...at,
+    gatewayUrl: loopback(ports.gateway),
+    deploymentId,
+    contracts,
+    gateway: developmentAccount(DEVELOPMENT_ROLES.gateway).address,
+    nodes,
+    validators,
+    accounts: { demo: developmentAccount(DEVELOPMENT_ROLES.demo) },
+    models: [],
+  }
+  return { network, fresh }
+}

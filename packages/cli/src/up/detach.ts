@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, openSync } from 'node:fs'
+import path from 'node:path'
+import { loadNetwork } from '@assay/chain'
+import type { Network } from '@assay/protocol'
+import { CliError, EXIT } from '../cliError.ts'
+import { type Home, REPOSITORY } from '../home.ts'
+import type { Output } from '../output.ts'
+import { isHealthy } from './health.ts'
+import { lockHolder } from './lock.ts'
+import { tailOf } from './logFile.ts'
+import { PORT_SETTINGS, type Ports } from './ports.ts'
+import { createProgress } from './progress.ts'
+import { loopback } from './servers.ts'
+
+/** The first run may have to download the model. */
+const READY_MILLISECONDS = 15 * 60_000
+
+/** Runs `up` in the background and returns when its network is ready. @throws CliError with its last words */
+export async function detach(
+  home: Home,
+  ports: Ports,
+  chainId: number | undefined,
+  output: Output,
+): Promise<Network> {
+  mkdirSync(home.logs, { recursive: true })
+  const logFile = path.join(home.logs, 'up.log')
+  const log = openSync(logFile, 'w', 0o600)
+  const args = Object.entries(PORT_SETTINGS).flatMap(([name, { option }]) => [
+    option,
+    String(ports[name as keyof Ports]),
+  ])
+  if (chainId !== undefined) args.push('--chain-id', String(chainId))
+  const main = path.join(REPOSITORY, 'packages', 'cli', 'src', 'main.ts')
+  const child = spawn(process.execPath, [main, 'up', ...args], {
+    cwd: process.cwd(),
+    stdio: ['ignore', log, log],
+    detached: true,
+  })
+  let ended = false
+  child.on('exit', () => {
+    ended = true
+  })
+  child.unref()
+  await createProgress(output).step('up', async (detail) => {
+    const deadline = Date.now() + READY_MILLISECONDS
+    for (;;) {
+      detail((tailOf(logFile, 1)[0] ?? '').trim())
+      if (ended || Date.now() > deadline) {
+        throw new CliError(`The network did not start. It said last:\n  ${tailOf(logFile, 8).join('\n  ')}`, {
+          exitCode: EXIT.failed,
+          code: 'did_not_start',
+          facts: { log: logFile },
+          next: 'assay doctor',
+        })
+      }
+      // Health alone could be that of another home's gateway on the same port.
+      const ours = lockHolder(home.lockFile)?.pid === child.pid
+      if (ours && (await isHealthy(loopback(ports.gateway)))) return
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  })
+  return loadNetwork(home.networkFile)
+}

@@ -1,0 +1,53 @@
+import { createSender, DEVELOPMENT_ROLES, developmentAccount, publicClientOf } from '@assay/chain'
+import {
+  canonicalJsonBytes,
+  type ModelManifest,
+  manifestToJson,
+  modelIdOf,
+  type Network,
+  type NetworkModel,
+  toBase64,
+} from '@assay/protocol'
+import { parseAbi } from 'viem'
+
+const MODEL_REGISTRY = parseAbi([
+  'function publish(bytes32 modelId, string manifestURI, bytes32 weightsHash, uint128 perCall, uint128 inputPrice, uint128 outputPrice)',
+  'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
+])
+
+/** Price of the development model, OPG base units: 0.0001 OPG a call, 0.000001 an input and 0.000002 an output token. */
+const DEVELOPMENT_PRICE = {
+  perCall: 10n ** 14n,
+  inputPrice: 10n ** 12n,
+  outputPrice: 2n * 10n ** 12n,
+} as const
+
+/**
+ * Publishes the model unless the registry has it. The manifest itself stands in the URI, so that whoever can read the
+ * chain can check which weights a receipt means, with no other server.
+ */
+export async function publishModel(network: Network, manifest: ModelManifest): Promise<NetworkModel> {
+  const modelId = modelIdOf(manifest)
+  const address = network.contracts.ModelRegistry
+  const found = await publicClientOf(network).readContract({
+    address,
+    abi: MODEL_REGISTRY,
+    functionName: 'model',
+    args: [modelId],
+  })
+  const [, publishedAt] = found
+  const weights = manifest.files[0]
+  if (publishedAt === 0n && weights !== undefined) {
+    const uri = `data:application/json;base64,${toBase64(canonicalJsonBytes(manifestToJson(manifest)))}`
+    const { perCall, inputPrice, outputPrice } = DEVELOPMENT_PRICE
+    const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.publisher)
+    await createSender({ network, privateKey }).send({
+      address,
+      abi: MODEL_REGISTRY,
+      functionName: 'publish',
+      args: [modelId, uri, weights.sha256, perCall, inputPrice, outputPrice],
+    })
+  }
+  const { name, contextLength, modes } = manifest
+  return { name, modelId, contextLength, modes: [...modes] }
+}

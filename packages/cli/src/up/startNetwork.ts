@@ -1,0 +1,81 @@
+import { chmodSync, mkdirSync } from 'node:fs'
+import { saveNetwork } from '@assay/chain'
+import type { Network } from '@assay/protocol'
+import type { Home } from '../home.ts'
+import { reapChildren } from './childrenFile.ts'
+import { deployContracts } from './deployContracts.ts'
+import { acquireLock } from './lock.ts'
+import { mustBeFree, type Ports } from './ports.ts'
+import type { Progress } from './progress.ts'
+import { publishModel } from './publishModel.ts'
+import { pullDefaultModel } from './pullDefaultModel.ts'
+import { loopback, startServers } from './servers.ts'
+import { startChain } from './startChain.ts'
+
+export type StartNetworkOptions = {
+  home: Home
+  ports: Ports
+  chainId: number
+  progress: Progress
+  /** Stops the start between two steps. */
+  signal: AbortSignal
+}
+
+export type RunningNetwork = { network: Network; stop(): Promise<void> }
+
+/**
+ * Brings the whole network up, in the order in which the parts need each other, and continues where an earlier run
+ * ended. Whatever was started is stopped again if a later step fails or the signal is aborted.
+ */
+export async function startNetwork(options: StartNetworkOptions): Promise<RunningNetwork> {
+  const { home, ports, progress, signal } = options
+  mkdirSync(home.root, { recursive: true })
+  // It holds keys of the development accounts and the servers' data.
+  chmodSync(home.root, 0o700)
+  const closers: (() => Promise<void> | void)[] = []
+  const stop = async () => {
+    for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()
+  }
+  try {
+    const lock = acquireLock(home.lockFile)
+    closers.push(() => lock.release())
+    const left = await reapChildren(home.childrenFile)
+    if (left > 0) progress.note(`ended ${left} processes that an earlier run left behind`)
+    await mustBeFree(ports)
+    signal.throwIfAborted()
+
+    const chain = await progress.step(
+      'chain',
+      () => startChain(home, ports.chain, options.chainId),
+      () => `${loopback(ports.chain)}, chain id ${options.chainId}`,
+    )
+    closers.push(() => chain.close())
+    signal.throwIfAborted()
+
+    await pullDefaultModel(home, progress)
+    signal.throwIfAborted()
+
+    const deployed = await progress.step(
+      'contracts',
+      (detail) => deployContracts({ home, ports, chain, detail }),
+      ({ fresh }) => (fresh ? 'deployed' : 'found where the last run left them'),
+    )
+    const { SMOLLM2_MANIFEST } = await import('@assay/node')
+    const model = await progress.step(
+      'hub',
+      () => publishModel(deployed.network, SMOLLM2_MANIFEST),
+      ({ name }) => `${name} published with its price`,
+    )
+    const network: Network = { ...deployed.network, models: [model] }
+    saveNetwork(home.networkFile, network)
+    signal.throwIfAborted()
+
+    const servers = startServers(home, ports, progress)
+    closers.push(() => servers.stop())
+    await servers.ready(signal)
+    return { network, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

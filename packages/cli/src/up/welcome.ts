@@ -1,0 +1,21 @@
+import type { Network } from '@assay/protocol'
+import { table } from '../output.ts'
+
+/** The screen at the end of `up`: where everything is, and what to type next. */
+export function welcome(network: Network): string {
+  const model = network.models[0]?.name ?? 'none'
+  return `
+Assay is running.
+
+${table([
+  ['gateway', `${network.gatewayUrl}/v1   (OpenAI-compatible, paid by x402)`],
+  ['chain', `${network.rpcUrl}   (chain id ${network.chainId})`],
+  ['model', `${model}   (enclave SIMULATED: development only)`],
+])}
+In another terminal:
+
+  npx assay chat "What is the capital of France?"
+  npx assay chat "What is the capital of France?" --save bundle.json && npx assay verify bundle.json
+
+`
+}

@@ -1,0 +1,52 @@
+import { publicClientOf, readChainView } from '@assay/chain'
+import { deploymentOf, type Network } from '@assay/protocol'
+import { readReceiptStatus } from '@assay/sdk'
+import { type Report, type StepName, verifyBundle, verifyReceipt } from '@assay/verify'
+import type { Hex } from 'viem'
+import { CliError, EXIT } from '../cliError.ts'
+import type { Verification } from '../commands/verify.ts'
+
+/** Steps that need the contents of the call, which the network does not keep. */
+const CONTENT_STEPS: readonly StepName[] = [
+  'requestMatches',
+  'responseMatches',
+  'requestSignedByPayer',
+  'modelMatches',
+  'evidenceHolds',
+]
+
+/** Checks the receipt that the gateway has for a request, and its batch, against the chain. */
+export async function verifyRequestId(network: Network, requestId: Hex): Promise<Verification> {
+  const status = await readReceiptStatus(network, requestId)
+  if (status?.signed === undefined) {
+    throw new CliError('Neither the chain nor the gateway knows this id.', {
+      exitCode: EXIT.failed,
+      code: 'not_found',
+      facts: { id: requestId, gateway: network.gatewayUrl },
+      next: 'Check the id; it is printed by assay chat and stands in x-assay-request-id.',
+    })
+  }
+  const { signed, inclusion } = status
+  const view = await readChainView(publicClientOf(network), network, signed, { inclusion })
+  const empty = { method: 'POST', path: '/', headers: [], body: new Uint8Array() }
+  const bundle = {
+    ...signed,
+    inclusion,
+    request: empty,
+    response: { status: 200, contentType: '', body: new Uint8Array() },
+  }
+  const full = await verifyBundle(bundle, view, { deployment: deploymentOf(network) })
+  const { trust } = await verifyReceipt(signed, view)
+  const steps = full.steps.filter((step) => !CONTENT_STEPS.includes(step.name))
+  const report: Report = {
+    steps,
+    missing: full.missing,
+    ok: full.missing.length === 0 && steps.every((step) => step.outcome !== 'failed'),
+    trust,
+  }
+  return {
+    subject: requestId,
+    reports: [{ name: requestId, report }],
+    note: 'Contents are not kept by the network: only a saved bundle shows what was asked and answered.',
+  }
+}

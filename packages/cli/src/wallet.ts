@@ -1,0 +1,24 @@
+import type { Network } from '@assay/protocol'
+import { type Hex, isHex } from 'viem'
+import { CliError, EXIT } from './cliError.ts'
+
+/** Key that pays: `ASSAY_WALLET_KEY`, else the demo account of a development network. @throws CliError */
+export function walletKey(network: Network, environment: NodeJS.ProcessEnv = process.env): Hex {
+  const given = environment.ASSAY_WALLET_KEY
+  if (given !== undefined && given !== '') {
+    if (isHex(given) && given.length === 66) return given
+    // The value itself is never repeated: it is a secret, mistyped or not.
+    throw new CliError('ASSAY_WALLET_KEY is not a private key.', {
+      exitCode: EXIT.usage,
+      code: 'bad_key',
+      next: 'Give 0x and 64 hex digits, or unset it to use the demo account of a development network.',
+    })
+  }
+  const { demo } = network.accounts
+  if (demo !== undefined) return demo.privateKey
+  throw new CliError('No wallet is set, and this network has no demo account.', {
+    exitCode: EXIT.usage,
+    code: 'no_wallet',
+    next: 'Set ASSAY_WALLET_KEY to the private key that pays.',
+  })
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { CONTRACT_NAMES } from '@assay/protocol'
+import { runCli } from '../src/index.ts'
+
+let home: string
+let taken: Server
+let takenPort: number
+const hash = `0x${'ab'.repeat(32)}`
+
+before(async () => {
+  home = mkdtempSync(path.join(tmpdir(), 'assay-cli-'))
+  process.env.ASSAY_HOME = home
+  taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  takenPort = (taken.address() as AddressInfo).port
+  const address = `0x${'11'.repeat(20)}`
+  // A well-formed network at which nobody listens (port 9, discard).
+  const dead = {
+    chainId: 31_337,
+    rpcUrl: 'http://127.0.0.1:9',
+    gatewayUrl: 'http://127.0.0.1:9',
+    deploymentId: hash,
+    contracts: Object.fromEntries(CONTRACT_NAMES.map((name) => [name, address])),
+    gateway: address,
+    nodes: [],
+    validators: [],
+    accounts: {},
+    models: [{ name: 'm', modelId: hash, contextLength: 1, modes: ['tee'] }],
+  }
+  writeFileSync(path.join(home, 'dead.json'), JSON.stringify(dead))
+  writeFileSync(path.join(home, 'broken.json'), '{"chainId":')
+  writeFileSync(path.join(home, 'bundle.json'), '{"format":"assay-bundle/1"}')
+})
+after(() => {
+  delete process.env.ASSAY_HOME
+  taken.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function run(args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = ''
+  let err = ''
+  const code = await runCli(args, {
+    out: (text) => {
+      out += text
+    },
+    err: (text) => {
+      err += text
+    },
+    isTerminal: false,
+  })
+  return { code, out, err }
+}
+
+const demoKey = `0x${'01'.repeat(32)}`
+const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[] = [
+  { args: () => ['--help'], code: 0, says: /Exit codes/ },
+  { args: () => ['--version'], code: 0, says: /^0\.1\.0/ },
+  { args: () => ['chat', '--help'], code: 0, says: /--save/ },
+  { args: () => [], code: 2, says: /assay --help|Usage/ },
+  { args: () => ['chta', 'hello'], code: 2, says: /unknown command/ },
+  { args: () => ['chat'], code: 2, says: /missing required argument/ },
+  { args: () => ['chat', 'hi', '--nonsense'], code: 2, says: /unknown option/ },
+  { args: () => ['chat', 'hi', '--max-tokens', '-1'], code: 2, says: /whole number/ },
+  { args: () => ['chat', 'hi', '--temperature', 'hot'], code: 2, says: /from 0 to 2/ },
+  { args: () => ['chat', 'hi', '--wait', 'never'], code: 2, says: /Allowed choices/ },
+  { args: () => ['chat', 'hi', '--max-price', '1e5'], code: 2, says: /amount of OPG/ },
+  { args: () => ['chat', 'hi', '--scheme', 'cash'], code: 2, says: /Allowed choices/ },
+  { args: () => ['chat', 'hi'], code: 3, says: /no network here yet[\s\S]*npm start/ },
+  { args: () => ['chat', 'hi', '--network', '/nowhere.json'], code: 2, says: /network\.json/ },
+  { args: () => ['chat', 'hi', '--network', path.join(home, 'broken.json')], code: 1, says: /not usable/ },
+  {
+    args: () => ['chat', 'hi', '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says: /ASSAY_WALLET_KEY/,
+  },
+  {
+    args: () => ['chat', 'hi', '--network', path.join(home, 'dead.json')],
+    code: 3,
+    says: /does not answer/,
+    key: demoKey,
+  },
+  {
+    args: () => ['chat', 'hi', '--save', '/no/such/folder/b.json', '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says: /cannot be saved/,
+    key: demoKey,
+  },
+  {
+    args: () => ['wallet', 'address', '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says: /not a private key/,
+    key: '0x1234',
+  },
+  {
+    args: () => ['wallet', 'address', '--network', path.join(home, 'dead.json')],
+    code: 0,
+    says: /^0x[0-9a-fA-F]{40}\n$/,
+    key: demoKey,
+  },
+  {
+    args: () => ['wallet', 'balance', '--network', path.join(home, 'dead.json')],
+    code: 3,
+    says: /does not answer/,
+    key: demoKey,
+  },
+  { args: () => ['wallet'], code: 2, says: /assay --help/ },
+  { args: () => ['verify', 'hello'], code: 2, says: /neither a file/ },
+  { args: () => ['verify', hash], code: 3, says: /no network here yet/ },
+  {
+    args: () => ['verify', hash, '--network', path.join(home, 'dead.json')],
+    code: 3,
+    says: /does not answer/,
+  },
+  {
+    args: () => ['verify', path.join(home, 'bundle.json'), '--network', path.join(home, 'dead.json')],
+    code: 1,
+    says: /bundle/,
+  },
+  { args: () => ['status'], code: 3, says: /no network here yet/ },
+  { args: () => ['status', '--network', path.join(home, 'dead.json')], code: 3, says: /✗ chain/ },
+  { args: () => ['down'], code: 0, says: /Nothing was running/ },
+  { args: () => ['up', '--gateway-port', '70000'], code: 2, says: /port is a number/ },
+  { args: () => ['up', '--gateway-port', '4041'], code: 2, says: /one port/ },
+  { args: () => ['up', '--chain-id', 'x'], code: 2, says: /positive whole number/ },
+  {
+    args: () => ['up', '--gateway-port', String(takenPort)],
+    code: 1,
+    says: /another program listens there[\s\S]*--gateway-port/,
+  },
+]
+
+for (const [index, { args, code, says, key }] of cases.entries()) {
+  test(`command line ${index + 1} ends with ${code} and says ${says}`, async () => {
+    if (key === undefined) delete process.env.ASSAY_WALLET_KEY
+    else process.env.ASSAY_WALLET_KEY = key
+    const result = await run(args())
+    assert.match(result.out + result.err, says, args().join(' '))
+    assert.equal(result.code, code, result.out + result.err)
+    // A user's mistake is never answered with a stack trace.
+    assert.doesNotMatch(result.err, /^\s+at /m)
+  })
+}
+
+test('with --json a mistake is told in JSON, with the same exit code', async () => {
+  const { code, out } = await run(['verify', 'hello', '--json'])
+  assert.equal(code, 2)
+  assert.equal((JSON.parse(out) as { error: { code: string } }).error.code, 'not_verifiable')
+})
+
+test('a wrong key is never repeated', async () => {
+  process.env.ASSAY_WALLET_KEY = '0xdeadbeef'
+  const { out, err } = await run(['wallet', 'address', '--network', path.join(home, 'dead.json')])
+  assert.ok(!(out + err).includes('deadbeef'))
+  delete process.env.ASSAY_WALLET_KEY
+})

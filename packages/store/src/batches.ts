@@ -81,7 +81,7 @@ export async function highestHeight(database: Queryable, committer: string): Pro
 export async function watchedBatches(
   database: Queryable,
   committer: string,
-  recent: number,
+  recent: bigint,
 ): Promise<BatchRow[]> {
   const rows = await database.query<Columns>(
     `select ${COLUMNS} from batches where committer = $1 and state not in ('void', 'expired') and
@@ -90,6 +90,19 @@ export async function watchedBatches(
     [committer, recent],
   )
   return rows.map(toRow)
+}
+
+/** Has the newest final batches looked at again, money and all, because the chain may have undone what it said. */
+export async function reopenRecentBatches(
+  database: Queryable,
+  committer: string,
+  recent: bigint,
+): Promise<void> {
+  await database.query(
+    `update batches set settled = false where committer = $1 and state = 'final' and
+       height > (select max(height) - $2::bigint from batches where committer = $1)`,
+    [committer, recent],
+  )
 }
 
 export async function setBatchState(

@@ -120,7 +120,7 @@ export async function openAmounts(
   const rows = await database.query<{ request_id: Hex; payer: string; amount: string }>(
     `select request_id, payer, authorised::text as amount from requests where state = 'forwarded'
      union all
-     select p.request_id, r.payer, p.amount::text from payments p join requests r using (request_id)
+     select p.request_id, r.payer, (case r.scheme when 1 then r.authorised else p.amount end)::text from payments p join requests r using (request_id)
      where p.state in ('none', 'submitted')`,
   )
   return rows.map((row) => ({ requestId: row.request_id, payer: row.payer, amount: BigInt(row.amount) }))

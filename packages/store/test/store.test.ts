@@ -97,10 +97,10 @@ test('a receipt goes outbox, batch, void, outbox, and keeps its bytes and its 12
   assert.equal((await findBatch(database, batch.batchId))?.sum, 2n ** 100n + 5n)
   await setBatchState(database, batch.batchId, 'committed', `0x${'aa'.repeat(32)}`)
   assert.equal((await receiptStatus(database, requestIdAt(10)))?.batchState, 'committed')
-  assert.equal((await watchedBatches(database, committer, 0)).length, 1)
+  assert.equal((await watchedBatches(database, committer, 0n)).length, 1)
   await database.transaction((transaction) => dissolveBatch(transaction, batch.batchId, 'void'))
   assert.equal((await outboxLoad(database)).waiting, 3)
-  assert.equal((await watchedBatches(database, committer, 5)).length, 0)
+  assert.equal((await watchedBatches(database, committer, 5n)).length, 0)
   assert.equal((await receiptStatus(database, requestIdAt(10)))?.receiptState, 'outbox')
 })
 

@@ -1,0 +1,108 @@
+import { SCHEME } from '@assay/protocol'
+import { duePayments, type PaymentRow, postponePayment, setPaymentState } from '@assay/store'
+import { CHAIN_PAYMENT, type ChainPayment } from '../chain/gatewayChain.ts'
+import type { Context } from '../context.ts'
+import { messageOf } from '../log.ts'
+import type { Jobs } from './batcher.ts'
+
+/** Payments in one transaction: ~200k gas each, well under the 16.7M that one transaction may use (EIP-7825). */
+const CHUNK = 40
+const MAX_CHUNKS_UNDER_WAY = 4
+/** Refusals by the contract after which a payment counts as lost. */
+const MAX_ATTEMPTS = 6
+
+/**
+ * Brings authorised money into escrow: all of an `exact` payment, the price alone of an `upto` one. A payment that the
+ * contract refuses for good (a drained payer, a cancelled nonce) fails alone: its receipt is batched all the same.
+ */
+export function createCollector(context: Context, jobs: Jobs): () => Promise<void> {
+  const { database, chain, ledger, funds, metrics, log } = context
+  const underWay = new Set<string>()
+
+  function leave(payment: PaymentRow): void {
+    ledger.release(payment.requestId)
+    funds.forget(payment.payer)
+  }
+
+  async function refuse(payment: PaymentRow, reason: string): Promise<void> {
+    const expired = BigInt(Math.floor(Date.now() / 1000)) > payment.expiresAt
+    if (!expired && payment.attempts + 1 < MAX_ATTEMPTS) {
+      await postponePayment(database, payment.requestId, reason, { delayMs: 1000 * 2 ** payment.attempts })
+      return
+    }
+    await postponePayment(database, payment.requestId, reason, 'failed')
+    leave(payment)
+    metrics.count('payments_total', 'failed')
+    log('payment_failed', { requestId: payment.requestId, payer: payment.payer, reason })
+  }
+
+  /** Sorts out what the chain already holds; returns the rest. */
+  async function settleKnown(
+    payments: PaymentRow[],
+    states: ChainPayment[],
+    hash?: `0x${string}`,
+  ): Promise<PaymentRow[]> {
+    const inEscrow = payments.filter((_, at) => states[at]?.state !== CHAIN_PAYMENT.none)
+    // Also the paid and refunded ones: the settler reads those states from the chain itself.
+    await setPaymentState(
+      database,
+      inEscrow.map((payment) => payment.requestId),
+      'locked',
+      hash,
+    )
+    for (const payment of inEscrow) leave(payment)
+    if (inEscrow.length > 0) metrics.count('payments_total', 'locked', inEscrow.length)
+    return payments.filter((_, at) => states[at]?.state === CHAIN_PAYMENT.none)
+  }
+
+  async function collectChunk(payments: PaymentRow[]): Promise<void> {
+    const ids = payments.map((payment) => payment.requestId)
+    await setPaymentState(database, ids, 'submitted')
+    let rejected = new Map<string, string>()
+    let hash: `0x${string}` | undefined
+    let problem: string | undefined
+    try {
+      const result = await chain.collect(payments)
+      rejected = result.rejected
+      hash = result.transactionHash
+    } catch (error) {
+      problem = messageOf(error)
+      // A chain that is away says nothing about the payments.
+      if ((error as { code?: unknown }).code === 'unreachable') throw error
+      metrics.count('chain_errors_total', 'collect')
+      log('chain_error', { doing: 'collect', why: problem })
+    }
+    const left = await settleKnown(payments, await chain.payments(ids), hash)
+    for (const payment of left) {
+      await refuse(payment, rejected.get(payment.requestId) ?? problem ?? 'The contract did not take it.')
+    }
+  }
+
+  return async () => {
+    if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
+    const due = (await duePayments(database, CHUNK * MAX_CHUNKS_UNDER_WAY + underWay.size)).filter(
+      (payment) => !underWay.has(payment.requestId),
+    )
+    if (due.length === 0) return
+    const states = await chain.payments(due.map((payment) => payment.requestId))
+    const missing = await settleKnown(due, states)
+    for (const scheme of [SCHEME.exact, SCHEME.upto]) {
+      const ofScheme = missing.filter((payment) => payment.scheme === scheme)
+      for (let at = 0; at < ofScheme.length; at += CHUNK) {
+        if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
+        // A payment that failed in company is tried alone, so that it cannot hold up the others again.
+        const first = ofScheme[at] as PaymentRow
+        const chunk =
+          first.attempts > 0
+            ? [first]
+            : ofScheme.slice(at, at + CHUNK).filter((payment) => payment.attempts === 0)
+        for (const payment of chunk) underWay.add(payment.requestId)
+        jobs.start(`collect:${first.requestId}`, () =>
+          collectChunk(chunk).finally(() => {
+            for (const payment of chunk) underWay.delete(payment.requestId)
+          }),
+        )
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { parseBatchFile, proveInclusion } from '@assay/protocol'
+import {
+  type BatchRow,
+  batchFile,
+  type PaymentRow,
+  paymentsOfBatch,
+  postponePayment,
+  setBatchSettled,
+  setPaymentState,
+  watchedBatches,
+} from '@assay/store'
+import type { Hex } from 'viem'
+import { CHAIN_PAYMENT } from '../chain/gatewayChain.ts'
+import type { Context } from '../context.ts'
+import type { Jobs } from './batcher.ts'
+
+/** Receipts in one settle transaction: ~350k gas each with their proofs, under the 16.7M of EIP-7825. */
+const CHUNK = 32
+const MAX_BATCHES_UNDER_WAY = 2
+
+/** Pays out final batches: each receipt's price from escrow to those who earned it. */
+export function createSettler(context: Context, jobs: Jobs): () => Promise<void> {
+  const { database, chain, committer, deployment, metrics, log } = context
+
+  /** One pass over a batch; it is done when a later pass finds nothing left to do. */
+  async function settleBatch(row: BatchRow): Promise<void> {
+    const payments = (await paymentsOfBatch(database, row.batchId)).filter(
+      (payment) => payment.state !== 'failed',
+    )
+    const states = await chain.payments(payments.map((payment) => payment.requestId))
+    const inState = (state: number): PaymentRow[] => payments.filter((_, at) => states[at]?.state === state)
+    const ids = (rows: PaymentRow[]): Hex[] => rows.map((payment) => payment.requestId)
+    const changed = (rows: PaymentRow[], state: PaymentRow['state']): Hex[] =>
+      ids(rows.filter((payment) => payment.state !== state))
+
+    const missing = inState(CHAIN_PAYMENT.none)
+    // The chain forgot a payment that it had (a reorganisation): it is collected again.
+    await setPaymentState(
+      database,
+      ids(missing.filter((payment) => payment.state === 'locked' || payment.state === 'settled')),
+      'none',
+    )
+    await setPaymentState(database, changed(inState(CHAIN_PAYMENT.paid), 'settled'), 'settled')
+    await setPaymentState(database, changed(inState(CHAIN_PAYMENT.refunded), 'refunded'), 'refunded')
+    const locked = inState(CHAIN_PAYMENT.locked)
+    await setPaymentState(database, changed(locked, 'locked'), 'locked')
+    if (missing.length === 0 && locked.length === 0) {
+      await setBatchSettled(database, row.batchId)
+      log('batch_settled', { batchId: row.batchId, height: row.height })
+      return
+    }
+    if (locked.length === 0) return
+    const file = await batchFile(database, row.batchId)
+    if (file === undefined) throw new Error('The file of a batch is gone.')
+    const batch = parseBatchFile(file, deployment)
+    for (let at = 0; at < locked.length; at += CHUNK) {
+      const chunk = locked.slice(at, at + CHUNK)
+      const { transactionHash, skipped } = await chain.settle(
+        chunk.map((payment) => {
+          const { signed, ...proof } = proveInclusion(batch, payment.requestId)
+          return { signed, proof, batchId: row.batchId }
+        }),
+      )
+      const after = await chain.payments(ids(chunk))
+      const paid = chunk.filter((_, index) => after[index]?.state === CHAIN_PAYMENT.paid)
+      await setPaymentState(database, ids(paid), 'settled', transactionHash)
+      metrics.count('payments_total', 'settled', paid.length)
+      for (const [index, payment] of chunk.entries()) {
+        const reason = skipped.get(payment.requestId)
+        if (reason === undefined || after[index]?.state !== CHAIN_PAYMENT.locked) continue
+        // Escrow has judged: asking again would change nothing. The payer is refunded after the timeout.
+        await postponePayment(database, payment.requestId, `settlement skipped: ${reason}`, 'failed')
+        metrics.count('payments_total', 'failed')
+        log('settlement_skipped', { requestId: payment.requestId, reason })
+      }
+    }
+  }
+
+  return async () => {
+    const rows = await watchedBatches(database, committer, 0n)
+    for (const row of rows) {
+      if (row.state !== 'final' || row.settled) continue
+      if (jobs.running('settle:') >= MAX_BATCHES_UNDER_WAY) return
+      jobs.start(`settle:${row.batchId}`, () => settleBatch(row))
+    }
+  }
+}

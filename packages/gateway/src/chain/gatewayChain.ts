@@ -1,0 +1,45 @@
+import type { BatchHeader, InclusionProof, PriceRow, SignedReceipt } from '@assay/protocol'
+import type { CheckedPayment } from '@assay/verify'
+import type { Address, Hex } from 'viem'
+
+/** States of `Settlement.batch`. */
+export const CHAIN_BATCH = { none: 0, committed: 1, attested: 2, final: 3, void: 4, expired: 5 } as const
+/** States of `InferenceEscrow.payment`. */
+export const CHAIN_PAYMENT = { none: 0, locked: 1, paid: 2, refunded: 3 } as const
+
+export type ChainBatch = { state: number; committedAt: bigint; committedBlock: bigint; quorumAt: bigint }
+export type ChainPayment = { state: number }
+/** What a payer could pay now, OPG base units; `allowance` is Permit2's. */
+export type Funds = { balance: bigint; allowance: bigint }
+/** A payment to collect: what was authorised, as it was stored, and what is taken of it. */
+export type CollectItem = { requestId: Hex; scheme: number; collect: string; amount: bigint }
+export type SettleItem = { signed: SignedReceipt; proof: InclusionProof; batchId: Hex }
+
+/**
+ * All that the gateway asks of and says to the chain. Reads see the latest block; writes resolve with the hash of a mined
+ * transaction and may be called while others are under way. Every one may throw: callers come back at the next tick.
+ */
+export type GatewayChain = {
+  till(): Promise<Address | undefined>
+  openTill(url: string): Promise<void>
+  head(): Promise<{ number: bigint; timestamp: bigint }>
+  price(modelId: Hex): Promise<PriceRow>
+  funds(payer: Address): Promise<Funds>
+  /** Whether the payment's nonce can still be used. */
+  nonceUnused(payment: CheckedPayment): Promise<boolean>
+  /** Highest height this committer has committed. */
+  lastHeight(): Promise<bigint>
+  batches(batchIds: readonly Hex[]): Promise<ChainBatch[]>
+  payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
+  /** Seconds from quorum to finality, and from commit to expiry. */
+  timing(): Promise<{ challengeWindow: bigint; attestTimeout: bigint }>
+  commit(header: BatchHeader): Promise<Hex>
+  /** Hash of the transaction that committed a batch, if the chain shows one. */
+  commitTransaction(batchId: Hex, block: bigint): Promise<Hex | undefined>
+  finalise(batchId: Hex): Promise<Hex>
+  expire(batchId: Hex): Promise<Hex>
+  /** Items of one scheme. A refused item does not stop the others; its reason is in `rejected`. */
+  collect(items: readonly CollectItem[]): Promise<{ transactionHash: Hex; rejected: Map<Hex, string> }>
+  /** Receipts of final batches. One that escrow will not pay is in `skipped` with its reason. */
+  settle(items: readonly SettleItem[]): Promise<{ transactionHash: Hex; skipped: Map<Hex, string> }>
+}

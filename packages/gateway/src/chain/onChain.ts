@@ -1,0 +1,183 @@
+import { createSender, publicClientOf } from '@assay/chain'
+import { type Network, PERMIT2_ADDRESS, type PriceRow, SCHEME, tag } from '@assay/protocol'
+import {
+  type Address,
+  decodeErrorResult,
+  type Hex,
+  type Log,
+  parseEventLogs,
+  stringToHex,
+  zeroAddress,
+} from 'viem'
+import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
+import { escrowAbi, modelsAbi, paramsAbi, permit2Abi, refusalAbi, settlementAbi, tokenAbi } from './abi.ts'
+import type { GatewayChain } from './gatewayChain.ts'
+
+/** Parameters change by governance only; a minute-old value is good enough. */
+const TIMING_FRESH_MS = 60_000
+
+/** Name of the error that some returned bytes encode, or their start. */
+function reasonOf(data: Hex): string {
+  try {
+    const { errorName, args } = decodeErrorResult({ abi: refusalAbi, data })
+    return args === undefined || args.length === 0 ? errorName : `${errorName}(${args.join(', ')})`
+  } catch {
+    return data.slice(0, 74)
+  }
+}
+
+/** The chain behind the network file, read and written with the gateway operator's key. */
+export function connectChain(network: Network, privateKey: Hex): GatewayChain & { committer: Address } {
+  const { OPG, InferenceEscrow, Settlement, ModelRegistry, ParamStore } = network.contracts
+  const client = publicClientOf(network)
+  const sender = createSender({ network, privateKey })
+  const escrow = { address: InferenceEscrow, abi: escrowAbi } as const
+  const settlement = { address: Settlement, abi: settlementAbi } as const
+  let timing: { at: number; value: { challengeWindow: bigint; attestTimeout: bigint } } | undefined
+
+  function eventsOf<Name extends 'PaymentRejected' | 'SettlementSkipped'>(logs: Log[], eventName: Name) {
+    const ours = logs.filter((log) => log.address.toLowerCase() === InferenceEscrow.toLowerCase())
+    return parseEventLogs({ abi: escrowAbi, eventName, logs: ours })
+  }
+
+  return {
+    committer: sender.address.toLowerCase() as Address,
+    async till() {
+      const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [sender.address] })
+      return till === zeroAddress ? undefined : till
+    },
+    async openTill(url) {
+      await sender.send({ ...escrow, functionName: 'openTill', args: [url] })
+    },
+    async head() {
+      const { number, timestamp } = await client.getBlock({ blockTag: 'latest' })
+      return { number, timestamp }
+    },
+    async price(modelId): Promise<PriceRow> {
+      const models = { address: ModelRegistry, abi: modelsAbi } as const
+      const version = await client.readContract({
+        ...models,
+        functionName: 'currentPriceVersion',
+        args: [modelId],
+      })
+      const [perCall, inputPrice, outputPrice] = await client.readContract({
+        ...models,
+        functionName: 'priceRow',
+        args: [modelId, version],
+      })
+      return { perCall, inputPrice, outputPrice }
+    },
+    async funds(payer) {
+      const token = { address: OPG, abi: tokenAbi } as const
+      const [balance, allowance] = await Promise.all([
+        client.readContract({ ...token, functionName: 'balanceOf', args: [payer] }),
+        client.readContract({ ...token, functionName: 'allowance', args: [payer, PERMIT2_ADDRESS] }),
+      ])
+      return { balance, allowance }
+    },
+    async nonceUnused(payment) {
+      if (payment.scheme === 'exact') {
+        const used = await client.readContract({
+          address: OPG,
+          abi: tokenAbi,
+          functionName: 'authorizationState',
+          args: [payment.payer, payment.paymentNonce],
+        })
+        return !used
+      }
+      // Permit2: bit `nonce & 255` of word `nonce >> 8`.
+      const nonce = payment.upto.permit.nonce
+      const word = await client.readContract({
+        address: PERMIT2_ADDRESS,
+        abi: permit2Abi,
+        functionName: 'nonceBitmap',
+        args: [payment.payer, nonce >> 8n],
+      })
+      return ((word >> (nonce & 255n)) & 1n) === 0n
+    },
+    lastHeight: () =>
+      client.readContract({ ...settlement, functionName: 'lastHeight', args: [sender.address] }),
+    batches: (batchIds) =>
+      Promise.all(
+        batchIds.map(async (batchId) => {
+          const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
+          return { committedAt: batch[6], committedBlock: batch[7], quorumAt: batch[8], state: batch[10] }
+        }),
+      ),
+    payments: (requestIds) =>
+      Promise.all(
+        requestIds.map(async (requestId) => {
+          const payment = await client.readContract({ ...escrow, functionName: 'payment', args: [requestId] })
+          return { state: payment[5] }
+        }),
+      ),
+    async timing() {
+      if (timing !== undefined && performance.now() - timing.at < TIMING_FRESH_MS) return timing.value
+      const params = { address: ParamStore, abi: paramsAbi, functionName: 'get' } as const
+      const [challengeWindow, attestTimeout] = await Promise.all([
+        client.readContract({ ...params, args: [stringToHex('CHALLENGE_WINDOW', { size: 32 })] }),
+        client.readContract({ ...params, args: [stringToHex('ATTEST_TIMEOUT', { size: 32 })] }),
+      ])
+      timing = { at: performance.now(), value: { challengeWindow, attestTimeout } }
+      return timing.value
+    },
+    async commit({ height, root, sum, count, dataHash }) {
+      const args = [height, root, sum, count, dataHash] as const
+      return (await sender.send({ ...settlement, functionName: 'commit', args })).transactionHash
+    },
+    async commitTransaction(batchId, block) {
+      const logs = await client.getContractEvents({
+        ...settlement,
+        eventName: 'BatchCommitted',
+        args: { batchId },
+        fromBlock: block,
+        toBlock: block,
+      })
+      return logs[0]?.transactionHash ?? undefined
+    },
+    finalise: async (batchId) =>
+      (await sender.send({ ...settlement, functionName: 'finalise', args: [batchId] })).transactionHash,
+    expire: async (batchId) =>
+      (await sender.send({ ...settlement, functionName: 'expire', args: [batchId] })).transactionHash,
+    async collect(items) {
+      const exact = items[0]?.scheme === SCHEME.exact
+      const receipt = exact
+        ? await sender.send({
+            ...escrow,
+            functionName: 'collectExact',
+            args: [items.map((item) => decodeExact(item.collect))],
+          })
+        : await sender.send({
+            ...escrow,
+            functionName: 'collectUpto',
+            args: [items.map((item) => ({ ...decodeUpto(item.collect), amount: item.amount }))],
+          })
+      const rejected = eventsOf(receipt.logs, 'PaymentRejected').map(({ args }): [Hex, string] => [
+        args.requestId,
+        reasonOf(args.reason),
+      ])
+      return { transactionHash: receipt.transactionHash, rejected: new Map(rejected) }
+    },
+    async settle(items) {
+      const receipt = await sender.send({
+        ...escrow,
+        functionName: 'settle',
+        args: [
+          items.map(({ signed, proof, batchId }) => ({
+            batchId,
+            receipt: signed.receipt,
+            // keccak256 of the signature's bytes: a tag is the hash of what it is given, hex read as bytes.
+            signatureHash: tag(signed.signature),
+            leafSiblings: proof.leafSiblings,
+            rowSiblings: proof.rowSiblings,
+          })),
+        ],
+      })
+      const skipped = eventsOf(receipt.logs, 'SettlementSkipped').map(({ args }): [Hex, string] => [
+        args.requestId,
+        reasonOf(args.reason),
+      ])
+      return { transactionHash: receipt.transactionHash, skipped: new Map(skipped) }
+    },
+  }
+}

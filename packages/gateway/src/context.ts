@@ -1,0 +1,38 @@
+import type { Deployment, Network, NetworkModel, PriceRow, SignedReceipt } from '@assay/protocol'
+import type { Database, NewRequest } from '@assay/store'
+import type { Address, Hex } from 'viem'
+import type { GatewayChain } from './chain/gatewayChain.ts'
+import type { Limits } from './limits.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { NodePool } from './nodes/nodePool.ts'
+import type { FundsCache } from './payment/fundsCache.ts'
+import type { Ledger } from './payment/ledger.ts'
+
+/** What one running gateway is made of; every part takes what it needs from here. */
+export type Context = {
+  network: Network
+  deployment: Deployment
+  /** Gateway operator, lower case. */
+  committer: Address
+  till: Address
+  database: Database
+  chain: GatewayChain
+  nodes: NodePool
+  ledger: Ledger
+  funds: FundsCache
+  limits: Limits
+  metrics: Metrics
+  log: Log
+  models: Map<string, NetworkModel>
+  /** Price row in force, from a cache that the chain refreshes. */
+  priceOf(modelId: Hex): Promise<PriceRow>
+  /** Claims the payment for this request, durably; false if it is in use or was used. */
+  claim(request: NewRequest): Promise<boolean>
+  /** Makes a checked receipt durable: receipt, outbox and payment together. */
+  record(signed: SignedReceipt, scheme: number): Promise<void>
+  /** Requests that this process is relaying now; recovery leaves them alone. */
+  inFlight: Set<Hex>
+  /** Looks for missing receipts now instead of at the next tick. */
+  recoverSoon(): void
+}

@@ -1,0 +1,101 @@
+import { STATUS_CODES } from 'node:http'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Limits } from '../limits.ts'
+import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
+import { type DialectError, dialectBody, RefusedError } from './dialectError.ts'
+
+function ofFramework(error: unknown, limits: Limits): DialectError {
+  if (error instanceof RefusedError) return error.dialect
+  const { code, statusCode } = error as { code?: string; statusCode?: number }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE' || statusCode === 413) {
+    const message = `The body is larger than ${limits.maxBodyBytes} bytes.`
+    return { status: 413, message, type: 'invalid_request_error', code: 'body_too_large' }
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    const message = 'The request could not be read.'
+    return { status: statusCode, message, type: 'invalid_request_error', code: 'bad_request' }
+  }
+  const message = 'The gateway failed on this request. Nothing was charged for it; try again.'
+  return { status: 500, message, type: 'server_error', code: 'internal_error' }
+}
+
+/** What Node's parser refuses before a request exists (RFC 9112): a bad head, one too long, one too slow. */
+const CLIENT_ERRORS: Record<string, { status: number; code: string; message: string }> = {
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    code: 'request_timeout',
+    message: 'The request was sent too slowly.',
+  },
+  HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', message: 'The headers are too large.' },
+}
+
+/** An HTTP server with our bounds, our error shape and CORS, and no routes. */
+export function createServer(limits: Limits, onInternalError: (error: unknown) => void): FastifyInstance {
+  const server = Fastify({
+    logger: false,
+    bodyLimit: limits.maxBodyBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: 60_000,
+    forceCloseConnections: 'idle',
+    http: {
+      headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
+      // How often Node looks for slow requests; its default of 30 s would let them live that much longer.
+      connectionsCheckingInterval: Math.max(
+        100,
+        Math.min(1000, limits.headersTimeoutMs, limits.requestTimeoutMs) / 2,
+      ),
+      maxHeaderSize: 32 * 1024,
+    },
+    clientErrorHandler(error, socket) {
+      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+      const { status, code, message } = CLIENT_ERRORS[error.code] ?? {
+        status: 400,
+        code: 'bad_request',
+        message: 'The request is not valid HTTP.',
+      }
+      const body = dialectBody({ status, message, code, type: 'invalid_request_error' })
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close\r\n` +
+          `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      )
+    },
+  })
+  server.server.maxConnections = limits.maxConnections
+  // Bodies are bytes to us: what is hashed and forwarded is what arrived, whatever its type claims to be.
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+  server.addHook('onRequest', async (request, reply) => {
+    reply.headers(CORS_HEADERS)
+    if (request.method === 'OPTIONS') return reply.code(204).headers(PREFLIGHT_HEADERS).send()
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+      throw new RefusedError({
+        status: 415,
+        message:
+          'Bodies travel unencoded, because a receipt covers their bytes. Send it without content-encoding.',
+        type: 'invalid_request_error',
+        code: 'unsupported_content_encoding',
+      })
+    }
+  })
+  server.setErrorHandler((error, _request, reply) => {
+    const refused = ofFramework(error, limits)
+    if (refused.status === 500) onInternalError(error)
+    if (refused.status === 413 || refused.status === 415) reply.header('connection', 'close')
+    return reply
+      .code(refused.status)
+      .headers(refused.headers ?? {})
+      .header('content-type', 'application/json')
+      .send(dialectBody(refused))
+  })
+  server.setNotFoundHandler((request) => {
+    throw new RefusedError({
+      status: 404,
+      message: `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}; GET /openapi.json lists what there is.`,
+      type: 'invalid_request_error',
+      code: 'not_found',
+    })
+  })
+  return server
+}

@@ -1,0 +1,42 @@
+/** Bounds on everything that comes from outside, and how long the gateway waits for it. */
+export type Limits = {
+  /** Request body, bytes. */
+  maxBodyBytes: number
+  /** An answer as the node sends it, bytes; a larger one is cut off and not charged. */
+  maxAnswerBytes: number
+  /** Requests being relayed at once; one more gets 429. */
+  maxConcurrent: number
+  /** Open connections. */
+  maxConnections: number
+  /** From the first byte of a request to the end of its head, milliseconds. */
+  headersTimeoutMs: number
+  /** From the first byte of a request to the end of its body, milliseconds. */
+  requestTimeoutMs: number
+  /** Longest silence of a node before and inside an answer, milliseconds. */
+  nodeTimeoutMs: number
+  /** How long a client may leave its answer unread, milliseconds. */
+  clientStallMs: number
+  /** How long a receipt is looked for after its request was cut off, milliseconds. */
+  recoverMs: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxBodyBytes: 4 * 1024 * 1024,
+  maxAnswerBytes: 4 * 1024 * 1024,
+  maxConcurrent: 256,
+  maxConnections: 2048,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  nodeTimeoutMs: 120_000,
+  clientStallMs: 60_000,
+  recoverMs: 120_000,
+}
+
+export type BatchLimits = {
+  /** Receipts in one batch at most (4,096 is the protocol's bound). */
+  maxReceipts: number
+  /** Longest time that a receipt waits for others, milliseconds. */
+  maxDelayMs: number
+}
+
+export const DEFAULT_BATCH_LIMITS: BatchLimits = { maxReceipts: 256, maxDelayMs: 2000 }

@@ -1,0 +1,44 @@
+import { loadNetwork } from '@assay/chain'
+import { AssayError } from '@assay/protocol'
+import { type Hex, isHex } from 'viem'
+import { startGateway } from './index.ts'
+
+function setting(name: string): string {
+  const value = process.env[name]
+  if (value !== undefined && value !== '') return value
+  throw new AssayError(`${name} is not set.`, {
+    code: 'config',
+    next: 'set ASSAY_NETWORK (network.json), ASSAY_KEY (private key), ASSAY_DATA (folder) and ASSAY_PORT',
+  })
+}
+
+function keySetting(): Hex {
+  const key = setting('ASSAY_KEY')
+  if (isHex(key) && key.length === 66) return key
+  throw new AssayError('ASSAY_KEY is not a private key.', { code: 'config', next: 'give 32 bytes in 0x hex' })
+}
+
+try {
+  const gateway = await startGateway({
+    network: loadNetwork(setting('ASSAY_NETWORK')),
+    privateKey: keySetting(),
+    dataDir: setting('ASSAY_DATA'),
+    port: Number(process.env.ASSAY_PORT ?? '4020'),
+    databaseUrl: process.env.DATABASE_URL,
+  })
+  let closing = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (closing) return
+      closing = true
+      gateway.close().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      )
+    })
+  }
+} catch (error) {
+  // A mistake of the operator ends in words, a mistake of ours in a stack trace.
+  process.stderr.write(`${error instanceof AssayError ? error.message : (error as Error).stack}\n`)
+  process.exit(error instanceof AssayError && error.code === 'config' ? 2 : 1)
+}

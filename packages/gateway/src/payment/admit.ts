@@ -1,0 +1,81 @@
+import { findRequest } from '@assay/store'
+import { type CheckedPayment, checkPayment } from '@assay/verify'
+import type { Context } from '../context.ts'
+import { RefusedError } from '../http/dialectError.ts'
+import { paymentRequired } from './offer.ts'
+
+/** A payment that is good as far as its bytes, the payer's funds and our own open requests tell. It is in `inFlight` and
+ * in the ledger from the moment of that judgement, so that two at once cannot count on the same money. */
+export type Admission = {
+  payment: CheckedPayment
+  /** Whether the chain still takes its nonce; asked while the node is already at work. */
+  nonceUnused: Promise<boolean>
+}
+
+/**
+ * Admits a request against its PAYMENT-SIGNATURE header.
+ * @param maximum the quote, OPG base units.
+ * @throws RefusedError 402 with fresh offers, whatever is wrong with the payment; 409 while it pays for another request.
+ */
+export async function admit(
+  context: Context,
+  header: string | undefined,
+  maximum: bigint,
+  url: string,
+): Promise<Admission> {
+  const { network, till, committer } = context
+  const terms = { chainId: network.chainId, token: network.contracts.OPG, till }
+  function refuse(code: string, reason: string): never {
+    context.metrics.count('refused_total', code)
+    throw new RefusedError(paymentRequired(terms, maximum, url, { code, reason }))
+  }
+  if (header === undefined) {
+    context.metrics.count('refused_total', 'payment_required')
+    throw new RefusedError(paymentRequired(terms, maximum, url))
+  }
+  const payment = await checkPayment({
+    header,
+    ...terms,
+    escrow: network.contracts.InferenceEscrow,
+    committer,
+    minAmount: maximum,
+    now: BigInt(Math.floor(Date.now() / 1000)),
+  })
+  if (!payment.ok) refuse(payment.code, payment.reason)
+  const funds = await context.funds.read(payment.payer)
+  // No await from here to the reservation.
+  if (context.inFlight.has(payment.requestId)) throw await paymentUsed(context, payment.requestId)
+  const needed = context.ledger.openOf(payment.payer) + payment.amount
+  if (funds.balance < needed) {
+    refuse(
+      'insufficient_funds',
+      `The payer holds ${funds.balance} OPG base units; this and its open requests may take ${needed}.`,
+    )
+  }
+  if (payment.scheme === 'upto' && funds.allowance < needed) {
+    refuse(
+      'permit2_allowance',
+      `Permit2 may move ${funds.allowance} OPG base units of the payer; ${needed} are needed. Approve Permit2 once, or pay with exact.`,
+    )
+  }
+  context.inFlight.add(payment.requestId)
+  context.ledger.set(payment.requestId, payment.payer, payment.amount)
+  const nonceUnused = context.chain.nonceUnused(payment)
+  // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
+  nonceUnused.catch(() => {})
+  return { payment, nonceUnused }
+}
+
+/** One payment pays for one request; a client that lost its answer finds the receipt under the request's id. */
+export async function paymentUsed(context: Context, requestId: `0x${string}`): Promise<RefusedError> {
+  const known = await findRequest(context.database, requestId)
+  context.metrics.count('refused_total', 'payment_used')
+  const what = known?.state === 'finished' ? 'has already paid for an answer' : 'is already in use'
+  return new RefusedError({
+    status: 409,
+    message: `This payment ${what}; its receipt is at GET /v1/receipts/${requestId}. Sign a new payment for a new request.`,
+    type: 'invalid_request_error',
+    code: 'payment_used',
+    headers: { 'x-assay-request-id': requestId },
+  })
+}

@@ -1,0 +1,116 @@
+import { type Batch, inclusionToJson, parseBatchFile, proveInclusion, receiptToJson } from '@assay/protocol'
+import { type BatchRow, batchFile, findBatch, type ReceiptStatus, receiptStatus } from '@assay/store'
+import type { FastifyInstance } from 'fastify'
+import type { Hex } from 'viem'
+import type { Context } from '../context.ts'
+import { RefusedError } from '../http/dialectError.ts'
+
+/** Parsed batches kept for the proofs that are asked for right after an answer. */
+const MAX_PARSED = 8
+
+type PublicState = 'pending' | 'batched' | 'committed' | 'attested' | 'final' | 'void' | 'failed'
+
+/** Where a request stands, in the words of the public interface. */
+export function publicState(status: ReceiptStatus): PublicState {
+  if (status.signed === undefined) return status.requestState === 'forwarded' ? 'pending' : 'failed'
+  if (status.receiptState === 'expired') return 'failed'
+  switch (status.batchState) {
+    case undefined:
+      return 'pending'
+    case 'frozen':
+      return 'batched'
+    case 'expired':
+      return 'void'
+    default:
+      return status.batchState
+  }
+}
+
+function headerJson(batch: BatchRow): Record<string, string> {
+  return {
+    committer: batch.committer,
+    height: batch.height.toString(),
+    root: batch.root,
+    sum: batch.sum.toString(),
+    count: batch.count.toString(),
+    dataHash: batch.dataHash,
+  }
+}
+
+function missing(what: string): RefusedError {
+  return new RefusedError({
+    status: 404,
+    message: `This gateway knows no such ${what}.`,
+    type: 'invalid_request_error',
+    code: 'not_found',
+  })
+}
+
+/** Receipts and batches: everything a holder needs to prove an answer without us later. */
+export function receiptRoutes(server: FastifyInstance, context: Context): void {
+  const { database, deployment } = context
+  const parsed = new Map<Hex, Batch>()
+
+  async function batchOf(batchId: Hex): Promise<Batch> {
+    const known = parsed.get(batchId)
+    if (known !== undefined) return known
+    const file = await batchFile(database, batchId)
+    if (file === undefined) throw missing('batch')
+    const batch = parseBatchFile(file, deployment)
+    parsed.set(batchId, batch)
+    const oldest = parsed.size > MAX_PARSED ? parsed.keys().next().value : undefined
+    if (oldest !== undefined) parsed.delete(oldest)
+    return batch
+  }
+
+  server.get<{ Params: { id: string } }>('/v1/receipts/:id', async (request) => {
+    const status = await receiptStatus(database, request.params.id.toLowerCase().slice(0, 66))
+    if (status === undefined) throw missing('request')
+    const { requestId, signed, batchId, payment } = status
+    const row = batchId === undefined ? undefined : await findBatch(database, batchId)
+    return {
+      requestId,
+      state: publicState(status),
+      receipt: signed === undefined ? null : receiptToJson(signed.receipt),
+      signature: signed?.signature ?? null,
+      batchId: batchId ?? null,
+      batch: row === undefined ? null : headerJson(row),
+      inclusion:
+        row === undefined
+          ? null
+          : inclusionToJson({ ...row, ...proveInclusion(await batchOf(row.batchId), requestId) }),
+      transactionHash: status.transactionHash ?? null,
+      payment:
+        payment === undefined
+          ? null
+          : {
+              state: payment.state,
+              transactionHash: payment.transactionHash ?? null,
+              settleTransactionHash: payment.settleTransactionHash ?? null,
+              failure: payment.failure ?? null,
+            },
+    }
+  })
+
+  server.get<{ Params: { id: string } }>('/v1/batches/:id', async (request) => {
+    const row = await findBatch(database, request.params.id.toLowerCase().slice(0, 66))
+    if (row === undefined) throw missing('batch')
+    return {
+      batchId: row.batchId,
+      state: row.state,
+      ...headerJson(row),
+      transactionHash: row.transactionHash ?? null,
+      settled: row.settled,
+    }
+  })
+
+  server.get<{ Params: { id: string } }>('/v1/batches/:id/data', async (request, reply) => {
+    const file = await batchFile(database, request.params.id.toLowerCase().slice(0, 66))
+    if (file === undefined) throw missing('batch')
+    // The bytes under a data hash never change.
+    return reply
+      .header('content-type', 'application/json')
+      .header('cache-control', 'public, max-age=31536000, immutable')
+      .send(Buffer.from(file.buffer, file.byteOffset, file.byteLength))
+  })
+}

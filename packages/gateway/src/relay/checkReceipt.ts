@@ -1,0 +1,53 @@
+import {
+  type Deployment,
+  type HttpResponseBytes,
+  receiptDigest,
+  recoverSigner,
+  responseHash,
+  type SignedReceipt,
+  STATUS,
+} from '@assay/protocol'
+import type { Address, Hex } from 'viem'
+
+/** What a receipt must say to be the receipt of one relayed request. */
+export type Expected = {
+  requestId: Hex
+  payer: string
+  committer: Address
+  modelId: Hex
+  requestHash: Hex
+  /** OPG base units. */
+  authorised: bigint
+  /** Operator of the node that it was sent to. */
+  node: Address
+}
+
+/**
+ * Why a receipt does not belong to this request and answer, or undefined if it does. The same things are checked by
+ * whoever holds the answer; the gateway checks them so that it never batches, and stakes its name on, a bad receipt.
+ * @param response absent where the answer was cut off and only the node knows its bytes.
+ */
+export async function receiptProblem(
+  signed: SignedReceipt,
+  expected: Expected,
+  deployment: Deployment,
+  response?: HttpResponseBytes | undefined,
+): Promise<string | undefined> {
+  const { receipt } = signed
+  if (receipt.version !== 1) return 'version'
+  if (receipt.requestId !== expected.requestId) return 'requestId'
+  if (receipt.payer !== expected.payer.toLowerCase()) return 'payer'
+  if (receipt.committer !== expected.committer) return 'committer'
+  if (receipt.node !== expected.node) return 'node'
+  if (receipt.modelId !== expected.modelId.toLowerCase()) return 'modelId'
+  if (receipt.requestHash !== expected.requestHash) return 'requestHash'
+  if (receipt.price > expected.authorised) return 'price'
+  if ((receipt.status === STATUS.failed || receipt.outputUnits === 0n) && receipt.price !== 0n) return 'price'
+  if (response !== undefined && receipt.responseHash !== responseHash(response)) return 'responseHash'
+  try {
+    const signer = await recoverSigner(receiptDigest(receipt, deployment), signed.signature)
+    return signer === receipt.key ? undefined : 'signature'
+  } catch {
+    return 'signature'
+  }
+}

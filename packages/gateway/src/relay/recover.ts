@@ -1,0 +1,103 @@
+import { type SignedReceipt, signedReceiptFromJson } from '@assay/protocol'
+import { endRequest, forwardedRequests, type RequestRow } from '@assay/store'
+import type { Context } from '../context.ts'
+import { messageOf } from '../log.ts'
+import { readBounded } from '../nodes/nodePool.ts'
+import { receiptProblem } from './checkReceipt.ts'
+
+const MAX_RECEIPT_BYTES = 64 * 1024
+const TICK_MS = 1000
+/** Requests looked at in one tick. */
+const MAX_TICK = 64
+
+export type Recovery = { soon(): void; close(): Promise<void> }
+
+/**
+ * Looks for the receipts of requests that were cut off: by a client that left, or by this process dying between the
+ * node's signature and our write. The node keeps its own copy; where it never signed, the request ends uncharged.
+ */
+export function startRecovery(context: Omit<Context, 'recoverSoon'>): Recovery {
+  let running: Promise<void> | undefined
+  let again = false
+  let closed = false
+  function tick(): void {
+    if (closed) return
+    if (running !== undefined) {
+      again = true
+      return
+    }
+    running = recoverAll(context)
+      .catch((error) => context.log('recovery_failed', { why: messageOf(error) }))
+      .finally(() => {
+        running = undefined
+        if (again) {
+          again = false
+          tick()
+        }
+      })
+  }
+  const timer = setInterval(tick, TICK_MS)
+  timer.unref()
+  return {
+    soon: tick,
+    async close() {
+      closed = true
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+async function recoverAll(context: Omit<Context, 'recoverSoon'>): Promise<void> {
+  const rows = await forwardedRequests(context.database, context.limits.maxConcurrent + MAX_TICK)
+  const lost = rows.filter((row) => !context.inFlight.has(row.requestId)).slice(0, MAX_TICK)
+  await Promise.all(
+    lost.map((row) =>
+      recoverOne(context, row).catch((error) =>
+        context.log('recovery_failed', { requestId: row.requestId, why: messageOf(error) }),
+      ),
+    ),
+  )
+}
+
+async function recoverOne(context: Omit<Context, 'recoverSoon'>, row: RequestRow): Promise<void> {
+  const node = context.nodes.byUrl(row.nodeUrl)
+  const signed = node === undefined ? undefined : await fetchReceipt(node.pool, row.requestId)
+  if (node !== undefined && signed !== undefined) {
+    const problem = await receiptProblem(
+      signed,
+      { ...row, committer: context.committer, node: node.operator },
+      context.deployment,
+    )
+    if (problem === undefined) {
+      await context.record(signed, row.scheme)
+      context.metrics.count('receipts_recovered_total')
+      context.log('receipt_recovered', { requestId: row.requestId, status: signed.receipt.status })
+      return
+    }
+    context.metrics.count('bad_receipts_total', 'recovered')
+    context.log('bad_receipt', { requestId: row.requestId, problem })
+  }
+  if (row.ageMs > context.limits.recoverMs) {
+    await endRequest(context.database, row.requestId, 'failed')
+    context.ledger.release(row.requestId)
+    context.log('request_given_up', { requestId: row.requestId })
+  }
+}
+
+/** The node's own copy; undefined where it has none or does not answer. */
+async function fetchReceipt(
+  pool: NonNullable<ReturnType<Context['nodes']['byUrl']>>['pool'],
+  requestId: string,
+): Promise<SignedReceipt | undefined> {
+  try {
+    const signal = AbortSignal.timeout(5000)
+    const answer = await pool.request({ method: 'GET', path: `/v1/receipts/${requestId}`, signal })
+    const text = (await readBounded(answer.body, MAX_RECEIPT_BYTES)).toString()
+    if (answer.statusCode !== 200) return undefined
+    const { receipt, signature } = JSON.parse(text)
+    return signedReceiptFromJson({ receipt, signature })
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,67 @@
+import type { FastifyInstance } from 'fastify'
+import type { Context } from '../context.ts'
+import { paymentRequirements } from '../payment/offer.ts'
+import { OPENAPI } from './openapi.ts'
+
+/** What the gateway says about itself: models and prices, terms of payment, health, metrics, its interface. */
+export function infoRoutes(server: FastifyInstance, context: Context): void {
+  const { network } = context
+
+  server.get('/v1/models', async () => ({
+    object: 'list',
+    data: await Promise.all(
+      network.models.map(async (model) => {
+        const price = await context.priceOf(model.modelId)
+        return {
+          id: model.name,
+          object: 'model',
+          created: 0,
+          owned_by: 'assay',
+          assay: {
+            modelId: model.modelId,
+            contextLength: model.contextLength,
+            modes: model.modes,
+            // OPG base units per call and per token.
+            price: {
+              perCall: price.perCall.toString(),
+              input: price.inputPrice.toString(),
+              output: price.outputPrice.toString(),
+            },
+          },
+        }
+      }),
+    ),
+  }))
+
+  server.get('/.well-known/x402', async () => ({
+    x402Version: 2,
+    resources: [`${network.gatewayUrl}/v1/chat/completions`],
+    // The amount depends on the request; an unpaid request is answered with its own.
+    accepts: paymentRequirements(
+      { chainId: network.chainId, token: network.contracts.OPG, till: context.till },
+      0n,
+    ),
+    gateway: context.committer,
+    escrow: network.contracts.InferenceEscrow,
+    deploymentId: network.deploymentId,
+  }))
+
+  server.get('/health', async () => ({
+    status: 'ok',
+    gateway: context.committer,
+    till: context.till,
+    chainId: network.chainId,
+    nodes: context.nodes.nodes.map(({ operator, url, healthy, running }) => ({
+      operator,
+      url,
+      healthy,
+      running,
+    })),
+    running: context.inFlight.size,
+  }))
+
+  server.get('/metrics', async (_request, reply) =>
+    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(context.metrics.render()),
+  )
+  server.get('/openapi.json', async () => OPENAPI)
+}

@@ -1,0 +1,98 @@
+const json = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: { type: 'object' } } },
+})
+const error = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+})
+const id = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  schema: { type: 'string', pattern: '^0x[0-9a-f]{64}$' },
+}
+
+/** OpenAPI 3.1 description of the gateway's own interface; the chat body is OpenAI's. */
+export const OPENAPI = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Assay gateway',
+    version: '1.0.0',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+  paths: {
+    '/v1/chat/completions': {
+      post: {
+        summary: 'Chat completion, whole or streamed, paid per answer by x402 v2.',
+        parameters: [{ name: 'PAYMENT-SIGNATURE', in: 'header', schema: { type: 'string' } }],
+        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        responses: {
+          200: json(
+            'The answer; its receipt is in x-assay-receipt, or in the comment before the terminal event.',
+          ),
+          400: error('The body is not a request that can be priced.'),
+          402: error('Unpaid, or the payment was refused; offers are in PAYMENT-REQUIRED.'),
+          404: error('No such model.'),
+          409: error('This payment has been used.'),
+          413: error('The body is too large.'),
+          415: error('The body is encoded.'),
+          429: error('Busy; see Retry-After.'),
+          502: error('The node did not finish; nothing is charged.'),
+          503: error('No node serves this model now.'),
+        },
+      },
+    },
+    '/v1/models': {
+      get: { summary: 'Models and their prices.', responses: { 200: json('An OpenAI model list.') } },
+    },
+    '/v1/receipts/{id}': {
+      get: {
+        summary: 'A request: its receipt, batch, inclusion proof, transaction and payment.',
+        parameters: [id],
+        responses: { 200: json('Where it stands.'), 404: error('Unknown here.') },
+      },
+    },
+    '/v1/batches/{id}': {
+      get: {
+        summary: 'A batch.',
+        parameters: [id],
+        responses: { 200: json('Header and state.'), 404: error('Unknown here.') },
+      },
+    },
+    '/v1/batches/{id}/data': {
+      get: {
+        summary: 'The batch file.',
+        parameters: [id],
+        responses: { 200: json('The bytes under dataHash.'), 404: error('Unknown here.') },
+      },
+    },
+    '/.well-known/x402': {
+      get: { summary: 'Terms of payment.', responses: { 200: json('x402 v2 terms.') } },
+    },
+    '/health': { get: { summary: 'Readiness.', responses: { 200: json('Ready.') } } },
+    '/metrics': {
+      get: { summary: 'Prometheus metrics.', responses: { 200: { description: 'Text format 0.0.4.' } } },
+    },
+  },
+  components: {
+    schemas: {
+      Error: {
+        type: 'object',
+        required: ['error'],
+        properties: {
+          error: {
+            type: 'object',
+            required: ['message', 'type', 'code', 'param'],
+            properties: {
+              message: { type: 'string' },
+              type: { type: 'string' },
+              code: { type: 'string' },
+              param: { type: ['string', 'null'] },
+            },
+          },
+        },
+      },
+    },
+  },
+} as const

@@ -1,0 +1,200 @@
+import { join } from 'node:path'
+import {
+  AssayError,
+  canonicalJson,
+  deploymentOf,
+  type Network,
+  receiptLeaf,
+  receiptToJson,
+  SCHEME,
+  type SignedReceipt,
+} from '@assay/protocol'
+import {
+  claimRequests,
+  type Database,
+  groupCommit,
+  openAmounts,
+  openDatabase,
+  recordReceipts,
+} from '@assay/store'
+import type { Address, Hex } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
+import { type Batcher, startBatcher } from './batcher/batcher.ts'
+import type { GatewayChain } from './chain/gatewayChain.ts'
+import { connectChain } from './chain/onChain.ts'
+import type { Context } from './context.ts'
+import { createServer } from './http/createServer.ts'
+import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
+import { type Log, logToStdout, messageOf } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { createNodePool } from './nodes/nodePool.ts'
+import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
+import { createFundsCache } from './payment/fundsCache.ts'
+import { createLedger } from './payment/ledger.ts'
+import { createPriceCache } from './priceCache.ts'
+import { receiptRoutes } from './receipts/receiptRoutes.ts'
+import { chatRoute } from './relay/chatRoute.ts'
+import { startRecovery } from './relay/recover.ts'
+import { infoRoutes } from './routes/infoRoutes.ts'
+
+export type GatewayOptions = {
+  network: Network
+  /** Gateway operator's key; it opens the till, commits batches and pays their gas. */
+  privateKey: Hex
+  /** Folder of the embedded database. */
+  dataDir: string
+  /** 0 for any free one. */
+  port: number
+  /** PostgreSQL instead of the embedded database. */
+  databaseUrl?: string | undefined
+  batch?: Partial<BatchLimits> | undefined
+  limits?: Partial<Limits> | undefined
+  log?: Log | undefined
+  /** An open database, for embedding the gateway; it is closed with the gateway. */
+  database?: Database | undefined
+  /** Another way to the chain than `network.rpcUrl`. */
+  chain?: GatewayChain | undefined
+}
+
+export type Gateway = {
+  url: string
+  /** Gateway operator. */
+  committer: Address
+  till: Address
+  batcher: Batcher
+  /** Stops taking requests, lets those under way end for a moment, and closes the database. */
+  close(): Promise<void>
+}
+
+/** Time that answers under way get when the gateway closes, milliseconds. */
+const CLOSE_PATIENCE_MS = 10_000
+
+/**
+ * Starts a gateway on 127.0.0.1; it is ready when the promise resolves.
+ * @throws AssayError `conflict` where another process holds the data directory; whatever the chain says if it is away.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { network } = options
+  const log = options.log ?? logToStdout
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const committer = privateKeyToAddress(options.privateKey).toLowerCase() as Address
+  const chain = options.chain ?? connectChain(network, options.privateKey)
+  const database =
+    options.database ??
+    (await openDatabase({ directory: join(options.dataDir, 'db'), databaseUrl: options.databaseUrl }))
+  try {
+    const till = await openOwnTill(chain, network.gatewayUrl)
+    return await assemble(options, { log, limits, committer, chain, database, till })
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function openOwnTill(chain: GatewayChain, url: string): Promise<Address> {
+  const open = await chain.till()
+  if (open !== undefined) return open
+  await chain.openTill(url)
+  const opened = await chain.till()
+  if (opened === undefined) {
+    throw new AssayError('The till of this gateway could not be opened.', {
+      code: 'config',
+      next: 'Check that the escrow address in the network file belongs to this chain.',
+    })
+  }
+  return opened
+}
+
+async function assemble(
+  options: GatewayOptions,
+  made: {
+    log: Log
+    limits: Limits
+    committer: Address
+    chain: GatewayChain
+    database: Database
+    till: Address
+  },
+): Promise<Gateway> {
+  const { network } = options
+  const { log, limits, committer, chain, database, till } = made
+  const metrics = createMetrics()
+  const nodes = await createNodePool(network, limits, log)
+  const ledger = createLedger()
+  for (const open of await openAmounts(database)) ledger.set(open.requestId, open.payer, open.amount)
+
+  const write = groupCommit((items: Parameters<typeof recordReceipts>[1][number][]) =>
+    recordReceipts(database, items),
+  )
+  /** The scheme decides what leaves the payer: all of an `exact` payment, the price of an `upto` one. */
+  async function record(signed: SignedReceipt, scheme: number): Promise<void> {
+    const { receipt, signature } = signed
+    await write({
+      requestId: receipt.requestId,
+      receipt: canonicalJson(receiptToJson(receipt)),
+      signature,
+      leaf: receiptLeaf(signed),
+      price: receipt.price,
+      collectAmount: receipt.price,
+    })
+    if (receipt.price === 0n) ledger.release(receipt.requestId)
+    else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)
+  }
+
+  const base: Omit<Context, 'recoverSoon'> = {
+    network,
+    deployment: deploymentOf(network),
+    committer,
+    till,
+    database,
+    chain,
+    nodes,
+    ledger,
+    funds: createFundsCache(chain),
+    limits,
+    metrics,
+    log,
+    models: new Map(network.models.map((model) => [model.name, model])),
+    priceOf: createPriceCache(chain),
+    claim: groupCommit((items) => claimRequests(database, items)),
+    record,
+    inFlight: new Set(),
+  }
+  const recovery = startRecovery(base)
+  const context: Context = { ...base, recoverSoon: recovery.soon }
+  const server = createServer(limits, (error) => log('internal_error', { why: messageOf(error) }))
+  chatRoute(server, context)
+  receiptRoutes(server, context)
+  infoRoutes(server, context)
+  facilitatorRoutes(server, context)
+  const batcher = startBatcher(context, { ...DEFAULT_BATCH_LIMITS, ...options.batch })
+  recovery.soon()
+
+  async function close(): Promise<void> {
+    const closing = server.close()
+    const patience = setTimeout(() => server.server.closeAllConnections(), CLOSE_PATIENCE_MS)
+    await closing
+    clearTimeout(patience)
+    await recovery.close()
+    await batcher.close()
+    await nodes.close()
+    await database.close()
+    log('stopped')
+  }
+  try {
+    const url = await server.listen({ host: '127.0.0.1', port: options.port })
+    log('listening', { url, committer, till, database: database.engine })
+    return { url, committer, till, batcher, close }
+  } catch (cause) {
+    await recovery.close()
+    await batcher.close()
+    await nodes.close()
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
+    throw new AssayError(`Port ${options.port} is taken.`, {
+      code: 'conflict',
+      facts: { port: options.port },
+      next: 'stop what listens there, or set ASSAY_PORT to another port',
+      cause,
+    })
+  }
+}

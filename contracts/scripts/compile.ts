@@ -188,6 +188,7 @@ function main(): void {
   const head =
     '/** ABIs of the contracts. Written by contracts/scripts/compile.ts; never edit it by hand. */\n'
   writeIfChanged(join(abiDir, 'index.ts'), `${head}${index.join('')}`)
+  outputs.push('packages/protocol/src/abi/index.ts')
   writeFileSync(stampPath, `${JSON.stringify({ hash, outputs })}\n`)
   console.log(
     `compiled ${Object.keys(sources).length} sources in ${Math.round(performance.now() - started)} ms`,

@@ -1,0 +1,134 @@
+import { type Contracts, PERMIT2_ADDRESS } from '@assay/protocol'
+import { type Address, maxUint256, type PublicClient, parseAbi, parseEther } from 'viem'
+import { DEVELOPMENT_ROLES, developmentAccount } from '../developmentAccounts.ts'
+import { publicClientOf } from '../publicClient.ts'
+import { createSender, type Sender } from '../sender/createSender.ts'
+
+export type BootstrapOptions = {
+  rpcUrl: string
+  chainId: number
+  contracts: Contracts
+  /** Where the development node will listen. */
+  nodeUrl: string
+  /** Where the three development validators will listen. */
+  validatorUrls: readonly string[]
+  onProgress?: ((step: string) => void) | undefined
+}
+
+/** OPG base units. Enough that no demonstration runs dry, little enough that the numbers stay readable. */
+const DEMO_OPG = parseEther('10000')
+const NODE_BOND = parseEther('1000')
+const SELF_BOND = parseEther('1000')
+
+const TOKEN = parseAbi([
+  'function balanceOf(address owner) view returns (uint256)',
+  'function allowance(address owner, address spender) view returns (uint256)',
+  'function transfer(address to, uint256 amount) returns (bool)',
+  'function approve(address spender, uint256 amount) returns (bool)',
+])
+const NODE_BOND_ABI = parseAbi([
+  'function node(address operator) view returns (uint256 bonded, uint256 unbonding, uint64 unbondAt, string url, bool registered)',
+  'function register(string url, uint256 amount)',
+  'function setUrl(string url)',
+])
+const STAKING_ABI = parseAbi([
+  'function stakeOf(address validator) view returns (uint256)',
+  'function register(string url, uint256 selfBond)',
+])
+
+/**
+ * Makes the development accounts ready to act: the node bonded, the validators staked, the demo payer with OPG and
+ * Permit2's approval. Looks at the chain first, so it can run at every start.
+ * @throws AssayError as `createSender`'s calls do.
+ */
+export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> {
+  const { contracts, nodeUrl, validatorUrls, onProgress = () => undefined } = options
+  const client = publicClientOf(options)
+  const senderOf = (index: number) =>
+    createSender({ network: options, privateKey: developmentAccount(index).privateKey })
+  const bank = senderOf(DEVELOPMENT_ROLES.deployer)
+  onProgress('bonding the node, staking the validators, funding the demo payer')
+  await Promise.all([
+    bondNode({ client, bank, node: senderOf(DEVELOPMENT_ROLES.node), contracts, url: nodeUrl }),
+    fundDemo({ client, bank, demo: senderOf(DEVELOPMENT_ROLES.demo), contracts }),
+    ...DEVELOPMENT_ROLES.validators.map((index, at) => {
+      const url = validatorUrls[at] ?? nodeUrl
+      return stakeValidator({ client, bank, validator: senderOf(index), contracts, url })
+    }),
+  ])
+}
+
+type Common = { client: PublicClient; bank: Sender; contracts: Contracts }
+
+async function bondNode({
+  client,
+  bank,
+  contracts,
+  node,
+  url,
+}: Common & { node: Sender; url: string }): Promise<void> {
+  const at = { address: contracts.NodeBond, abi: NODE_BOND_ABI } as const
+  const [, , , , registered] = await client.readContract({
+    ...at,
+    functionName: 'node',
+    args: [node.address],
+  })
+  // Where it is registered under another URL the node itself corrects that when it starts.
+  if (registered) return
+  await provide({ client, bank, contracts, owner: node, spender: contracts.NodeBond, amount: NODE_BOND })
+  await node.send({ ...at, functionName: 'register', args: [url, NODE_BOND] })
+}
+
+async function stakeValidator(parameters: Common & { validator: Sender; url: string }): Promise<void> {
+  const { client, bank, contracts, validator, url } = parameters
+  const at = { address: contracts.ValidatorStaking, abi: STAKING_ABI } as const
+  if ((await client.readContract({ ...at, functionName: 'stakeOf', args: [validator.address] })) > 0n) return
+  await provide({
+    client,
+    bank,
+    contracts,
+    owner: validator,
+    spender: contracts.ValidatorStaking,
+    amount: SELF_BOND,
+  })
+  await validator.send({ ...at, functionName: 'register', args: [url, SELF_BOND] })
+}
+
+async function fundDemo({ client, bank, contracts, demo }: Common & { demo: Sender }): Promise<void> {
+  await topUp({ client, bank, contracts, to: demo.address, amount: DEMO_OPG })
+  const args = [demo.address, PERMIT2_ADDRESS] as const
+  const allowance = await client.readContract({
+    address: contracts.OPG,
+    abi: TOKEN,
+    functionName: 'allowance',
+    args,
+  })
+  if (allowance >= DEMO_OPG) return
+  await demo.send({
+    address: contracts.OPG,
+    abi: TOKEN,
+    functionName: 'approve',
+    args: [PERMIT2_ADDRESS, maxUint256],
+  })
+}
+
+/** Sees to it that `owner` has `amount` OPG and lets `spender` take it. */
+async function provide(
+  parameters: Common & { owner: Sender; spender: Address; amount: bigint },
+): Promise<void> {
+  const { client, bank, contracts, owner, spender, amount } = parameters
+  await topUp({ client, bank, contracts, to: owner.address, amount })
+  await owner.send({ address: contracts.OPG, abi: TOKEN, functionName: 'approve', args: [spender, amount] })
+}
+
+async function topUp({
+  client,
+  bank,
+  contracts,
+  to,
+  amount,
+}: Common & { to: Address; amount: bigint }): Promise<void> {
+  const at = { address: contracts.OPG, abi: TOKEN } as const
+  const balance = await client.readContract({ ...at, functionName: 'balanceOf', args: [to] })
+  if (balance < amount) await bank.send({ ...at, functionName: 'transfer', args: [to, amount - balance] })
+}

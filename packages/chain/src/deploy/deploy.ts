@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto'
+import { type Artifact, loadArtifact } from '@assay/contracts/artifacts'
+import {
+  AssayError,
+  type ContractName,
+  type Contracts,
+  deploymentIdOf,
+  PERMIT2_ADDRESS,
+  X402_UPTO_PROXY_ADDRESS,
+} from '@assay/protocol'
+import {
+  type Abi,
+  type Address,
+  bytesToHex,
+  getAddress,
+  type Hex,
+  isAddressEqual,
+  type PublicClient,
+  parseAbi,
+  parseEther,
+  zeroAddress,
+} from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { isDevelopmentAccount } from '../developmentAccounts.ts'
+import type { Devnet } from '../devnet/startDevnet.ts'
+import { publicClientOf } from '../publicClient.ts'
+import { createSender, type Sender } from '../sender/createSender.ts'
+import { constructorArguments } from './constructorArguments.ts'
+import { type DeployJournal, readJournal, saveJournal } from './deployJournal.ts'
+import { approveEnclaves, type EnclaveApproval } from './enclaveApproval.ts'
+import { parameterLists } from './parameters.ts'
+import { placeStandIns, requireCanonical } from './standIns.ts'
+
+/** A share of the genesis supply. `amount` in OPG base units. */
+export type GenesisBucket = { name: string; recipient: Address; amount: bigint }
+
+export type DeployOptions = {
+  rpcUrl: string
+  chainId: number
+  deployerKey: Hex
+  /** Receives its share of every payment. */
+  treasury: Address
+  /** Moves parameters and approves hardware. @default the deployer */
+  governor?: Address | undefined
+  /** Who receives the supply; the amounts must add up to exactly 1,000,000,000 OPG. Devnet default: the deployer. */
+  genesis?: readonly GenesisBucket[] | undefined
+  /** Hardware, roots and measurements accepted from the start. On a devnet only; elsewhere governance votes them in. */
+  approvals?: readonly EnclaveApproval[] | undefined
+  /** File that remembers what was deployed; a second run with it deploys nothing. */
+  journalFile: string
+  /** The embedded chain: short windows, stand-ins for Permit2 and the x402 proxies. */
+  devnet?: Pick<Devnet, 'admin' | 'snapshot'> | undefined
+  /** Lets the public development keys act on a chain that is not a local one. */
+  insecureDevelopment?: boolean | undefined
+  /** Told what is being done, for a progress line. */
+  onProgress?: ((step: string) => void) | undefined
+}
+
+export type DeployResult = {
+  chainId: number
+  rpcUrl: string
+  deploymentId: Hex
+  contracts: Contracts
+  /** Whether any contract was deployed in this run. */
+  fresh: boolean
+}
+
+/** Chains on which the public development keys are expected. */
+const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]
+export const GENESIS_SUPPLY = parseEther('1000000000')
+
+/** In this order each contract finds those it names already deployed. */
+const ORDER: readonly ContractName[] = [
+  'ParamStore',
+  'GenesisAllocator',
+  'OPG',
+  'ModelRegistry',
+  'NodeBond',
+  'ValidatorStaking',
+  'Settlement',
+  'TeeRegistry',
+  'RevenueSplitter',
+  'InferenceEscrow',
+]
+
+const WIRING = parseAbi([
+  'function token() view returns (address)',
+  'function initialise(address token)',
+  'function distribute()',
+  'function balanceOf(address owner) view returns (uint256)',
+  'function escrow() view returns (address)',
+  'function wire(address escrow)',
+])
+
+/**
+ * Deploys and wires all contracts on any EVM chain, once: what the journal names and the chain still holds is kept, and
+ * every later step looks at the chain first. A run that broke off is continued by running it again.
+ * @throws AssayError `config` for settings that cannot work, `unreachable`, `conflict` where a contract refuses.
+ */
+export async function deploy(options: DeployOptions): Promise<DeployResult> {
+  const { chainId, rpcUrl, deployerKey, journalFile, devnet, onProgress = () => undefined } = options
+  const deployer = privateKeyToAccount(deployerKey).address
+  refuseDevelopmentKeys(options, deployer)
+  const genesis = genesisOf(options, deployer)
+  const client = publicClientOf({ chainId, rpcUrl })
+  await mustBeChain(client, chainId, rpcUrl)
+  if (devnet === undefined) await requireCanonical(client)
+  else await placeStandIns(client, devnet)
+
+  const sender = createSender({ network: { chainId, rpcUrl }, privateKey: deployerKey })
+  const journal = await openJournal(journalFile, chainId, deployer, client)
+  const known = journal.contracts
+  let fresh = false
+  for (const name of ORDER) {
+    if (known[name] !== undefined) continue
+    onProgress(`deploying ${name}`)
+    const { abi, bytecode } = artifactOf(name)
+    const values = valuesOf({ options, deployer, genesis, journal })
+    const receipt = await sender.deploy({ abi, bytecode, args: constructorArguments(name, abi, values) })
+    known[name] = getAddress(receipt.contractAddress ?? zeroAddress)
+    saveJournal(journalFile, journal)
+    fresh = true
+  }
+  const contracts = known as Contracts
+  onProgress('wiring')
+  await wire(client, sender, contracts)
+  if (devnet !== undefined && options.approvals !== undefined) {
+    // With another governor than the deployer the registry refuses this, and says so.
+    onProgress('approving development enclaves')
+    await approveEnclaves(client, sender, contracts.TeeRegistry, options.approvals)
+  }
+  return { chainId, rpcUrl, deploymentId: journal.deploymentId, contracts, fresh }
+}
+
+function refuseDevelopmentKeys(options: DeployOptions, deployer: Address): void {
+  if (LOCAL_CHAIN_IDS.includes(options.chainId) || options.insecureDevelopment === true) return
+  const genesis = (options.genesis ?? []).map((bucket) => bucket.recipient)
+  const used = [deployer, options.treasury, options.governor ?? deployer, ...genesis].find(
+    isDevelopmentAccount,
+  )
+  if (used === undefined) return
+  throw new AssayError('A public development key must not act on a chain that is not a local one.', {
+    code: 'config',
+    facts: { chainId: options.chainId, address: used },
+    next: 'Use keys of your own. For a throw-away test chain: --insecure-development.',
+  })
+}
+
+function genesisOf(options: DeployOptions, deployer: Address): readonly GenesisBucket[] {
+  const development = [{ name: 'development', recipient: deployer, amount: GENESIS_SUPPLY }]
+  const genesis = options.genesis ?? (options.devnet === undefined ? [] : development)
+  const sum = genesis.reduce((total, bucket) => total + bucket.amount, 0n)
+  if (sum === GENESIS_SUPPLY && genesis.length <= 256) return genesis
+  throw new AssayError('The genesis allocation does not add up to the supply.', {
+    code: 'config',
+    facts: { buckets: genesis.length, sum, supply: GENESIS_SUPPLY },
+    next: 'List every bucket with its recipient; amounts are OPG base units (10^-18 OPG).',
+  })
+}
+
+async function mustBeChain(client: PublicClient, chainId: number, rpcUrl: string): Promise<void> {
+  const origin = URL.parse(rpcUrl)?.origin
+  const answered = await client.getChainId().catch((cause: unknown) => {
+    throw new AssayError('The chain does not answer.', {
+      code: 'unreachable',
+      facts: { rpcUrl: origin },
+      next: 'Check the address of the RPC and that it is up.',
+      cause,
+    })
+  })
+  if (answered === chainId) return
+  throw new AssayError('The RPC serves another chain than the one named.', {
+    code: 'config',
+    facts: { rpcUrl: origin, answered, named: chainId },
+    next: 'Give the chain id that the RPC answers, or another RPC.',
+  })
+}
+
+/**
+ * The journal, cleared of contracts that the chain no longer holds, and of all deployed after the first of those: they
+ * were built with its address.
+ */
+async function openJournal(
+  file: string,
+  chainId: number,
+  deployer: Address,
+  client: PublicClient,
+): Promise<DeployJournal> {
+  const found = readJournal(file)
+  if (found !== undefined && (found.chainId !== chainId || !isAddressEqual(found.deployer, deployer))) {
+    throw new AssayError('The record of the deployment belongs to another chain or deployer.', {
+      code: 'config',
+      facts: { file, chainId: found.chainId, deployer: found.deployer },
+      next: 'Give this deployment a journal file of its own.',
+    })
+  }
+  const contracts: DeployJournal['contracts'] = {}
+  for (const name of ORDER) {
+    const address = found?.contracts[name]
+    if (address === undefined || (await client.getCode({ address })) === undefined) break
+    contracts[name] = address
+  }
+  const entropy = bytesToHex(randomBytes(32))
+  const keepsId = found !== undefined && contracts.Settlement !== undefined
+  const deploymentId = keepsId ? found.deploymentId : deploymentIdOf(chainId, deployer, entropy)
+  return { format: 'assay-deployment/1', chainId, deployer, deploymentId, contracts }
+}
+
+function artifactOf(name: string): Omit<Artifact, 'abi'> & { abi: Abi } {
+  const artifact = loadArtifact(name)
+  return { ...artifact, abi: artifact.abi as Abi }
+}
+
+/** Everything that a constructor may ask for, by parameter name. */
+function valuesOf(parameters: {
+  options: DeployOptions
+  deployer: Address
+  genesis: readonly GenesisBucket[]
+  journal: DeployJournal
+}): Record<string, unknown> {
+  const { options, deployer, genesis, journal } = parameters
+  const { contracts } = journal
+  return {
+    ...parameterLists(options.devnet !== undefined),
+    names: genesis.map((bucket) => bucket.name),
+    recipients: genesis.map((bucket) => bucket.recipient),
+    amounts: genesis.map((bucket) => bucket.amount),
+    governor: options.governor ?? deployer,
+    treasury: options.treasury,
+    deploymentId: journal.deploymentId,
+    genesisAllocator: contracts.GenesisAllocator,
+    token: contracts.OPG,
+    params: contracts.ParamStore,
+    models: contracts.ModelRegistry,
+    nodeBond: contracts.NodeBond,
+    bond: contracts.NodeBond,
+    bonds: contracts.NodeBond,
+    staking: contracts.ValidatorStaking,
+    settlement: contracts.Settlement,
+    teeRegistry: contracts.TeeRegistry,
+    splitter: contracts.RevenueSplitter,
+    permit2: PERMIT2_ADDRESS,
+    uptoProxy: X402_UPTO_PROXY_ADDRESS,
+    x402UptoProxy: X402_UPTO_PROXY_ADDRESS,
+  }
+}
+
+/** The one-shot setters and the distribution of the supply, each only where the chain says that it is still to do. */
+async function wire(client: PublicClient, sender: Sender, contracts: Contracts): Promise<void> {
+  const allocator = { address: contracts.GenesisAllocator, abi: WIRING } as const
+  const splitter = { address: contracts.RevenueSplitter, abi: WIRING } as const
+  const token = await client.readContract({ ...allocator, functionName: 'token' })
+  if (token === zeroAddress)
+    await sender.send({ ...allocator, functionName: 'initialise', args: [contracts.OPG] })
+  else if (!isAddressEqual(token, contracts.OPG)) throw hijacked('GenesisAllocator', token)
+  const undistributed = await client.readContract({
+    address: contracts.OPG,
+    abi: WIRING,
+    functionName: 'balanceOf',
+    args: [contracts.GenesisAllocator],
+  })
+  if (undistributed > 0n) await sender.send({ ...allocator, functionName: 'distribute' })
+  const escrow = await client.readContract({ ...splitter, functionName: 'escrow' })
+  if (escrow === zeroAddress)
+    await sender.send({ ...splitter, functionName: 'wire', args: [contracts.InferenceEscrow] })
+  else if (!isAddressEqual(escrow, contracts.InferenceEscrow)) throw hijacked('RevenueSplitter', escrow)
+}
+
+function hijacked(contract: ContractName, found: Address): AssayError {
+  return new AssayError(`${contract} is wired to a stranger's contract.`, {
+    code: 'conflict',
+    facts: { contract, found },
+    next: 'Move the journal file away and deploy again; nothing of value was in this deployment.',
+  })
+}

@@ -1,0 +1,99 @@
+/**
+ * Deploys the contracts on any EVM chain:
+ *   node packages/chain/src/deployMain.ts --rpc <url> --chain-id <n> --treasury <address> --genesis <file> --journal <file>
+ * The deployer's key comes from ASSAY_KEY, never from the command line, where others on the machine could read it.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { AssayError } from '@assay/protocol'
+import { type Address, isAddress, isHex, size } from 'viem'
+import { deploy, type GenesisBucket } from './deploy/deploy.ts'
+
+const USAGE = `Usage: deploy --rpc <url> --chain-id <n> --treasury <address> --genesis <file> [options]
+  --rpc <url>                JSON-RPC address of the chain
+  --chain-id <n>             its chain id, checked against what the RPC answers
+  --treasury <address>       receives its share of every payment
+  --genesis <file>           JSON list of {"name","recipient","amount"}, amounts in OPG base units as strings
+  --governor <address>       holds the governor's role in the end (default: the deployer)
+  --journal <file>           remembers what was deployed (default: deployment-<chain id>.json)
+  --insecure-development     allow the public development keys on this chain
+Environment: ASSAY_KEY = the deployer's private key. It needs ether for gas.`
+
+function usage(reason: string): AssayError {
+  return new AssayError(reason, { code: 'config', next: USAGE })
+}
+
+function addressOf(value: string | undefined, name: string): Address {
+  if (value === undefined || !isAddress(value, { strict: false }))
+    throw usage(`--${name} must be an address.`)
+  return value
+}
+
+function genesisFrom(file: string | undefined): GenesisBucket[] {
+  if (file === undefined) throw usage('--genesis must name a file.')
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    throw new AssayError('The genesis file cannot be read.', { code: 'malformed', facts: { file }, cause })
+  }
+  if (!Array.isArray(value)) throw usage('The genesis file must hold a list.')
+  return value.map((entry: unknown, at) => {
+    const { name, recipient, amount } = (entry ?? {}) as Record<string, unknown>
+    const sound = typeof name === 'string' && typeof amount === 'string' && /^[1-9][0-9]{0,38}$/.test(amount)
+    if (!sound) throw usage(`Bucket ${at} of the genesis file needs a name and an amount in base units.`)
+    return {
+      name,
+      recipient: addressOf(String(recipient), `genesis[${at}].recipient`),
+      amount: BigInt(amount),
+    }
+  })
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      rpc: { type: 'string' },
+      'chain-id': { type: 'string' },
+      treasury: { type: 'string' },
+      genesis: { type: 'string' },
+      governor: { type: 'string' },
+      journal: { type: 'string' },
+      'insecure-development': { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  })
+  if (values.help === true) {
+    process.stdout.write(`${USAGE}\n`)
+    return
+  }
+  const chainId = Number(values['chain-id'])
+  const key = process.env.ASSAY_KEY
+  if (values.rpc === undefined || !/^https?:$/.test(URL.parse(values.rpc)?.protocol ?? '')) {
+    throw usage('--rpc must be an http address.')
+  }
+  if (!Number.isSafeInteger(chainId) || chainId < 1) throw usage('--chain-id must be a positive integer.')
+  if (!isHex(key) || size(key) !== 32) throw usage('ASSAY_KEY must hold a private key, 32 bytes as 0x hex.')
+  const result = await deploy({
+    rpcUrl: values.rpc,
+    chainId,
+    deployerKey: key,
+    treasury: addressOf(values.treasury, 'treasury'),
+    governor: values.governor === undefined ? undefined : addressOf(values.governor, 'governor'),
+    genesis: genesisFrom(values.genesis),
+    journalFile: values.journal ?? `deployment-${chainId}.json`,
+    insecureDevelopment: values['insecure-development'],
+    onProgress: (step) => process.stderr.write(`${step}\n`),
+  })
+  const { deploymentId, contracts, fresh } = result
+  process.stdout.write(`${JSON.stringify({ chainId, deploymentId, contracts, fresh }, null, 2)}\n`)
+}
+
+main().catch((error: unknown) => {
+  const known = error instanceof AssayError
+  const parse = error instanceof TypeError && 'code' in error
+  process.stderr.write(
+    `${known || parse ? (error as Error).message : String((error as Error).stack ?? error)}\n`,
+  )
+  process.exitCode = parse || (known && error.next === USAGE) ? 2 : 1
+})

@@ -9,6 +9,12 @@ export const SETTLEMENT = parseAbi([
   'function attest(bytes32 batchId, uint64 registryBlock, bool dataAvailable, uint8 verdict, bytes[] signatures)',
   'function finalise(bytes32 batchId)',
   'function expire(bytes32 batchId)',
+  'error UnknownBatch(bytes32 batchId)',
+  'error WrongState(bytes32 batchId, uint8 state)',
+  'error WrongRegistryBlock(uint64 given, uint64 committedBlock)',
+  'error AlreadyAttested(bytes32 batchId, address validator)',
+  'error NotAValidator(address signer)',
+  'error WindowOpen(uint64 until)',
 ])
 
 export const TEE_REGISTRY = parseAbi([
@@ -18,6 +24,9 @@ export const TEE_REGISTRY = parseAbi([
   'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
   'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
   'function voteKey(bytes32 registrationId, bool valid, bytes signature)',
+  'error UnknownRegistration(bytes32 registrationId)',
+  'error AlreadyVoted(bytes32 registrationId, address validator)',
+  'error NotAValidator(address signer)',
 ])
 
 export const ESCROW = parseAbi(['function tillUrl(address gateway) view returns (string)'])

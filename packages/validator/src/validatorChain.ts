@@ -29,6 +29,13 @@ export type ChainEvents = {
 /** Largest range asked for at once; most providers allow 10,000 blocks. */
 const MAX_RANGE = 5_000n
 
+/**
+ * Gas limits are fixed, not estimated: whichever statement completes the quorum does the work of admitting a key or
+ * ending a batch, and an estimate made before the others' transactions does not know that it will be the one.
+ */
+const STATEMENT_GAS = 800_000n
+const TRANSITION_GAS = 300_000n
+
 /** The transactions a validator may send. */
 export function validatorCalls({ contracts }: Pick<Network, 'contracts'>) {
   const settlement = { address: contracts.Settlement, abi: SETTLEMENT } as const
@@ -39,11 +46,19 @@ export function validatorCalls({ contracts }: Pick<Network, 'contracts'>) {
         ...settlement,
         functionName: 'attest',
         args: [batch.batchId, batch.committedBlock, true, verdict, [signature]],
+        gas: STATEMENT_GAS,
       }) as const,
-    finalise: (batchId: Hex) => ({ ...settlement, functionName: 'finalise', args: [batchId] }) as const,
-    expire: (batchId: Hex) => ({ ...settlement, functionName: 'expire', args: [batchId] }) as const,
+    finalise: (batchId: Hex) =>
+      ({ ...settlement, functionName: 'finalise', args: [batchId], gas: TRANSITION_GAS }) as const,
+    expire: (batchId: Hex) =>
+      ({ ...settlement, functionName: 'expire', args: [batchId], gas: TRANSITION_GAS }) as const,
     voteKey: (registrationId: Hex, valid: boolean, signature: Hex) =>
-      ({ ...registry, functionName: 'voteKey', args: [registrationId, valid, signature] }) as const,
+      ({
+        ...registry,
+        functionName: 'voteKey',
+        args: [registrationId, valid, signature],
+        gas: STATEMENT_GAS,
+      }) as const,
   }
 }
 

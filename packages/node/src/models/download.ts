@@ -43,7 +43,10 @@ export async function download(parameters: DownloadParameters): Promise<void> {
     } else if (response.status === 206) {
       // RFC 9110 §14.4: a part that starts elsewhere would be glued into garbage.
       const range = response.headers.get('content-range') ?? ''
-      if (!range.startsWith(`bytes ${have}-`)) throw new Error(`the server sent another range (${range})`)
+      if (!range.startsWith(`bytes ${have}-`)) {
+        await response.body?.cancel()
+        throw new Error(`the server sent another range (${range})`)
+      }
     } else {
       await response.body?.cancel()
       throw new Error(`HTTP ${response.status}`)

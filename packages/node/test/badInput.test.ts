@@ -1,0 +1,354 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import fc from 'fast-check'
+import { readOpenaiChat } from '../src/dialects/openaiChat.ts'
+import { readOpg } from '../src/server/valueAtRisk.ts'
+import {
+  chatBody,
+  GATEWAY,
+  MODEL,
+  OPERATOR,
+  PATH,
+  PLENTY,
+  paidHeaders,
+  payment,
+  startTestServer,
+  type TestServer,
+} from './harness.ts'
+
+type Row = [what: string, members: Record<string, unknown>, param: string | null, code: string]
+
+const user = (content: unknown) => ({ messages: [{ role: 'user', content }] })
+
+const BODIES: Row[] = [
+  ['unknown model', { model: 'gpt-9' }, 'model', 'model_not_found'],
+  ['model of a wrong type', { model: 5 }, 'model', 'invalid_model'],
+  ['stream of a wrong type', { stream: 'yes' }, 'stream', 'invalid_type'],
+  ['negative max_tokens', { max_tokens: -1 }, 'max_tokens', 'invalid_value'],
+  ['zero max_tokens', { max_tokens: 0 }, 'max_tokens', 'invalid_value'],
+  ['broken max_tokens', { max_completion_tokens: 1.5 }, 'max_completion_tokens', 'invalid_value'],
+  ['no messages', { messages: undefined }, 'messages', 'invalid_type'],
+  ['empty messages', { messages: [] }, 'messages', 'invalid_value'],
+  [
+    'too many messages',
+    { messages: Array(513).fill({ role: 'user', content: 'a' }) },
+    'messages',
+    'invalid_value',
+  ],
+  ['a message that is text', { messages: ['hello'] }, 'messages[0]', 'invalid_type'],
+  ['an unknown role', { messages: [{ role: 'tool', content: 'a' }] }, 'messages[0].role', 'invalid_value'],
+  ['content of a wrong type', user(7), 'messages[0].content', 'invalid_type'],
+  ['content missing', { messages: [{ role: 'user' }] }, 'messages[0].content', 'invalid_type'],
+  [
+    'a picture',
+    user([{ type: 'image_url', image_url: {} }]),
+    'messages[0].content[0].type',
+    'unsupported_value',
+  ],
+  [
+    'too many parts',
+    user(Array(65).fill({ type: 'text', text: 'a' })),
+    'messages[0].content',
+    'invalid_value',
+  ],
+  ['a lone surrogate', user('\ud800'), 'messages[0].content', 'invalid_value'],
+  [
+    'a name',
+    { messages: [{ role: 'user', content: 'a', name: 'Al' }] },
+    'messages[0].name',
+    'unsupported_parameter',
+  ],
+  ['an answer to continue', { messages: [{ role: 'assistant', content: 'a' }] }, 'messages', 'invalid_value'],
+  ['temperature too high', { temperature: 2.1 }, 'temperature', 'invalid_value'],
+  ['temperature as text', { temperature: '1' }, 'temperature', 'invalid_type'],
+  ['top_p too high', { top_p: 1.1 }, 'top_p', 'invalid_value'],
+  ['a broken seed', { seed: 0.5 }, 'seed', 'invalid_value'],
+  ['a penalty too low', { presence_penalty: -3 }, 'presence_penalty', 'invalid_value'],
+  ['too many stops', { stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop', 'invalid_value'],
+  ['an empty stop', { stop: ['a', ''] }, 'stop[1]', 'invalid_value'],
+  ['a long stop', { stop: 'a'.repeat(257) }, 'stop', 'invalid_value'],
+  ['stream_options without stream', { stream_options: {} }, 'stream_options', 'invalid_value'],
+  [
+    'include_usage of a wrong type',
+    { stream: true, stream_options: { include_usage: 1 } },
+    'stream_options.include_usage',
+    'invalid_type',
+  ],
+  [
+    'unknown stream option',
+    { stream: true, stream_options: { x: 1 } },
+    'stream_options.x',
+    'unknown_parameter',
+  ],
+  ['n of two', { n: 2 }, 'n', 'unsupported_value'],
+  ['tools', { tools: [{ type: 'function' }] }, 'tools', 'unsupported_value'],
+  ['tool_choice', { tool_choice: 'auto' }, 'tool_choice', 'unsupported_value'],
+  ['functions', { functions: [] }, 'functions', 'unsupported_parameter'],
+  ['logprobs', { logprobs: true }, 'logprobs', 'unsupported_value'],
+  ['top_logprobs', { top_logprobs: 3 }, 'top_logprobs', 'unsupported_parameter'],
+  ['logit_bias', { logit_bias: { 5: 1 } }, 'logit_bias', 'unsupported_value'],
+  ['JSON mode', { response_format: { type: 'json_object' } }, 'response_format', 'unsupported_value'],
+  ['audio', { modalities: ['text', 'audio'] }, 'modalities', 'unsupported_value'],
+  ['a member nobody knows', { temprature: 1 }, 'temprature', 'unsupported_parameter'],
+  ['a member named like a prototype', { constructor: 1 }, 'constructor', 'unsupported_parameter'],
+  ['more than the context', user('word '.repeat(2100)), 'messages', 'context_length_exceeded'],
+]
+
+describe('bad input gets the dialect’s error, by name', () => {
+  let node: TestServer
+  before(async () => {
+    node = await startTestServer({ requestTimeoutMs: 1_000 })
+  })
+  after(async () => {
+    // Whatever came in, the process answers and holds nothing.
+    assert.equal((await fetch(`${node.url}/health`)).status, 200)
+    assert.deepEqual(node.queue.state(), { running: 0, waiting: 0, limit: 5 })
+    assert.deepEqual(
+      node.events.filter(({ event }) => event !== 'receipt'),
+      [],
+      'nothing failed inside',
+    )
+    await node.close()
+  })
+
+  const post = async (
+    body: string | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string>,
+    path = PATH,
+  ) => {
+    const response = await fetch(node.url + path, { method: 'POST', body, headers })
+    const json = (await response.json()) as {
+      error: { message: string; type: string; code: string; param: string | null }
+    }
+    return { status: response.status, ...json, receipt: response.headers.get('x-assay-receipt') }
+  }
+
+  for (const [what, members, param, code] of BODIES) {
+    test(what, async () => {
+      const found = await post(chatBody(members), await paidHeaders(await payment(PLENTY)))
+      assert.equal(found.status, code === 'model_not_found' ? 404 : 400)
+      assert.deepEqual(
+        [found.error.type, found.error.param, found.error.code],
+        ['invalid_request_error', param, code],
+      )
+      assert.ok(found.error.message.length > 10)
+      assert.equal(found.receipt, null, 'nothing is signed, so nothing is charged')
+    })
+  }
+
+  test('bodies that are no JSON object', async () => {
+    for (const [body, code] of [
+      ['{"model":', 'invalid_json'],
+      ['', 'invalid_json'],
+      ['[]', 'invalid_body'],
+      ['null', 'invalid_body'],
+      ['['.repeat(500_000), 'invalid_json'],
+    ] as const) {
+      const found = await post(body, await paidHeaders(await payment(PLENTY)))
+      assert.deepEqual([found.status, found.error.code], [400, code])
+    }
+    const found = await post(new Uint8Array([0x7b, 0xff, 0x7d]), await paidHeaders(await payment(PLENTY)))
+    assert.equal(found.error.code, 'invalid_json', 'not UTF-8')
+  })
+
+  test('deep nesting neither overflows nor passes', async () => {
+    const deep = `{"model":"${MODEL}","messages":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const found = await post(deep, await paidHeaders(await payment(PLENTY)))
+    assert.equal(found.status, 400)
+  })
+
+  test('a body of 50 MB is refused with 413', async () => {
+    const huge = `{"model":"${MODEL}","user":"${'x'.repeat(50 * 1024 * 1024)}"}`
+    const headers = await paidHeaders(await payment(PLENTY))
+    // A server that stops reading may cut the connection before the client has read the answer.
+    const found = await post(huge, headers).catch(() => undefined)
+    if (found !== undefined) assert.deepEqual([found.status, found.error.code], [413, 'body_too_large'])
+    const over = await post(`"${'x'.repeat(1024 * 1024)}"`, headers)
+    assert.deepEqual([over.status, over.error.code], [413, 'body_too_large'])
+  })
+
+  const HEADERS: [Record<string, string | undefined>, number, string][] = [
+    [{ 'content-encoding': 'gzip' }, 415, 'unsupported_encoding'],
+    [{ 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
+    [{ 'x-assay-verification': 'zk' }, 400, 'unsupported_mode'],
+    [{ 'x-assay-verification': 'anything' }, 400, 'unsupported_mode'],
+    [{ 'x-assay-settlement': 'private' }, 400, 'unsupported_settlement'],
+    [{ 'x-assay-value-at-risk': '-1' }, 400, 'invalid_value_at_risk'],
+    [{ 'x-assay-value-at-risk': '1e9' }, 400, 'invalid_value_at_risk'],
+    [{ 'x-assay-value-at-risk': '1000000001' }, 400, 'invalid_value_at_risk'],
+    [{ 'assay-committer': undefined }, 400, 'missing_committer'],
+    [{ 'assay-committer': '0x12' }, 400, 'missing_committer'],
+    [{ 'assay-committer': OPERATOR }, 400, 'unknown_committer'],
+    [{ 'payment-signature': undefined }, 402, 'payment_required'],
+    [{ 'payment-signature': 'e30=' }, 402, 'payment_version'],
+    [{ 'payment-signature': '!' }, 402, 'payment_malformed'],
+  ]
+  for (const [change, status, code] of HEADERS) {
+    test(`headers ${JSON.stringify(change)}`, async () => {
+      const found = await post(chatBody(), await paidHeaders(await payment(PLENTY), change))
+      assert.deepEqual([found.status, found.error.code], [status, code])
+      if (code === 'unsupported_mode') assert.match(found.error.message, /auto, tee/)
+    })
+  }
+
+  test('a payment that is too small, or to another till, or not collectable', async () => {
+    const small = await post(chatBody(), await paidHeaders(await payment(1000n)))
+    assert.deepEqual([small.status, small.error.code], [402, 'payment_amount'])
+    const elsewhere = await post(chatBody(), await paidHeaders(await payment(PLENTY, undefined, GATEWAY)))
+    assert.deepEqual([elsewhere.status, elsewhere.error.code], [402, 'payment_recipient'])
+    node.state.uncollectable = 'the payer has nothing'
+    const poor = await post(chatBody(), await paidHeaders(await payment(PLENTY)))
+    node.state.uncollectable = ''
+    assert.deepEqual([poor.status, poor.error.code], [402, 'payment_uncollectable'])
+  })
+
+  test('other paths and methods', async () => {
+    assert.equal((await fetch(`${node.url}/v1/nothing`)).status, 404)
+    assert.equal((await fetch(`${node.url}${PATH}`)).status, 404)
+    for (const id of ['0x00', "'; DROP TABLE receipts", `0x${'00'.repeat(32)}`]) {
+      const found = await fetch(`${node.url}/v1/receipts/${encodeURIComponent(id)}`)
+      assert.equal(found.status, 404)
+    }
+  })
+
+  test('slow-loris: a request that never arrives is cut off', async () => {
+    const { port } = new URL(node.url)
+    const socket = connect(Number(port), '127.0.0.1')
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.on('error', () => undefined)
+    socket.resume()
+    socket.write(
+      `POST ${PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
+    )
+    await closed
+  })
+})
+
+test('the whole surface answers 503 until the key is admitted', async () => {
+  let admitted = false
+  const node = await startTestServer({ keyValid: () => admitted })
+  const health = await fetch(`${node.url}/health`)
+  assert.equal(health.status, 503)
+  assert.equal(((await health.json()) as { status: string }).status, 'key_pending')
+  const refused = await fetch(node.url + PATH, {
+    method: 'POST',
+    body: chatBody(),
+    headers: await paidHeaders(await payment(PLENTY)),
+  })
+  assert.equal(refused.status, 503)
+  admitted = true
+  const found = (await (await fetch(`${node.url}/health`)).json()) as Record<string, unknown>
+  assert.deepEqual(
+    [found.operator, found.key, found.hardware, found.simulated, found.queue],
+    [OPERATOR, node.enclave.key, 'nitro-sim', true, { running: 0, waiting: 0, limit: 5 }],
+  )
+  await node.close()
+})
+
+const read = (json: unknown) =>
+  readOpenaiChat(new TextEncoder().encode(JSON.stringify(json)), (model) => (model === 'm' ? 100 : undefined))
+
+test('what is supported is honoured, with null as absent', () => {
+  const found = read({
+    model: 'm',
+    messages: [
+      {
+        role: 'developer',
+        content: [
+          { type: 'text', text: 'Be ' },
+          { type: 'text', text: 'brief.' },
+        ],
+      },
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: 'b', refusal: null, annotations: [] },
+      { role: 'user', content: 'c' },
+    ],
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: 300,
+    max_completion_tokens: 7,
+    temperature: 0.5,
+    top_p: 0.9,
+    seed: -1,
+    stop: 'END',
+    frequency_penalty: 1,
+    presence_penalty: -1,
+    n: 1,
+    logprobs: false,
+    tools: null,
+    user: 'someone',
+  })
+  assert.deepEqual(found, {
+    request: {
+      model: 'm',
+      stream: true,
+      includeUsage: true,
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'a' },
+        { role: 'assistant', content: 'b' },
+        { role: 'user', content: 'c' },
+      ],
+      maxOutput: 7,
+      stop: ['END'],
+      sampling: {
+        temperature: 0.5,
+        topP: 0.9,
+        seed: 4294967295,
+        frequencyPenalty: 1,
+        presencePenalty: -1,
+      },
+    },
+  })
+  const plain = read({ model: 'm', messages: [{ role: 'user', content: 'a' }] })
+  assert.ok('request' in plain)
+  assert.deepEqual([plain.request.sampling.temperature, plain.request.maxOutput], [0, 100])
+  const nucleus = read({ model: 'm', messages: [{ role: 'user', content: 'a' }], top_p: 0.5 })
+  assert.ok('request' in nucleus)
+  assert.equal(nucleus.request.sampling.temperature, 1, 'asking for top_p is asking for sampling')
+})
+
+test('no JSON whatever makes the reader throw', () => {
+  const names = fc.constantFrom(
+    'model',
+    'messages',
+    'stop',
+    'seed',
+    'stream',
+    'stream_options',
+    'tools',
+    'user',
+  )
+  fc.assert(
+    fc.property(fc.dictionary(names, fc.jsonValue()), fc.jsonValue(), (members, content) => {
+      for (const json of [members, { ...members, model: 'm', messages: [{ role: 'user', content }] }]) {
+        const found = read(json)
+        if ('error' in found) assert.ok(found.error.code.length > 0)
+        else assert.ok(found.request.maxOutput >= 1)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('OPG amounts are read exactly', () => {
+  assert.equal(readOpg('0'), 0n)
+  assert.equal(readOpg('1.5'), 1_500_000_000_000_000_000n)
+  assert.equal(readOpg('0.000000000000000001'), 1n)
+  assert.equal(readOpg('1000000000'), 10n ** 27n)
+  for (const text of [
+    '',
+    '.5',
+    '1.',
+    '01',
+    '+1',
+    ' 1',
+    '1,5',
+    '0.0000000000000000001',
+    '0x1',
+    '1000000000.1',
+  ]) {
+    assert.equal(readOpg(text), undefined, text)
+  }
+})

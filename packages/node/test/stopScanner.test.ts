@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createStopScanner } from '../src/engines/stopScanner.ts'
+
+function scan(stops: string[], pieces: string[]): { text: string; stopped: boolean } {
+  const scanner = createStopScanner(stops)
+  let text = ''
+  for (const piece of pieces) {
+    const out = scanner.push(piece)
+    text += out.text
+    if (out.stopped) return { text, stopped: true }
+  }
+  return { text: text + scanner.flush(), stopped: false }
+}
+
+test('cuts at the first stop text wherever the pieces break', () => {
+  assert.deepEqual(scan(['END'], ['one E', 'N', 'D two']), { text: 'one ', stopped: true })
+  assert.deepEqual(scan(['END'], ['one E', 'N', 'd']), { text: 'one ENd', stopped: false })
+  assert.deepEqual(scan(['b', 'ab'], ['xab']), { text: 'x', stopped: true })
+  assert.deepEqual(scan([], ['a', 'b']), { text: 'ab', stopped: false })
+})
+
+test('however a text is cut into pieces, the outcome is that of the whole', () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 12 })
+  const stop = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 })
+  fc.assert(
+    fc.property(fc.array(letters, { maxLength: 8 }), fc.array(stop, { maxLength: 3 }), (pieces, stops) => {
+      const whole = pieces.join('')
+      const found = scan(stops, pieces)
+      // A stop may be found at the end of an earlier piece, before one that begins earlier is complete.
+      if (!found.stopped) {
+        assert.equal(found.text, whole)
+        for (const text of stops) assert.ok(!whole.includes(text))
+      } else {
+        assert.ok(whole.startsWith(found.text))
+        assert.ok(stops.some((text) => whole.startsWith(text, found.text.length)))
+        for (const text of stops) assert.ok(!found.text.includes(text))
+      }
+    }),
+  )
+})

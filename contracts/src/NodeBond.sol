@@ -39,6 +39,7 @@ contract NodeBond {
     error AlreadyRegistered(address node);
     error NotRegistered(address node);
     error BondTooSmall(uint256 amount, uint256 min);
+    error NotEnoughBond(uint256 bonded, uint256 asked);
     error UrlTooLong(uint256 length);
     error StillUnbonding(uint64 unbondAt);
     error NothingUnbonding(address node);
@@ -96,6 +97,7 @@ contract NodeBond {
     /// @notice Starts an exit. What is already on its way out waits with it, from now.
     function beginUnbond(uint256 amount) external {
         Bond storage b = _registered();
+        if (amount == 0 || amount > b.bonded) revert NotEnoughBond(b.bonded, amount);
         b.bonded -= amount;
         b.unbonding += amount;
         b.unbondAt = uint64(block.timestamp + params.get(Params.UNBONDING));

@@ -51,10 +51,11 @@ contract TeeRegistry {
     uint256 private constant MAX_URI = 512;
     bytes32 private constant REGISTRATION_TAG = keccak256("assay/registration/v1");
     bytes32 private constant KEY_VOTE_TYPEHASH = keccak256("KeyVote(bytes32 registrationId,bool valid)");
+    bytes32 private constant KEY_POSSESSION_TYPEHASH = keccak256("KeyPossession(address node,address key)");
 
     // ------------------------------------------------------------------ storage
 
-    address public immutable governor;
+    address public governor;
     NodeBond public immutable bonds;
     ValidatorStaking public immutable staking;
     /// @notice Gives the EIP-712 domain of votes.
@@ -65,8 +66,6 @@ contract TeeRegistry {
     mapping(bytes32 hardwareType => mapping(bytes32 rootHash => Interval)) private _roots;
     mapping(bytes32 hardwareType => mapping(bytes32 measurement => Measurement)) private _measurements;
     mapping(address key => Key) private _keys;
-    /// @notice Operator that first proposed a key; the key can never serve another.
-    mapping(address key => address) public ownerOf;
     mapping(bytes32 registrationId => Registration) private _registrations;
     mapping(bytes32 registrationId => mapping(address validator => bool)) public hasVoted;
 
@@ -91,6 +90,7 @@ contract TeeRegistry {
     );
     event KeyVoted(bytes32 indexed registrationId, address indexed validator, bool valid, uint256 stake);
     event KeyAdmitted(bytes32 indexed registrationId, address indexed node, address indexed key, uint64 validFrom);
+    event GovernorChanged(address indexed from, address indexed to);
     event KeyRevoked(address indexed key, uint64 revokedAt);
 
     error NotGovernor(address caller);
@@ -104,6 +104,8 @@ contract TeeRegistry {
     error NotAValidator(address signer);
     error NotKeyOwner(address key, address caller);
     error NotValid(address key);
+    error NotPossessed(address key, address signer);
+    error ZeroAddress();
     error UriTooLong(uint256 length);
 
     modifier onlyGovernor() {
@@ -229,6 +231,13 @@ contract TeeRegistry {
 
     // ------------------------------------------------------------------ governance
 
+    /// @notice Hands the role on, from the deployer to the timelock.
+    function setGovernor(address to) external onlyGovernor {
+        if (to == address(0)) revert ZeroAddress();
+        emit GovernorChanged(governor, to);
+        governor = to;
+    }
+
     function approveHardware(bytes32 hardwareType) external onlyGovernor {
         _approve(_hardware[hardwareType]);
         emit HardwareApproved(hardwareType);
@@ -279,7 +288,7 @@ contract TeeRegistry {
         string calldata evidenceURI
     ) external returns (bytes32 registrationId) {
         if (bytes(evidenceURI).length > MAX_URI) revert UriTooLong(bytes(evidenceURI).length);
-        _claim(key_);
+        _requireFree(key_);
         registrationId = registrationIdOf(
             msg.sender, key_, hardwareType, rootHash, measurement_, engineClasses, evidenceHash
         );
@@ -332,9 +341,12 @@ contract TeeRegistry {
     }
 
     /// @notice Registers a key that no enclave vouches for: only the operator's bond does.
-    function registerBondedKey(address key_) external {
-        _claim(key_);
-        if (_keys[key_].node != address(0)) revert KeyTaken(key_, _keys[key_].node);
+    /// @param signature the key's own, over `KeyPossession(node, key)`: else a stranger could take another's key.
+    function registerBondedKey(address key_, bytes calldata signature) external {
+        _requireFree(key_);
+        bytes32 structHash = keccak256(abi.encode(KEY_POSSESSION_TYPEHASH, msg.sender, key_));
+        address signer = ECDSA.recover(settlement.digestOf(structHash), signature);
+        if (signer != key_) revert NotPossessed(key_, signer);
         _keys[key_] = Key(
             msg.sender,
             BONDED_ENGINE_CLASSES,
@@ -358,10 +370,12 @@ contract TeeRegistry {
 
     // ------------------------------------------------------------------ internal
 
-    function _claim(address key_) private {
+    /// @dev A key is its operator's from admission on, and forever. A mere proposal claims nothing: whoever copies one
+    /// from the mempool holds no evidence that binds the key to itself, and validators vote it down.
+    function _requireFree(address key_) private view {
         if (!bonds.isBonded(msg.sender)) revert NotBonded(msg.sender);
-        if (ownerOf[key_] != address(0) && ownerOf[key_] != msg.sender) revert KeyTaken(key_, ownerOf[key_]);
-        ownerOf[key_] = msg.sender;
+        if (key_ == address(0)) revert ZeroAddress();
+        if (_keys[key_].node != address(0)) revert KeyTaken(key_, _keys[key_].node);
     }
 
     function _copy(Key storage to, Key storage from) private {

@@ -26,7 +26,10 @@ contract ValidatorStaking {
         bool registered;
         string url;
         Pool active;
-        Pool leaving;
+        /// The leaving pool that exits join now; older ones, slashed to almost nothing, are in `_leaving` still.
+        uint64 generation;
+        /// Part of `totalStake`: the active pool while the validator's own part reaches the minimum, else 0.
+        uint256 counted;
         /// Reward per token of stake, already turned into `rewardPerShare`; scaled by SCALE.
         uint256 settledPerToken;
         uint256 rewardPerShare;
@@ -42,6 +45,7 @@ contract ValidatorStaking {
     struct Exit {
         uint256 shares;
         uint64 releaseAt;
+        uint64 generation;
     }
 
     // ------------------------------------------------------------------ constants
@@ -65,10 +69,12 @@ contract ValidatorStaking {
 
     address[] private _list;
     mapping(address validator => Validator) private _validators;
+    mapping(address validator => mapping(uint64 generation => Pool)) private _leaving;
     mapping(address validator => mapping(address holder => Holding)) private _holdings;
     mapping(address validator => mapping(address holder => Exit[])) private _exits;
     mapping(address validator => Checkpoints.Trace208) private _stakeTrace;
     Checkpoints.Trace208 private _totalTrace;
+    /// @notice Stake of all active validators, OPG base units: the whole of every quorum.
     uint256 public totalStake;
     /// @notice Reward per token of stake since genesis, scaled by 10^27.
     uint256 public rewardPerToken;
@@ -83,6 +89,7 @@ contract ValidatorStaking {
     event StakeWithdrawn(address indexed validator, address indexed holder, uint256 amount);
     event RewardAdded(uint256 amount);
     event RewardClaimed(address indexed validator, address indexed holder, uint256 amount);
+    event ValidatorUrlSet(address indexed validator, string url);
     event ValidatorSlashed(address indexed validator, uint256 fromActive, uint256 fromLeaving, bytes32 faultId);
 
     error AlreadyWired();
@@ -96,6 +103,7 @@ contract ValidatorStaking {
     error TooManyExits();
     error NothingToWithdraw();
     error NoStake();
+    error FutureBlock(uint256 blockNumber);
     error NotFaultManager(address caller);
     error BadFraction(uint256 fraction);
 
@@ -126,10 +134,10 @@ contract ValidatorStaking {
         return _validators[validator].active.tokens;
     }
 
-    /// @notice A validator votes while its own part of the pool is at least the minimum.
+    /// @notice A validator votes, earns and counts in the total while its own part of the pool is at least the minimum.
+    /// @dev As of its last change of stake, or `sync`: so the sum of active stake is always `totalStake`.
     function isActive(address validator) external view returns (bool) {
-        return _validators[validator].registered
-            && stakeOfHolder(validator, validator) >= params.get(Params.MIN_SELF_BOND);
+        return _validators[validator].counted > 0;
     }
 
     /// @notice What a holder's shares are worth now, OPG base units, rounded down.
@@ -149,15 +157,30 @@ contract ValidatorStaking {
 
     /// @notice Active and leaving pools of a validator: tokens in OPG base units, and shares.
     function poolsOf(address validator) external view returns (Pool memory active, Pool memory leaving) {
-        return (_validators[validator].active, _validators[validator].leaving);
+        Validator storage v = _validators[validator];
+        return (v.active, _leaving[validator][v.generation]);
     }
 
-    /// @notice Stake at the end of a block.
+    /// @notice Reward that `claim` would pay now, OPG base units.
+    function rewardOf(address validator, address holder) external view returns (uint256) {
+        Validator storage v = _validators[validator];
+        Holding storage h = _holdings[validator][holder];
+        uint256 perShare = v.rewardPerShare;
+        if (v.active.shares > 0) {
+            uint256 earned = Math.mulDiv(rewardPerToken - v.settledPerToken, v.counted, SCALE);
+            perShare += Math.mulDiv(earned, SCALE, v.active.shares);
+        }
+        return h.reward + Math.mulDiv(perShare - h.settledPerShare, h.shares, SCALE);
+    }
+
+    /// @notice Stake with which a validator counts at the end of a block; of the present block, up to now.
     function stakeAt(address validator, uint256 blockNumber) external view returns (uint256) {
+        if (blockNumber > block.number) revert FutureBlock(blockNumber);
         return _stakeTrace[validator].upperLookupRecent(uint48(blockNumber));
     }
 
     function totalStakeAt(uint256 blockNumber) external view returns (uint256) {
+        if (blockNumber > block.number) revert FutureBlock(blockNumber);
         return _totalTrace.upperLookupRecent(uint48(blockNumber));
     }
 
@@ -166,15 +189,27 @@ contract ValidatorStaking {
     function register(string calldata url, uint256 selfBond) external {
         Validator storage v = _validators[msg.sender];
         if (v.registered) revert AlreadyRegistered(msg.sender);
-        if (bytes(url).length > MAX_URL) revert UrlTooLong(bytes(url).length);
         uint256 min = params.get(Params.MIN_SELF_BOND);
         if (selfBond < min) revert BondTooSmall(selfBond, min);
         v.registered = true;
-        v.url = url;
+        _setUrl(v, url);
         v.settledPerToken = rewardPerToken;
         _list.push(msg.sender);
         emit ValidatorRegistered(msg.sender, url, selfBond);
         _deposit(msg.sender, selfBond, 0);
+    }
+
+    function setUrl(string calldata url) external {
+        Validator storage v = _validators[msg.sender];
+        if (!v.registered) revert NotRegistered(msg.sender);
+        _setUrl(v, url);
+        emit ValidatorUrlSet(msg.sender, url);
+    }
+
+    /// @notice Judges a validator anew after MIN_SELF_BOND moved. Anyone may call.
+    function sync(address validator) external {
+        _settleValidator(validator);
+        _recount(validator);
     }
 
     function addSelfBond(uint256 amount) external {
@@ -197,32 +232,36 @@ contract ValidatorStaking {
         h.shares -= shares;
         v.active.shares -= shares;
         v.active.tokens -= amount;
-        totalStake -= amount;
-        uint256 leavingShares = _sharesFor(v.leaving, amount);
-        v.leaving.tokens += amount;
-        v.leaving.shares += leavingShares;
+        Pool storage leaving = _leaving[validator][v.generation];
+        uint256 leavingShares = _sharesFor(leaving, amount);
+        leaving.tokens += amount;
+        leaving.shares += leavingShares;
         uint64 releaseAt = uint64(block.timestamp + params.get(Params.UNBONDING));
-        exits.push(Exit(leavingShares, releaseAt));
-        _checkpoint(validator);
+        exits.push(Exit(leavingShares, releaseAt, v.generation));
+        _recount(validator);
         emit Undelegated(validator, msg.sender, shares, amount, releaseAt);
     }
 
     /// @notice Pays out every exit of the caller that is due.
+    /// @dev Warning: a due exit stays slashable until it is withdrawn, so withdraw it.
     function withdraw(address validator) external returns (uint256 amount) {
-        Pool storage pool = _validators[validator].leaving;
         Exit[] storage exits = _exits[validator][msg.sender];
-        uint256 shares = 0;
-        // Order does not matter among exits, so a paid one is replaced by the last.
+        bool due = false;
+        // Order does not matter among exits, so a paid one is replaced by the last, which was looked at before.
         for (uint256 i = exits.length; i > 0; i--) {
-            if (exits[i - 1].releaseAt > block.timestamp) continue;
-            shares += exits[i - 1].shares;
+            Exit memory exit = exits[i - 1];
+            if (exit.releaseAt > block.timestamp) continue;
+            due = true;
             exits[i - 1] = exits[exits.length - 1];
             exits.pop();
+            Pool storage pool = _leaving[validator][exit.generation];
+            if (exit.shares == 0) continue;
+            uint256 part = Math.mulDiv(exit.shares, pool.tokens, pool.shares);
+            pool.shares -= exit.shares;
+            pool.tokens -= part;
+            amount += part;
         }
-        if (shares == 0) revert NothingToWithdraw();
-        amount = Math.mulDiv(shares, pool.tokens, pool.shares);
-        pool.shares -= shares;
-        pool.tokens -= amount;
+        if (!due) revert NothingToWithdraw();
         emit StakeWithdrawn(validator, msg.sender, amount);
         token.safeTransfer(msg.sender, amount);
     }
@@ -260,11 +299,13 @@ contract ValidatorStaking {
         captureEpoch;
         Validator storage v = _settleValidator(validator);
         uint256 fromActive = Math.mulDiv(v.active.tokens, fraction, WAD, Math.Rounding.Ceil);
-        uint256 fromLeaving = Math.mulDiv(v.leaving.tokens, fraction, WAD, Math.Rounding.Ceil);
+        Pool storage leaving = _leaving[validator][v.generation];
+        uint256 fromLeaving = Math.mulDiv(leaving.tokens, fraction, WAD, Math.Rounding.Ceil);
         v.active.tokens -= fromActive;
-        v.leaving.tokens -= fromLeaving;
-        totalStake -= fromActive;
-        _checkpoint(validator);
+        leaving.tokens -= fromLeaving;
+        // Exits cannot be refused, so those to come get a pool of their own, free of the shares of what was lost.
+        if (leaving.tokens * FLOOR_SHARES < leaving.shares) v.generation++;
+        _recount(validator);
         taken = fromActive + fromLeaving;
         emit ValidatorSlashed(validator, fromActive, fromLeaving, faultId);
         token.safeTransfer(msg.sender, taken);
@@ -281,15 +322,19 @@ contract ValidatorStaking {
         h.shares += shares;
         v.active.shares += shares;
         v.active.tokens += amount;
-        totalStake += amount;
-        _checkpoint(validator);
+        _recount(validator);
         emit Delegated(validator, msg.sender, amount, shares);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    /// @dev Rounded down. An emptied pool (all slashed) starts anew at one share a token; its old shares are worth 0.
+    function _setUrl(Validator storage v, string calldata url) private {
+        if (bytes(url).length > MAX_URL) revert UrlTooLong(bytes(url).length);
+        v.url = url;
+    }
+
+    /// @dev Rounded down. Never called on a pool with shares and no tokens: the floor stands before it.
     function _sharesFor(Pool storage pool, uint256 amount) private view returns (uint256) {
-        if (pool.shares == 0 || pool.tokens == 0) return amount;
+        if (pool.shares == 0) return amount;
         return Math.mulDiv(amount, pool.shares, pool.tokens);
     }
 
@@ -298,7 +343,7 @@ contract ValidatorStaking {
         v = _validators[validator];
         if (!v.registered) revert NotRegistered(validator);
         if (v.active.shares > 0) {
-            uint256 earned = Math.mulDiv(rewardPerToken - v.settledPerToken, v.active.tokens, SCALE);
+            uint256 earned = Math.mulDiv(rewardPerToken - v.settledPerToken, v.counted, SCALE);
             v.rewardPerShare += Math.mulDiv(earned, SCALE, v.active.shares);
         }
         v.settledPerToken = rewardPerToken;
@@ -310,8 +355,14 @@ contract ValidatorStaking {
         return h;
     }
 
-    function _checkpoint(address validator) private {
-        _stakeTrace[validator].push(uint48(block.number), uint208(_validators[validator].active.tokens));
+    /// @dev After every change of the active pool, and after `_settleValidator`: rewards of the past go by the old count.
+    function _recount(address validator) private {
+        Validator storage v = _validators[validator];
+        bool active = stakeOfHolder(validator, validator) >= params.get(Params.MIN_SELF_BOND);
+        uint256 counted = active ? v.active.tokens : 0;
+        totalStake = totalStake - v.counted + counted;
+        v.counted = counted;
+        _stakeTrace[validator].push(uint48(block.number), uint208(counted));
         _totalTrace.push(uint48(block.number), uint208(totalStake));
     }
 }

@@ -4,6 +4,7 @@ export const nodeBondAbi = [
   { inputs: [{ internalType: 'address', name: 'node', type: 'address' }], name: 'AlreadyRegistered', type: 'error' },
   { inputs: [], name: 'AlreadyWired', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'amount', type: 'uint256' }, { internalType: 'uint256', name: 'min', type: 'uint256' }], name: 'BondTooSmall', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'bonded', type: 'uint256' }, { internalType: 'uint256', name: 'asked', type: 'uint256' }], name: 'NotEnoughBond', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'caller', type: 'address' }], name: 'NotFaultManager', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'node', type: 'address' }], name: 'NotRegistered', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'node', type: 'address' }], name: 'NothingUnbonding', type: 'error' },

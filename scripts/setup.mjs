@@ -2,7 +2,7 @@
 // It runs before anything is installed, on the oldest Node we support: Node built-ins only, plain JavaScript.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -62,16 +62,41 @@ function treeIsCurrent(lockHash) {
   return existsSync(hidden) && statSync(hidden).mtimeMs >= statSync(lockfile).mtimeMs
 }
 
+/** npm's own script: npm names it when it runs us, and otherwise it lies beside the command. */
+function npmScript() {
+  const named = process.env.npm_execpath
+  if (named?.endsWith('.js')) return named
+  for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
+    const command = path.join(folder, 'npm')
+    if (existsSync(command) && realpathSync(command).endsWith('.js')) return realpathSync(command)
+  }
+  throw new Error('npm was not found; run this through npm: npm start')
+}
+
+/**
+ * The Node that npm is to run under. npm silently leaves out optional native packages that want a newer Node than the
+ * one it runs on, so on an older host the pinned Node is fetched first, on its own.
+ */
+async function installerNode() {
+  const pinned = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).devDependencies.node
+  if (Number(process.versions.node.split('.')[0]) >= Number(pinned.split('.')[0])) return process.execPath
+  const folder = path.join(root, '.assay', 'toolchain')
+  const binary = path.join(folder, 'node_modules', 'node', 'bin', 'node')
+  if (readOr(path.join(folder, 'version'), '') !== pinned || !existsSync(binary)) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(path.join(folder, 'package.json'), '{"private":true}')
+    const args = [npmScript(), 'install', `node@${pinned}`, '--no-audit', '--no-fund', '--prefix', folder]
+    await run(process.execPath, args, `fetching Node ${pinned}`)
+    writeFileSync(path.join(folder, 'version'), pinned)
+  }
+  return binary
+}
+
 async function install() {
   const lockHash = sha256Of([lockfile])
   if (!treeIsCurrent(lockHash)) {
-    // Under `npm start` npm names its own script, which spares a search of the PATH.
-    const npmScript = process.env.npm_execpath
-    const args = ['ci', '--no-audit', '--no-fund']
     const what = 'installing dependencies (first time: 1 to 3 minutes)'
-    if (npmScript?.endsWith('.js')) {
-      await run(process.env.npm_node_execpath ?? process.execPath, [npmScript, ...args], what)
-    } else await run('npm', args, what)
+    await run(await installerNode(), [npmScript(), 'ci', '--no-audit', '--no-fund'], what)
     if (!existsSync(localNode)) throw new Error('npm finished, but node_modules/.bin/node is missing')
   }
   if (readOr(installStamp, '') !== lockHash) writeFileSync(installStamp, lockHash)

@@ -95,7 +95,15 @@ async function stakeValidator(parameters: Common & { validator: Sender; url: str
 }
 
 async function fundDemo({ client, bank, contracts, demo }: Common & { demo: Sender }): Promise<void> {
-  await topUp({ client, bank, contracts, to: demo.address, amount: DEMO_OPG })
+  const funded = topUp({ client, bank, contracts, to: demo.address, amount: DEMO_OPG })
+  await Promise.all([funded, approvePermit2({ client, contracts, demo })])
+}
+
+async function approvePermit2({
+  client,
+  contracts,
+  demo,
+}: Omit<Common, 'bank'> & { demo: Sender }): Promise<void> {
   const args = [demo.address, PERMIT2_ADDRESS] as const
   const allowance = await client.readContract({
     address: contracts.OPG,
@@ -117,8 +125,10 @@ async function provide(
   parameters: Common & { owner: Sender; spender: Address; amount: bigint },
 ): Promise<void> {
   const { client, bank, contracts, owner, spender, amount } = parameters
-  await topUp({ client, bank, contracts, to: owner.address, amount })
-  await owner.send({ address: contracts.OPG, abi: TOKEN, functionName: 'approve', args: [spender, amount] })
+  await Promise.all([
+    topUp({ client, bank, contracts, to: owner.address, amount }),
+    owner.send({ address: contracts.OPG, abi: TOKEN, functionName: 'approve', args: [spender, amount] }),
+  ])
 }
 
 async function topUp({

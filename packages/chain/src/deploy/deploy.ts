@@ -69,25 +69,23 @@ export type DeployResult = {
 const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]
 export const GENESIS_SUPPLY = parseEther('1000000000')
 
-/** In this order each contract finds those it names already deployed. */
-const ORDER: readonly ContractName[] = [
-  'ParamStore',
-  'GenesisAllocator',
-  'OPG',
-  'ModelRegistry',
-  'NodeBond',
-  'ValidatorStaking',
-  'Settlement',
-  'TeeRegistry',
-  'RevenueSplitter',
-  'InferenceEscrow',
+/**
+ * Each group needs only those before it, so its members go out together: on a chain with slow blocks a group costs one
+ * block and not one per contract.
+ */
+const GROUPS: readonly (readonly ContractName[])[] = [
+  ['ParamStore', 'GenesisAllocator'],
+  ['OPG', 'ModelRegistry'],
+  ['NodeBond', 'ValidatorStaking'],
+  ['Settlement', 'RevenueSplitter'],
+  ['TeeRegistry', 'InferenceEscrow'],
 ]
 
 const WIRING = parseAbi([
   'function token() view returns (address)',
   'function initialise(address token)',
   'function distribute()',
-  'function balanceOf(address owner) view returns (uint256)',
+  'function distributed() view returns (bool)',
   'function escrow() view returns (address)',
   'function wire(address escrow)',
 ])
@@ -111,14 +109,19 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const journal = await openJournal(journalFile, chainId, deployer, client)
   const known = journal.contracts
   let fresh = false
-  for (const name of ORDER) {
-    if (known[name] !== undefined) continue
-    onProgress(`deploying ${name}`)
-    const { abi, bytecode } = artifactOf(name)
+  for (const group of GROUPS) {
+    const missing = group.filter((name) => known[name] === undefined)
+    if (missing.length === 0) continue
+    onProgress(`deploying ${missing.join(', ')}`)
     const values = valuesOf({ options, deployer, genesis, journal })
-    const receipt = await sender.deploy({ abi, bytecode, args: constructorArguments(name, abi, values) })
-    known[name] = getAddress(receipt.contractAddress ?? zeroAddress)
-    saveJournal(journalFile, journal)
+    await allOf(
+      missing.map(async (name) => {
+        const { abi, bytecode } = artifactOf(name)
+        const receipt = await sender.deploy({ abi, bytecode, args: constructorArguments(name, abi, values) })
+        known[name] = getAddress(receipt.contractAddress ?? zeroAddress)
+        saveJournal(journalFile, journal)
+      }),
+    )
     fresh = true
   }
   const contracts = known as Contracts
@@ -177,8 +180,8 @@ async function mustBeChain(client: PublicClient, chainId: number, rpcUrl: string
 }
 
 /**
- * The journal, cleared of contracts that the chain no longer holds, and of all deployed after the first of those: they
- * were built with its address.
+ * The journal, cleared of contracts that the chain no longer holds, and of all in later groups: they were built with
+ * its address.
  */
 async function openJournal(
   file: string,
@@ -195,10 +198,13 @@ async function openJournal(
     })
   }
   const contracts: DeployJournal['contracts'] = {}
-  for (const name of ORDER) {
-    const address = found?.contracts[name]
-    if (address === undefined || (await client.getCode({ address })) === undefined) break
-    contracts[name] = address
+  for (const group of GROUPS) {
+    for (const name of group) {
+      const address = found?.contracts[name]
+      if (address !== undefined && (await client.getCode({ address })) !== undefined)
+        contracts[name] = address
+    }
+    if (group.some((name) => contracts[name] === undefined)) break
   }
   const entropy = bytesToHex(randomBytes(32))
   const keepsId = found !== undefined && contracts.Settlement !== undefined
@@ -249,21 +255,23 @@ function valuesOf(parameters: {
 async function wire(client: PublicClient, sender: Sender, contracts: Contracts): Promise<void> {
   const allocator = { address: contracts.GenesisAllocator, abi: WIRING } as const
   const splitter = { address: contracts.RevenueSplitter, abi: WIRING } as const
-  const token = await client.readContract({ ...allocator, functionName: 'token' })
-  if (token === zeroAddress)
-    await sender.send({ ...allocator, functionName: 'initialise', args: [contracts.OPG] })
-  else if (!isAddressEqual(token, contracts.OPG)) throw hijacked('GenesisAllocator', token)
-  const undistributed = await client.readContract({
-    address: contracts.OPG,
-    abi: WIRING,
-    functionName: 'balanceOf',
-    args: [contracts.GenesisAllocator],
-  })
-  if (undistributed > 0n) await sender.send({ ...allocator, functionName: 'distribute' })
-  const escrow = await client.readContract({ ...splitter, functionName: 'escrow' })
-  if (escrow === zeroAddress)
-    await sender.send({ ...splitter, functionName: 'wire', args: [contracts.InferenceEscrow] })
-  else if (!isAddressEqual(escrow, contracts.InferenceEscrow)) throw hijacked('RevenueSplitter', escrow)
+  await allOf([
+    (async () => {
+      const token = await client.readContract({ ...allocator, functionName: 'token' })
+      if (token === zeroAddress)
+        await sender.send({ ...allocator, functionName: 'initialise', args: [contracts.OPG] })
+      else if (!isAddressEqual(token, contracts.OPG)) throw hijacked('GenesisAllocator', token)
+      const distributed = await client.readContract({ ...allocator, functionName: 'distributed' })
+      if (!distributed) await sender.send({ ...allocator, functionName: 'distribute' })
+    })(),
+    (async () => {
+      const escrow = await client.readContract({ ...splitter, functionName: 'escrow' })
+      const { InferenceEscrow } = contracts
+      if (escrow === zeroAddress)
+        await sender.send({ ...splitter, functionName: 'wire', args: [InferenceEscrow] })
+      else if (!isAddressEqual(escrow, InferenceEscrow)) throw hijacked('RevenueSplitter', escrow)
+    })(),
+  ])
 }
 
 function hijacked(contract: ContractName, found: Address): AssayError {
@@ -272,4 +280,10 @@ function hijacked(contract: ContractName, found: Address): AssayError {
     facts: { contract, found },
     next: 'Move the journal file away and deploy again; nothing of value was in this deployment.',
   })
+}
+
+/** Waits for all, also where one fails: nothing may still be writing when the caller hears of it. */
+async function allOf(tasks: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(tasks)).find((outcome) => outcome.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
 }

@@ -43,13 +43,12 @@ export async function approveEnclaves(
       client.readContract({ ...at, functionName: 'root', args: [hardwareType, rootHash] }),
       client.readContract({ ...at, functionName: 'measurement', args: [hardwareType, measurement] }),
     ])
-    if (hardware[0] === 0n)
-      await governor.send({ ...at, functionName: 'approveHardware', args: [hardwareType] })
-    if (root[0] === 0n)
-      await governor.send({ ...at, functionName: 'approveRoot', args: [hardwareType, rootHash] })
+    const calls: { functionName: string; args: readonly unknown[] }[] = []
+    if (hardware[0] === 0n) calls.push({ functionName: 'approveHardware', args: [hardwareType] })
+    if (root[0] === 0n) calls.push({ functionName: 'approveRoot', args: [hardwareType, rootHash] })
     if (code[0] === 0n) {
-      const args = [hardwareType, measurement, engineClasses]
-      await governor.send({ ...at, functionName: 'approveMeasurement', args })
+      calls.push({ functionName: 'approveMeasurement', args: [hardwareType, measurement, engineClasses] })
     }
+    await Promise.all(calls.map((call) => governor.send({ ...at, ...call })))
   }
 }

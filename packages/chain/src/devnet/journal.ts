@@ -125,7 +125,7 @@ function rawOf(record: Buffer): Hex {
 }
 
 /** Whole records from the start; stops at the first one that is torn. */
-export function readRecords(content: Buffer): { hash: Hex; record: Buffer }[] {
+function readRecords(content: Buffer): { hash: Hex; record: Buffer }[] {
   const records: { hash: Hex; record: Buffer }[] = []
   for (let at = 0; at + HEAD_BYTES <= content.length; ) {
     const length = content.readUInt32BE(at)

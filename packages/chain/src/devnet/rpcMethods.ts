@@ -3,7 +3,7 @@
  * else (`anvil_*`, `evm_*`, `hardhat_*`, `debug_*`, unlocked accounts, server-side signing) would let any program on
  * this machine rewrite the chain.
  */
-export const ALLOWED_METHODS: ReadonlySet<string> = new Set([
+const ALLOWED_METHODS: ReadonlySet<string> = new Set([
   'eth_accounts', // answered with an empty list: no key lives in the chain
   'eth_blobBaseFee',
   'eth_blockNumber',

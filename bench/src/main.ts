@@ -4,9 +4,15 @@
  * A measurement, never a test: it asserts nothing about time.
  */
 import { cpus } from 'node:os'
+import { benchGas } from './gasPerInference.ts'
+import { benchLatency } from './latency/benchLatency.ts'
 import { benchReceiptRates } from './receiptRates.ts'
 
-const SECTIONS: Record<string, () => Promise<void>> = { rates: benchReceiptRates }
+const SECTIONS: Record<string, () => Promise<void>> = {
+  rates: benchReceiptRates,
+  gas: benchGas,
+  latency: benchLatency,
+}
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !(name in SECTIONS))

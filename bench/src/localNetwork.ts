@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  bootstrapDevnet,
+  createSender,
+  DEVELOPMENT_ROLES,
+  deploy,
+  developmentAccount,
+  publicClientOf,
+  type Sender,
+  startDevnet,
+} from '@assay/chain'
+import { inferenceEscrowAbi, modelRegistryAbi, type Network, tag } from '@assay/protocol'
+import type { Address, Hex, PublicClient } from 'viem'
+
+/** A fresh chain with all contracts, bonded node, staked validators, a published model and the gateway's till. */
+export type LocalNetwork = {
+  network: Network
+  client: PublicClient
+  /** Folder that goes away with the network. */
+  folder: string
+  modelId: Hex
+  till: Address
+  gateway: Sender
+  validators: { sender: Sender; privateKey: Hex }[]
+  payerKey: Hex
+  close(): Promise<void>
+}
+
+/** Base units per call, per input unit, per output unit. */
+export const LOCAL_PRICE = { perCall: 10n ** 12n, inputPrice: 10n ** 9n, outputPrice: 10n ** 10n }
+const URL_UNUSED = 'http://127.0.0.1:9'
+
+/** @param nodeUrl where the network file says that the inference node listens. */
+export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetwork> {
+  const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'))
+  const devnet = await startDevnet({ dir: join(folder, 'chain'), port: 0 })
+  const account = (index: number) => developmentAccount(index)
+  const deployed = await deploy({
+    rpcUrl: devnet.url,
+    chainId: devnet.chainId,
+    deployerKey: account(DEVELOPMENT_ROLES.deployer).privateKey,
+    treasury: account(DEVELOPMENT_ROLES.treasury).address,
+    journalFile: join(folder, 'deployment.json'),
+    devnet,
+  })
+  const { contracts } = deployed
+  const place = { rpcUrl: devnet.url, chainId: devnet.chainId }
+  await bootstrapDevnet({ ...place, contracts, nodeUrl, validatorUrls: [] })
+  const senderOf = (index: number) => createSender({ network: place, privateKey: account(index).privateKey })
+  const modelId = tag('bench model')
+  const { perCall, inputPrice, outputPrice } = LOCAL_PRICE
+  await senderOf(DEVELOPMENT_ROLES.publisher).send({
+    address: contracts.ModelRegistry,
+    abi: modelRegistryAbi,
+    functionName: 'publish',
+    args: [modelId, 'https://example.org/model.json', tag('bench weights'), perCall, inputPrice, outputPrice],
+  })
+  const gateway = senderOf(DEVELOPMENT_ROLES.gateway)
+  const escrow = { address: contracts.InferenceEscrow, abi: inferenceEscrowAbi } as const
+  await gateway.send({ ...escrow, functionName: 'openTill', args: [URL_UNUSED] })
+  const client = publicClientOf(place)
+  const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [gateway.address] })
+  return {
+    network: {
+      ...place,
+      gatewayUrl: URL_UNUSED,
+      deploymentId: deployed.deploymentId,
+      contracts,
+      gateway: gateway.address,
+      nodes: [{ operator: account(DEVELOPMENT_ROLES.node).address, url: nodeUrl }],
+      validators: [],
+      accounts: {},
+      models: [{ name: 'bench', modelId, contextLength: 256, modes: ['tee'] }],
+    },
+    client,
+    folder,
+    modelId,
+    till: till.toLowerCase() as Address,
+    gateway,
+    validators: DEVELOPMENT_ROLES.validators.map((index) => ({
+      sender: senderOf(index),
+      privateKey: account(index).privateKey,
+    })),
+    payerKey: account(DEVELOPMENT_ROLES.demo).privateKey,
+    async close() {
+      await devnet.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,8 +1,7 @@
-import type { Network } from '@assay/protocol'
+import { type Network, nodeBondAbi, teeRegistryAbi } from '@assay/protocol'
 import type { Abi, Address, Hex, PublicClient } from 'viem'
 import type { Enclave } from '../enclaves/enclave.ts'
 import type { KeyRegistry } from '../register.ts'
-import { NODE_ABI } from './abi.ts'
 
 /** Sends transactions as the operator, one after another; resolves when mined. */
 export type Sender = {
@@ -31,14 +30,19 @@ export function keyRegistryOf(parameters: KeyRegistryParameters): KeyRegistry {
   const address = network.contracts.TeeRegistry
   return {
     async read(key) {
-      const found = await client.readContract({ address, abi: NODE_ABI, functionName: 'key', args: [key] })
+      const found = await client.readContract({
+        address,
+        abi: teeRegistryAbi,
+        functionName: 'key',
+        args: [key],
+      })
       return { node: found[0], validFrom: found[6], revokedAt: found[7] }
     },
     async propose() {
       const evidenceHash = await makeEvidence()
       await sender.send({
         address,
-        abi: NODE_ABI,
+        abi: teeRegistryAbi,
         functionName: 'proposeKey',
         args: [
           enclave.key,
@@ -65,11 +69,11 @@ export async function publishUrl(parameters: {
   const address = network.contracts.NodeBond
   const [, , , known, registered] = await client.readContract({
     address,
-    abi: NODE_ABI,
+    abi: nodeBondAbi,
     functionName: 'node',
     args: [sender.address],
   })
   if (registered && known !== url) {
-    await sender.send({ address, abi: NODE_ABI, functionName: 'setUrl', args: [url] })
+    await sender.send({ address, abi: nodeBondAbi, functionName: 'setUrl', args: [url] })
   }
 }

@@ -1,8 +1,7 @@
-import type { Network } from '@assay/protocol'
+import { inferenceEscrowAbi, modelRegistryAbi, type Network, opgAbi } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 import { zeroAddress, zeroHash } from 'viem'
 import type { Anchor } from '../signReceipt.ts'
-import { NODE_ABI } from './abi.ts'
 import type { CurrentPrice, NodeChain } from './nodeChain.ts'
 
 /**
@@ -38,7 +37,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
       safe !== undefined && safe.number <= deep ? safe : await client.getBlock({ blockNumber: deep })
     anchor = { number: block.number, hash: block.hash, timestamp: block.timestamp }
     for (const modelId of modelIds) {
-      const registry = { address: ModelRegistry, abi: NODE_ABI } as const
+      const registry = { address: ModelRegistry, abi: modelRegistryAbi } as const
       const version = await client.readContract({
         ...registry,
         functionName: 'currentPriceVersion',
@@ -80,7 +79,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
       if (known !== undefined && known.until > Date.now()) return known.till
       const till = await client.readContract({
         address: InferenceEscrow,
-        abi: NODE_ABI,
+        abi: inferenceEscrowAbi,
         functionName: 'tillOf',
         args: [gateway],
       })
@@ -93,7 +92,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
     async whyUncollectable(payment) {
       const [, , , , , state] = await client.readContract({
         address: InferenceEscrow,
-        abi: NODE_ABI,
+        abi: inferenceEscrowAbi,
         functionName: 'payment',
         args: [payment.requestId],
       })
@@ -102,7 +101,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
       if (payment.scheme === 'exact') {
         const consumed = await client.readContract({
           address: OPG,
-          abi: NODE_ABI,
+          abi: opgAbi,
           functionName: 'consumedAuthorization',
           args: [payment.payer, payment.paymentNonce],
         })
@@ -112,7 +111,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
       }
       const balance = await client.readContract({
         address: OPG,
-        abi: NODE_ABI,
+        abi: opgAbi,
         functionName: 'balanceOf',
         args: [payment.payer],
       })

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {NodeBond} from "../src/NodeBond.sol";
+import {OPG} from "../src/OPG.sol";
+import {ParamStore} from "../src/ParamStore.sol";
+import {Settlement} from "../src/Settlement.sol";
+import {TeeRegistry} from "../src/TeeRegistry.sol";
+import {ValidatorStaking} from "../src/ValidatorStaking.sol";
+import {Params} from "../src/libraries/Params.sol";
+import {TestBase} from "./TestBase.sol";
+
+/// @title Registries, bonds and stake, wired as a deployment wires them; this contract governs, deploys and judges
+abstract contract Fixture is TestBase {
+    uint256 internal constant START = 1_700_000_000;
+    uint256 internal constant UNBONDING = 30;
+    uint256 internal constant MIN_BOND = 100e18;
+    bytes32 internal constant FAULT = keccak256("fault");
+
+    OPG internal token;
+    ParamStore internal params;
+    NodeBond internal bonds;
+    ValidatorStaking internal staking;
+    Settlement internal settlement;
+    TeeRegistry internal tee;
+
+    function deployAll() internal {
+        vm.warp(START);
+        vm.roll(100);
+        token = new OPG(address(this));
+        params = deployParams();
+        bonds = new NodeBond(token, params);
+        staking = new ValidatorStaking(token, params);
+        settlement = new Settlement(staking, params, keccak256("deployment"));
+        tee = new TeeRegistry(address(this), bonds, staking, settlement, params);
+        bonds.setFaultManager(address(this));
+        staking.setFaultManager(address(this));
+    }
+
+    function deployParams() internal returns (ParamStore) {
+        bytes32[6] memory names = [
+            Params.UNBONDING,
+            Params.CHALLENGE_WINDOW,
+            Params.MIN_SELF_BOND,
+            Params.MIN_NODE_BOND,
+            Params.QUORUM_BPS,
+            Params.PRICE_RISE_DELAY
+        ];
+        uint256[6] memory starts = [UNBONDING, 5, MIN_BOND, MIN_BOND, 6667, 1 days];
+        uint256[6] memory lows = [uint256(10), 1, 1, 1, 6667, 1 hours];
+        uint256[6] memory highs = [uint256(90 days), 30 days, 1e25, 1e25, 10_000, 30 days];
+        bytes32[] memory keys = new bytes32[](6);
+        uint256[] memory values = new uint256[](6);
+        uint256[] memory mins = new uint256[](6);
+        uint256[] memory maxs = new uint256[](6);
+        for (uint256 i = 0; i < 6; i++) {
+            (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], lows[i], highs[i]);
+        }
+        return new ParamStore(address(this), keys, values, mins, maxs);
+    }
+
+    /// @dev Gives `who` tokens and lets both staking contracts take them.
+    function fund(address who, uint256 amount) internal {
+        token.transfer(who, amount);
+        vm.startPrank(who);
+        token.approve(address(staking), type(uint256).max);
+        token.approve(address(bonds), type(uint256).max);
+        vm.stopPrank();
+    }
+
+    function registerValidator(address who, uint256 selfBond) internal {
+        fund(who, selfBond);
+        vm.prank(who);
+        staking.register("http://validator.test", selfBond);
+    }
+
+    function delegateTo(address validator, address who, uint256 amount) internal {
+        fund(who, amount);
+        vm.prank(who);
+        staking.delegate(validator, amount, 0);
+    }
+
+    function registerNode(address who) internal {
+        fund(who, MIN_BOND);
+        vm.prank(who);
+        bonds.register("http://node.test", MIN_BOND);
+    }
+}

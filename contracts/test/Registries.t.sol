@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {GenesisAllocator} from "../src/GenesisAllocator.sol";
+import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {OPG} from "../src/OPG.sol";
+import {ParamStore} from "../src/ParamStore.sol";
+import {Params} from "../src/libraries/Params.sol";
+import {Fixture} from "./Fixture.sol";
+
+contract ModelRegistryTest is Fixture {
+    bytes32 private constant MODEL = keccak256("model");
+    bytes32 private constant WEIGHTS = keccak256("weights");
+    ModelRegistry private models;
+
+    function setUp() public {
+        deployAll();
+        models = new ModelRegistry(params);
+        models.publish(MODEL, "https://models.test/1", WEIGHTS, 10, 20, 30);
+    }
+
+    function test_aRiseWaitsAndACutDoesNot() public {
+        models.setPrice(MODEL, 10, 20, 31);
+        assertEq(models.currentPriceVersion(MODEL), 1);
+        vm.warp(START + 1 days - 1);
+        assertEq(models.currentPriceVersion(MODEL), 1);
+        vm.warp(START + 1 days);
+        assertEq(models.currentPriceVersion(MODEL), 2);
+        models.setPrice(MODEL, 9, 20, 31);
+        assertEq(models.currentPriceVersion(MODEL), 3);
+        assertEq(models.priceVersionAt(MODEL, uint64(START)), 1);
+        (uint128 perCall,, uint128 output,) = models.priceRow(MODEL, 1);
+        assertEq(perCall, 10);
+        assertEq(output, 30);
+    }
+
+    function testFuzz_noComponentRisesAtOnce(uint128 perCall, uint128 input, uint128 output) public {
+        models.setPrice(MODEL, perCall, input, output);
+        bool rise = perCall > 10 || input > 20 || output > 30;
+        assertEq(models.currentPriceVersion(MODEL), rise ? 1 : 2);
+        (,,, uint64 validFrom) = models.priceRow(MODEL, 2);
+        assertEq(validFrom, rise ? START + 1 days : START);
+    }
+
+    function test_aCutSupersedesAnAnnouncedRise() public {
+        models.setPrice(MODEL, 100, 20, 30);
+        models.setPrice(MODEL, 5, 20, 30);
+        vm.warp(START + 2 days);
+        assertEq(models.currentPriceVersion(MODEL), 3);
+    }
+
+    function test_announcedRisesAreBounded() public {
+        for (uint128 i = 1; i <= 8; i++) models.setPrice(MODEL, 10 + i, 20, 30);
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.TooManyPendingPrices.selector, MODEL));
+        models.setPrice(MODEL, 99, 20, 30);
+    }
+
+    function test_aModelIsItsPublishers() public {
+        assertEq(models.publisherOf(MODEL), address(this));
+        vm.prank(address(0xBAD));
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NotPublisher.selector, MODEL, address(0xBAD)));
+        models.setPrice(MODEL, 1, 1, 1);
+        vm.prank(address(0xBAD));
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.AlreadyPublished.selector, MODEL));
+        models.publish(MODEL, "x", WEIGHTS, 1, 1, 1);
+        vm.prank(address(0xBAD));
+        models.publish(keccak256("copy"), "x", WEIGHTS, 1, 1, 1);
+        assertEq(models.firstPublisherOf(WEIGHTS), address(this));
+        models.withdraw(MODEL);
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.AlreadyWithdrawn.selector, MODEL));
+        models.setPrice(MODEL, 1, 1, 1);
+    }
+}
+
+contract ParamStoreTest is Fixture {
+    function setUp() public {
+        deployAll();
+    }
+
+    function testFuzz_valuesStayInTheirBounds(uint256 value) public {
+        (uint256 min, uint256 max) = params.bounds(Params.QUORUM_BPS);
+        bool inside = value >= min && value <= max;
+        if (!inside) {
+            vm.expectRevert(
+                abi.encodeWithSelector(ParamStore.OutOfBounds.selector, Params.QUORUM_BPS, value, min, max)
+            );
+        }
+        params.set(Params.QUORUM_BPS, value);
+        assertEq(params.get(Params.QUORUM_BPS), inside ? value : 6667);
+    }
+
+    function test_boundsHoldAtTheirEdges() public {
+        params.set(Params.QUORUM_BPS, 10_000);
+        params.set(Params.QUORUM_BPS, 6667);
+        vm.expectRevert(
+            abi.encodeWithSelector(ParamStore.OutOfBounds.selector, Params.QUORUM_BPS, 6666, 6667, 10_000)
+        );
+        params.set(Params.QUORUM_BPS, 6666);
+    }
+
+    function test_stakeOutlastsTheChallengeWindow() public {
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingShorterThanWindow.selector, UNBONDING, 31));
+        params.set(Params.CHALLENGE_WINDOW, 31);
+        params.set(Params.CHALLENGE_WINDOW, 30);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingShorterThanWindow.selector, 29, 30));
+        params.set(Params.UNBONDING, 29);
+    }
+
+    function test_onlyTheGovernorSets() public {
+        vm.prank(address(0xBAD));
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.NotGovernor.selector, address(0xBAD)));
+        params.set(Params.QUORUM_BPS, 7000);
+        params.setGovernor(address(0x600D));
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.NotGovernor.selector, address(this)));
+        params.set(Params.QUORUM_BPS, 7000);
+    }
+
+    function test_anUnknownNameIsNeverZero() public {
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnknownParam.selector, bytes32("NOTHING")));
+        params.get("NOTHING");
+    }
+}
+
+contract GenesisAllocatorTest is Fixture {
+    uint256 private constant SUPPLY = 1e9 * 1e18;
+
+    function setUp() public {
+        vm.warp(START);
+    }
+
+    function test_everyBucketGetsItsPartOnce() public {
+        GenesisAllocator allocator = allocatorOf(SUPPLY - 7, 7);
+        vm.expectRevert(GenesisAllocator.NotInitialised.selector);
+        allocator.distribute();
+        OPG opg = new OPG(address(allocator));
+        vm.prank(address(0xBAD));
+        allocator.initialise(address(opg));
+        vm.expectRevert(GenesisAllocator.AlreadyInitialised.selector);
+        allocator.initialise(address(opg));
+        vm.prank(address(0xBAD));
+        allocator.distribute();
+        assertEq(opg.balanceOf(address(1)), SUPPLY - 7);
+        assertEq(opg.balanceOf(address(2)), 7);
+        assertEq(opg.balanceOf(address(allocator)), 0);
+        vm.expectRevert(GenesisAllocator.AlreadyDistributed.selector);
+        allocator.distribute();
+    }
+
+    function test_theListMustBeTheWholeSupply() public {
+        GenesisAllocator allocator = allocatorOf(SUPPLY - 7, 6);
+        OPG opg = new OPG(address(allocator));
+        vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.WrongSupply.selector, SUPPLY, SUPPLY - 1));
+        allocator.initialise(address(opg));
+    }
+
+    function test_theSupplyMustBeHere() public {
+        GenesisAllocator allocator = allocatorOf(SUPPLY - 7, 7);
+        OPG elsewhere = new OPG(address(this));
+        vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.WrongBalance.selector, 0, SUPPLY));
+        allocator.initialise(address(elsewhere));
+    }
+
+    function allocatorOf(uint256 first, uint256 second) private returns (GenesisAllocator) {
+        string[] memory names = new string[](2);
+        address[] memory recipients = new address[](2);
+        uint256[] memory amounts = new uint256[](2);
+        (names[0], recipients[0], amounts[0]) = ("treasury", address(1), first);
+        (names[1], recipients[1], amounts[1]) = ("community", address(2), second);
+        return new GenesisAllocator(names, recipients, amounts);
+    }
+}

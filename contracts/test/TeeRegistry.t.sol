@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {TeeRegistry} from "../src/TeeRegistry.sol";
+import {Fixture} from "./Fixture.sol";
+
+contract TeeRegistryTest is Fixture {
+    bytes32 private constant HARDWARE = keccak256("nitro-sim");
+    bytes32 private constant ROOT = keccak256("root");
+    bytes32 private constant CODE = keccak256("code");
+    bytes32 private constant EVIDENCE = keccak256("evidence");
+    bytes32 private constant VOTE = keccak256("KeyVote(bytes32 registrationId,bool valid)");
+    uint256 private constant ENCLAVE = 0xE1;
+    address private constant NODE = address(0xC1);
+    address private constant RIVAL = address(0xC2);
+    address private key;
+
+    function setUp() public {
+        deployAll();
+        key = vm.addr(ENCLAVE);
+        registerNode(NODE);
+        registerNode(RIVAL);
+        registerValidator(vm.addr(1), 400e18);
+        registerValidator(vm.addr(2), 300e18);
+        registerValidator(vm.addr(3), 300e18);
+        tee.approveHardware(HARDWARE);
+        tee.approveRoot(HARDWARE, ROOT);
+        tee.approveMeasurement(HARDWARE, CODE, 1);
+        vm.roll(101);
+        vm.warp(START + 10);
+    }
+
+    // ---------------------------------------------------------------- votes
+
+    function test_keyIsAdmittedAtTwoThirdsOfStake() public {
+        bytes32 id = propose(NODE, EVIDENCE);
+        vote(id, 2, true);
+        vote(id, 3, true);
+        assertTrue(!validNow()); // 60 %
+        vote(id, 1, true);
+        assertTrue(validNow());
+        (address node,,,,,, uint64 validFrom, uint64 revokedAt, bool bonded) = tee.key(key);
+        assertEq(node, NODE);
+        assertEq(validFrom, START + 10);
+        assertEq(revokedAt, 0);
+        assertTrue(!bonded);
+    }
+
+    function test_seventyPercentSuffices() public {
+        bytes32 id = propose(NODE, EVIDENCE);
+        vote(id, 1, true);
+        vote(id, 2, true);
+        assertTrue(validNow());
+    }
+
+    function test_votesAgainstDoNotCountFor() public {
+        bytes32 id = propose(NODE, EVIDENCE);
+        vote(id, 1, true);
+        vote(id, 2, false);
+        vote(id, 3, false);
+        assertTrue(!validNow());
+        (,,, uint256 yes, uint256 no) = tee.registration(id);
+        assertEq(yes, 400e18);
+        assertEq(no, 600e18);
+    }
+
+    function test_aValidatorVotesOnce() public {
+        bytes32 id = propose(NODE, EVIDENCE);
+        vote(id, 1, true);
+        bytes memory signature = signVote(id, 1, true);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.AlreadyVoted.selector, id, vm.addr(1)));
+        tee.voteKey(id, true, signature);
+    }
+
+    function test_strangersAndFalseSignaturesDoNotVote() public {
+        bytes32 id = propose(NODE, EVIDENCE);
+        bytes memory signature = signVote(id, 9, true);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAValidator.selector, vm.addr(9)));
+        tee.voteKey(id, true, signature);
+        // A vote against is no vote for: the signer recovered from it is nobody.
+        signature = signVote(id, 1, false);
+        vm.expectRevert();
+        tee.voteKey(id, true, signature);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.UnknownRegistration.selector, CODE));
+        tee.voteKey(CODE, true, signature);
+    }
+
+    function test_stakeThatCameWithTheProposalDoesNotVote() public {
+        registerValidator(vm.addr(7), 9000e18);
+        bytes32 id = propose(NODE, EVIDENCE);
+        bytes memory signature = signVote(id, 7, true);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAValidator.selector, vm.addr(7)));
+        tee.voteKey(id, true, signature);
+    }
+
+    // ---------------------------------------------------------------- one key, one operator
+
+    function test_aKeyNeverMovesToAnotherOperator() public {
+        admit();
+        vm.prank(RIVAL);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyTaken.selector, key, NODE));
+        tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, EVIDENCE, "");
+        vm.prank(NODE);
+        tee.revokeKey(key);
+        // Not even after its end, and not back to its own operator either.
+        vm.prank(RIVAL);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyTaken.selector, key, NODE));
+        tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, EVIDENCE, "");
+        bytes memory signature = signPossession(RIVAL);
+        vm.prank(RIVAL);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyTaken.selector, key, NODE));
+        tee.registerBondedKey(key, signature);
+    }
+
+    function test_aCopiedProposalBlocksNobody() public {
+        bytes32 copied = propose(RIVAL, EVIDENCE);
+        bytes32 honest = propose(NODE, EVIDENCE);
+        vote(copied, 1, false);
+        for (uint256 i = 1; i <= 3; i++) vote(honest, i, true);
+        assertTrue(validNow());
+        // The rival's late quorum changes nothing.
+        vote(copied, 2, true);
+        vote(copied, 3, true);
+        assertTrue(validNow());
+    }
+
+    function test_aSecondRegistrationDoesNotReviveARevokedKey() public {
+        bytes32 second = propose(NODE, keccak256("second"));
+        admit();
+        vm.prank(NODE);
+        tee.revokeKey(key);
+        for (uint256 i = 1; i <= 3; i++) vote(second, i, true);
+        assertTrue(!validNow());
+    }
+
+    function test_proposalsWantABondAndAreMadeOnce() public {
+        vm.prank(address(0xDEAD));
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotBonded.selector, address(0xDEAD)));
+        tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, EVIDENCE, "");
+        bytes32 id = propose(NODE, EVIDENCE);
+        assertEq(id, tee.registrationIdOf(NODE, key, HARDWARE, ROOT, CODE, 1, EVIDENCE));
+        vm.prank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.AlreadyProposed.selector, id));
+        tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, EVIDENCE, "");
+    }
+
+    // ---------------------------------------------------------------- intervals
+
+    function test_revokingAKeyLeavesItsPastAlone() public {
+        admit();
+        vm.warp(START + 20);
+        vm.prank(RIVAL);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotKeyOwner.selector, key, RIVAL));
+        tee.revokeKey(key);
+        vm.prank(NODE);
+        tee.revokeKey(key);
+        assertTrue(!tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 9)));
+        assertTrue(tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 10)));
+        assertTrue(tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 19)));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 20)));
+    }
+
+    function test_everyLayerMustCoverTheTime() public {
+        admit();
+        vm.warp(START + 20);
+        uint256 before = vm.snapshotState();
+        tee.revokeMeasurement(HARDWARE, CODE);
+        requireEndsAtTwenty();
+        vm.revertToState(before);
+        before = vm.snapshotState();
+        tee.revokeRoot(HARDWARE, ROOT);
+        requireEndsAtTwenty();
+        vm.revertToState(before);
+        tee.revokeHardware(HARDWARE);
+        requireEndsAtTwenty();
+        vm.expectRevert(TeeRegistry.AlreadyApproved.selector);
+        tee.approveHardware(HARDWARE);
+    }
+
+    function test_otherOperatorClassOrKindIsNotValid() public {
+        admit();
+        uint64 t = uint64(START + 10);
+        assertTrue(!tee.isKeyValidAt(key, RIVAL, 0, false, t));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 1, false, t));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 255, false, t));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 0, true, t));
+        assertTrue(!tee.isKeyValidAt(address(0), address(0), 0, false, t));
+    }
+
+    function test_aKeyMayNotClaimMoreThanItsMeasurement() public {
+        vm.prank(NODE);
+        bytes32 id = tee.proposeKey(key, HARDWARE, ROOT, CODE, 3, EVIDENCE, "");
+        for (uint256 i = 1; i <= 3; i++) vote(id, i, true);
+        assertTrue(tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 10)));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 1, false, uint64(START + 10)));
+    }
+
+    function test_onlyTheGovernorApproves() public {
+        vm.prank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, NODE));
+        tee.approveHardware(keccak256("mine"));
+        tee.setGovernor(NODE);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, address(this)));
+        tee.revokeHardware(HARDWARE);
+    }
+
+    // ---------------------------------------------------------------- bonded keys
+
+    function test_bondedKeyServesItsOwnClassOnly() public {
+        bytes memory signature = signPossession(NODE);
+        vm.prank(NODE);
+        tee.registerBondedKey(key, signature);
+        uint64 t = uint64(START + 10);
+        assertTrue(tee.isKeyValidAt(key, NODE, 2, true, t));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 2, false, t));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 0, true, t));
+    }
+
+    function test_aStrangersKeyCannotBeRegistered() public {
+        bytes memory signature = signPossession(NODE);
+        vm.prank(RIVAL);
+        vm.expectRevert();
+        tee.registerBondedKey(key, signature);
+    }
+
+    // ---------------------------------------------------------------- helpers
+
+    function propose(address node, bytes32 evidence) private returns (bytes32) {
+        vm.prank(node);
+        return tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, evidence, "http://node.test/evidence");
+    }
+
+    function admit() private {
+        bytes32 id = propose(NODE, EVIDENCE);
+        for (uint256 i = 1; i <= 3; i++) vote(id, i, true);
+    }
+
+    function vote(bytes32 id, uint256 validatorKey, bool valid) private {
+        tee.voteKey(id, valid, signVote(id, validatorKey, valid));
+    }
+
+    function signVote(bytes32 id, uint256 validatorKey, bool valid) private view returns (bytes memory) {
+        bytes32 structHash = keccak256(abi.encode(VOTE, id, valid));
+        return signDigest(validatorKey, typedDigest(settlement.DOMAIN_SEPARATOR(), structHash));
+    }
+
+    function signPossession(address node) private view returns (bytes memory) {
+        bytes32 structHash = keccak256(abi.encode(keccak256("KeyPossession(address node,address key)"), node, key));
+        return signDigest(ENCLAVE, typedDigest(settlement.DOMAIN_SEPARATOR(), structHash));
+    }
+
+    function validNow() private view returns (bool) {
+        return tee.isKeyValidAt(key, NODE, 0, false, uint64(vm.getBlockTimestamp()));
+    }
+
+    function requireEndsAtTwenty() private view {
+        assertTrue(tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 19)));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 0, false, uint64(START + 20)));
+    }
+}

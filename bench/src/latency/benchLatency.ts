@@ -1,11 +1,9 @@
-import { join } from 'node:path'
-import { DEVELOPMENT_ROLES, developmentAccount } from '@assay/chain'
-import { startGateway } from '@assay/gateway'
 import { quoteMaximum } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { type SignedPayment, signExactPayment } from '../exactPayment.ts'
 import { LOCAL_PRICE, startLocalNetwork } from '../localNetwork.ts'
 import { number, printTable } from '../table.ts'
+import { startAssayGateway } from './assayGateway.ts'
 import { type Latency, measureLatency } from './measure.ts'
 import { startPortkey } from './portkey.ts'
 import { startStubNode } from './stubNode.ts'
@@ -17,7 +15,8 @@ const MAX_TOKENS = 32
 
 /**
  * What a gateway adds to a call over an upstream that answers at once, one call at a time. Ours does all of its work: it
- * checks the payment, asks a chain for balance and nonce, checks the receipt, and makes it durable before the last byte.
+ * checks the payment, asks a chain for balance and nonce, checks the receipt, makes it durable before the last byte, and
+ * batches and commits meanwhile. Both gateways run in processes of their own.
  */
 export async function benchLatency(): Promise<void> {
   const stub = await startStubUpstream()
@@ -26,15 +25,7 @@ export async function benchLatency(): Promise<void> {
   const portkey = await startPortkey()
   const ids = new Map<string, Hex>()
   node.serve(local, (header) => ids.get(header) as Hex)
-  const gateway = await startGateway({
-    network: local.network,
-    privateKey: developmentAccount(DEVELOPMENT_ROLES.gateway).privateKey,
-    dataDir: join(local.folder, 'gateway'),
-    port: 0,
-    // The sample receipts' key is registered nowhere, so no batch of theirs would find a validator.
-    batch: { maxReceipts: 4096, maxDelayMs: 3_600_000 },
-    log: () => undefined,
-  })
+  const gateway = await startAssayGateway(local)
   try {
     const rows: string[][] = []
     for (const [at, stream] of [false, true].entries()) {
@@ -92,7 +83,7 @@ export async function benchLatency(): Promise<void> {
     )
   } finally {
     await gateway.close()
-    portkey.close()
+    await portkey.close()
     node.close()
     stub.close()
     await local.close()

@@ -13,7 +13,7 @@ import { type Address, type Hex, zeroHash } from 'viem'
 import type { Enclave } from './enclaves/enclave.ts'
 
 /** Seconds that only the named committer may batch the receipt. */
-export const INCLUDE_SECONDS = 600n
+const INCLUDE_SECONDS = 600n
 
 /** A block that the node saw, for the receipt to be anchored in. */
 export type Anchor = {

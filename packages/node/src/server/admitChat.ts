@@ -18,8 +18,8 @@ import type { PreparedChat } from '../engines/engine.ts'
 import type { ServedModel } from './servedModel.ts'
 import { readOpg } from './valueAtRisk.ts'
 
-export const COMMITTER_HEADER = 'assay-committer'
-export const PAYMENT_HEADER = 'payment-signature'
+const COMMITTER_HEADER = 'assay-committer'
+const PAYMENT_HEADER = 'payment-signature'
 
 /** A request as it came in, untouched. */
 export type RawRequest = {

@@ -20,7 +20,7 @@ import { JSON_TYPE, serveChat } from './serveChat.ts'
 import type { ServedModel } from './servedModel.ts'
 
 /** Largest request body, bytes. */
-export const MAX_BODY_BYTES = 1024 * 1024
+const MAX_BODY_BYTES = 1024 * 1024
 /** A request that has not arrived by then is dropped, ms. */
 const REQUEST_TIMEOUT_MS = 30_000
 const MAX_CONNECTIONS = 512

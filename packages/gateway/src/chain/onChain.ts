@@ -1,5 +1,16 @@
 import { createSender, publicClientOf } from '@assay/chain'
-import { type Network, PERMIT2_ADDRESS, type PriceRow, SCHEME, tag } from '@assay/protocol'
+import {
+  inferenceEscrowAbi,
+  modelRegistryAbi,
+  type Network,
+  opgAbi,
+  PERMIT2_ADDRESS,
+  type PriceRow,
+  paramStoreAbi,
+  SCHEME,
+  settlementAbi,
+  signatureHash,
+} from '@assay/protocol'
 import {
   type Address,
   decodeErrorResult,
@@ -10,8 +21,11 @@ import {
   zeroAddress,
 } from 'viem'
 import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
-import { escrowAbi, modelsAbi, paramsAbi, permit2Abi, refusalAbi, settlementAbi, tokenAbi } from './abi.ts'
 import type { GatewayChain } from './gatewayChain.ts'
+import { permit2Abi } from './permit2Abi.ts'
+
+/** Every error that stands behind a refused payment or a skipped receipt. */
+const REFUSALS = [...inferenceEscrowAbi, ...opgAbi, ...permit2Abi]
 
 /** Parameters change by governance only; a minute-old value is good enough. */
 const TIMING_FRESH_MS = 60_000
@@ -19,7 +33,7 @@ const TIMING_FRESH_MS = 60_000
 /** Name of the error that some returned bytes encode, or their start. */
 function reasonOf(data: Hex): string {
   try {
-    const { errorName, args } = decodeErrorResult({ abi: refusalAbi, data })
+    const { errorName, args } = decodeErrorResult({ abi: REFUSALS, data })
     return args === undefined || args.length === 0 ? errorName : `${errorName}(${args.join(', ')})`
   } catch {
     return data.slice(0, 74)
@@ -31,13 +45,13 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   const { OPG, InferenceEscrow, Settlement, ModelRegistry, ParamStore } = network.contracts
   const client = publicClientOf(network)
   const sender = createSender({ network, privateKey })
-  const escrow = { address: InferenceEscrow, abi: escrowAbi } as const
+  const escrow = { address: InferenceEscrow, abi: inferenceEscrowAbi } as const
   const settlement = { address: Settlement, abi: settlementAbi } as const
   let timing: { at: number; value: { challengeWindow: bigint; attestTimeout: bigint } } | undefined
 
   function eventsOf<Name extends 'PaymentRejected' | 'SettlementSkipped'>(logs: Log[], eventName: Name) {
     const ours = logs.filter((log) => log.address.toLowerCase() === InferenceEscrow.toLowerCase())
-    return parseEventLogs({ abi: escrowAbi, eventName, logs: ours })
+    return parseEventLogs({ abi: inferenceEscrowAbi, eventName, logs: ours })
   }
 
   return {
@@ -54,7 +68,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       return { number, timestamp }
     },
     async price(modelId): Promise<PriceRow> {
-      const models = { address: ModelRegistry, abi: modelsAbi } as const
+      const models = { address: ModelRegistry, abi: modelRegistryAbi } as const
       const version = await client.readContract({
         ...models,
         functionName: 'currentPriceVersion',
@@ -68,7 +82,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       return { perCall, inputPrice, outputPrice }
     },
     async funds(payer) {
-      const token = { address: OPG, abi: tokenAbi } as const
+      const token = { address: OPG, abi: opgAbi } as const
       const [balance, allowance] = await Promise.all([
         client.readContract({ ...token, functionName: 'balanceOf', args: [payer] }),
         client.readContract({ ...token, functionName: 'allowance', args: [payer, PERMIT2_ADDRESS] }),
@@ -79,7 +93,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       if (payment.scheme === 'exact') {
         const used = await client.readContract({
           address: OPG,
-          abi: tokenAbi,
+          abi: opgAbi,
           functionName: 'authorizationState',
           args: [payment.payer, payment.paymentNonce],
         })
@@ -113,7 +127,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       ),
     async timing() {
       if (timing !== undefined && performance.now() - timing.at < TIMING_FRESH_MS) return timing.value
-      const params = { address: ParamStore, abi: paramsAbi, functionName: 'get' } as const
+      const params = { address: ParamStore, abi: paramStoreAbi, functionName: 'get' } as const
       const [challengeWindow, attestTimeout] = await Promise.all([
         client.readContract({ ...params, args: [stringToHex('CHALLENGE_WINDOW', { size: 32 })] }),
         client.readContract({ ...params, args: [stringToHex('ATTEST_TIMEOUT', { size: 32 })] }),
@@ -166,8 +180,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
           items.map(({ signed, proof, batchId }) => ({
             batchId,
             receipt: signed.receipt,
-            // keccak256 of the signature's bytes: a tag is the hash of what it is given, hex read as bytes.
-            signatureHash: tag(signed.signature),
+            signatureHash: signatureHash(signed.signature),
             leafSiblings: proof.leafSiblings,
             rowSiblings: proof.rowSiblings,
           })),

@@ -5,7 +5,7 @@ import { type Address, getAddress } from 'viem'
 import type { DialectError } from '../http/dialectError.ts'
 
 /** How long a payment stays good: the longest answer, plus the time to collect after it, seconds. */
-export const PAYMENT_SECONDS = 600
+const PAYMENT_SECONDS = 600
 
 export type OfferTerms = { chainId: number; token: Address; till: Address }
 

@@ -11,7 +11,7 @@ const MAX_PARSED = 8
 type PublicState = 'pending' | 'batched' | 'committed' | 'attested' | 'final' | 'void' | 'failed'
 
 /** Where a request stands, in the words of the public interface. */
-export function publicState(status: ReceiptStatus): PublicState {
+function publicState(status: ReceiptStatus): PublicState {
   if (status.signed === undefined) return status.requestState === 'forwarded' ? 'pending' : 'failed'
   if (status.receiptState === 'expired') return 'failed'
   switch (status.batchState) {
@@ -46,6 +46,13 @@ function missing(what: string): RefusedError {
   })
 }
 
+/** An id as it is stored. @throws RefusedError 404 for whatever cannot be one, before it reaches the database */
+function idOf(text: string, what: string): Hex {
+  const id = text.toLowerCase()
+  if (!/^0x[0-9a-f]{64}$/.test(id)) throw missing(what)
+  return id as Hex
+}
+
 /** Receipts and batches: everything a holder needs to prove an answer without us later. */
 export function receiptRoutes(server: FastifyInstance, context: Context): void {
   const { database, deployment } = context
@@ -64,7 +71,7 @@ export function receiptRoutes(server: FastifyInstance, context: Context): void {
   }
 
   server.get<{ Params: { id: string } }>('/v1/receipts/:id', async (request) => {
-    const status = await receiptStatus(database, request.params.id.toLowerCase().slice(0, 66))
+    const status = await receiptStatus(database, idOf(request.params.id, 'request'))
     if (status === undefined) throw missing('request')
     const { requestId, signed, batchId, payment } = status
     const row = batchId === undefined ? undefined : await findBatch(database, batchId)
@@ -93,7 +100,7 @@ export function receiptRoutes(server: FastifyInstance, context: Context): void {
   })
 
   server.get<{ Params: { id: string } }>('/v1/batches/:id', async (request) => {
-    const row = await findBatch(database, request.params.id.toLowerCase().slice(0, 66))
+    const row = await findBatch(database, idOf(request.params.id, 'batch'))
     if (row === undefined) throw missing('batch')
     return {
       batchId: row.batchId,
@@ -105,7 +112,7 @@ export function receiptRoutes(server: FastifyInstance, context: Context): void {
   })
 
   server.get<{ Params: { id: string } }>('/v1/batches/:id/data', async (request, reply) => {
-    const file = await batchFile(database, request.params.id.toLowerCase().slice(0, 66))
+    const file = await batchFile(database, idOf(request.params.id, 'batch'))
     if (file === undefined) throw missing('batch')
     // The bytes under a data hash never change.
     return reply

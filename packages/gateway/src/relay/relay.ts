@@ -101,7 +101,7 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   if (upstream.statusCode === 200 && /^text\/event-stream\b/i.test(contentType)) {
     return await streamAnswer(exchange, upstream, contentType)
   }
-  const bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
+  const bytes = await readAnswer(upstream, context.limits.maxAnswerBytes)
   const receiptHeader = single(upstream.headers[RECEIPT_HEADER])
   if (receiptHeader === undefined) {
     if (upstream.statusCode < 400) throw new NodeFailure('bad_receipt', 'The answer came without a receipt.')
@@ -119,6 +119,19 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   await context.record(signed, exchange.scheme)
   context.metrics.count('answers_total', 'whole')
   writeWhole(exchange, upstream, bytes)
+}
+
+async function readAnswer(upstream: Dispatcher.ResponseData, maxBytes: number): Promise<Buffer> {
+  try {
+    return await readBounded(upstream.body, maxBytes)
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(maxBytes)
+    throw error
+  }
+}
+
+function tooLarge(maxBytes: number): NodeFailure {
+  return new NodeFailure('answer_too_large', `The answer is longer than ${maxBytes} bytes.`)
 }
 
 function writeWhole(exchange: Exchange, upstream: Dispatcher.ResponseData, bytes: Uint8Array): void {
@@ -153,9 +166,7 @@ async function streamAnswer(
   let length = 0
   for await (const chunk of upstream.body as AsyncIterable<Uint8Array>) {
     length += chunk.length
-    if (length > maxAnswerBytes) {
-      throw new NodeFailure('answer_too_large', `The answer is longer than ${maxAnswerBytes} bytes.`)
-    }
+    if (length > maxAnswerBytes) throw tooLarge(maxAnswerBytes)
     const open = gate.push(chunk)
     if (open.length > 0) {
       if (passed.length === 0)

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { foldInclusion, inclusionFromJson, parseBatchFile, receiptFromJson } from '@assay/protocol'
+import type { ReceiptAnswer } from './answers.ts'
+import { BODY, DEPLOYMENT, until } from './fixtures.ts'
+import { type Harness, startHarness } from './harness.ts'
+
+let harness: Harness
+before(async () => {
+  harness = await startHarness()
+})
+after(() => harness.close())
+beforeEach(() => {
+  harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  harness.chain.verdict = 'valid'
+})
+
+async function buy(scheme: 'exact' | 'upto' = 'upto', on = harness): Promise<string> {
+  const response = await on.post(BODY, await on.payFor(BODY, on.payer(scheme)))
+  assert.equal(response.status, 200, await response.clone().text())
+  await response.arrayBuffer()
+  return response.headers.get('x-assay-request-id') as string
+}
+
+async function statusOf(requestId: string, on = harness): Promise<ReceiptAnswer> {
+  return (await (await fetch(`${on.gateway.url}/v1/receipts/${requestId}`)).json()) as ReceiptAnswer
+}
+
+async function settled(requestId: string, on = harness) {
+  return until(async () => {
+    const status = await statusOf(requestId, on)
+    return (
+      status.state === 'final' && (status.payment === null || status.payment.state === 'settled') && status
+    )
+  })
+}
+
+for (const scheme of ['exact', 'upto'] as const) {
+  test(`an answer paid by ${scheme} becomes final and paid, with a proof that stands on its own`, async () => {
+    const status = await settled(await buy(scheme))
+    const inclusion = inclusionFromJson(status.inclusion)
+    const signed = { receipt: receiptFromJson(status.receipt), signature: status.signature }
+    const folded = foldInclusion(signed, inclusion)
+    assert.deepEqual(
+      [folded.hash, folded.sum, folded.count],
+      [inclusion.root, inclusion.sum, inclusion.count],
+    )
+    assert.match(status.transactionHash, /^0x[0-9a-f]{64}$/)
+    const file = await fetch(`${harness.gateway.url}/v1/batches/${status.batchId}/data`)
+    const batch = parseBatchFile(new Uint8Array(await file.arrayBuffer()), DEPLOYMENT)
+    assert.equal(batch.batchId, status.batchId)
+    const page = (await (await fetch(`${harness.gateway.url}/v1/batches/${status.batchId}`)).json()) as {
+      state: string
+    }
+    assert.equal(page.state, 'final')
+  })
+}
+
+test('nothing is collected for an answer that cost nothing', async () => {
+  harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{}'), price: 0n }
+  const requestId = await buy()
+  const status = await settled(requestId)
+  assert.equal(status.payment, null)
+  assert.ok(!harness.chain.state.collected.includes(requestId))
+})
+
+test('a payment that cannot be collected fails alone: its receipt is batched, the next payment is taken', async () => {
+  const header = await harness.payFor(BODY)
+  const payment = JSON.parse(Buffer.from(Object.values(header)[0] ?? '', 'base64').toString())
+  // Expired by the time of the refusal, so that it is final at once.
+  assert.ok(payment.payload.permit2Authorization)
+  const response = await harness.post(BODY, header)
+  await response.arrayBuffer()
+  const requestId = response.headers.get('x-assay-request-id') as `0x${string}`
+  harness.chain.drained.add(requestId)
+  // Collected before the refusal was arranged: take it back and look again.
+  harness.chain.state.payments.delete(requestId)
+  const other = await settled(await buy())
+  assert.equal(other.payment?.state, 'settled')
+  const refused = await until(async () => {
+    const status = await statusOf(requestId)
+    return status.state === 'final' && status.payment?.failure === 'ERC20InsufficientBalance' && status
+  })
+  assert.equal(refused.payment?.state, 'none')
+})
+
+test('a chain that is away delays, and loses nothing', async () => {
+  harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  const payer = harness.payer()
+  const header = await harness.payFor(BODY, payer)
+  const pending = harness.post(BODY, header)
+  const response = await pending
+  harness.chain.down = true
+  await response.arrayBuffer()
+  const requestId = response.headers.get('x-assay-request-id') as string
+  await harness.gateway.batcher.tick()
+  await harness.gateway.batcher.idle()
+  harness.chain.down = false
+  await settled(requestId)
+})
+
+test('receipts of a void batch and of an expired one are batched again', async () => {
+  for (const verdict of ['invalid', 'silent'] as const) {
+    harness.chain.verdict = verdict
+    const requestId = await buy()
+    const first = await until(async () => (await statusOf(requestId)).batchId ?? undefined)
+    await until(async () => {
+      const page = (await (await fetch(`${harness.gateway.url}/v1/batches/${first}`)).json()) as {
+        state: string
+      }
+      return page.state === (verdict === 'invalid' ? 'void' : 'expired')
+    })
+    harness.chain.verdict = 'valid'
+    assert.notEqual((await settled(requestId)).batchId, first)
+  }
+})
+
+test('after the chain lost its last blocks everything is repeated byte for byte', async () => {
+  const before = harness.chain.snapshot()
+  const [first, second] = [await settled(await buy('exact')), await settled(await buy('upto'))]
+  harness.chain.rollBackTo(before)
+  for (const was of [first, second]) {
+    await until(async () => {
+      const payment = harness.chain.state.payments.get(was.requestId)
+      return (
+        harness.chain.state.batches.get(was.batchId as `0x${string}`)?.state === 3 && payment?.state === 2
+      )
+    })
+    const again = await settled(was.requestId)
+    assert.deepEqual(again.inclusion, was.inclusion)
+  }
+  const collected = harness.chain.state.collected.filter((id) => id === first.requestId)
+  assert.equal(collected.length, 1)
+})
+
+test('a gateway that lost its database starts above the height that the chain knows', async () => {
+  await settled(await buy())
+  const height = harness.chain.state.lastHeight
+  const fresh = await startHarness({ chain: harness.chain, node: harness.node })
+  try {
+    const status = await settled(await buy('upto', fresh), fresh)
+    assert.ok(BigInt(status.batch.height) > height)
+  } finally {
+    await fresh.close()
+  }
+})

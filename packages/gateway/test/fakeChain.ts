@@ -1,0 +1,174 @@
+/** A chain of the test's making: the contracts' rules that the gateway relies on, in memory, with a clock to wind. */
+import type { BatchHeader } from '@assay/protocol'
+import { AssayError, batchIdOf, foldInclusion, SCHEME } from '@assay/protocol'
+import type { Address, Hex } from 'viem'
+import { CHAIN_BATCH, CHAIN_PAYMENT, type ChainBatch, type GatewayChain } from '../src/chain/gatewayChain.ts'
+import { TILL } from './fixtures.ts'
+
+type FakeBatch = ChainBatch & { header: BatchHeader; hash: Hex }
+type State = {
+  number: bigint
+  lastHeight: bigint
+  batches: Map<Hex, FakeBatch>
+  payments: Map<Hex, { state: number; amount: bigint }>
+  collected: string[]
+}
+
+export type FakeChain = GatewayChain & {
+  state: State
+  till: () => Promise<Address | undefined>
+  balances: Map<string, bigint>
+  allowance: bigint
+  usedNonces: Set<string>
+  /** Request ids that escrow refuses to collect. */
+  drained: Set<string>
+  /** What validators say of a new batch. */
+  verdict: 'valid' | 'invalid' | 'silent'
+  /** While true every call fails as if nobody listened. */
+  down: boolean
+  /** Transactions that took effect, in order. */
+  log: string[]
+  snapshot(): State
+  rollBackTo(state: State): void
+}
+
+export function createFakeChain(): FakeChain {
+  let opened = false
+  let transactions = 0
+  const now = (): bigint => BigInt(Math.floor(Date.now() / 1000))
+  function hash(): Hex {
+    return `0x${(++transactions).toString(16).padStart(64, '0')}`
+  }
+  function up(): void {
+    if (chain.down) throw new AssayError('The chain does not answer.', { code: 'unreachable' })
+  }
+  function known(batchId: Hex): FakeBatch {
+    const batch = chain.state.batches.get(batchId)
+    if (batch === undefined) throw new AssayError('UnknownBatch', { code: 'conflict' })
+    return batch
+  }
+  const chain: FakeChain = {
+    state: { number: 1n, lastHeight: 0n, batches: new Map(), payments: new Map(), collected: [] },
+    balances: new Map(),
+    allowance: 10n ** 30n,
+    usedNonces: new Set(),
+    drained: new Set(),
+    verdict: 'valid',
+    down: false,
+    log: [],
+    snapshot: () => structuredClone(chain.state),
+    rollBackTo(state) {
+      chain.state = structuredClone(state)
+    },
+    async till() {
+      up()
+      return opened ? TILL : undefined
+    },
+    async openTill() {
+      up()
+      opened = true
+      chain.log.push('openTill')
+    },
+    async head() {
+      up()
+      return { number: ++chain.state.number, timestamp: now() }
+    },
+    async price() {
+      up()
+      return { perCall: 1n, inputPrice: 1n, outputPrice: 2n }
+    },
+    async funds(payer) {
+      up()
+      return { balance: chain.balances.get(payer.toLowerCase()) ?? 0n, allowance: chain.allowance }
+    },
+    async nonceUnused(payment) {
+      up()
+      return !chain.usedNonces.has(payment.paymentNonce)
+    },
+    async lastHeight() {
+      up()
+      return chain.state.lastHeight
+    },
+    async batches(batchIds) {
+      up()
+      return batchIds.map(
+        (id) =>
+          chain.state.batches.get(id) ?? { state: 0, committedAt: 0n, committedBlock: 0n, quorumAt: 0n },
+      )
+    },
+    async payments(requestIds) {
+      up()
+      return requestIds.map((id) => chain.state.payments.get(id) ?? { state: 0 })
+    },
+    async timing() {
+      return { challengeWindow: 0n, attestTimeout: 1n }
+    },
+    async commit(header) {
+      up()
+      if (header.height <= chain.state.lastHeight) throw new AssayError('HeightTaken', { code: 'conflict' })
+      const batchId = batchIdOf(header)
+      chain.state.lastHeight = header.height
+      chain.state.batches.set(batchId, {
+        header,
+        hash: hash(),
+        state:
+          chain.verdict === 'valid'
+            ? CHAIN_BATCH.attested
+            : chain.verdict === 'invalid'
+              ? CHAIN_BATCH.void
+              : CHAIN_BATCH.committed,
+        committedAt: now(),
+        committedBlock: chain.state.number,
+        quorumAt: now(),
+      })
+      chain.log.push(`commit:${header.height}`)
+      return known(batchId).hash
+    },
+    async commitTransaction(batchId) {
+      up()
+      return chain.state.batches.get(batchId)?.hash
+    },
+    async finalise(batchId) {
+      up()
+      const batch = known(batchId)
+      if (batch.state !== CHAIN_BATCH.attested) throw new AssayError('WrongState', { code: 'conflict' })
+      batch.state = CHAIN_BATCH.final
+      return hash()
+    },
+    async expire(batchId) {
+      up()
+      known(batchId).state = CHAIN_BATCH.expired
+      return hash()
+    },
+    async collect(items) {
+      up()
+      const rejected = new Map<Hex, string>()
+      for (const item of items) {
+        if (chain.state.payments.has(item.requestId)) continue
+        if (chain.drained.has(item.requestId)) rejected.set(item.requestId, 'ERC20InsufficientBalance')
+        else {
+          const exact = item.scheme === SCHEME.exact
+          const amount = exact ? BigInt(JSON.parse(item.collect).value) : item.amount
+          chain.state.payments.set(item.requestId, { state: CHAIN_PAYMENT.locked, amount })
+          chain.state.collected.push(item.requestId)
+        }
+      }
+      chain.log.push(`collect:${items.length}`)
+      return { transactionHash: hash(), rejected }
+    },
+    async settle(items) {
+      up()
+      for (const { signed, proof, batchId } of items) {
+        const batch = known(batchId)
+        const folded = foldInclusion(signed, proof)
+        if (batch.state !== CHAIN_BATCH.final || folded.hash !== batch.header.root) {
+          throw new AssayError('NotInBatch', { code: 'conflict' })
+        }
+        const payment = chain.state.payments.get(signed.receipt.requestId)
+        if (payment?.state === CHAIN_PAYMENT.locked) payment.state = CHAIN_PAYMENT.paid
+      }
+      return { transactionHash: hash(), skipped: new Map() }
+    },
+  }
+  return chain
+}

@@ -1,0 +1,227 @@
+/** An inference node reduced to its wire: real receipts over the real bytes, scripted answers instead of a model. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  concatBytes,
+  encodeReceiptHeader,
+  listedHeaders,
+  RECEIPT_COMMENT,
+  type Receipt,
+  receiptDigest,
+  requestHash,
+  responseHash,
+  type SignedReceipt,
+  STATUS,
+  signDigest,
+  signedReceiptToJson,
+  stripSseComments,
+} from '@assay/protocol'
+import { checkPayment } from '@assay/verify'
+import type { Address, Hex } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
+import { COMMITTER, CONTRACTS, DEPLOYMENT, MODEL, TILL } from './fixtures.ts'
+
+export const NODE_OPERATOR: Address = `0x${'0d'.repeat(20)}`
+const KEY: Hex = `0x${'77'.repeat(32)}`
+
+export type Script = {
+  kind: 'whole' | 'stream'
+  status?: number
+  contentType?: string
+  /** Whole: the body. */
+  body?: Uint8Array
+  /** Stream: everything before the receipt's comment, in the pieces that are written. */
+  chunks?: Uint8Array[]
+  terminal?: Uint8Array
+  price?: bigint
+  /** Changes the receipt before it is signed. */
+  alter?: (receipt: Receipt) => Receipt
+  /** Changes the signed receipt. */
+  spoil?: (signed: SignedReceipt) => SignedReceipt
+  withoutReceipt?: boolean
+  /** Breaks the connection instead of writing the receipt. */
+  dieBeforeReceipt?: boolean
+  /** Awaited after the first chunk. */
+  pause?: Promise<void>
+  /** Cut the wire bytes of the whole stream, receipt comment and all, at these offsets. */
+  cuts?: number[]
+}
+
+export type StubNode = {
+  url: string
+  requests: { method: string; url: string; rawHeaders: string[]; body: Uint8Array }[]
+  receipts: Map<string, SignedReceipt>
+  script: Script
+  close(): Promise<void>
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of request) parts.push(part as Uint8Array)
+  return concatBytes(parts)
+}
+
+export async function startStubNode(): Promise<StubNode> {
+  let seq = 0n
+  const node: StubNode = {
+    url: '',
+    requests: [],
+    receipts: new Map(),
+    script: { kind: 'whole', body: new Uint8Array(0) },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === '/health') {
+      response.setHeader('content-type', 'application/json')
+      response.end(
+        JSON.stringify({
+          operator: NODE_OPERATOR,
+          key: privateKeyToAddress(KEY),
+          models: [{ name: MODEL.name }],
+          queue: { running: 0, waiting: 0, limit: 4 },
+        }),
+      )
+      return
+    }
+    if (request.url?.startsWith('/v1/receipts/')) {
+      const signed = node.receipts.get(request.url.slice('/v1/receipts/'.length))
+      response.statusCode = signed === undefined ? 404 : 200
+      response.end(signed === undefined ? '{}' : JSON.stringify(signedReceiptToJson(signed)))
+      return
+    }
+    const body = await bodyOf(request)
+    node.requests.push({
+      method: request.method ?? '',
+      url: request.url ?? '',
+      rawHeaders: request.rawHeaders,
+      body,
+    })
+    const { script } = node
+    const status = script.status ?? 200
+    const contentType =
+      script.contentType ??
+      (script.kind === 'whole' ? 'application/json' : 'text/event-stream; charset=utf-8')
+    const payment = await checkPayment({
+      header: String(request.headers['payment-signature']),
+      chainId: DEPLOYMENT.chainId,
+      token: CONTRACTS.OPG,
+      escrow: CONTRACTS.InferenceEscrow,
+      till: TILL,
+      committer: COMMITTER,
+      minAmount: 0n,
+      now: BigInt(Math.floor(Date.now() / 1000)),
+    })
+    if (!payment.ok) throw new Error(payment.reason)
+    const terminal = script.terminal ?? new TextEncoder().encode('data: [DONE]\n\n')
+    const before = concatBytes(script.chunks ?? [])
+
+    async function sign(answer: Uint8Array, over: Partial<Receipt> = {}): Promise<SignedReceipt> {
+      if (!payment.ok) throw new Error('unreachable')
+      const price = script.price ?? 5n
+      let receipt: Receipt = {
+        version: 1,
+        requestId: payment.requestId,
+        payer: payment.payer,
+        node: NODE_OPERATOR,
+        key: privateKeyToAddress(KEY).toLowerCase() as Address,
+        seq: ++seq,
+        committer: COMMITTER,
+        includeBy: BigInt(Math.floor(Date.now() / 1000) + 600),
+        modelId: MODEL.modelId,
+        priceVersion: 1n,
+        engineClass: 0,
+        mode: 1,
+        status: STATUS.complete,
+        requestHash: requestHash({
+          method: request.method ?? '',
+          path: request.url ?? '',
+          headers: listedHeaders(
+            request.rawHeaders.flatMap((name, at): [string, string][] =>
+              at % 2 === 0 ? [[name, request.rawHeaders[at + 1] as string]] : [],
+            ),
+          ),
+          body,
+        }),
+        responseHash: responseHash({ status, contentType, body: answer }),
+        evidenceHash: `0x${'00'.repeat(32)}`,
+        inputUnits: 1n,
+        outputUnits: price === 0n ? 0n : 1n,
+        price,
+        valueAtRisk: 0n,
+        anchorBlock: 1n,
+        anchorHash: `0x${'00'.repeat(32)}`,
+        issuedAt: BigInt(Math.floor(Date.now() / 1000)),
+        ...over,
+      }
+      receipt = script.alter?.(receipt) ?? receipt
+      const signed = { receipt, signature: await signDigest(receiptDigest(receipt, DEPLOYMENT), KEY) }
+      const sent = script.spoil?.(signed) ?? signed
+      node.receipts.set(payment.requestId, sent)
+      return sent
+    }
+
+    if (script.kind === 'whole') {
+      const answer = script.body ?? new Uint8Array(0)
+      const headers: Record<string, string> = { 'content-type': contentType }
+      if (script.withoutReceipt !== true) headers['x-assay-receipt'] = encodeReceiptHeader(await sign(answer))
+      response.writeHead(status, headers)
+      response.end(answer)
+      return
+    }
+    response.writeHead(status, { 'content-type': contentType, 'x-assay-request-id': payment.requestId })
+    let gone = false
+    response.on('close', () => {
+      if (response.writableFinished) return
+      gone = true
+      // Signs for what was delivered, as a node does for a cancelled answer.
+      void sign(new Uint8Array(0), { status: STATUS.cancelled, price: 2n })
+    })
+    if (script.cuts !== undefined) {
+      const signed = await sign(stripSseComments(concatBytes([before, terminal])))
+      const wire = concatBytes([
+        before,
+        new TextEncoder().encode(`${RECEIPT_COMMENT}${encodeReceiptHeader(signed)}\n`),
+        terminal,
+      ])
+      let at = 0
+      for (const cut of [...new Set(script.cuts.map((offset) => offset % wire.length))].sort(
+        (a, b) => a - b,
+      )) {
+        if (cut > at) {
+          response.write(wire.subarray(at, cut))
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        at = Math.max(at, cut)
+      }
+      response.end(wire.subarray(at))
+      return
+    }
+    for (const [index, chunk] of (script.chunks ?? []).entries()) {
+      response.write(chunk)
+      if (index === 0) await script.pause
+    }
+    if (gone) return
+    if (script.dieBeforeReceipt === true) {
+      response.removeAllListeners('close')
+      request.socket.destroy()
+      return
+    }
+    if (script.withoutReceipt !== true) {
+      const signed = await sign(stripSseComments(concatBytes([before, terminal])))
+      response.write(`${RECEIPT_COMMENT}${encodeReceiptHeader(signed)}\n`)
+    }
+    response.end(terminal)
+  }
+
+  const server = createServer((request, response) => {
+    serve(request, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  node.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return node
+}

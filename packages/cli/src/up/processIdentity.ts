@@ -8,7 +8,7 @@ export type ProcessIdentity = { pid: number; startedAt: string }
  * When a process started, in whatever words the system has for it; undefined if no such process runs. Process numbers
  * are reused, so a number alone must never be signalled.
  */
-export function startTimeOf(pid: number): string | undefined {
+function startTimeOf(pid: number): string | undefined {
   if (!Number.isInteger(pid) || pid <= 1) return undefined
   if (process.platform === 'linux') {
     try {

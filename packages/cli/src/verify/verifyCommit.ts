@@ -12,6 +12,7 @@ import { verifyReceipt } from '@assay/verify'
 import type { Hex, TransactionReceipt } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Verification } from '../commands/verify.ts'
+import { receiptTrust } from './receiptTrust.ts'
 
 /** Checks every receipt of the batch that a transaction committed. */
 export async function verifyCommit(network: Network, mined: TransactionReceipt): Promise<Verification> {
@@ -25,13 +26,14 @@ export async function verifyCommit(network: Network, mined: TransactionReceipt):
       const inclusion = { ...batch.header, batchId, leafSiblings, rowSiblings }
       const view = await readChainView(client, network, signed, { inclusion })
       if (view.batch === null || view.batch.root !== batch.header.root) throw differs(batchId)
-      reports.push({ name: signed.receipt.requestId, report: await verifyReceipt(signed, view) })
+      const report = await verifyReceipt(signed, view)
+      reports.push({ name: signed.receipt.requestId, report: { ...report, trust: receiptTrust(report) } })
     }
   }
   return {
     subject: mined.transactionHash,
     reports,
-    note: `Batch ${batchId}: ${batch.header.count} receipts, file, root and sum as committed on chain.`,
+    note: `Batch ${batchId}: ${batch.header.count} receipt${batch.header.count === 1n ? '' : 's'}, file, root and sum as committed on chain.`,
   }
 }
 

@@ -5,6 +5,7 @@ import { type Report, type StepName, verifyBundle, verifyReceipt } from '@assay/
 import type { Hex } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Verification } from '../commands/verify.ts'
+import { receiptTrust } from './receiptTrust.ts'
 
 /** Steps that need the contents of the call, which the network does not keep. */
 const CONTENT_STEPS: readonly StepName[] = [
@@ -36,7 +37,7 @@ export async function verifyRequestId(network: Network, requestId: Hex): Promise
     response: { status: 200, contentType: '', body: new Uint8Array() },
   }
   const full = await verifyBundle(bundle, view, { deployment: deploymentOf(network) })
-  const { trust } = await verifyReceipt(signed, view)
+  const trust = receiptTrust(await verifyReceipt(signed, view))
   const steps = full.steps.filter((step) => !CONTENT_STEPS.includes(step.name))
   const report: Report = {
     steps,

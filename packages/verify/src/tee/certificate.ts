@@ -2,7 +2,7 @@ import { bytesToHex, type Hex } from 'viem'
 import { type Der, DerError, readChildren, readDer, readSmallInteger, readTime, TAG } from './der.ts'
 
 /** Nitro certificates have about 800 bytes; the NSM interface caps them at 1,024. */
-export const MAX_CERTIFICATE_BYTES = 2048
+const MAX_CERTIFICATE_BYTES = 2048
 
 /** What chain validation needs of an X.509 v3 certificate on P-384 (RFC 5280). */
 export type Certificate = {

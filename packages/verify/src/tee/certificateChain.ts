@@ -3,7 +3,7 @@ import { sha384 } from '@noble/hashes/sha2.js'
 import type { Certificate } from './certificate.ts'
 
 /** Longest life of a leaf certificate, seconds: AWS gives 3 h; more would widen the window of a stolen instance key. */
-export const MAX_LEAF_SECONDS = 4n * 3600n
+const MAX_LEAF_SECONDS = 4n * 3600n
 
 /** Raw ECDSA P-384 over SHA-384. High s is allowed: X.509 and COSE do not forbid it, so nothing may rest on these bytes. */
 export function verifyP384(

@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { loadNetwork } from '@assay/chain'
+import type { Network } from '@assay/protocol'
+
+const repository = path.resolve(import.meta.dirname, '..', '..')
+const cli = path.join(repository, 'packages', 'cli', 'src', 'main.ts')
+/** A first start fetches the model and deploys; this bounds it, milliseconds. */
+const START_TIMEOUT = 300_000
+
+export type CommandResult = { code: number; stdout: string; stderr: string }
+
+/** A whole network in a folder of its own, run by the same command that a user runs. */
+export type LocalNetwork = {
+  home: string
+  network: Network
+  /** Runs `assay …` against this network. */
+  assay(...args: string[]): Promise<CommandResult>
+  /** Starts the supervisor again after `killEverything` or `stop`; resolves with the milliseconds until /health. */
+  start(): Promise<number>
+  /** SIGKILL for the supervisor and every process it started, at once. */
+  killEverything(): Promise<void>
+  /** Process id of the first server of a package: gateway, node or validator. */
+  pidOf(name: string): number
+  close(): Promise<void>
+}
+
+/** `count` consecutive free ports on loopback, found by asking the system. */
+async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const base = 20_000 + Math.floor(Math.random() * 30_000)
+    const servers = Array.from({ length: count }, () => createServer())
+    const results = await Promise.all(
+      servers.map(
+        (server, at) =>
+          new Promise<boolean>((done) => {
+            server.once('error', () => done(false))
+            server.listen(base + at, '127.0.0.1', () => done(true))
+          }),
+      ),
+    )
+    await Promise.all(
+      servers.map((server) => (server.listening ? once(server.close(), 'close') : Promise.resolve([]))),
+    )
+    if (results.every(Boolean)) return base
+  }
+}
+
+export async function createLocalNetwork(): Promise<LocalNetwork> {
+  const home = mkdtempSync(path.join(tmpdir(), 'assay-e2e-'))
+  const base = await freePorts(8)
+  const environment = {
+    ...process.env,
+    ASSAY_HOME: home,
+    // Shared between runs, so that the model is fetched once a machine.
+    ASSAY_MODEL_CACHE: process.env.ASSAY_MODEL_CACHE ?? path.join(repository, '.assay', 'models'),
+    ASSAY_CHAIN_PORT: String(base),
+    ASSAY_GATEWAY_PORT: String(base + 1),
+    ASSAY_NODE_PORT: String(base + 2),
+    ASSAY_VALIDATOR_PORT: String(base + 3),
+  }
+  const networkFile = path.join(home, 'network.json')
+  const health = `http://127.0.0.1:${base + 1}/health`
+  let supervisor: ChildProcess | undefined
+
+  async function start(): Promise<number> {
+    const began = Date.now()
+    const child = spawn(process.execPath, [cli, 'up'], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    supervisor = child
+    let output = ''
+    child.stdout?.on('data', (chunk) => {
+      output = (output + chunk).slice(-20_000)
+    })
+    child.stderr?.on('data', (chunk) => {
+      output = (output + chunk).slice(-20_000)
+    })
+    await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`assay up ended with ${child.exitCode}:\n${output}`)
+        return (await fetch(health).catch(() => undefined))?.status === 200
+      },
+      START_TIMEOUT,
+      () => `the gateway to be healthy:\n${output}`,
+    )
+    return Date.now() - began
+  }
+
+  function children(): number[] {
+    const parsed = JSON.parse(readFileSync(path.join(home, 'children.json'), 'utf8')) as { pid: number }[]
+    return parsed.map((child) => child.pid)
+  }
+
+  async function killEverything(): Promise<void> {
+    const victim = supervisor
+    if (victim?.pid === undefined) return
+    const gone = once(victim, 'exit')
+    for (const pid of [victim.pid, ...children()]) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It has ended already.
+      }
+    }
+    await gone
+    supervisor = undefined
+  }
+
+  await start()
+  return {
+    home,
+    network: loadNetwork(networkFile),
+    start,
+    killEverything,
+    pidOf(name) {
+      // The server's own command line says which of them it is.
+      const isIt = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`packages/${name}/`)
+      const pid = children().find(isIt)
+      if (pid === undefined) throw new Error(`no process of packages/${name}`)
+      return pid
+    },
+    assay(...args) {
+      return new Promise((done) => {
+        const child = spawn(process.execPath, [cli, ...args], {
+          env: environment,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        })
+        let stdout = ''
+        let stderr = ''
+        child.stdout.on('data', (chunk) => {
+          stdout += chunk
+        })
+        child.stderr.on('data', (chunk) => {
+          stderr += chunk
+        })
+        child.on('close', (code) => done({ code: code ?? -1, stdout, stderr }))
+      })
+    },
+    async close() {
+      if (supervisor !== undefined && supervisor.exitCode === null) {
+        const gone = once(supervisor, 'exit')
+        supervisor.kill('SIGTERM')
+        await gone
+      }
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Asks again every 100 ms until it holds. @throws Error that names what was awaited. */
+export async function until(
+  holds: () => Promise<boolean>,
+  timeoutMs: number,
+  what: () => string,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain for ${what()}`)
+    await new Promise((wake) => {
+      setTimeout(wake, 100)
+    })
+  }
+}

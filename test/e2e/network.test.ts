@@ -1,0 +1,271 @@
+/**
+ * The whole network as a user runs it: `assay up`, the real model, the real chain, three validators, and stock clients.
+ * One network serves all tests, in order; each says in its name what must hold.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer, request as httpRequest } from 'node:http'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { developmentAccount, publicClientOf } from '@assay/chain'
+import { type Network, opgAbi, parseBundle, revenueSplitterAbi } from '@assay/protocol'
+import { assayFetch, createAssay, SdkError } from '@assay/sdk'
+import { ExactEvmScheme } from '@x402/evm'
+import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
+import OpenAI from 'openai'
+import { privateKeyToAccount } from 'viem/accounts'
+import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+
+let local: LocalNetwork
+let network: Network
+const model = 'smollm2-135m-instruct'
+const question = { role: 'user' as const, content: 'What is the capital of France?' }
+
+before(async () => {
+  local = await createLocalNetwork()
+  network = local.network
+})
+after(() => local?.close())
+
+function demoKey(): `0x${string}` {
+  const demo = network.accounts.demo
+  if (demo === undefined) throw new Error('a development network has a demo account')
+  return demo.privateKey
+}
+
+async function statusOf(requestId: string): Promise<{ state: string; payment?: { state: string } }> {
+  const response = await fetch(`${network.gatewayUrl}/v1/receipts/${requestId}`)
+  return (await response.json()) as { state: string; payment?: { state: string } }
+}
+
+const settled = (requestId: string) =>
+  until(
+    async () => (await statusOf(requestId)).payment?.state === 'settled',
+    60_000,
+    () => `payment of ${requestId} to be settled`,
+  )
+
+test('assay chat --json prints answer, transaction hash, receipt and report', async () => {
+  const { code, stdout, stderr } = await local.assay('chat', question.content, '--json')
+  assert.equal(code, 0, stderr)
+  const result = JSON.parse(stdout) as {
+    chatOutput: { content: string }
+    transactionHash: string
+    receipt: { requestId: string }
+    report: { ok: boolean }
+  }
+  assert.match(result.chatOutput.content, /Paris/)
+  assert.match(result.transactionHash, /^0x[0-9a-f]{64}$/)
+  assert.equal(result.report.ok, true)
+  const client = publicClientOf(network)
+  const receipt = await client.getTransactionReceipt({ hash: result.transactionHash as `0x${string}` })
+  assert.equal(receipt.to?.toLowerCase(), network.contracts.Settlement.toLowerCase())
+})
+
+test('the official openai client gets whole and streamed answers through a paying fetch', async () => {
+  const openai = new OpenAI({
+    apiKey: 'unused',
+    baseURL: `${network.gatewayUrl}/v1`,
+    fetch: assayFetch({ network, privateKey: demoKey() }),
+    maxRetries: 0,
+  })
+  const whole = await openai.chat.completions.create({ model, messages: [question], max_tokens: 16 })
+  assert.match(whole.choices[0]?.message.content ?? '', /Paris/)
+  assert.ok((whole.usage?.completion_tokens ?? 0) > 0)
+  const stream = await openai.chat.completions.create({
+    model,
+    messages: [question],
+    max_tokens: 16,
+    stream: true,
+  })
+  let text = ''
+  let chunks = 0
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta.content ?? ''
+    chunks++
+  }
+  assert.match(text, /Paris/)
+  assert.ok(chunks > 2, 'a stream comes in parts')
+})
+
+test('without payment the openai client sees a 402, and stock @x402/fetch pays it', async () => {
+  const openai = new OpenAI({ apiKey: 'unused', baseURL: `${network.gatewayUrl}/v1`, maxRetries: 0 })
+  await assert.rejects(
+    openai.chat.completions.create({ model, messages: [question], max_tokens: 8 }),
+    (error: unknown) => error instanceof OpenAI.APIError && error.status === 402,
+  )
+  const account = privateKeyToAccount(demoKey())
+  const client = new x402Client().register('eip155:*', new ExactEvmScheme(account)).setSpendControls({
+    allowedAssets: [
+      {
+        network: `eip155:${network.chainId}`,
+        asset: network.contracts.OPG,
+        maxAmountPerPayment: '10000000000000000000',
+      },
+    ],
+  })
+  const response = await wrapFetchWithPayment(fetch, client)(`${network.gatewayUrl}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model, messages: [question], max_tokens: 8 }),
+  })
+  assert.equal(response.status, 200, await response.clone().text())
+  assert.match(response.headers.get('x-assay-receipt') ?? '', /^[A-Za-z0-9_-]+$/)
+})
+
+test('an answer is final within 30 s, and its price is split 70/15/10/5 to the last base unit', async () => {
+  const client = publicClientOf(network)
+  const splitter = { address: network.contracts.RevenueSplitter, abi: revenueSplitterAbi } as const
+  const publisher = developmentAccount(6).address
+  const treasury = developmentAccount(7).address
+  const node = network.nodes[0]?.operator as `0x${string}`
+  const token = { address: network.contracts.OPG, abi: opgAbi } as const
+  const payer = privateKeyToAccount(demoKey()).address
+  const read = async () => ({
+    publisher: await client.readContract({ ...splitter, functionName: 'balanceOf', args: [publisher] }),
+    node: await client.readContract({ ...splitter, functionName: 'balanceOf', args: [node] }),
+    treasury: await client.readContract({ ...splitter, functionName: 'balanceOf', args: [treasury] }),
+    held: await client.readContract({ ...token, functionName: 'balanceOf', args: [splitter.address] }),
+    payer: await client.readContract({ ...token, functionName: 'balanceOf', args: [payer] }),
+  })
+  // Everything that earlier tests bought is settled first, so that only this call moves the balances.
+  const quiet = createAssay({ network, privateKey: demoKey() })
+  const first = await quiet.llm.chat({ model, messages: [question], max_tokens: 8, wait: 'final' })
+  await settled(first.receipt.requestId)
+  const earlier = await read()
+  const began = Date.now()
+  const { receipt, transactionHash } = await quiet.llm.chat({
+    model,
+    messages: [question],
+    max_tokens: 8,
+    wait: 'final',
+  })
+  assert.ok(Date.now() - began < 30_000, `final after ${Date.now() - began} ms`)
+  assert.match(String(transactionHash), /^0x[0-9a-f]{64}$/)
+  await settled(receipt.requestId)
+  const later = await read()
+  const nodePart = (receipt.price * 15n) / 100n
+  const validatorsPart = (receipt.price * 10n) / 100n
+  const treasuryPart = (receipt.price * 5n) / 100n
+  assert.ok(receipt.price > 0n)
+  assert.equal(later.node - earlier.node, nodePart)
+  assert.equal(later.treasury - earlier.treasury, treasuryPart)
+  assert.equal(later.publisher - earlier.publisher, receipt.price - nodePart - validatorsPart - treasuryPart)
+  assert.equal(later.held - earlier.held, receipt.price)
+  assert.equal(earlier.payer - later.payer, receipt.price, 'the payer paid exactly the price')
+})
+
+test('a saved bundle verifies, any flipped byte is named, and another deployment is refused', async () => {
+  const file = path.join(local.home, 'bundle.json')
+  const saved = await local.assay('chat', question.content, '--save', file)
+  assert.equal(saved.code, 0, saved.stderr)
+  const good = await local.assay('verify', file, '--json')
+  assert.equal(good.code, 0, good.stdout + good.stderr)
+  const text = readFileSync(file, 'utf8')
+  const json = JSON.parse(text) as Record<string, Record<string, string>>
+  const flipHex = (value: string) => `${value.slice(0, -1)}${value.endsWith('0') ? '1' : '0'}`
+  const changes: [string, string][] = [
+    [
+      json.request?.body as string,
+      Buffer.from(
+        `${Buffer.from(json.request?.body as string, 'base64')
+          .toString()
+          .replace('France', 'Frence')}`,
+      ).toString('base64'),
+    ],
+    [
+      json.response?.body as string,
+      Buffer.from(
+        `${Buffer.from(json.response?.body as string, 'base64')
+          .toString()
+          .replace('Paris', 'Pariz')}`,
+      ).toString('base64'),
+    ],
+    [String(json.signature), flipHex(String(json.signature).slice(0, -2)) + String(json.signature).slice(-2)],
+    [json.receipt?.requestHash as string, flipHex(json.receipt?.requestHash as string)],
+    [json.inclusion?.root as string, flipHex(json.inclusion?.root as string)],
+  ]
+  for (const [before, changed] of changes) {
+    assert.notEqual(before, changed)
+    const bad = path.join(local.home, 'bad.json')
+    writeFileSync(bad, text.replaceAll(before, changed))
+    const { code, stdout } = await local.assay('verify', bad, '--json')
+    assert.equal(code, 1, `changed ${before.slice(0, 20)}…`)
+    assert.match(stdout, /"outcome":\s*"failed"|"code":/)
+  }
+  const other = path.join(local.home, 'other-network.json')
+  const record = JSON.parse(readFileSync(path.join(local.home, 'network.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  writeFileSync(other, JSON.stringify({ ...record, deploymentId: `0x${'11'.repeat(32)}` }))
+  const foreign = await local.assay('verify', file, '--network', other, '--json')
+  assert.equal(foreign.code, 1, foreign.stdout + foreign.stderr)
+})
+
+test('a gateway that alters one byte of an answer is caught before the content is shown', async () => {
+  const target = new URL(network.gatewayUrl)
+  const liar = createServer((incoming, outgoing) => {
+    const upstream = httpRequest(
+      {
+        host: target.hostname,
+        port: target.port,
+        path: incoming.url,
+        method: incoming.method,
+        headers: incoming.headers,
+      },
+      (answer) => {
+        const parts: Buffer[] = []
+        answer.on('data', (part: Buffer) => parts.push(part))
+        answer.on('end', () => {
+          const body = Buffer.from(Buffer.concat(parts).toString('utf8').replace('Paris', 'Lyons'))
+          outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, 'content-length': body.length })
+          outgoing.end(body)
+        })
+      },
+    )
+    incoming.pipe(upstream)
+  })
+  await new Promise<void>((ready) => {
+    liar.listen(0, '127.0.0.1', ready)
+  })
+  try {
+    const address = liar.address()
+    if (address === null || typeof address === 'string') throw new Error('the server has a port')
+    const { llm } = createAssay({
+      network: { ...network, gatewayUrl: `http://127.0.0.1:${address.port}` },
+      privateKey: demoKey(),
+    })
+    await assert.rejects(
+      llm.chat({ model, messages: [question], max_tokens: 16, wait: 'answer' }),
+      (error: unknown) => error instanceof SdkError && error.code === 'verification_failed',
+    )
+  } finally {
+    liar.close()
+    liar.closeAllConnections()
+  }
+})
+
+test('kill -9 of everything: the network continues where it was, and the old bundle still verifies', async () => {
+  const { llm } = createAssay({ network, privateKey: demoKey() })
+  // Answered but perhaps not yet on chain when the power fails.
+  const { receipt } = await llm.chat({ model, messages: [question], max_tokens: 8, wait: 'answer' })
+  await local.killEverything()
+  const milliseconds = await local.start()
+  assert.ok(milliseconds < 60_000, `started again after ${milliseconds} ms`)
+  await settled(receipt.requestId)
+  const verified = await local.assay('verify', path.join(local.home, 'bundle.json'))
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr)
+  const bundle = parseBundle(readFileSync(path.join(local.home, 'bundle.json')))
+  assert.equal((await statusOf(bundle.receipt.requestId)).state, 'final')
+})
+
+test('with the gateway stopped, a bundle verifies by the RPC alone', async () => {
+  process.kill(local.pidOf('gateway'), 'SIGSTOP')
+  try {
+    const { code, stdout } = await local.assay('verify', path.join(local.home, 'bundle.json'))
+    assert.equal(code, 0, stdout)
+  } finally {
+    process.kill(local.pidOf('gateway'), 'SIGCONT')
+  }
+})

@@ -52,7 +52,7 @@ export function registerUp(program: Command, context: CommandContext): void {
         })
         output.out(options.json === true ? toJsonText(running.network) : welcome(running.network))
         await aborted(signal)
-        output.err('\nassay: stopping …\n')
+        output.err(`\nassay: ${(signal.reason as Error).message}, stopping …\n`)
         await running.stop()
       } catch (error) {
         if (!signal.aborted) throw error

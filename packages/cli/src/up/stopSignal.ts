@@ -1,9 +1,9 @@
-/** Aborts on the first SIGINT or SIGTERM; a second one ends the process at once, for whoever cannot wait. */
+/** Aborts, with the signal's name as the reason's message, on the first SIGINT or SIGTERM; a second one ends the process at once, for whoever cannot wait. */
 export function stopSignal(): { signal: AbortSignal; dispose(): void } {
   const controller = new AbortController()
-  const stop = () => {
+  const stop = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(130)
-    controller.abort()
+    controller.abort(new Error(name))
   }
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const name of names) process.on(name, stop)

@@ -11,14 +11,21 @@ import { runCli } from '../src/index.ts'
 let home: string
 let taken: Server
 let takenPort: number
+let freePort: number
 const hash = `0x${'ab'.repeat(32)}`
 
 before(async () => {
+  // What the shell has set must not decide a test.
+  for (const name of Object.keys(process.env)) if (name.startsWith('ASSAY_')) delete process.env[name]
   home = mkdtempSync(path.join(tmpdir(), 'assay-cli-'))
   process.env.ASSAY_HOME = home
   taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   takenPort = (taken.address() as AddressInfo).port
+  const probe = createServer()
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
+  freePort = (probe.address() as AddressInfo).port
+  await new Promise((resolve) => probe.close(resolve))
   const address = `0x${'11'.repeat(20)}`
   // A well-formed network at which nobody listens (port 9, discard).
   const dead = {
@@ -130,7 +137,7 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
   { args: () => ['up', '--gateway-port', '4041'], code: 2, says: /one port/ },
   { args: () => ['up', '--chain-id', 'x'], code: 2, says: /positive whole number/ },
   {
-    args: () => ['up', '--gateway-port', String(takenPort)],
+    args: () => ['up', '--chain-port', String(freePort), '--gateway-port', String(takenPort)],
     code: 1,
     says: /another program listens there[\s\S]*--gateway-port/,
   },

@@ -127,10 +127,10 @@ async function gatewayError(response: Response): Promise<SdkError> {
   const message =
     typeof error.message === 'string' ? error.message.slice(0, 500) : 'The gateway answered with an error.'
   if (response.status === 402) {
-    return new SdkError(`The payment was not accepted: ${message}`, {
+    return new SdkError(message, {
       code: 'payment_required',
       facts,
-      next: 'Look at the payer: assay wallet balance',
+      next: 'Look at the payer: assay wallet balance   (on a development network: assay wallet fund)',
     })
   }
   const retryAfter = response.headers.get('retry-after')

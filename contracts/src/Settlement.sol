@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Params} from "./libraries/Params.sol";
+import {Quorum} from "./libraries/Quorum.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {ValidatorStaking} from "./ValidatorStaking.sol";
 
@@ -42,7 +43,6 @@ contract Settlement {
     uint8 public constant VERDICT_VALID = 1;
     uint8 public constant VERDICT_INVALID = 2;
     uint64 public constant MAX_COUNT = 4096;
-    uint256 private constant BPS = 10_000;
     bytes32 private constant BATCH_TAG = keccak256("assay/batch/v1");
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)");
@@ -211,17 +211,17 @@ contract Settlement {
         );
         uint256 snapshot = b.committedBlock - 1;
         uint256 added = _countSigners(batchId, digest, snapshot, verdict, signatures);
-        uint256 needed = params.get(Params.QUORUM_BPS) * staking.totalStakeAt(snapshot);
+        uint256 total = staking.totalStakeAt(snapshot);
         if (verdict == VERDICT_VALID) {
             b.validStake += added;
-            if (b.state == State.Committed && b.validStake * BPS >= needed) {
+            if (b.state == State.Committed && Quorum.reached(b.validStake, total)) {
                 b.state = State.Attested;
                 b.quorumAt = uint64(block.timestamp);
                 emit QuorumReached(batchId, verdict);
             }
         } else {
             b.invalidStake += added;
-            if (b.invalidStake * BPS >= needed) {
+            if (Quorum.reached(b.invalidStake, total)) {
                 b.state = State.Void;
                 emit QuorumReached(batchId, verdict);
                 emit BatchVoided(batchId, bytes32(0));

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Params} from "./libraries/Params.sol";
+import {Quorum} from "./libraries/Quorum.sol";
 import {NodeBond} from "./NodeBond.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {Settlement} from "./Settlement.sol";
@@ -47,7 +47,6 @@ contract TeeRegistry {
     // ------------------------------------------------------------------ constants
 
     uint8 private constant BONDED_ENGINE_CLASSES = 4; // engine class 2 alone
-    uint256 private constant BPS = 10_000;
     uint256 private constant MAX_URI = 512;
     bytes32 private constant REGISTRATION_TAG = keccak256("assay/registration/v1");
     bytes32 private constant KEY_VOTE_TYPEHASH = keccak256("KeyVote(bytes32 registrationId,bool valid)");
@@ -330,9 +329,9 @@ contract TeeRegistry {
             return;
         }
         r.validStake += stake;
-        uint256 needed = params.get(Params.QUORUM_BPS) * staking.totalStakeAt(snapshot);
+        bool quorum = Quorum.reached(r.validStake, staking.totalStakeAt(snapshot));
         // A key has one life: once admitted (and perhaps revoked) it is never admitted again.
-        if (r.validStake * BPS >= needed && _keys[r.key].node == address(0)) {
+        if (quorum && _keys[r.key].node == address(0)) {
             Key storage k = _keys[r.key];
             _copy(k, r.proposed);
             k.interval.validFrom = uint64(block.timestamp);

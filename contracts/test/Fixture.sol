@@ -43,7 +43,7 @@ abstract contract Fixture is TestBase {
             Params.CHALLENGE_WINDOW,
             Params.MIN_SELF_BOND,
             Params.MIN_NODE_BOND,
-            Params.QUORUM_BPS,
+            Params.COVERAGE_KAPPA_BPS,
             Params.PRICE_RISE_DELAY
         ];
         uint256[6] memory starts = [UNBONDING, 5, MIN_BOND, MIN_BOND, 6667, 1 days];

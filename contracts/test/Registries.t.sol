@@ -78,24 +78,24 @@ contract ParamStoreTest is Fixture {
     }
 
     function testFuzz_valuesStayInTheirBounds(uint256 value) public {
-        (uint256 min, uint256 max) = params.bounds(Params.QUORUM_BPS);
+        (uint256 min, uint256 max) = params.bounds(Params.COVERAGE_KAPPA_BPS);
         bool inside = value >= min && value <= max;
         if (!inside) {
             vm.expectRevert(
-                abi.encodeWithSelector(ParamStore.OutOfBounds.selector, Params.QUORUM_BPS, value, min, max)
+                abi.encodeWithSelector(ParamStore.OutOfBounds.selector, Params.COVERAGE_KAPPA_BPS, value, min, max)
             );
         }
-        params.set(Params.QUORUM_BPS, value);
-        assertEq(params.get(Params.QUORUM_BPS), inside ? value : 6667);
+        params.set(Params.COVERAGE_KAPPA_BPS, value);
+        assertEq(params.get(Params.COVERAGE_KAPPA_BPS), inside ? value : 6667);
     }
 
     function test_boundsHoldAtTheirEdges() public {
-        params.set(Params.QUORUM_BPS, 10_000);
-        params.set(Params.QUORUM_BPS, 6667);
+        params.set(Params.COVERAGE_KAPPA_BPS, 10_000);
+        params.set(Params.COVERAGE_KAPPA_BPS, 6667);
         vm.expectRevert(
-            abi.encodeWithSelector(ParamStore.OutOfBounds.selector, Params.QUORUM_BPS, 6666, 6667, 10_000)
+            abi.encodeWithSelector(ParamStore.OutOfBounds.selector, Params.COVERAGE_KAPPA_BPS, 6666, 6667, 10_000)
         );
-        params.set(Params.QUORUM_BPS, 6666);
+        params.set(Params.COVERAGE_KAPPA_BPS, 6666);
     }
 
     function test_stakeOutlastsTheChallengeWindow() public {
@@ -109,10 +109,10 @@ contract ParamStoreTest is Fixture {
     function test_onlyTheGovernorSets() public {
         vm.prank(address(0xBAD));
         vm.expectRevert(abi.encodeWithSelector(ParamStore.NotGovernor.selector, address(0xBAD)));
-        params.set(Params.QUORUM_BPS, 7000);
+        params.set(Params.COVERAGE_KAPPA_BPS, 7000);
         params.setGovernor(address(0x600D));
         vm.expectRevert(abi.encodeWithSelector(ParamStore.NotGovernor.selector, address(this)));
-        params.set(Params.QUORUM_BPS, 7000);
+        params.set(Params.COVERAGE_KAPPA_BPS, 7000);
     }
 
     function test_anUnknownNameIsNeverZero() public {

@@ -19,8 +19,6 @@ library Params {
     bytes32 internal constant MIN_NODE_BOND = "MIN_NODE_BOND";
     /// @dev Open exposure allowed per unit of bond or stake, in 1/10,000.
     bytes32 internal constant COVERAGE_KAPPA_BPS = "COVERAGE_KAPPA_BPS";
-    /// @dev Share of the snapshot stake that decides, in 1/10,000.
-    bytes32 internal constant QUORUM_BPS = "QUORUM_BPS";
     /// @dev Seconds between the announcement of a higher price and its first use.
     bytes32 internal constant PRICE_RISE_DELAY = "PRICE_RISE_DELAY";
 }

@@ -30,7 +30,6 @@ export const PARAMETERS = {
     max: parseEther('10000000'),
   },
   COVERAGE_KAPPA_BPS: { development: 5000n, production: 5000n, min: 100n, max: 10_000n },
-  QUORUM_BPS: { development: 6667n, production: 6667n, min: 6667n, max: 10_000n },
   PRICE_RISE_DELAY: { development: DAY, production: DAY, min: HOUR, max: 30n * DAY },
 } as const satisfies Record<string, Parameter>
 

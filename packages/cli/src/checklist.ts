@@ -1,4 +1,5 @@
 import type { Report } from '@assay/verify'
+import { printable } from './output.ts'
 
 const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const
 
@@ -9,5 +10,6 @@ export function checklist(report: Report): string {
     const required = report.missing.includes(step.name) ? ' (required)' : ''
     return `  ${MARKS[step.outcome]} ${step.name.padEnd(width)}  ${step.reason}${required}\n`
   })
-  return `${lines.join('')}\n  trust: ${report.trust}\n`
+  // Reasons quote the bundle, which may come from anyone.
+  return printable(`${lines.join('')}\n  trust: ${report.trust}\n`)
 }

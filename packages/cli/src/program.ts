@@ -8,7 +8,7 @@ import { registerStatus } from './commands/status.ts'
 import { registerUp } from './commands/up.ts'
 import { registerVerify } from './commands/verify.ts'
 import { registerWallet } from './commands/wallet.ts'
-import { type Output, standardOutput, toJsonText } from './output.ts'
+import { type Output, printable, standardOutput, toJsonText } from './output.ts'
 
 /** What every command gets: where to write, and how to say with which code to exit. */
 export type CommandContext = { output: Output; exit(code: number): void }
@@ -37,8 +37,11 @@ export async function runCli(args: readonly string[], output: Output = standardO
       const { code, message, facts, next } = failure
       output.out(toJsonText({ error: { code, message, facts, next } }))
     } else {
-      output.err(`assay: ${failure.message}\n`)
-      for (const [name, value] of Object.entries(failure.facts)) output.err(`  ${name}: ${String(value)}\n`)
+      // Messages and facts may quote a server or a file.
+      output.err(printable(`assay: ${failure.message}\n`))
+      for (const [name, value] of Object.entries(failure.facts)) {
+        output.err(printable(`  ${name}: ${String(value)}\n`))
+      }
       if (failure.next !== undefined) output.err(`Next: ${failure.next}\n`)
     }
     if (process.env.ASSAY_DEBUG === '1' && error instanceof Error) output.err(`${error.stack}\n`)

@@ -211,23 +211,28 @@ async function readEvidence(
   const node = network.nodes.find((entry) => entry.operator.toLowerCase() === receipt.node.toLowerCase())
   if (key === null || key.bonded || node === undefined) return undefined
   const url = new URL(`/v1/evidence/${key.evidenceHash}`, node.url).href
-  // The checklist compares its hash with the registry, so a wrong document is shown as failed, not trusted.
-  const bytes = await getBytes(url, MAX_DOCUMENT_BYTES).catch(() => undefined)
-  return bytes === undefined ? undefined : evidenceFromJson(parseCanonicalJson(bytes, MAX_DOCUMENT_BYTES))
+  // The checklist compares its hash with the registry, so a wrong document is shown as failed, not trusted; one that
+  // cannot be read at all is as good as none.
+  return getBytes(url, MAX_DOCUMENT_BYTES)
+    .then((bytes) =>
+      bytes === undefined ? undefined : evidenceFromJson(parseCanonicalJson(bytes, MAX_DOCUMENT_BYTES)),
+    )
+    .catch(() => undefined)
 }
 
 const DATA_URI = /^data:application\/json;base64,([A-Za-z0-9+/=]+)$/
 
+/**
+ * The manifest where it stands in the URI itself. One that lies elsewhere is not fetched: a publisher could make every
+ * client dial an address of its choosing.
+ */
 async function readManifest(chain: ChainReader, modelId: Hex): Promise<ModelManifest | undefined> {
-  const uri = (await chain.manifestUri(modelId)) ?? ''
-  const inline = DATA_URI.exec(uri)?.[1]
-  const bytes =
-    inline !== undefined
-      ? fromBase64(inline)
-      : uri.startsWith('https://')
-        ? await getBytes(uri, MAX_DOCUMENT_BYTES).catch(() => undefined)
-        : undefined
-  if (bytes === undefined) return undefined
-  const manifest = manifestFromJson(parseCanonicalJson(bytes, MAX_DOCUMENT_BYTES))
-  return modelIdOf(manifest) === modelId ? manifest : undefined
+  const inline = DATA_URI.exec((await chain.manifestUri(modelId)) ?? '')?.[1]
+  if (inline === undefined) return undefined
+  try {
+    const manifest = manifestFromJson(parseCanonicalJson(fromBase64(inline), MAX_DOCUMENT_BYTES))
+    return modelIdOf(manifest) === modelId ? manifest : undefined
+  } catch {
+    return undefined
+  }
 }

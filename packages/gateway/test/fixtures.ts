@@ -58,11 +58,15 @@ export const BODY = JSON.stringify({
 export const STREAM_BODY = JSON.stringify({ ...JSON.parse(BODY), stream: true })
 
 /** A payer that signs with the stock x402 client what a 402 offers. */
-export function createPayer(scheme: 'exact' | 'upto'): {
+export function createPayer(
+  scheme: 'exact' | 'upto',
+  privateKey: Hex = generatePrivateKey(),
+  token: Address = CONTRACTS.OPG,
+): {
   address: Address
   sign(response: Response): Promise<Record<string, string>>
 } {
-  const account = privateKeyToAccount(generatePrivateKey())
+  const account = privateKeyToAccount(privateKey)
   const client = new x402Client((_version, accepts) => {
     const chosen = accepts.find((offer) => offer.scheme === scheme)
     if (chosen === undefined) throw new Error(`no ${scheme} offer`)
@@ -70,7 +74,7 @@ export function createPayer(scheme: 'exact' | 'upto'): {
   })
     .register('eip155:*', new ExactEvmScheme(account))
     .register('eip155:*', new UptoEvmScheme(account))
-  client.setSpendControls({ allowedAssets: [{ network: 'eip155:31337', asset: CONTRACTS.OPG }] })
+  client.setSpendControls({ allowedAssets: [{ network: 'eip155:31337', asset: token }] })
   const http = new x402HTTPClient(client)
   return {
     address: account.address,

@@ -2,9 +2,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
+  type Contracts,
   concatBytes,
+  type Deployment,
   encodeReceiptHeader,
   listedHeaders,
+  type NetworkModel,
   RECEIPT_COMMENT,
   type Receipt,
   receiptDigest,
@@ -20,6 +23,16 @@ import { checkPayment } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { COMMITTER, CONTRACTS, DEPLOYMENT, MODEL, TILL } from './fixtures.ts'
+
+/** The network that the node believes it is part of. */
+export type World = {
+  contracts: Contracts
+  deployment: Deployment
+  till: Address
+  committer: Address
+  model: NetworkModel
+  operator: Address
+}
 
 export const NODE_OPERATOR: Address = `0x${'0d'.repeat(20)}`
 const KEY: Hex = `0x${'77'.repeat(32)}`
@@ -52,6 +65,7 @@ export type StubNode = {
   requests: { method: string; url: string; rawHeaders: string[]; body: Uint8Array }[]
   receipts: Map<string, SignedReceipt>
   script: Script
+  world: World
   close(): Promise<void>
 }
 
@@ -68,6 +82,14 @@ export async function startStubNode(): Promise<StubNode> {
     requests: [],
     receipts: new Map(),
     script: { kind: 'whole', body: new Uint8Array(0) },
+    world: {
+      contracts: CONTRACTS,
+      deployment: DEPLOYMENT,
+      till: TILL,
+      committer: COMMITTER,
+      model: MODEL,
+      operator: NODE_OPERATOR,
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -80,9 +102,9 @@ export async function startStubNode(): Promise<StubNode> {
       response.setHeader('content-type', 'application/json')
       response.end(
         JSON.stringify({
-          operator: NODE_OPERATOR,
+          operator: node.world.operator,
           key: privateKeyToAddress(KEY),
-          models: [{ name: MODEL.name }],
+          models: [{ name: node.world.model.name }],
           queue: { running: 0, waiting: 0, limit: 4 },
         }),
       )
@@ -108,11 +130,11 @@ export async function startStubNode(): Promise<StubNode> {
       (script.kind === 'whole' ? 'application/json' : 'text/event-stream; charset=utf-8')
     const payment = await checkPayment({
       header: String(request.headers['payment-signature']),
-      chainId: DEPLOYMENT.chainId,
-      token: CONTRACTS.OPG,
-      escrow: CONTRACTS.InferenceEscrow,
-      till: TILL,
-      committer: COMMITTER,
+      chainId: node.world.deployment.chainId,
+      token: node.world.contracts.OPG,
+      escrow: node.world.contracts.InferenceEscrow,
+      till: node.world.till,
+      committer: node.world.committer,
       minAmount: 0n,
       now: BigInt(Math.floor(Date.now() / 1000)),
     })
@@ -127,12 +149,12 @@ export async function startStubNode(): Promise<StubNode> {
         version: 1,
         requestId: payment.requestId,
         payer: payment.payer,
-        node: NODE_OPERATOR,
+        node: node.world.operator,
         key: privateKeyToAddress(KEY).toLowerCase() as Address,
         seq: ++seq,
-        committer: COMMITTER,
+        committer: node.world.committer,
         includeBy: BigInt(Math.floor(Date.now() / 1000) + 600),
-        modelId: MODEL.modelId,
+        modelId: node.world.model.modelId,
         priceVersion: 1n,
         engineClass: 0,
         mode: 1,
@@ -159,7 +181,10 @@ export async function startStubNode(): Promise<StubNode> {
         ...over,
       }
       receipt = script.alter?.(receipt) ?? receipt
-      const signed = { receipt, signature: await signDigest(receiptDigest(receipt, DEPLOYMENT), KEY) }
+      const signed = {
+        receipt,
+        signature: await signDigest(receiptDigest(receipt, node.world.deployment), KEY),
+      }
       const sent = script.spoil?.(signed) ?? signed
       node.receipts.set(payment.requestId, sent)
       return sent

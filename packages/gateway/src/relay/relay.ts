@@ -116,7 +116,7 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const signed = decode(receiptHeader)
   const problem = await receiptProblem(signed, expected, context.deployment, answer)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
-  await context.record(signed, exchange.scheme)
+  await makeDurable(exchange, signed)
   context.metrics.count('answers_total', 'whole')
   writeWhole(exchange, upstream, bytes)
 }
@@ -184,7 +184,7 @@ async function streamAnswer(
     }
     const problem = await receiptProblem(signed, expected, context.deployment, answer)
     if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
-    await context.record(signed, exchange.scheme)
+    await makeDurable(exchange, signed)
     context.metrics.count('answers_total', 'stream')
     await writeToClient(response, end.held, clientStallMs)
     response.end()
@@ -193,12 +193,22 @@ async function streamAnswer(
   throw new NodeFailure('node_failed', 'The node ended the stream without a receipt.')
 }
 
-/** The node did not keep its part; what the client is told, and under which code. */
+/** The answer cannot be released; what the client is told, and under which code. */
 class NodeFailure extends Error {
   readonly code: string
   constructor(code: string, message: string) {
     super(message)
     this.code = code
+  }
+}
+
+/** @throws NodeFailure where the database does not take it: an answer is never released on a receipt that may be lost */
+async function makeDurable(exchange: Exchange, signed: SignedReceipt): Promise<void> {
+  try {
+    await exchange.context.record(signed, exchange.scheme)
+  } catch (error) {
+    exchange.context.log('record_failed', { requestId: exchange.expected.requestId, why: messageOf(error) })
+    throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')
   }
 }
 
@@ -240,7 +250,7 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
     status: neverSent ? 503 : 502,
     message: neverSent
       ? 'No inference node could be reached. The same payment may be sent again.'
-      : `The inference node did not finish this request: ${error instanceof NodeFailure ? error.message : 'the connection broke.'} Nothing is charged.`,
+      : `This request has no answer that counts: ${error instanceof NodeFailure ? error.message : 'the connection to the node broke.'} Nothing is charged.`,
     type: 'server_error',
     code: error instanceof NodeFailure ? error.code : neverSent ? 'node_unreachable' : 'node_failed',
     headers: neverSent ? { 'retry-after': '1' } : undefined,

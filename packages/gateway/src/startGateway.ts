@@ -13,6 +13,7 @@ import {
   claimRequests,
   type Database,
   groupCommit,
+  interruptRequests,
   openAmounts,
   openDatabase,
   recordReceipts,
@@ -120,6 +121,8 @@ async function assemble(
   const { log, limits, committer, chain, database, till } = made
   const metrics = createMetrics()
   const nodes = await createNodePool(network, limits, log)
+  // Their last bytes never went out, whatever the node has signed for them since: who was not served does not pay.
+  for (const requestId of await interruptRequests(database)) log('request_interrupted', { requestId })
   const ledger = createLedger()
   for (const open of await openAmounts(database)) ledger.set(open.requestId, open.payer, open.amount)
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { claimRequests, openDatabase, receiptStatus } from '@assay/store'
 import { checkPayment } from '@assay/verify'
 import { encodeCollect } from '../src/payment/collectArgument.ts'
+import { errorOf } from './answers.ts'
 import { BODY, COMMITTER, CONTRACTS, MODEL, TILL, temporaryDirectory, until } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
@@ -42,35 +43,33 @@ async function claimAsIfCrashed(harness: Harness, directory: string, reachesNode
   }
   assert.deepEqual(await claimRequests(database, [request]), [true])
   await database.close()
-  return payment.requestId
+  return { requestId: payment.requestId, headers }
 }
 
-test('a receipt that the node signed before the gateway died is fetched and settled; one never signed ends uncharged', async () => {
+test('requests that a crash cut off end uncharged, also where the node had signed, and cannot be sent again', async () => {
   const first = await startHarness()
   const directory = temporaryDirectory()
   first.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
   const signed = await claimAsIfCrashed(first, directory, true)
   const unsigned = await claimAsIfCrashed(first, directory, false)
-  const second = await startHarness({
-    directory,
-    chain: first.chain,
-    node: first.node,
-    limits: { recoverMs: 500 },
-  })
-  const seen = async (id: string) =>
-    (await (await fetch(`${second.gateway.url}/v1/receipts/${id}`)).json()) as {
-      state: string
-      payment: { state: string } | null
-    }
+  const second = await startHarness({ directory, chain: first.chain, node: first.node })
   try {
+    for (const { requestId } of [signed, unsigned]) {
+      const status = await fetch(`${second.gateway.url}/v1/receipts/${requestId}`)
+      const { state, payment, receipt } = (await status.json()) as Record<string, unknown>
+      assert.deepEqual({ state, payment, receipt }, { state: 'failed', payment: null, receipt: null })
+    }
+    // An answer bought now goes all the way to the money, and they do not come along.
+    const bought = await second.post(BODY, await second.payFor(BODY))
+    const requestId = bought.headers.get('x-assay-request-id') ?? ''
     await until(async () => {
-      const status = await seen(signed)
-      return status.state === 'final' && status.payment?.state === 'settled'
+      const status = await fetch(`${second.gateway.url}/v1/receipts/${requestId}`)
+      return ((await status.json()) as { payment?: { state: string } }).payment?.state === 'settled'
     })
-    await until(async () => (await seen(unsigned)).state === 'failed')
-    assert.equal((await seen(unsigned)).payment, null)
-    assert.equal(second.chain.state.collected.filter((id) => id === signed).length, 1)
-    assert.ok(!second.chain.state.collected.includes(unsigned))
+    assert.deepEqual(second.chain.state.collected, [requestId])
+    const again = await second.post(BODY, signed.headers)
+    assert.equal(again.status, 409)
+    assert.equal((await errorOf(again)).code, 'payment_used')
   } finally {
     await second.close()
     await first.close()

@@ -104,6 +104,18 @@ export async function findRequest(database: Queryable, requestId: string): Promi
   return rows[0] === undefined ? undefined : toRow(rows[0])
 }
 
+/**
+ * Ends every request that an earlier process left on its way, without charge: its client did not get the end of its
+ * answer. A process that shares this database and still serves one of them records its receipt all the same.
+ * @returns the requests that were ended.
+ */
+export async function interruptRequests(database: Queryable): Promise<Hex[]> {
+  const rows = await database.query<{ request_id: Hex }>(
+    `update requests set state = 'failed', finished_at = now() where state = 'forwarded' returning request_id`,
+  )
+  return rows.map((row) => row.request_id)
+}
+
 /** Requests whose receipt is still missing, oldest first. */
 export async function forwardedRequests(database: Queryable, limit: number): Promise<RequestRow[]> {
   const rows = await database.query<Columns>(

@@ -13,8 +13,9 @@ const MAX_TICK = 64
 export type Recovery = { soon(): void; close(): Promise<void> }
 
 /**
- * Looks for the receipts of requests that were cut off: by a client that left, or by this process dying between the
- * node's signature and our write. The node keeps its own copy; where it never signed, the request ends uncharged.
+ * Looks for the receipts of requests whose client left: the node keeps its own copy of what it signed for the part that
+ * it delivered. Where it never signed, the request ends uncharged. Requests that a crash of this process cut off are
+ * not looked for: they ended, uncharged, when it started again.
  */
 export function startRecovery(context: Omit<Context, 'recoverSoon'>): Recovery {
   let running: Promise<void> | undefined

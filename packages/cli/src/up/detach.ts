@@ -6,7 +6,7 @@ import type { Network } from '@assay/protocol'
 import { CliError, EXIT } from '../cliError.ts'
 import { type Home, REPOSITORY } from '../home.ts'
 import type { Output } from '../output.ts'
-import { servesCalls } from './health.ts'
+import { isHealthy } from './health.ts'
 import { lockHolder } from './lock.ts'
 import { tailOf } from './logFile.ts'
 import { PORT_SETTINGS, type Ports } from './ports.ts'
@@ -56,7 +56,7 @@ export async function detach(
       }
       // Health alone could be that of another home's gateway on the same port.
       const ours = lockHolder(home.lockFile)?.pid === child.pid
-      if (ours && (await servesCalls(loopback(ports.gateway)))) return
+      if (ours && (await isHealthy(loopback(ports.gateway)))) return
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   })

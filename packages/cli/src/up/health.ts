@@ -3,12 +3,6 @@ export async function isHealthy(url: string): Promise<boolean> {
   return (await readHealth(url)) !== undefined
 }
 
-/** Whether the gateway can serve a call: it is up, and so is a node behind it. */
-export async function servesCalls(url: string): Promise<boolean> {
-  const nodes = (await readHealth(url))?.nodes
-  return Array.isArray(nodes) && nodes.some((node: { healthy?: unknown } | null) => node?.healthy === true)
-}
-
 /** Body of GET /health, if it is 200 and an object. */
 export async function readHealth(url: string): Promise<Record<string, unknown> | undefined> {
   try {

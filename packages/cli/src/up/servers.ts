@@ -4,7 +4,7 @@ import { CliError, EXIT } from '../cliError.ts'
 import type { Home } from '../home.ts'
 import { type Child, startChild } from './child.ts'
 import { recordChildren } from './childrenFile.ts'
-import { isHealthy, servesCalls } from './health.ts'
+import { isHealthy } from './health.ts'
 import { tailOf } from './logFile.ts'
 import { type Ports, VALIDATOR_COUNT } from './ports.ts'
 import type { Progress } from './progress.ts'
@@ -113,11 +113,7 @@ async function waitUntilReady(
   while (waiting.length > 0) {
     signal.throwIfAborted()
     detail(`waiting for: ${waiting.map(({ plan }) => plan.name).join(', ')}`)
-    const healthy = await Promise.all(
-      waiting.map(({ plan }) =>
-        plan.package === 'gateway' ? servesCalls(loopback(plan.port)) : isHealthy(loopback(plan.port)),
-      ),
-    )
+    const healthy = await Promise.all(waiting.map(({ plan }) => isHealthy(loopback(plan.port))))
     waiting = waiting.filter((_, at) => healthy[at] !== true)
     const dying = waiting.find(({ child }) => child.crashes() >= MAX_START_CRASHES)
     if (dying !== undefined) throw serverFailed(dying.child, 'keeps ending')

@@ -4,7 +4,7 @@ import type { Address } from 'viem'
 import type { Limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 
-const POLL_MS = 1000
+const POLL_MS = 250
 const MAX_HEALTH_BYTES = 64 * 1024
 
 export type InferenceNode = {

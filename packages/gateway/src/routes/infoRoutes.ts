@@ -46,19 +46,23 @@ export function infoRoutes(server: FastifyInstance, context: Context): void {
     deploymentId: network.deploymentId,
   }))
 
-  server.get('/health', async () => ({
-    status: 'ok',
-    gateway: context.committer,
-    till: context.till,
-    chainId: network.chainId,
-    nodes: context.nodes.nodes.map(({ operator, url, healthy, running }) => ({
-      operator,
-      url,
-      healthy,
-      running,
-    })),
-    running: context.inFlight.size,
-  }))
+  // Ready means that a call can be served now: a gateway without a healthy node is up, but not ready.
+  server.get('/health', async (_request, reply) => {
+    const ready = context.nodes.nodes.some((node) => node.healthy)
+    return reply.status(ready ? 200 : 503).send({
+      status: ready ? 'ok' : 'no healthy node yet',
+      gateway: context.committer,
+      till: context.till,
+      chainId: network.chainId,
+      nodes: context.nodes.nodes.map(({ operator, url, healthy, running }) => ({
+        operator,
+        url,
+        healthy,
+        running,
+      })),
+      running: context.inFlight.size,
+    })
+  })
 
   server.get('/metrics', async (_request, reply) =>
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(context.metrics.render()),

@@ -70,7 +70,12 @@ export const OPENAPI = {
     '/.well-known/x402': {
       get: { summary: 'Terms of payment.', responses: { 200: json('x402 v2 terms.') } },
     },
-    '/health': { get: { summary: 'Readiness.', responses: { 200: json('Ready.') } } },
+    '/health': {
+      get: {
+        summary: 'Readiness.',
+        responses: { 200: json('A call can be served.'), 503: json('No healthy node yet.') },
+      },
+    },
     '/metrics': {
       get: { summary: 'Prometheus metrics.', responses: { 200: { description: 'Text format 0.0.4.' } } },
     },

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {NodeBond} from "../src/NodeBond.sol";
+import {OPG} from "../src/OPG.sol";
+import {ParamStore} from "../src/ParamStore.sol";
+import {Settlement} from "../src/Settlement.sol";
+import {ValidatorStaking} from "../src/ValidatorStaking.sol";
+import {Params} from "../src/libraries/Params.sol";
+import {Fixture} from "./Fixture.sol";
+
+/// @title Settlement with three equal validators, whose keys the test holds
+abstract contract SettlementFixture is Fixture {
+    uint256 internal constant WINDOW = 5;
+    uint256 internal constant ATTEST_TIMEOUT = 60;
+    uint256 internal constant REFUND_TIMEOUT = 900;
+    uint8 internal constant VALID = 1;
+    uint8 internal constant INVALID = 2;
+    bytes32 internal constant DEPLOYMENT = keccak256("deployment");
+
+    /// @dev Ascending by address, as `attest` wants signers.
+    uint256[] internal validatorKeys;
+
+    function deploySettlement() internal {
+        vm.warp(START);
+        vm.roll(100);
+        token = new OPG(address(this));
+        params = deployTimedParams();
+        bonds = new NodeBond(token, params);
+        staking = new ValidatorStaking(token, params);
+        settlement = new Settlement(staking, params, DEPLOYMENT);
+        settlement.setFaultManager(address(this));
+        staking.setFaultManager(address(this));
+        uint256[] memory keys = new uint256[](3);
+        (keys[0], keys[1], keys[2]) = (0xA1, 0xA2, 0xA3);
+        validatorKeys = ascending(keys);
+        for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), MIN_BOND);
+        vm.roll(101);
+    }
+
+    function deployTimedParams() internal returns (ParamStore) {
+        bytes32[6] memory names = [
+            Params.UNBONDING,
+            Params.CHALLENGE_WINDOW,
+            Params.MIN_SELF_BOND,
+            Params.MIN_NODE_BOND,
+            Params.ATTEST_TIMEOUT,
+            Params.REFUND_TIMEOUT
+        ];
+        uint256[6] memory starts = [UNBONDING, WINDOW, MIN_BOND, MIN_BOND, ATTEST_TIMEOUT, REFUND_TIMEOUT];
+        bytes32[] memory keys = new bytes32[](6);
+        uint256[] memory values = new uint256[](6);
+        uint256[] memory mins = new uint256[](6);
+        uint256[] memory maxs = new uint256[](6);
+        for (uint256 i = 0; i < 6; i++) {
+            (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
+        }
+        return new ParamStore(address(this), keys, values, mins, maxs);
+    }
+
+    /// @dev Written out from docs/spec.md §4, not taken from the contract.
+    function attestationHash(bytes32 batchId, bytes32 root, uint64 registryBlock, bool dataAvailable, uint8 verdict)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)"
+                ),
+                batchId,
+                root,
+                registryBlock,
+                dataAvailable,
+                verdict
+            )
+        );
+    }
+
+    /// @dev Domain separator of docs/spec.md §4.
+    function domainOf(address settlement_, bytes32 deploymentId) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+                ),
+                keccak256("Assay"),
+                keccak256("1"),
+                block.chainid,
+                settlement_,
+                deploymentId
+            )
+        );
+    }
+
+    function attestationDigest(bytes32 batchId, uint8 verdict) internal view returns (bytes32) {
+        (,, bytes32 root,,,,, uint64 committedBlock,,,) = settlement.batch(batchId);
+        return typedDigest(
+            domainOf(address(settlement), settlement.deploymentId()),
+            attestationHash(batchId, root, committedBlock, true, verdict)
+        );
+    }
+
+    function signAll(uint256[] memory keys, bytes32 digest) internal pure returns (bytes[] memory signatures) {
+        signatures = new bytes[](keys.length);
+        for (uint256 i = 0; i < keys.length; i++) signatures[i] = signDigest(keys[i], digest);
+    }
+
+    /// @dev The keys must ascend by address.
+    function attestWith(bytes32 batchId, uint8 verdict, uint256[] memory keys) internal {
+        bytes[] memory signatures = signAll(keys, attestationDigest(batchId, verdict));
+        settlement.attest(batchId, committedBlockOf(batchId), true, verdict, signatures);
+    }
+
+    function committedBlockOf(bytes32 batchId) internal view returns (uint64 committedBlock) {
+        (,,,,,,, committedBlock,,,) = settlement.batch(batchId);
+    }
+
+    function stateOf(bytes32 batchId) internal view returns (Settlement.State) {
+        (,,,,,,,,,, uint8 state) = settlement.batch(batchId);
+        return Settlement.State(state);
+    }
+
+    function assertState(bytes32 batchId, Settlement.State expected) internal view {
+        assertEq(uint256(stateOf(batchId)), uint256(expected));
+    }
+
+    /// @dev The first `count` of the three validators.
+    function firstKeys(uint256 count) internal view returns (uint256[] memory keys) {
+        keys = new uint256[](count);
+        for (uint256 i = 0; i < count; i++) keys[i] = validatorKeys[i];
+    }
+
+    function oneKey(uint256 key) internal pure returns (uint256[] memory keys) {
+        keys = new uint256[](1);
+        keys[0] = key;
+    }
+
+    function ascending(uint256[] memory keys) internal pure returns (uint256[] memory) {
+        for (uint256 i = 1; i < keys.length; i++) {
+            for (uint256 j = i; j > 0 && vm.addr(keys[j]) < vm.addr(keys[j - 1]); j--) {
+                (keys[j], keys[j - 1]) = (keys[j - 1], keys[j]);
+            }
+        }
+        return keys;
+    }
+}

@@ -1,5 +1,5 @@
-import { type Address, type Hex, recoverAddress } from 'viem'
-import { sign } from 'viem/accounts'
+import { type Address, bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
+import { secp256k1 } from '#secp256k1'
 import { AssayError } from './errors.ts'
 
 /** Half the order of secp256k1; a larger s is the malleable twin (EIP-2). */
@@ -7,7 +7,8 @@ const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681
 
 /** 65 bytes r ‖ s ‖ v, low s, v 27 or 28. */
 export async function signDigest(digest: Hex, privateKey: Hex): Promise<Hex> {
-  return sign({ hash: digest, privateKey, to: 'hex' })
+  const { signature, recoveryId } = secp256k1.sign(hexToBytes(digest), hexToBytes(privateKey))
+  return `${bytesToHex(signature)}${recoveryId === 0 ? '1b' : '1c'}`
 }
 
 /**
@@ -24,9 +25,22 @@ export async function recoverSigner(digest: Hex, signature: Hex): Promise<Addres
       code: 'bad_signature',
     })
   }
+  const publicKey = recoverPublicKey(
+    hexToBytes(digest),
+    hexToBytes(signature).subarray(0, 64),
+    v === '1b' ? 0 : 1,
+  )
+  // An address is the last 20 bytes of the hash of the key without its format byte (Yellow Paper, appendix F).
+  return `0x${keccak256(publicKey.subarray(1)).slice(-40)}`
+}
+
+function recoverPublicKey(digest: Uint8Array, compact: Uint8Array, recoveryId: 0 | 1): Uint8Array {
+  let cause: unknown
   try {
-    return (await recoverAddress({ hash: digest, signature })).toLowerCase() as Address
-  } catch (cause) {
-    throw new AssayError('No key recovers from this signature.', { code: 'bad_signature', cause })
+    const publicKey = secp256k1.recover(digest, compact, recoveryId)
+    if (publicKey !== null) return publicKey
+  } catch (error) {
+    cause = error
   }
+  throw new AssayError('No key recovers from this signature.', { code: 'bad_signature', cause })
 }

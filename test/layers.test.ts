@@ -27,6 +27,7 @@ const CRYPTO_ROOMS = ['packages/node/src/enclaves/']
 /** Modules that are primitives through and through: no name may be taken from them. */
 const CRYPTO_MODULES = [
   /^@noble\//,
+  /^tiny-secp256k1$/,
   /^@scure\//,
   /^@peculiar\//,
   /^ethereum-cryptography/,

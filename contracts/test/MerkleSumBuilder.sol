@@ -21,7 +21,7 @@ library MerkleSumBuilder {
         return SumNode(keccak256(bytes.concat(inner)), receipt.price, 1);
     }
 
-    function row(Receipt memory receipt, SumNode memory of) internal pure returns (SumNode memory) {
+    function row(Receipt memory receipt, SumNode memory tree) internal pure returns (SumNode memory) {
         bytes32 hash = keccak256(
             abi.encode(
                 keccak256("assay/row/v1"),
@@ -29,12 +29,12 @@ library MerkleSumBuilder {
                 receipt.modelId,
                 receipt.node,
                 receipt.priceVersion,
-                of.hash,
-                of.sum,
-                of.count
+                tree.hash,
+                tree.sum,
+                tree.count
             )
         );
-        return SumNode(hash, of.sum, of.count);
+        return SumNode(hash, tree.sum, tree.count);
     }
 
     function parent(SumNode memory a, SumNode memory b) internal pure returns (SumNode memory) {

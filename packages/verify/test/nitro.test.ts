@@ -12,7 +12,8 @@ import {
   type VerifyNitroParameters,
   verifyNitro,
 } from '../src/index.ts'
-import { parseCertificate } from '../src/tee/certificate.ts'
+import { parseCertificate } from '../src/tee/x509/certificate.ts'
+import { ECDSA_P384 } from '../src/tee/x509/scheme.ts'
 import {
   KeyUsageFlags,
   type Link,
@@ -170,7 +171,7 @@ test('6: every certificate holds at the time of the document', async () => {
 })
 
 test('7: revocation by issuer and serial', () => {
-  const { issuer, serial } = parseCertificate(good.certificates[4] as Uint8Array)
+  const { issuer, serial } = parseCertificate(good.certificates[4] as Uint8Array, [ECDSA_P384])
   assert.equal(check(good.document, { revoked: [{ issuer, serial }] }), 'notRevoked')
   assert.equal(check(good.document, { revoked: [{ issuer, serial: '0x01' }] }), undefined)
 })

@@ -1,9 +1,11 @@
 import { HARDWARE_NITRO, HARDWARE_NITRO_SIM } from '@assay/protocol'
 import { bytesToHex, type Hex, keccak256 } from 'viem'
-import { type Certificate, parseCertificate } from './certificate.ts'
-import { chainProblem, validityProblem, verifyP384 } from './certificateChain.ts'
+import { chainProblem } from './certificateChain.ts'
 import { type CoseSign1, parseCoseSign1, sigStructure } from './cose.ts'
 import { measurementOf, type NitroPayload, parseNitroPayload, registersProblem } from './nitroDocument.ts'
+import { type Certificate, parseCertificate } from './x509/certificate.ts'
+import { validityProblem } from './x509/chain.ts'
+import { ECDSA_P384, verifyP384 } from './x509/scheme.ts'
 
 /** Real documents have about 4,600 bytes. */
 export const MAX_NITRO_DOCUMENT_BYTES = 16_384
@@ -148,8 +150,8 @@ export function verifyNitro(document: Uint8Array, parameters: VerifyNitroParamet
     return root === undefined ? `root ${rootHash} is not approved` : undefined
   })
   list.check('chainLinks', () => {
-    chain = [...payload.cabundle, payload.certificate].map(parseCertificate)
-    return chain.length < 2 ? 'the chain has no leaf' : chainProblem(chain)
+    chain = [...payload.cabundle, payload.certificate].map((bytes) => parseCertificate(bytes, [ECDSA_P384]))
+    return chainProblem(chain)
   })
   list.check('chainTime', () => validityProblem(chain, payload.timestamp / 1000n))
   list.check('notRevoked', () => {

@@ -13,11 +13,12 @@ function readElement(bytes: Uint8Array, offset: number): Der {
   let start = offset + 2
   if (first >= 0x80) {
     const octets = first & 0x7f
-    if (octets === 0 || octets > 2) throw new DerError('indefinite or oversized length')
+    if (octets === 0 || octets > 3) throw new DerError('indefinite or oversized length')
     length = 0
     for (let at = 0; at < octets; at++) length = (length << 8) | (bytes[start + at] ?? 0)
     start += octets
-    if (length < (octets === 1 ? 0x80 : 0x100)) throw new DerError('length not in minimal form')
+    if (length < (octets === 1 ? 0x80 : 2 ** (8 * (octets - 1))))
+      throw new DerError('length not in minimal form')
   }
   const end = start + length
   if (end > bytes.length) throw new DerError('truncated element')
@@ -32,11 +33,12 @@ export function readDer(bytes: Uint8Array, tag: number): Der {
   return element
 }
 
-/** Elements inside a constructed element. */
-export function readChildren(parent: Der): Der[] {
+/** Elements inside a constructed element, at most `max`. */
+export function readChildren(parent: Der, max = 64): Der[] {
   const children: Der[] = []
   let offset = 0
   while (offset < parent.content.length) {
+    if (children.length === max) throw new DerError(`more than ${max} members`)
     const child = readElement(parent.content, offset)
     children.push(child)
     offset += child.bytes.length
@@ -56,6 +58,18 @@ export const TAG = {
   version: 0xa0,
   extensions: 0xa3,
 } as const
+
+/** The element, if it is there and of this tag. */
+export function expectTag(element: Der | undefined, tag: number, what: string): Der {
+  if (element === undefined || element.tag !== tag) throw new DerError(`${what} is missing`)
+  return element
+}
+
+/** Contents of a BIT STRING of whole octets. */
+export function octetsOfBitString(element: Der): Uint8Array {
+  if (element.content[0] !== 0) throw new DerError('bit string of partial octets')
+  return element.content.subarray(1)
+}
 
 /** Non-negative INTEGER small enough for a number; minimal form (X.690 §8.3.2). */
 export function readSmallInteger(element: Der): number {

@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {Params} from "./libraries/Params.sol";
 
 /// @title ParamStore
 /// @notice Numbers the other contracts read. Keys and bounds are fixed at deployment; the governor moves a value only
 /// within its bounds, so that no vote can set a window to nothing or a bond to everything.
-/// @dev Holds no funds.
+/// @dev Holds no funds. What began under a value is judged by that value: a reader either stores its own end or asks
+/// `getAt` for the value of the moment it began, so that no vote shortens a window or weakens a penalty already owed.
 contract ParamStore {
+    using Checkpoints for Checkpoints.Trace208;
+
     // ---------------------------------------------------------------- types, errors, events
 
+    /// @dev One slot, since hot paths read it: bounds and history lie elsewhere.
     struct Param {
-        uint256 value;
-        uint256 min;
-        uint256 max;
+        uint128 value;
+        uint48 since;
         bool exists;
+    }
+
+    struct Bounds {
+        uint128 min;
+        uint128 max;
     }
 
     error NotGovernor(address caller);
@@ -22,16 +31,19 @@ contract ParamStore {
     error UnknownParam(bytes32 key);
     error DuplicateParam(bytes32 key);
     error OutOfBounds(bytes32 key, uint256 value, uint256 min, uint256 max);
-    error UnbondingShorterThanWindow(uint256 unbonding, uint256 window);
+    error UnbondingTooShort(uint256 unbonding, uint256 liability);
+    error RefundBeforeFinality(uint256 refundTimeout, uint256 longestWay);
     error ZeroAddress();
 
     event ParamSet(bytes32 indexed key, uint256 value);
-    event GovernorChanged(address indexed from, address indexed to);
 
     // ---------------------------------------------------------------- storage
 
-    address public governor;
+    /// @notice The timelock, for ever: a role that can be handed on can be handed to somebody in a hurry.
+    address public immutable governor;
     mapping(bytes32 key => Param) private _params;
+    mapping(bytes32 key => Bounds) private _bounds;
+    mapping(bytes32 key => Checkpoints.Trace208) private _history;
     bytes32[] private _keys;
 
     // ---------------------------------------------------------------- construction
@@ -51,27 +63,39 @@ contract ParamStore {
         for (uint256 i; i < keys_.length; ++i) {
             bytes32 key = keys_[i];
             if (_params[key].exists) revert DuplicateParam(key);
-            if (values[i] < mins[i] || values[i] > maxs[i]) revert OutOfBounds(key, values[i], mins[i], maxs[i]);
-            _params[key] = Param({value: values[i], min: mins[i], max: maxs[i], exists: true});
+            if (maxs[i] > type(uint128).max) revert OutOfBounds(key, maxs[i], mins[i], type(uint128).max);
+            // Safe casts: min ≤ value ≤ max is checked by `_put`, max just above.
+            _bounds[key] = Bounds(uint128(mins[i]), uint128(maxs[i]));
+            if (mins[i] > maxs[i]) revert OutOfBounds(key, mins[i], mins[i], maxs[i]);
+            _params[key].exists = true;
             _keys.push(key);
-            emit ParamSet(key, values[i]);
+            _put(key, values[i], uint48(block.timestamp));
         }
-        _requireUnbondingCoversWindow();
+        _requireCoherence();
     }
 
     // ---------------------------------------------------------------- views
 
     /// @notice Present value. Reverts for a name that this deployment does not know: a missing number is never zero.
     function get(bytes32 key) external view returns (uint256) {
-        Param storage p = _params[key];
-        if (!p.exists) revert UnknownParam(key);
-        return p.value;
+        return _known(key).value;
+    }
+
+    /// @notice The value by which something that began at `time` (Unix seconds) is judged, whatever was voted later.
+    /// @dev As cheap as `get` unless the value has changed since. A change counts from the second after it, so that
+    /// what began in the same block is not judged by it. A time before the deployment gets the first value.
+    function getAt(bytes32 key, uint256 time) external view returns (uint256) {
+        Param storage p = _known(key);
+        if (time >= p.since) return p.value;
+        Checkpoints.Trace208 storage history = _history[key];
+        uint48 first = history.at(0)._key;
+        return history.upperLookupRecent(time < first ? first : uint48(time));
     }
 
     function bounds(bytes32 key) external view returns (uint256 min, uint256 max) {
-        Param storage p = _params[key];
-        if (!p.exists) revert UnknownParam(key);
-        return (p.min, p.max);
+        _known(key);
+        Bounds storage b = _bounds[key];
+        return (b.min, b.max);
     }
 
     function keys() external view returns (bytes32[] memory) {
@@ -82,28 +106,43 @@ contract ParamStore {
 
     function set(bytes32 key, uint256 value) external {
         if (msg.sender != governor) revert NotGovernor(msg.sender);
-        Param storage p = _params[key];
-        if (!p.exists) revert UnknownParam(key);
-        if (value < p.min || value > p.max) revert OutOfBounds(key, value, p.min, p.max);
-        p.value = value;
-        _requireUnbondingCoversWindow();
-        emit ParamSet(key, value);
-    }
-
-    /// @notice Hands the role on, from the deployer to the timelock.
-    function setGovernor(address to) external {
-        if (msg.sender != governor) revert NotGovernor(msg.sender);
-        if (to == address(0)) revert ZeroAddress();
-        emit GovernorChanged(governor, to);
-        governor = to;
+        _known(key);
+        _put(key, value, uint48(block.timestamp) + 1);
+        _requireCoherence();
     }
 
     // ---------------------------------------------------------------- internal
 
-    /// @dev Stake that leaves before its attestations can be challenged would be stake that backs nothing.
-    function _requireUnbondingCoversWindow() private view {
+    function _known(bytes32 key) private view returns (Param storage p) {
+        p = _params[key];
+        if (!p.exists) revert UnknownParam(key);
+    }
+
+    function _put(bytes32 key, uint256 value, uint48 since) private {
+        Bounds storage b = _bounds[key];
+        if (value < b.min || value > b.max) revert OutOfBounds(key, value, b.min, b.max);
+        Param storage p = _params[key];
+        // Safe cast: the bounds are below 2^128.
+        p.value = uint128(value);
+        p.since = since;
+        _history[key].push(since, uint208(value));
+        emit ParamSet(key, value);
+    }
+
+    /// @dev Stake that leaves while something it answers for can still be proven would be stake that backs nothing;
+    /// a refund that comes before the longest honest way to finality would race the payment it undoes.
+    function _requireCoherence() private view {
+        uint256 dispute = _params[Params.CHALLENGE_WINDOW].value + _params[Params.ADJUDICATION].value;
+        uint256 liability = dispute + _params[Params.GRACE].value;
         Param storage unbonding = _params[Params.UNBONDING];
-        uint256 window = _params[Params.CHALLENGE_WINDOW].value;
-        if (unbonding.exists && unbonding.value < window) revert UnbondingShorterThanWindow(unbonding.value, window);
+        if (unbonding.exists && unbonding.value < liability) revert UnbondingTooShort(unbonding.value, liability);
+        uint256 longestWay = dispute + _params[Params.ATTEST_TIMEOUT].value;
+        _requireRefundAfter(Params.REFUND_TIMEOUT, longestWay);
+        _requireRefundAfter(Params.DEPOSIT_WITHDRAWAL, longestWay);
+    }
+
+    function _requireRefundAfter(bytes32 key, uint256 longestWay) private view {
+        Param storage p = _params[key];
+        if (p.exists && p.value < longestWay) revert RefundBeforeFinality(p.value, longestWay);
     }
 }

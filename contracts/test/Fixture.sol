@@ -38,22 +38,27 @@ abstract contract Fixture is TestBase {
     }
 
     function deployParams() internal returns (ParamStore) {
-        bytes32[6] memory names = [
+        bytes32[10] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
+            Params.ADJUDICATION,
+            Params.GRACE,
+            Params.ATTEST_TIMEOUT,
+            Params.REFUND_TIMEOUT,
             Params.MIN_SELF_BOND,
             Params.MIN_NODE_BOND,
             Params.COVERAGE_KAPPA_BPS,
             Params.PRICE_RISE_DELAY
         ];
-        uint256[6] memory starts = [UNBONDING, 5, MIN_BOND, MIN_BOND, 6667, 1 days];
-        uint256[6] memory lows = [uint256(10), 1, 1, 1, 6667, 1 hours];
-        uint256[6] memory highs = [uint256(90 days), 30 days, 1e25, 1e25, 10_000, 30 days];
-        bytes32[] memory keys = new bytes32[](6);
-        uint256[] memory values = new uint256[](6);
-        uint256[] memory mins = new uint256[](6);
-        uint256[] memory maxs = new uint256[](6);
-        for (uint256 i = 0; i < 6; i++) {
+        uint256[10] memory starts = [UNBONDING, 5, 5, 5, 60, 900, MIN_BOND, MIN_BOND, 6667, 1 days];
+        uint256[10] memory lows = [uint256(10), 1, 1, 1, 1, 1, 1, 1, 6667, 1 hours];
+        uint256[10] memory highs =
+            [uint256(90 days), 30 days, 30 days, 30 days, 7 days, 60 days, 1e25, 1e25, 10_000, 30 days];
+        bytes32[] memory keys = new bytes32[](10);
+        uint256[] memory values = new uint256[](10);
+        uint256[] memory mins = new uint256[](10);
+        uint256[] memory maxs = new uint256[](10);
+        for (uint256 i = 0; i < 10; i++) {
             (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], lows[i], highs[i]);
         }
         return new ParamStore(address(this), keys, values, mins, maxs);

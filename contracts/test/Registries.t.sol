@@ -98,21 +98,82 @@ contract ParamStoreTest is Fixture {
         params.set(Params.COVERAGE_KAPPA_BPS, 6666);
     }
 
-    function test_stakeOutlastsTheChallengeWindow() public {
-        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingShorterThanWindow.selector, UNBONDING, 31));
-        params.set(Params.CHALLENGE_WINDOW, 31);
-        params.set(Params.CHALLENGE_WINDOW, 30);
-        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingShorterThanWindow.selector, 29, 30));
+    function test_stakeOutlastsWindowAdjudicationAndGrace() public {
+        // With adjudication 5 and grace 5, of 30.
+        params.set(Params.CHALLENGE_WINDOW, 20);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
+        params.set(Params.CHALLENGE_WINDOW, 21);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
+        params.set(Params.ADJUDICATION, 6);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
+        params.set(Params.GRACE, 6);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, 29, 30));
         params.set(Params.UNBONDING, 29);
+        params.set(Params.UNBONDING, 31);
+        params.set(Params.GRACE, 6);
     }
 
-    function test_onlyTheGovernorSets() public {
+    function test_noRefundComesBeforeTheLongestWayToFinality() public {
+        // Attestation 60 + window 5 + adjudication 5.
+        params.set(Params.REFUND_TIMEOUT, 70);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, 69, 70));
+        params.set(Params.REFUND_TIMEOUT, 69);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, 70, 71));
+        params.set(Params.ATTEST_TIMEOUT, 61);
+    }
+
+    function test_onlyTheGovernorSetsAndTheRoleNeverMoves() public {
         vm.prank(address(0xBAD));
         vm.expectRevert(abi.encodeWithSelector(ParamStore.NotGovernor.selector, address(0xBAD)));
         params.set(Params.COVERAGE_KAPPA_BPS, 7000);
-        params.setGovernor(address(0x600D));
-        vm.expectRevert(abi.encodeWithSelector(ParamStore.NotGovernor.selector, address(this)));
+        assertEq(params.governor(), address(this));
+        (bool handedOn,) = address(params).call(abi.encodeWithSignature("setGovernor(address)", address(0xBAD)));
+        assertTrue(!handedOn);
+    }
+
+    /// @dev What began before a vote is judged by what stood then, also if both lie in one block.
+    function test_aVoteDoesNotReachBackToWhatBeganBefore() public {
         params.set(Params.COVERAGE_KAPPA_BPS, 7000);
+        assertEq(params.get(Params.COVERAGE_KAPPA_BPS), 7000);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, START), 6667);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, START + 1), 7000);
+        vm.warp(START + 100);
+        params.set(Params.COVERAGE_KAPPA_BPS, 8000);
+        vm.warp(START + 200);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, 0), 6667);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, START + 100), 7000);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, START + 101), 8000);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, type(uint256).max), 8000);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnknownParam.selector, bytes32("NOTHING")));
+        params.getAt("NOTHING", START);
+    }
+
+    function test_twoVotesOfOneBlockLeaveTheLast() public {
+        vm.warp(START + 10);
+        params.set(Params.COVERAGE_KAPPA_BPS, 7000);
+        params.set(Params.COVERAGE_KAPPA_BPS, 9000);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, START + 10), 6667);
+        assertEq(params.getAt(Params.COVERAGE_KAPPA_BPS, START + 11), 9000);
+    }
+
+    function test_badTablesAreRefusedAtDeployment() public {
+        bytes32[] memory names = new bytes32[](2);
+        uint256[] memory numbers = new uint256[](2);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.DuplicateParam.selector, bytes32(0)));
+        new ParamStore(address(this), names, numbers, numbers, numbers);
+        vm.expectRevert(ParamStore.ZeroAddress.selector);
+        new ParamStore(address(0), names, numbers, numbers, numbers);
+        names[1] = "X";
+        vm.expectRevert(ParamStore.LengthMismatch.selector);
+        new ParamStore(address(this), names, numbers, numbers, new uint256[](1));
+        uint256[] memory highs = new uint256[](2);
+        highs[1] = 1 << 128;
+        vm.expectRevert();
+        new ParamStore(address(this), names, numbers, numbers, highs);
+        uint256[] memory lows = new uint256[](2);
+        lows[1] = 1;
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.OutOfBounds.selector, bytes32("X"), 1, 1, 0));
+        new ParamStore(address(this), names, numbers, lows, numbers);
     }
 
     function test_anUnknownNameIsNeverZero() public {

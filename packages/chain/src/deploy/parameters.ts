@@ -7,16 +7,28 @@ const MINUTE = 60n
 const HOUR = 60n * MINUTE
 const DAY = 24n * HOUR
 
+/** Part of a whole, 1/10,000. */
+const PERCENT = 100n
+const ALL = 100n * PERCENT
+const HALF = 50n * PERCENT
+
 /**
  * Starting values and bounds (seconds, OPG base units, 1/10,000). Development windows are short so that a person can
- * watch a batch become final. UNBONDING must never fall below CHALLENGE_WINDOW: stake that can leave before its
- * attestation is challenged backs nothing; production starts at window 3 d + adjudication 2 d + grace 2 d, rounded up.
+ * watch a batch become final. ParamStore itself sees to it that stake outlasts what it answers for (UNBONDING ≥
+ * CHALLENGE_WINDOW + ADJUDICATION + GRACE) and that no refund races a payment (REFUND_TIMEOUT, DEPOSIT_WITHDRAWAL ≥
+ * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION). Lower bounds are what a development network runs with.
  */
 export const PARAMETERS = {
   ATTEST_TIMEOUT: { development: 2n * MINUTE, production: DAY, min: MINUTE, max: 7n * DAY },
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
-  REFUND_TIMEOUT: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
+  ADJUDICATION: { development: 10n, production: 2n * DAY, min: 1n, max: 14n * DAY },
+  GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   UNBONDING: { development: 30n, production: 10n * DAY, min: 10n, max: 90n * DAY },
+  REFUND_TIMEOUT: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
+  DEPOSIT_WITHDRAWAL: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
+  DATA_RESPONSE: { development: 20n, production: DAY, min: 5n, max: 7n * DAY },
+  PRICE_RISE_DELAY: { development: DAY, production: DAY, min: HOUR, max: 30n * DAY },
+  COMMISSION_DELAY: { development: MINUTE, production: 7n * DAY, min: MINUTE, max: 30n * DAY },
   MIN_SELF_BOND: {
     development: parseEther('100'),
     production: parseEther('10000'),
@@ -29,8 +41,32 @@ export const PARAMETERS = {
     min: 1n,
     max: parseEther('10000000'),
   },
-  COVERAGE_KAPPA_BPS: { development: 5000n, production: 5000n, min: 100n, max: 10_000n },
-  PRICE_RISE_DELAY: { development: DAY, production: DAY, min: HOUR, max: 30n * DAY },
+  COVERAGE_KAPPA_BPS: { development: HALF, production: HALF, min: PERCENT, max: ALL },
+  SELF_FIRST_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: 10n * PERCENT, max: ALL },
+  COMMISSION_CAP_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: PERCENT, max: HALF },
+  COMMISSION_STEP_BPS: { development: PERCENT, production: PERCENT, min: 1n, max: 5n * PERCENT },
+  // Half of each penalty at least, whatever is voted: a fault must never become worth its price.
+  PHI_TEE_BPS: { development: HALF, production: HALF, min: 25n * PERCENT, max: ALL },
+  PHI_ZK_BPS: { development: ALL, production: ALL, min: HALF, max: ALL },
+  PHI_EQUIVOCATION_BPS: { development: ALL, production: ALL, min: HALF, max: ALL },
+  PHI_DATA_BPS: { development: 5n * PERCENT, production: 5n * PERCENT, min: PERCENT, max: 5n * PERCENT },
+  PHI_REPLAY_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: 10n * PERCENT, max: HALF },
+  PHI_SUM_BPS: { development: HALF, production: HALF, min: 25n * PERCENT, max: ALL },
+  PHI_ROW_BPS: { development: HALF, production: HALF, min: 25n * PERCENT, max: ALL },
+  CHALLENGE_BOND: {
+    development: parseEther('10'),
+    production: parseEther('1000'),
+    min: 1n,
+    max: parseEther('100000'),
+  },
+  BOUNTY_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: PERCENT, max: 20n * PERCENT },
+  BOUNTY_CAP: {
+    development: parseEther('10000'),
+    production: parseEther('10000'),
+    min: parseEther('1'),
+    max: parseEther('1000000'),
+  },
+  INSURANCE_BPS: { development: 30n * PERCENT, production: 30n * PERCENT, min: 0n, max: 30n * PERCENT },
 } as const satisfies Record<string, Parameter>
 
 /** A parameter's key: its name as a bytes32 string. */

@@ -517,6 +517,16 @@ def check_measurement(v):
     expect("measurement", to_hex(tagged("assay/measurement/nitro/v1", "bytes bytes bytes", registers)), v["measurement"])
 
 
+def check_snp_measurement(v):
+    fields = [from_hex(v["launchDigest"], 48), from_hex(v["hostData"], 32)]
+    expect("measurement", to_hex(tagged("assay/measurement/snp/v1", "bytes bytes", fields)), v["measurement"])
+
+
+def check_gpu_nonce(v):
+    nonce = tagged("assay/gpu-nonce/v1", "bytes32", [from_hex(v["userData"], 32)])
+    expect("GPU nonce", to_hex(nonce), v["nonce"])
+
+
 def check_root(v):
     expect("root hash", to_hex(keccak256(unbase64(v["der"]))), v["rootHash"])
 
@@ -578,6 +588,8 @@ CHECKS = {
     "registrations": check_registration,
     "bindings": check_binding,
     "measurements": check_measurement,
+    "snpMeasurements": check_snp_measurement,
+    "gpuNonces": check_gpu_nonce,
     "roots": check_root,
     "evidence": check_evidence,
     "canonical": check_canonical,

@@ -22,6 +22,7 @@ import {
   encodeReceiptHeader,
   encodeRequestAuthHeader,
   evidenceToJson,
+  gpuNonce,
   inclusionToJson,
   type Json,
   keyVoteDigest,
@@ -50,6 +51,7 @@ import {
   type SignedReceipt,
   type SumNode,
   signDigest,
+  snpMeasurement,
   stripSseComments,
   sumTreeLevels,
   TAGS,
@@ -188,6 +190,8 @@ function tags(): Vector[] {
     registration: 'assay/registration/v1',
     enclaveBinding: 'assay/enclave-binding/v1',
     nitroMeasurement: 'assay/measurement/nitro/v1',
+    snpMeasurement: 'assay/measurement/snp/v1',
+    gpuNonce: 'assay/gpu-nonce/v1',
   } as const
   const ours = Object.entries(names).map(([at, name]) => ({ name, tag: TAGS[at as keyof typeof names] }))
   return [...ours, ...['nitro', 'nitro-sim', '0x61', 'é'].map((name) => ({ name, tag: tag(name) }))]
@@ -499,6 +503,8 @@ function enclaves(): { [kind: string]: Vector[] } {
     tlsKeyHash: evidence.tlsKeyHash,
     hpkeKeyHash: evidence.hpkeKeyHash,
   }
+  const userData = enclaveBinding(deployment, binding)
+  const snp = { launchDigest: `0x${'04'.repeat(48)}`, hostData: `0x${'05'.repeat(32)}` } as const
   return {
     registrations: [attested, bonded].map((registration) => ({
       chainId: '31337',
@@ -506,7 +512,7 @@ function enclaves(): { [kind: string]: Vector[] } {
       ...registration,
       registrationId: registrationIdOf(31337, teeRegistry, registration),
     })),
-    bindings: [{ deployment: deploymentJson, ...binding, userData: enclaveBinding(deployment, binding) }],
+    bindings: [{ deployment: deploymentJson, ...binding, userData }],
     measurements: [
       {
         pcr0: `0x${'01'.repeat(48)}`,
@@ -515,6 +521,11 @@ function enclaves(): { [kind: string]: Vector[] } {
         measurement,
       },
     ],
+    snpMeasurements: [snp].map((fields) => ({
+      ...fields,
+      measurement: snpMeasurement(fields.launchDigest, fields.hostData),
+    })),
+    gpuNonces: [userData].map((binding) => ({ userData: binding, nonce: gpuNonce(binding) })),
     roots: [{ der: toBase64(rootDer), rootHash: keccak256(rootDer) }],
     evidence: [
       {

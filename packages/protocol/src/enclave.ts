@@ -13,6 +13,7 @@ import { TAGS, tag } from './tag.ts'
 export const HARDWARE_NITRO: Hex = tag('nitro')
 /** Development hardware: same documents as Nitro, but under a local root. Never on a production genesis. */
 export const HARDWARE_NITRO_SIM: Hex = tag('nitro-sim')
+export const HARDWARE_SNP: Hex = tag('snp')
 export const NO_KEY_HASH: Hex = zeroHash
 
 /** The 32 bytes that an enclave puts into the attestation's user data (docs/spec.md §7). */
@@ -43,6 +44,25 @@ export function nitroMeasurement(pcr0: Hex, pcr1: Hex, pcr2: Hex): Hex {
       pcr2,
     ]),
   )
+}
+
+/** Measurement of a SEV-SNP guest: MEASUREMENT (48 bytes) and HOST_DATA (32 bytes), which the host sets at launch. */
+export function snpMeasurement(measurement: Hex, hostData: Hex): Hex {
+  return keccak256(
+    encodeAbiParameters(parseAbiParameters('bytes32, bytes, bytes'), [
+      TAGS.snpMeasurement,
+      measurement,
+      hostData,
+    ]),
+  )
+}
+
+/**
+ * The nonce with which an enclave asks its GPU for a report. A GPU's report names no virtual machine, so this ties it to
+ * the one whose attestation carries `binding` (`enclaveBinding`), and to no other.
+ */
+export function gpuNonce(binding: Hex): Hex {
+  return keccak256(encodeAbiParameters(parseAbiParameters('bytes32, bytes32'), [TAGS.gpuNonce, binding]))
 }
 
 /** A key that a node proposes for registration. */

@@ -17,4 +17,6 @@ export const TAGS = {
   registration: tag('assay/registration/v1'),
   enclaveBinding: tag('assay/enclave-binding/v1'),
   nitroMeasurement: tag('assay/measurement/nitro/v1'),
+  snpMeasurement: tag('assay/measurement/snp/v1'),
+  gpuNonce: tag('assay/gpu-nonce/v1'),
 } as const

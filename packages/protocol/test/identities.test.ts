@@ -7,8 +7,10 @@ import {
   AssayError,
   deploymentIdOf,
   enclaveBinding,
+  gpuNonce,
   HARDWARE_NITRO,
   HARDWARE_NITRO_SIM,
+  HARDWARE_SNP,
   type ModelManifest,
   manifestFromJson,
   manifestToJson,
@@ -17,6 +19,7 @@ import {
   registrationIdOf,
   requestIdOf,
   SCHEME,
+  snpMeasurement,
   TAGS,
   tag,
 } from '../src/index.ts'
@@ -42,12 +45,15 @@ test('tags are the hashes of their names, and all differ', () => {
     registration: 'assay/registration/v1',
     enclaveBinding: 'assay/enclave-binding/v1',
     nitroMeasurement: 'assay/measurement/nitro/v1',
+    snpMeasurement: 'assay/measurement/snp/v1',
+    gpuNonce: 'assay/gpu-nonce/v1',
   }
   const expected = Object.entries(names).map(([key, name]) => [key, keccak256(stringToBytes(name))])
   assert.deepEqual(TAGS, Object.fromEntries(expected))
   assert.equal(new Set(Object.values(TAGS)).size, expected.length)
   assert.equal(HARDWARE_NITRO, keccak256(stringToBytes('nitro')))
   assert.equal(HARDWARE_NITRO_SIM, keccak256(stringToBytes('nitro-sim')))
+  assert.equal(HARDWARE_SNP, keccak256(stringToBytes('snp')))
 })
 
 test('a tag hashes the text of its name, even one that looks like hex', () => {
@@ -206,4 +212,24 @@ test('a manifest of another format, mode or shape is refused', () => {
   ]) {
     assert.throws(() => manifestFromJson(bad as never), AssayError, JSON.stringify(bad))
   }
+})
+
+test('measurement of a SEV-SNP guest: MEASUREMENT and HOST_DATA', () => {
+  fc.assert(
+    fc.property(hexOf(48), hexOf(32), (launchDigest, hostData) => {
+      const values = [tag('assay/measurement/snp/v1'), launchDigest, hostData]
+      assert.equal(snpMeasurement(launchDigest, hostData), hashOf('bytes32 bytes bytes', values))
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('the nonce asked of a GPU follows from the enclave that asks', () => {
+  fc.assert(
+    fc.property(hexOf(32), (binding) => {
+      const values = [tag('assay/gpu-nonce/v1'), binding]
+      assert.equal(gpuNonce(binding), hashOf('bytes32 bytes32', values))
+    }),
+    { numRuns: 20 },
+  )
 })

@@ -6,6 +6,7 @@ import {
   octetsOfBitString,
   readChildren,
   readDer,
+  readInteger,
   readSmallInteger,
   readTime,
   TAG,
@@ -110,7 +111,7 @@ function readPublicKey(
 }
 
 /** The scheme that both AlgorithmIdentifiers of a signed structure name (RFC 5280 §4.1.1.2). @throws DerError */
-function readSignedWith(
+export function readSignedWith(
   inside: Der | undefined,
   outside: Der | undefined,
   schemes: readonly Scheme[],
@@ -146,7 +147,7 @@ export function parseCertificate(bytes: Uint8Array, schemes: readonly Scheme[]):
     tbs: tbs.bytes,
     signature: octetsOfBitString(expectTag(outer[2], TAG.bitString, 'signature')),
     signedWith: readSignedWith(algorithm, outer[1], schemes),
-    serial: bytesToHex(expectTag(serial, TAG.integer, 'serial').content),
+    serial: readInteger(expectTag(serial, TAG.integer, 'serial')),
     issuer: bytesToHex(expectTag(issuer, TAG.sequence, 'issuer').bytes),
     subject: bytesToHex(expectTag(subject, TAG.sequence, 'subject').bytes),
     notBefore: readTime(times[0] as Der),

@@ -1,3 +1,5 @@
+import { bytesToHex, type Hex } from 'viem'
+
 /** One DER element (X.690). `bytes` is the whole element, `content` its contents. */
 export type Der = { tag: number; content: Uint8Array; bytes: Uint8Array }
 
@@ -55,7 +57,9 @@ export const TAG = {
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
   version: 0xa0,
+  crlExtensions: 0xa0,
   extensions: 0xa3,
 } as const
 
@@ -69,6 +73,17 @@ export function expectTag(element: Der | undefined, tag: number, what: string): 
 export function octetsOfBitString(element: Der): Uint8Array {
   if (element.content[0] !== 0) throw new DerError('bit string of partial octets')
   return element.content.subarray(1)
+}
+
+/** Contents of an INTEGER in minimal form (X.690 §8.3.2), so that equal numbers are equal strings. */
+export function readInteger(element: Der): Hex {
+  const { tag, content } = element
+  const [first, second] = content
+  if (tag !== TAG.integer || first === undefined) throw new DerError('not an integer')
+  if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) {
+    throw new DerError('integer not in minimal form')
+  }
+  return bytesToHex(content)
 }
 
 /** Non-negative INTEGER small enough for a number; minimal form (X.690 §8.3.2). */

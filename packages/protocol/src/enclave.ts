@@ -14,6 +14,9 @@ export const HARDWARE_NITRO: Hex = tag('nitro')
 /** Development hardware: same documents as Nitro, but under a local root. Never on a production genesis. */
 export const HARDWARE_NITRO_SIM: Hex = tag('nitro-sim')
 export const HARDWARE_SNP: Hex = tag('snp')
+/** Trust domains and enclaves under Intel's DCAP. One root certifies both, so approving it says for which. */
+export const HARDWARE_TDX: Hex = tag('tdx')
+export const HARDWARE_SGX: Hex = tag('sgx')
 export const NO_KEY_HASH: Hex = zeroHash
 
 /** The 32 bytes that an enclave puts into the attestation's user data (docs/spec.md §7). */

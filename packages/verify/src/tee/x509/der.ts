@@ -56,6 +56,7 @@ export const TAG = {
   oid: 0x06,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  enumerated: 0x0a,
   sequence: 0x30,
   set: 0x31,
   version: 0xa0,

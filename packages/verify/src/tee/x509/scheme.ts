@@ -24,7 +24,7 @@ const isUncompressedPoint = (key: Uint8Array, octets: number) => key.length === 
  * ECDSA P-256 over SHA-256. High s is allowed: neither X.509 nor Intel forbids it, so nothing may rest on a signature's
  * bytes. False where key or signature is no such thing.
  */
-function verifyP256(
+export function verifyP256(
   publicKey: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,

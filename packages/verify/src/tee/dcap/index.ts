@@ -1,0 +1,13 @@
+export { type DcapCollateral, readDcapCollateral } from './collateral.ts'
+export { readEventLog, type TdEvent } from './eventLog.ts'
+export type { DcapExpectations, DcapMeasurements, DcapPolicy } from './policy.ts'
+export type { EnclaveReport, TdReport } from './reports.ts'
+export { DCAP_STEPS, type DcapCode, type DcapStep, type DcapStepName } from './steps.ts'
+export type { TcbStatus } from './tcbStatus.ts'
+export {
+  type DcapAttestation,
+  type DcapReport,
+  INTEL_ROOT_HASH,
+  type VerifyDcapParameters,
+  verifyDcap,
+} from './verifyDcap.ts'

@@ -294,8 +294,8 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     }
 
     /// @notice Returns payments whose receipts found no final batch in time. Anyone may call.
-    /// @dev REFUND_TIMEOUT is bounded below by the longest way an honest receipt can take to finality, so a refund
-    /// cannot race a settlement that was still possible.
+    /// @dev ParamStore keeps REFUND_TIMEOUT at ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION or more. What is
+    /// committed that long before the refund is due is final or expired by then; whoever wants it paid calls `settle`.
     function refundTimeout(bytes32[] calldata requestIds) external nonReentrant {
         uint64 timeout = uint64(params.get(Params.REFUND_TIMEOUT));
         for (uint256 i = 0; i < requestIds.length; i++) {

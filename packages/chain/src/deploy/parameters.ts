@@ -16,7 +16,8 @@ const HALF = 50n * PERCENT
  * Starting values and bounds (seconds, OPG base units, 1/10,000). Development windows are short so that a person can
  * watch a batch become final. ParamStore itself sees to it that stake outlasts what it answers for (UNBONDING ≥
  * CHALLENGE_WINDOW + ADJUDICATION + GRACE) and that no refund races a payment (REFUND_TIMEOUT, DEPOSIT_WITHDRAWAL ≥
- * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION). Lower bounds are what a development network runs with.
+ * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION); a refund also leaves the ten minutes after which a node may force
+ * in a receipt that its gateway sits on. Lower bounds are what a development network runs with.
  */
 export const PARAMETERS = {
   ATTEST_TIMEOUT: { development: 2n * MINUTE, production: DAY, min: MINUTE, max: 7n * DAY },
@@ -24,7 +25,7 @@ export const PARAMETERS = {
   ADJUDICATION: { development: 10n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   UNBONDING: { development: 30n, production: 10n * DAY, min: 10n, max: 90n * DAY },
-  REFUND_TIMEOUT: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
+  REFUND_TIMEOUT: { development: 20n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   DEPOSIT_WITHDRAWAL: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   DATA_RESPONSE: { development: 20n, production: DAY, min: 5n, max: 7n * DAY },
   PRICE_RISE_DELAY: { development: DAY, production: DAY, min: HOUR, max: 30n * DAY },

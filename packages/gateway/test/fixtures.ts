@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   CONTRACT_NAMES,
   type Contracts,
@@ -44,10 +41,6 @@ export function networkWith(nodes: Network['nodes']): Network {
     accounts: {},
     models: [MODEL],
   }
-}
-
-export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'assay-gateway-'))
 }
 
 export const BODY = JSON.stringify({

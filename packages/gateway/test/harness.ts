@@ -1,9 +1,10 @@
 import type { Gateway } from '@assay/gateway'
 import { startGateway } from '@assay/gateway'
 import type { Database } from '@assay/store'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { Limits } from '../src/limits.ts'
 import { createFakeChain, type FakeChain } from './fakeChain.ts'
-import { createPayer, GATEWAY_KEY, networkWith, temporaryDirectory } from './fixtures.ts'
+import { createPayer, GATEWAY_KEY, networkWith } from './fixtures.ts'
 import { NODE_OPERATOR, type StubNode, startStubNode } from './stubNode.ts'
 
 export type Harness = {
@@ -33,7 +34,7 @@ export async function startHarness(
 ): Promise<Harness> {
   const node = options.node ?? (await startStubNode())
   const chain = options.chain ?? createFakeChain()
-  const directory = options.directory ?? temporaryDirectory()
+  const directory = options.directory ?? temporaryFolder('gateway')
   const logs: string[] = []
   const gateway = await startGateway({
     network: networkWith([{ operator: NODE_OPERATOR, url: node.url }]),

@@ -24,8 +24,9 @@ import {
   VERDICT,
 } from '@assay/protocol'
 import { type Address, type Hex, parseEther } from 'viem'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { ReceiptAnswer } from './answers.ts'
-import { BODY, createPayer, MODEL, networkWith, temporaryDirectory, until } from './fixtures.ts'
+import { BODY, createPayer, MODEL, networkWith, until } from './fixtures.ts'
 import { startStubNode } from './stubNode.ts'
 
 const account = (role: 'deployer' | 'gateway' | 'node' | 'publisher' | 'treasury' | 'demo') =>
@@ -56,7 +57,7 @@ async function attest(network: Network, batchId: Hex): Promise<void> {
 }
 
 test('exact and upto payments are collected, committed, made final and paid to the last base unit', async (t) => {
-  const directory = temporaryDirectory()
+  const directory = temporaryFolder('gateway')
   const devnet = await startDevnet({ dir: join(directory, 'chain'), port: 0 })
   const deployed = await deploy({
     rpcUrl: devnet.url,

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimRequests, openDatabase, receiptStatus } from '@assay/store'
 import { checkPayment } from '@assay/verify'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { encodeCollect } from '../src/payment/collectArgument.ts'
 import { errorOf } from './answers.ts'
-import { BODY, COMMITTER, CONTRACTS, MODEL, TILL, temporaryDirectory, until } from './fixtures.ts'
+import { BODY, COMMITTER, CONTRACTS, MODEL, TILL, until } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 /** Leaves the database as a gateway does that dies right after it forwarded this request. */
@@ -48,7 +49,7 @@ async function claimAsIfCrashed(harness: Harness, directory: string, reachesNode
 
 test('requests that a crash cut off end uncharged, also where the node had signed, and cannot be sent again', async () => {
   const first = await startHarness()
-  const directory = temporaryDirectory()
+  const directory = temporaryFolder('gateway')
   first.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
   const signed = await claimAsIfCrashed(first, directory, true)
   const unsigned = await claimAsIfCrashed(first, directory, false)
@@ -77,7 +78,7 @@ test('requests that a crash cut off end uncharged, also where the node had signe
 })
 
 test('an answer whose receipt cannot be stored is withheld', async () => {
-  const real = await openDatabase({ directory: temporaryDirectory() })
+  const real = await openDatabase({ directory: temporaryFolder('gateway') })
   let broken = false
   const harness = await startHarness({
     database: {

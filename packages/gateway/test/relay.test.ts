@@ -3,8 +3,9 @@ import { after, before, test } from 'node:test'
 import { concatBytes, decodeReceiptHeader, RECEIPT_COMMENT } from '@assay/protocol'
 import { type Database, openDatabase, receiptStatus } from '@assay/store'
 import fc from 'fast-check'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { errorOf } from './answers.ts'
-import { BODY, STREAM_BODY, temporaryDirectory, until } from './fixtures.ts'
+import { BODY, STREAM_BODY, until } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -40,7 +41,7 @@ function slowDatabase(database: Database): Database & { hold(): () => void; writ
 let harness: Harness
 let database: ReturnType<typeof slowDatabase>
 before(async () => {
-  database = slowDatabase(await openDatabase({ directory: temporaryDirectory() }))
+  database = slowDatabase(await openDatabase({ directory: temporaryFolder('gateway') }))
   harness = await startHarness({ database, limits: { recoverMs: 5000 } })
 })
 after(() => harness.close())

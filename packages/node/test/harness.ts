@@ -1,7 +1,4 @@
 /** A node's server over a scripted engine and a chain made of constants; the payments and receipts are real. */
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   type Deployment,
   encodeRequestAuthHeader,
@@ -18,6 +15,7 @@ import {
 } from '@assay/protocol'
 import { type Address, bytesToHex, type Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { NodeChain } from '../src/chain/nodeChain.ts'
 import { openEvidenceStore } from '../src/enclaves/evidenceStore.ts'
 import { startNitroSim } from '../src/enclaves/nitroSim.ts'
@@ -57,7 +55,7 @@ export const threeWords: Script = async (options) => {
 export async function startTestServer(
   options: { script?: Script; keyValid?: () => boolean; waiting?: number; requestTimeoutMs?: number } = {},
 ) {
-  const dir = await mkdtemp(join(tmpdir(), 'assay-node-'))
+  const dir = temporaryFolder('node')
   const state = { script: options.script ?? threeWords, till: TILL as Address | undefined, uncollectable: '' }
   const engine: Engine = {
     contextLength: SMOLLM2_MANIFEST.contextLength,

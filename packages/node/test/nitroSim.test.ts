@@ -1,31 +1,29 @@
 import 'reflect-metadata'
 import assert from 'node:assert/strict'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { nitroMeasurement, recoverSigner, tag } from '@assay/protocol'
 import * as x509 from '@peculiar/x509'
 import { decode, encode } from 'cbor2'
 import { bytesToHex, hexToBytes, keccak256 } from 'viem'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { SIMULATED_MEASUREMENT, startNitroSim } from '../src/enclaves/nitroSim.ts'
 import { simulatedRoot } from '../src/enclaves/simulatedChain.ts'
 
-const folder = () => mkdtemp(join(tmpdir(), 'assay-enclave-'))
+const folder = () => temporaryFolder('enclave')
 const ES384 = { name: 'ECDSA', hash: 'SHA-384' }
 
 test('the root survives a restart, and two processes that start at once end with one', async () => {
-  const dir = await folder()
+  const dir = folder()
   const [one, other] = await Promise.all([simulatedRoot(dir), simulatedRoot(dir)])
   assert.deepEqual(one.der, other.der)
   assert.equal(one.rootHash, keccak256(one.der))
   assert.equal((await simulatedRoot(dir)).rootHash, one.rootHash)
-  assert.notEqual((await simulatedRoot(await folder())).rootHash, one.rootHash)
+  assert.notEqual((await simulatedRoot(folder())).rootHash, one.rootHash)
   assert.match(new x509.X509Certificate(one.der).subject, /SIMULATED/)
 })
 
 test('each boot has a new key that signs what it is given', async () => {
-  const root = await simulatedRoot(await folder())
+  const root = await simulatedRoot(folder())
   const enclave = startNitroSim(root)
   assert.notEqual(enclave.key, startNitroSim(root).key)
   const digest = tag('something')
@@ -33,7 +31,7 @@ test('each boot has a new key that signs what it is given', async () => {
 })
 
 test('the document has the form of a Nitro attestation and its own chain verifies it', async () => {
-  const root = await simulatedRoot(await folder())
+  const root = await simulatedRoot(folder())
   const enclave = startNitroSim(root)
   const binding = tag('binding')
   const evidence = await enclave.evidence(binding)

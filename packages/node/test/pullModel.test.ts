@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { AssayError } from '@assay/protocol'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { sha256File } from '../src/enclaves/sha256File.ts'
 import { type PullModelParameters, type PullProgress, pullModel } from '../src/models/pullModel.ts'
 
@@ -27,7 +27,7 @@ describe('the weights are found in order, and only with the pinned hash', () => 
   before(async () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/weights`
-    root = await mkdtemp(join(tmpdir(), 'assay-pull-'))
+    root = temporaryFolder('pull')
     await writeFile(join(root, 'right'), BYTES)
     sha256 = await sha256File(join(root, 'right'))
     python = join(root, 'python')

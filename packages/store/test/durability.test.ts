@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { duePayments, openDatabase, outboxLoad, receiptStatus } from '@assay/store'
-import { temporaryDirectory } from './fixtures.ts'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 
 test('what was acknowledged survives kill -9 of the writer, with its payment, and the lock is taken over', async () => {
-  const directory = temporaryDirectory()
+  const directory = temporaryFolder('store')
   const acknowledged: string[] = []
   for (const stopAfter of [1, 23, 60]) {
     const child = spawn(process.execPath, [new URL('./writer.ts', import.meta.url).pathname, directory], {

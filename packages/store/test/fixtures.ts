@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type Deployment, type Receipt, receiptDigest, type SignedReceipt, signDigest } from '@assay/protocol'
 
 export const DEPLOYMENT: Deployment = {
@@ -9,10 +6,6 @@ export const DEPLOYMENT: Deployment = {
   deploymentId: `0x${'11'.repeat(32)}`,
 }
 const KEY = `0x${'42'.repeat(32)}` as const
-
-export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'assay-store-'))
-}
 
 export function requestIdAt(index: number): `0x${string}` {
   return `0x${(index + 1).toString(16).padStart(64, '0')}`

@@ -27,11 +27,12 @@ import {
   takeOutbox,
   watchedBatches,
 } from '@assay/store'
-import { DEPLOYMENT, receiptAt, requestIdAt, temporaryDirectory } from './fixtures.ts'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { DEPLOYMENT, receiptAt, requestIdAt } from './fixtures.ts'
 
 let database: Database
 before(async () => {
-  database = await openDatabase({ directory: temporaryDirectory() })
+  database = await openDatabase({ directory: temporaryFolder('store') })
 })
 after(() => database.close())
 
@@ -147,7 +148,7 @@ test('group commit: every caller gets its own result, writes never overlap, a fa
 })
 
 test('a live lock is a clear error, a stale one is taken over', () => {
-  const directory = temporaryDirectory()
+  const directory = temporaryFolder('store')
   const release = lockDirectory(directory)
   assert.throws(
     () => lockDirectory(directory),

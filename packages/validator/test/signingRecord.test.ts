@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { AssayError } from '@assay/protocol'
 import { type Hex, pad } from 'viem'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { openSigningRecord } from '../src/signingRecord.ts'
 
 const bytes = (n: number): Hex => pad(`0x${n.toString(16)}`, { size: 32 })
@@ -20,7 +18,7 @@ const vote = { deploymentId: bytes(1), registrationId: bytes(4), valid: true }
 const conflict = (error: unknown) => error instanceof AssayError && error.code === 'conflict'
 
 async function open(t: TestContext, dir?: string) {
-  const folder = dir ?? (await mkdtemp(join(tmpdir(), 'assay-record-')))
+  const folder = dir ?? temporaryFolder('record')
   const opened = openSigningRecord(folder)
   let closed = false
   const close = () => {

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import {
   AssayError,
@@ -18,6 +15,7 @@ import {
 import { BATCH_STATE, type BatchView } from '@assay/verify'
 import { type Address, type Hex, keccak256 } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { deployment, gateway, issuedAt, makeReceipt, makeView, signReceipt } from '../../verify/test/world.ts'
 import { ContradictionError, openSigningRecord } from '../src/signingRecord.ts'
 import {
@@ -127,10 +125,10 @@ function world(
 
 const dataUrl = `http://gateway.example/v1/batches/${batch.batchId}/data`
 const honest = { [dataUrl]: batch.file }
-const folder = () => mkdtemp(join(tmpdir(), 'assay-duty-'))
+const folder = () => temporaryFolder('duty')
 
 test('a good batch is recorded, signed and attested once', async (t) => {
-  const { context, sent, fetched } = world(t, await folder(), { files: honest })
+  const { context, sent, fetched } = world(t, folder(), { files: honest })
   assert.equal(await attendBatch(batch.batchId, blocks, context), 'waiting')
   assert.equal(await attendBatch(batch.batchId, blocks, context), 'waiting')
   assert.deepEqual(fetched, [dataUrl])
@@ -151,7 +149,7 @@ test('a batch with a bad receipt is attested invalid', async (t) => {
   const forged = await signReceipt(makeReceipt({ seq: 7n }), generatePrivateKey())
   const bad = buildBatch({ deployment, committer: gateway, height: 1n, receipts: [forged] })
   const url = `http://gateway.example/v1/batches/${bad.batchId}/data`
-  const { context, sent } = world(t, await folder(), {
+  const { context, sent } = world(t, folder(), {
     batch: { ...bad.header, batchId: bad.batchId },
     files: { [url]: bad.file },
   })
@@ -161,7 +159,7 @@ test('a batch with a bad receipt is attested invalid', async (t) => {
 
 test('data that cannot be had, or other data, is never signed about', async (t) => {
   for (const files of [{}, { [dataUrl]: new Uint8Array([1]) }]) {
-    const { context, sent, record } = world(t, await folder(), { files })
+    const { context, sent, record } = world(t, folder(), { files })
     await assert.rejects(attendBatch(batch.batchId, blocks, context), { code: 'unreachable' })
     assert.deepEqual(sent, [])
     assert.equal(record.attestationOf(deployment.deploymentId, batch.batchId), undefined)
@@ -169,13 +167,13 @@ test('data that cannot be had, or other data, is never signed about', async (t) 
 })
 
 test('a commit that is not safe yet is left alone', async (t) => {
-  const { context, sent } = world(t, await folder(), { files: honest, batch: { committedBlock: 111n } })
+  const { context, sent } = world(t, folder(), { files: honest, batch: { committedBlock: 111n } })
   assert.equal(await attendBatch(batch.batchId, blocks, context), 'waiting')
   assert.deepEqual(sent, [])
 })
 
 test('after a crash between record and signature the same verdict is signed, without looking again', async (t) => {
-  const dir = await folder()
+  const dir = folder()
   const first = world(t, dir, { files: honest })
   first.context.send = async () => {
     throw new Error('the process died here')
@@ -189,7 +187,7 @@ test('after a crash between record and signature the same verdict is signed, wit
 })
 
 test('another root under the same committer and height is never signed', async (t) => {
-  const dir = await folder()
+  const dir = folder()
   const first = world(t, dir, { files: honest })
   await attendBatch(batch.batchId, blocks, first.context)
   first.close()
@@ -204,19 +202,19 @@ test('another root under the same committer and height is never signed', async (
 
 test('an attested batch is finalised when it is possible, after the turn of those before', async (t) => {
   const attested = { quorumAt: issuedAt + 3n, state: BATCH_STATE.attested }
-  const early = world(t, await folder(), { files: honest, batch: attested })
+  const early = world(t, folder(), { files: honest, batch: attested })
   await attendBatch(batch.batchId, blocks, early.context)
   assert.deepEqual(
     early.sent.map((call) => call.functionName),
     ['attest'],
   )
-  const first = world(t, await folder(), { files: honest, batch: attested, possible: ['finalise'] })
+  const first = world(t, folder(), { files: honest, batch: attested, possible: ['finalise'] })
   await attendBatch(batch.batchId, blocks, first.context)
   assert.deepEqual(
     first.sent.map((call) => call.functionName),
     ['attest', 'finalise'],
   )
-  const last = world(t, await folder(), {
+  const last = world(t, folder(), {
     files: honest,
     batch: attested,
     possible: ['finalise'],
@@ -241,11 +239,11 @@ test('final, void and expired batches need nothing, an unknown one is looked for
     [BATCH_STATE.void, 'settled'],
     [BATCH_STATE.expired, 'settled'],
   ] as const) {
-    const { context, sent } = world(t, await folder(), { batch: { state }, possible: ['finalise', 'expire'] })
+    const { context, sent } = world(t, folder(), { batch: { state }, possible: ['finalise', 'expire'] })
     assert.equal(await attendBatch(batch.batchId, blocks, context), outcome)
     assert.deepEqual(sent, [])
   }
-  const unknown = world(t, await folder(), { batch: { state: BATCH_STATE.none } })
+  const unknown = world(t, folder(), { batch: { state: BATCH_STATE.none } })
   await assert.rejects(attendBatch(batch.batchId, blocks, unknown.context), { code: 'not_found' })
   assert.deepEqual(unknown.sent, [])
 })
@@ -264,7 +262,7 @@ test('a proposal with bad evidence is voted down once; without evidence there is
   const registrationId = registrationIdOf(deployment.chainId, teeRegistry, registration)
   const evidenceUri = 'http://node.example/v1/evidence/0x'
   const proposal: KeyProposal = { registrationId, registration, evidenceUri, block: 100n }
-  const dir = await folder()
+  const dir = folder()
   const without = world(t, dir, { possible: ['voteKey'] })
   await assert.rejects(attendProposal(proposal, blocks, without.context), { code: 'unreachable' })
   assert.deepEqual(without.sent, [])

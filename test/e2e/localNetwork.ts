@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -24,13 +24,15 @@ export type LocalNetwork = {
   start(): Promise<number>
   /** SIGKILL for the supervisor and every process it started, at once. */
   killEverything(): Promise<void>
-  /** Process id of the first server of a package: gateway, node or validator. */
+  /** Process id of the first server of a package: gateway, node or validator. @throws Error while it is not running */
   pidOf(name: string): number
+  /** What a server has written to its log, e.g. of `gateway` or `validator-1`. */
+  logOf(name: string): string
   close(): Promise<void>
 }
 
 /** `count` consecutive free ports on loopback, found by asking the system. */
-async function freePorts(count: number): Promise<number> {
+export async function freePorts(count: number): Promise<number> {
   for (;;) {
     const base = 20_000 + Math.floor(Math.random() * 30_000)
     const servers = Array.from({ length: count }, () => createServer())
@@ -50,7 +52,8 @@ async function freePorts(count: number): Promise<number> {
   }
 }
 
-export async function createLocalNetwork(): Promise<LocalNetwork> {
+/** @param settings environment variables for the supervisor, over those that it gets anyway */
+export async function createLocalNetwork(settings: Record<string, string> = {}): Promise<LocalNetwork> {
   const home = mkdtempSync(path.join(tmpdir(), 'assay-e2e-'))
   const base = await freePorts(8)
   const environment = {
@@ -62,6 +65,7 @@ export async function createLocalNetwork(): Promise<LocalNetwork> {
     ASSAY_GATEWAY_PORT: String(base + 1),
     ASSAY_NODE_PORT: String(base + 2),
     ASSAY_VALIDATOR_PORT: String(base + 3),
+    ...settings,
   }
   const networkFile = path.join(home, 'network.json')
   const health = `http://127.0.0.1:${base + 1}/health`
@@ -112,7 +116,19 @@ export async function createLocalNetwork(): Promise<LocalNetwork> {
     supervisor = undefined
   }
 
-  await start()
+  async function close(): Promise<void> {
+    if (supervisor?.exitCode === null && supervisor.signalCode === null) {
+      const gone = once(supervisor, 'exit')
+      supervisor.kill('SIGTERM')
+      await gone
+    }
+    rmSync(home, { recursive: true, force: true })
+  }
+
+  await start().catch(async (reason) => {
+    await close()
+    throw reason
+  })
   return {
     home,
     network: loadNetwork(networkFile),
@@ -120,10 +136,20 @@ export async function createLocalNetwork(): Promise<LocalNetwork> {
     killEverything,
     pidOf(name) {
       // The server's own command line says which of them it is.
-      const isIt = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`packages/${name}/`)
+      const isIt = (pid: number) => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`packages/${name}/`)
+        } catch {
+          return false // It has just ended.
+        }
+      }
       const pid = children().find(isIt)
       if (pid === undefined) throw new Error(`no process of packages/${name}`)
       return pid
+    },
+    logOf(name) {
+      const files = [`${name}.log.1`, `${name}.log`].map((file) => path.join(home, 'logs', file))
+      return files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('')
     },
     assay(...args) {
       return new Promise((done) => {
@@ -142,14 +168,7 @@ export async function createLocalNetwork(): Promise<LocalNetwork> {
         child.on('close', (code) => done({ code: code ?? -1, stdout, stderr }))
       })
     },
-    async close() {
-      if (supervisor !== undefined && supervisor.exitCode === null) {
-        const gone = once(supervisor, 'exit')
-        supervisor.kill('SIGTERM')
-        await gone
-      }
-      rmSync(home, { recursive: true, force: true })
-    },
+    close,
   }
 }
 

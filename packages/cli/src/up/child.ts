@@ -28,7 +28,8 @@ export type Child = {
 }
 
 const FIRST_RETRY_MILLISECONDS = 250
-const LAST_RETRY_MILLISECONDS = 10_000
+/** Longest wait before a restart; ASSAY_RESTART_CEILING sets another, milliseconds. */
+const LAST_RETRY_MILLISECONDS = Number(process.env.ASSAY_RESTART_CEILING) || 10_000
 /** A process that ran this long was healthy: its next crash starts with the short delay again. */
 const HEALTHY_MILLISECONDS = 30_000
 const STOP_GRACE_MILLISECONDS = 8000

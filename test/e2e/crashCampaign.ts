@@ -1,0 +1,357 @@
+/**
+ * Kills the gateway at random moments under load and holds the chain against what the clients saw.
+ *   node test/e2e/crashCampaign.ts --kills 200
+ * Prints what it counted; exits 1 and lists every broken promise if there is one.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { publicClientOf } from '@assay/chain'
+import {
+  decodeRequestAuthHeader,
+  inferenceEscrowAbi,
+  type Network,
+  opgAbi,
+  REQUEST_AUTH_HEADER,
+  type Receipt,
+} from '@assay/protocol'
+import { assayFetch } from '@assay/sdk'
+import type { Address, Hex } from 'viem'
+import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+
+/** Each client asks one kind of call over and over. */
+const CLIENTS = [
+  { stream: false, scheme: 'upto' },
+  { stream: true, scheme: 'upto' },
+  { stream: false, scheme: 'exact' },
+  { stream: true, scheme: 'exact' },
+] as const
+/** How long a gateway lives at most once it is up, milliseconds. */
+const MAX_LIFE = 4000
+/** One kill in this many comes while the gateway still starts. */
+const EARLY_KILLS = 4
+const DRAIN_TIMEOUT = 240_000
+
+export type CampaignResult = {
+  kills: number
+  attempted: number
+  delivered: number
+  /** Receipts that were durable before the kill while the last bytes of their answers were still on their way. */
+  durableButUndelivered: number
+  /** Requests that a kill cut off, and that cost nothing. */
+  interrupted: number
+  settled: number
+  /** OPG base units. */
+  spent: bigint
+  seconds: number
+  /** Every promise that was broken, in words. */
+  broken: string[]
+}
+
+type Load = { attempted: Set<Hex>; delivered: Map<Hex, Receipt>; stop(): Promise<void> }
+
+/** Runs the clients until they are stopped. What they were promised is what they can prove: verified answers only. */
+function startLoad(network: Network, privateKey: Hex): Load {
+  const attempted = new Set<Hex>()
+  const delivered = new Map<Hex, Receipt>()
+  let stopped = false
+  // The request's id is fixed by the payment, hence known before any answer; here is where it can be seen.
+  const plainFetch = globalThis.fetch
+  globalThis.fetch = (input, init) => {
+    const header = new Headers(init?.headers).get(REQUEST_AUTH_HEADER)
+    if (header !== null) attempted.add(decodeRequestAuthHeader(header).auth.requestId)
+    return plainFetch(input, init)
+  }
+  async function run({ stream, scheme }: (typeof CLIENTS)[number]): Promise<void> {
+    let verified: Receipt | undefined
+    const pay = assayFetch({
+      network,
+      privateKey,
+      scheme,
+      onAnswer: ({ bundle }) => {
+        verified = bundle.receipt
+      },
+    })
+    const body = JSON.stringify({
+      model: network.models[0]?.name,
+      messages: [{ role: 'user', content: 'Count to ten.' }],
+      max_tokens: 6,
+      stream,
+    })
+    while (!stopped) {
+      verified = undefined
+      try {
+        const response = await pay(`${network.gatewayUrl}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body,
+          signal: AbortSignal.timeout(60_000),
+        })
+        await response.arrayBuffer()
+        const receipt = verified as Receipt | undefined
+        if (receipt !== undefined) delivered.set(receipt.requestId, receipt)
+        else await delay(100)
+      } catch {
+        // The gateway is gone, or went in the middle of the answer.
+        await delay(50)
+      }
+    }
+  }
+  const running = CLIENTS.map(run)
+  return {
+    attempted,
+    delivered,
+    async stop() {
+      stopped = true
+      await Promise.all(running)
+      globalThis.fetch = plainFetch
+    },
+  }
+}
+
+async function healthy(network: Network): Promise<boolean> {
+  const response = await fetch(`${network.gatewayUrl}/health`).catch(() => undefined)
+  await response?.arrayBuffer().catch(() => undefined)
+  return response?.status === 200
+}
+
+function gatewayPid(local: LocalNetwork): number | undefined {
+  try {
+    return local.pidOf('gateway')
+  } catch {
+    return undefined
+  }
+}
+
+async function killAgainAndAgain(
+  local: LocalNetwork,
+  kills: number,
+  progress: (done: number) => void,
+): Promise<void> {
+  let last: number | undefined
+  for (let done = 1; done <= kills; done++) {
+    let pid: number | undefined
+    await until(
+      async () => {
+        pid = gatewayPid(local)
+        return pid !== undefined && pid !== last
+      },
+      60_000,
+      () => 'the supervisor to start the gateway again',
+    )
+    if (done % EARLY_KILLS !== 0) {
+      await until(
+        () => healthy(local.network),
+        60_000,
+        () => `the gateway to be healthy:\n${local.logOf('gateway').slice(-2000)}`,
+      )
+    }
+    await delay(Math.random() * MAX_LIFE)
+    process.kill(pid as number, 'SIGKILL')
+    last = pid
+    progress(done)
+  }
+  await until(
+    async () => gatewayPid(local) !== last && (await healthy(local.network)),
+    60_000,
+    () => 'the gateway to be healthy after the last kill',
+  )
+}
+
+type Status = { state: string; receipt: object | null; payment: { state: string } | null }
+
+async function statusOf(network: Network, requestId: Hex): Promise<Status | undefined> {
+  const response = await fetch(`${network.gatewayUrl}/v1/receipts/${requestId}`)
+  const body = await response.json()
+  return response.status === 404 ? undefined : (body as Status)
+}
+
+/** Whether nothing about this request can change any more. */
+function isOver(status: Status | undefined): boolean {
+  if (status === undefined || status.state === 'failed') return true
+  if (status.state !== 'final') return false
+  return status.payment === null || ['settled', 'failed', 'refunded'].includes(status.payment.state)
+}
+
+async function drain(network: Network, requestIds: Iterable<Hex>): Promise<Map<Hex, Status | undefined>> {
+  const over = new Map<Hex, Status | undefined>()
+  const open = new Set(requestIds)
+  await until(
+    async () => {
+      for (const requestId of open) {
+        const status = await statusOf(network, requestId)
+        if (!isOver(status)) break
+        over.set(requestId, status)
+        open.delete(requestId)
+      }
+      return open.size === 0
+    },
+    DRAIN_TIMEOUT,
+    () => `${open.size} requests to be over, the first is ${[...open][0]}`,
+  )
+  return over
+}
+
+type Money = { balance: bigint; credit: bigint; block: bigint }
+
+async function moneyOf(network: Network, payer: Address): Promise<Money> {
+  const client = publicClientOf(network)
+  const { OPG, InferenceEscrow } = network.contracts
+  const block = await client.getBlockNumber()
+  const [balance, credit] = await Promise.all([
+    client.readContract({
+      address: OPG,
+      abi: opgAbi,
+      functionName: 'balanceOf',
+      args: [payer],
+      blockNumber: block,
+    }),
+    client.readContract({
+      address: InferenceEscrow,
+      abi: inferenceEscrowAbi,
+      functionName: 'credit',
+      args: [payer],
+      blockNumber: block,
+    }),
+  ])
+  return { balance, credit, block }
+}
+
+export type ChainPayments = {
+  /** Amounts that went into escrow, by request. */
+  locked: Map<Hex, bigint[]>
+  /** Prices that were paid out, by request. */
+  settled: Map<Hex, bigint[]>
+}
+
+/** Every payment of a payer that the chain's events tell of, from one block to another. */
+export async function paymentsOnChain(
+  network: Network,
+  payer: Address,
+  fromBlock: bigint,
+  toBlock?: bigint | undefined,
+): Promise<ChainPayments> {
+  const client = publicClientOf(network)
+  const escrow = { address: network.contracts.InferenceEscrow, abi: inferenceEscrowAbi } as const
+  const range = { fromBlock, toBlock: toBlock ?? ('latest' as const) }
+  const [lockedEvents, settledEvents] = await Promise.all([
+    client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentLocked', args: { payer } }),
+    client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentSettled' }),
+  ])
+  const locked = new Map<Hex, bigint[]>()
+  const settled = new Map<Hex, bigint[]>()
+  const add = (to: Map<Hex, bigint[]>, requestId: Hex | undefined, amount: bigint | undefined) => {
+    if (requestId === undefined || amount === undefined) throw new Error('an event without its arguments')
+    to.set(requestId, [...(to.get(requestId) ?? []), amount])
+  }
+  for (const { args } of lockedEvents) add(locked, args.requestId, args.amount)
+  for (const { args } of settledEvents) add(settled, args.requestId, args.price)
+  return { locked, settled }
+}
+
+const sum = (amounts: Iterable<bigint>) => [...amounts].reduce((total, amount) => total + amount, 0n)
+
+/** Starts a network, runs the load, kills the gateway `kills` times, lets everything settle, and compares. */
+export async function runCampaign(
+  kills: number,
+  progress: (done: number) => void = () => {},
+): Promise<CampaignResult> {
+  const local = await createLocalNetwork({ ASSAY_RESTART_CEILING: '500' })
+  try {
+    return await campaignOn(local, kills, progress)
+  } finally {
+    await local.close()
+  }
+}
+
+async function campaignOn(
+  local: LocalNetwork,
+  kills: number,
+  progress: (done: number) => void,
+): Promise<CampaignResult> {
+  const { network } = local
+  const { demo } = network.accounts
+  if (demo === undefined) throw new Error('a development network has a demo account')
+  const began = Date.now()
+  const before = await moneyOf(network, demo.address)
+  const load = startLoad(network, demo.privateKey)
+  try {
+    await killAgainAndAgain(local, kills, progress)
+    // Answers of the last life as well.
+    await delay(1000)
+  } finally {
+    await load.stop()
+  }
+  const { attempted, delivered } = load
+  const statuses = await drain(network, attempted)
+  const after = await moneyOf(network, demo.address)
+  const { locked, settled } = await paymentsOnChain(network, demo.address, before.block + 1n, after.block)
+
+  const broken: string[] = []
+  const charged = new Set([...locked.keys(), ...settled.keys()])
+  for (const [requestId, receipt] of delivered) {
+    const status = statuses.get(requestId)
+    const prices = settled.get(requestId) ?? []
+    if (status?.state !== 'final') broken.push(`${requestId} was delivered and is ${status?.state}`)
+    if (receipt.price === 0n && charged.has(requestId)) broken.push(`${requestId} is free and was charged`)
+    if (receipt.price > 0n && (prices.length !== 1 || prices[0] !== receipt.price)) {
+      broken.push(`${requestId} costs ${receipt.price} and was paid out as [${prices}]`)
+    }
+  }
+  for (const requestId of charged) {
+    if (!attempted.has(requestId)) broken.push(`${requestId} was charged and never asked for`)
+    if ((locked.get(requestId) ?? []).length !== 1) broken.push(`${requestId} was locked more than once`)
+    if ((settled.get(requestId) ?? []).length > 1) broken.push(`${requestId} was paid out more than once`)
+  }
+  const recovered = local
+    .logOf('gateway')
+    .split('\n')
+    .filter((line) => line.includes('receipt_recovered'))
+  let durableButUndelivered = 0
+  let interrupted = 0
+  for (const [requestId, status] of statuses) {
+    if (delivered.has(requestId)) continue
+    if (status === undefined || status.receipt === null) {
+      if (status !== undefined) interrupted++
+      if (charged.has(requestId)) broken.push(`${requestId} was neither delivered nor recorded, and charged`)
+    } else {
+      durableButUndelivered++
+      // No client of this load cancels, so nothing may be charged on the word of the node's copy alone.
+      if (recovered.some((line) => line.includes(requestId))) {
+        broken.push(`${requestId} was cut off by a kill and charged by the node's copy of its receipt`)
+      }
+    }
+  }
+  const spent = before.balance - after.balance
+  const prices = sum([...settled.values()].flat())
+  const stillLocked = sum(
+    [...locked].flatMap(([requestId, amounts]) => (settled.has(requestId) ? [] : amounts)),
+  )
+  const credited = after.credit - before.credit
+  if (spent !== prices + stillLocked + credited) {
+    broken.push(`${spent} left the payer; ${prices} paid out + ${stillLocked} locked + ${credited} credit`)
+  }
+  if (delivered.size === 0) broken.push('nothing was delivered, so nothing was shown')
+  return {
+    kills,
+    attempted: attempted.size,
+    delivered: delivered.size,
+    durableButUndelivered,
+    interrupted,
+    settled: settled.size,
+    spent,
+    seconds: Math.round((Date.now() - began) / 1000),
+    broken,
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { kills: { type: 'string', default: '200' } } })
+  const result = await runCampaign(Number(values.kills), (done) => {
+    if (done % 10 === 0) console.log(`${done} kills`)
+  })
+  const { broken, ...counts } = result
+  for (const [name, value] of Object.entries(counts)) console.log(`${name}: ${value}`)
+  for (const line of broken) console.log(`broken: ${line}`)
+  console.log(broken.length === 0 ? 'every promise held' : `${broken.length} promises broken`)
+  process.exitCode = broken.length === 0 ? 0 : 1
+}

@@ -5,18 +5,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { publicClientOf } from '@assay/chain'
-import {
-  decodeRequestAuthHeader,
-  inferenceEscrowAbi,
-  type Network,
-  opgAbi,
-  REQUEST_AUTH_HEADER,
-  type Receipt,
-} from '@assay/protocol'
+import { decodeRequestAuthHeader, type Network, REQUEST_AUTH_HEADER, type Receipt } from '@assay/protocol'
 import { assayFetch } from '@assay/sdk'
-import type { Address, Hex } from 'viem'
+import type { Hex } from 'viem'
 import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+import { moneyOf, paymentsOnChain } from './money.ts'
 
 /** Each client asks one kind of call over and over. */
 const CLIENTS = [
@@ -189,63 +182,6 @@ async function drain(network: Network, requestIds: Iterable<Hex>): Promise<Map<H
     () => `${open.size} requests to be over, the first is ${[...open][0]}`,
   )
   return over
-}
-
-type Money = { balance: bigint; credit: bigint; block: bigint }
-
-async function moneyOf(network: Network, payer: Address): Promise<Money> {
-  const client = publicClientOf(network)
-  const { OPG, InferenceEscrow } = network.contracts
-  const block = await client.getBlockNumber()
-  const [balance, credit] = await Promise.all([
-    client.readContract({
-      address: OPG,
-      abi: opgAbi,
-      functionName: 'balanceOf',
-      args: [payer],
-      blockNumber: block,
-    }),
-    client.readContract({
-      address: InferenceEscrow,
-      abi: inferenceEscrowAbi,
-      functionName: 'credit',
-      args: [payer],
-      blockNumber: block,
-    }),
-  ])
-  return { balance, credit, block }
-}
-
-export type ChainPayments = {
-  /** Amounts that went into escrow, by request. */
-  locked: Map<Hex, bigint[]>
-  /** Prices that were paid out, by request. */
-  settled: Map<Hex, bigint[]>
-}
-
-/** Every payment of a payer that the chain's events tell of, from one block to another. */
-export async function paymentsOnChain(
-  network: Network,
-  payer: Address,
-  fromBlock: bigint,
-  toBlock?: bigint | undefined,
-): Promise<ChainPayments> {
-  const client = publicClientOf(network)
-  const escrow = { address: network.contracts.InferenceEscrow, abi: inferenceEscrowAbi } as const
-  const range = { fromBlock, toBlock: toBlock ?? ('latest' as const) }
-  const [lockedEvents, settledEvents] = await Promise.all([
-    client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentLocked', args: { payer } }),
-    client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentSettled' }),
-  ])
-  const locked = new Map<Hex, bigint[]>()
-  const settled = new Map<Hex, bigint[]>()
-  const add = (to: Map<Hex, bigint[]>, requestId: Hex | undefined, amount: bigint | undefined) => {
-    if (requestId === undefined || amount === undefined) throw new Error('an event without its arguments')
-    to.set(requestId, [...(to.get(requestId) ?? []), amount])
-  }
-  for (const { args } of lockedEvents) add(locked, args.requestId, args.amount)
-  for (const { args } of settledEvents) add(settled, args.requestId, args.price)
-  return { locked, settled }
 }
 
 const sum = (amounts: Iterable<bigint>) => [...amounts].reduce((total, amount) => total + amount, 0n)

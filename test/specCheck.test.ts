@@ -1,29 +1,16 @@
 /** The Python checker, written from docs/spec.md alone, agrees with this implementation, and can disagree. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
+import { specCheck } from './specCheck.ts'
+import { temporaryFolder } from './temporaryFolder.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const vectors = join(root, 'packages', 'protocol', 'vectors')
-const UNAVAILABLE = 3
-let folder: string
-before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'assay-spec-'))
-})
-after(() => rmSync(folder, { recursive: true, force: true }))
-
-function check(...given: string[]): { status: number; output: string } {
-  const script = join(root, 'scripts', 'spec-check', 'run.mjs')
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...given], { encoding: 'utf8' })
-  return { status: status ?? 1, output: stdout + stderr }
-}
-
-const first = check('vectors')
-const skip =
-  first.status === UNAVAILABLE ? `the checker cannot run here: ${first.output.split('\n')[0]}` : false
+const folder = temporaryFolder('spec')
+const first = specCheck('vectors')
+const { skip } = first
 
 test('every vector agrees', { skip }, () => {
   assert.equal(first.status, 0, first.output)
@@ -46,7 +33,7 @@ test('a changed expectation is noticed, in the file and place where it stands', 
   assert.ok(entry)
   entry.leaf = entry.leaf.replace(/.$/, (last) => (last === '0' ? '1' : '0'))
   writeFileSync(file, JSON.stringify(content))
-  const { status, output } = check('vectors', copy)
+  const { status, output } = specCheck('vectors', copy)
   assert.equal(status, 1)
   assert.match(output, /receipt\.json receipts\[2\].*leaf/)
 })
@@ -62,7 +49,7 @@ test('a bundle is checked against the network file, and any part of it can fail'
   const file = join(folder, 'bundle.json')
   const checked = (text: string) => {
     writeFileSync(file, text)
-    return check('bundle', file, '--network', network)
+    return specCheck('bundle', file, '--network', network)
   }
   write(vector.deployment.settlement)
   const good = checked(vector.bundle)

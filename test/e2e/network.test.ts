@@ -14,6 +14,7 @@ import { ExactEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import OpenAI from 'openai'
 import { privateKeyToAccount } from 'viem/accounts'
+import { specCheck } from '../specCheck.ts'
 import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
 
 let local: LocalNetwork
@@ -201,6 +202,20 @@ test('a saved bundle verifies, any flipped byte is named, and another deployment
   writeFileSync(other, JSON.stringify({ ...record, deploymentId: `0x${'11'.repeat(32)}` }))
   const foreign = await local.assay('verify', file, '--network', other, '--json')
   assert.equal(foreign.code, 1, foreign.stdout + foreign.stderr)
+})
+
+test('a checker that shares no code with us agrees with what was saved, streamed and whole', async (t) => {
+  const networkFile = path.join(local.home, 'network.json')
+  const whole = path.join(local.home, 'whole.json')
+  const saved = await local.assay('chat', question.content, '--no-stream', '--save', whole)
+  assert.equal(saved.code, 0, saved.stderr)
+  for (const file of [path.join(local.home, 'bundle.json'), whole]) {
+    const { status, output, skip } = specCheck('bundle', file, '--network', networkFile)
+    if (skip) return t.skip(skip)
+    assert.equal(status, 0, output)
+    for (const step of ['request hash', 'response hash', 'signature', 'request authorisation', 'inclusion'])
+      assert.match(output, new RegExp(`^agrees: .*${step}`, 'm'))
+  }
 })
 
 test('a gateway that alters one byte of an answer is caught before the content is shown', async () => {

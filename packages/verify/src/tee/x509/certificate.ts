@@ -80,8 +80,8 @@ function readKeyUsage(value: Uint8Array) {
   }
 }
 
-/** Reads the extensions; an unknown critical one must not be ignored (RFC 5280 §4.2). */
-function readUse(extensions: ReadonlyMap<Hex, Extension>) {
+/** Reads the extensions; a critical one that nobody understands must not be ignored (RFC 5280 §4.2). */
+function readUse(extensions: ReadonlyMap<Hex, Extension>, understood: readonly Hex[]) {
   const use: Pick<Certificate, 'constraints' | 'keyCertSign' | 'crlSign' | 'digitalSignature'> = {
     constraints: undefined,
     keyCertSign: false,
@@ -91,7 +91,7 @@ function readUse(extensions: ReadonlyMap<Hex, Extension>) {
   for (const [oid, { critical, value }] of extensions) {
     if (oid === BASIC_CONSTRAINTS) use.constraints = readConstraints(value)
     else if (oid === KEY_USAGE) Object.assign(use, readKeyUsage(value))
-    else if (critical) throw new DerError(`unknown critical extension ${oid}`)
+    else if (critical && !understood.includes(oid)) throw new DerError(`unknown critical extension ${oid}`)
   }
   return use
 }
@@ -127,9 +127,14 @@ export function readSignedWith(
 
 /**
  * Parses a DER certificate, strictly: v3, keys and signatures of these schemes only, nothing trailing.
+ * @param understood extensions that the caller reads itself, and that may therefore be critical
  * @throws DerError
  */
-export function parseCertificate(bytes: Uint8Array, schemes: readonly Scheme[]): Certificate {
+export function parseCertificate(
+  bytes: Uint8Array,
+  schemes: readonly Scheme[],
+  understood: readonly Hex[] = [],
+): Certificate {
   if (bytes.length > MAX_CERTIFICATE_BYTES) throw new DerError('certificate too large')
   const outer = readChildren(readDer(bytes, TAG.sequence))
   if (outer.length !== 3) throw new DerError('certificate of other than three parts')
@@ -153,7 +158,7 @@ export function parseCertificate(bytes: Uint8Array, schemes: readonly Scheme[]):
     notBefore: readTime(times[0] as Der),
     notAfter: readTime(times[1] as Der),
     ...readPublicKey(expectTag(key, TAG.sequence, 'public key'), schemes),
-    ...readUse(extensions),
+    ...readUse(extensions, understood),
     extensions,
   }
 }

@@ -1,0 +1,139 @@
+import { bytesToHex, type Hex } from 'viem'
+
+/** Reports of H100 have about 4,300 bytes. */
+const MAX_REPORT_BYTES = 65_536
+/** GET_MEASUREMENTS with nonce and slot (DSP0274 1.1, table 42). */
+const REQUEST_BYTES = 37
+const SIGNATURE_BYTES = 96
+const DIGEST_BYTES = 48
+
+/** Fields of the vendor's opaque data that are read here. */
+const OPAQUE = { driverVersion: 3, vbiosVersion: 6, nvdec0: 11, firmwareId: 20 } as const
+/** NVDEC0 switched off; its register then holds no meaning. */
+const NVDEC0_DISABLED = 0x55
+
+/** An SPDM 1.1 GET_MEASUREMENTS exchange as NVIDIA's driver hands it out: request, then signed response. */
+export type GpuReport = {
+  /** What the caller asked with. */
+  nonce: Hex
+  /** Slot of the certificate chain. */
+  slot: number
+  /** Digest by index, counted from 0 as NVIDIA's RIM files do (the wire counts from 1). */
+  measurements: ReadonlyMap<number, Hex>
+  driverVersion: string | undefined
+  vbiosVersion: Hex | undefined
+  /** Digest of the firmware that holds the signing key; older firmware does not say. */
+  firmwareId: Hex | undefined
+  /** Register 35 belongs to this decoder and counts only while it is on. */
+  nvdec0Disabled: boolean
+  /** What the signature covers: the request and the response up to the signature. */
+  signed: Uint8Array
+  /** r ‖ s. */
+  signature: Uint8Array
+}
+
+/** Reads forward through bytes and never past their end. */
+class Reader {
+  readonly #bytes: Uint8Array
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  get done(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  take(length: number): Uint8Array {
+    if (this.#at + length > this.#bytes.length) throw new Error('the report is cut short')
+    this.#at += length
+    return this.#bytes.subarray(this.#at - length, this.#at)
+  }
+
+  /** Unsigned, little-endian, of at most four bytes. */
+  number(length: number): number {
+    return this.take(length).reduce((value, byte, at) => value + byte * 256 ** at, 0)
+  }
+}
+
+function expect(found: number, wanted: number, what: string): void {
+  if (found !== wanted) throw new Error(`${what} is ${found}, not ${wanted}`)
+}
+
+function readMeasurements(record: Uint8Array, blocks: number): ReadonlyMap<number, Hex> {
+  const found = new Map<number, Hex>()
+  const reader = new Reader(record)
+  for (let block = 0; block < blocks; block++) {
+    const index = reader.number(1) - 1
+    expect(reader.number(1), 1, 'the measurement specification')
+    const size = reader.number(2)
+    const measurement = new Reader(reader.take(size))
+    // Bit 7 says raw bits instead of a digest (DSP0274 1.1, table 44); the rest says of what.
+    if (measurement.number(1) >= 0x80) throw new Error('a measurement is no digest')
+    expect(measurement.number(2), DIGEST_BYTES, 'the size of a measurement')
+    const value = bytesToHex(measurement.take(DIGEST_BYTES))
+    if (!measurement.done || index < 0 || found.has(index)) throw new Error('a measurement block is odd')
+    found.set(index, value)
+  }
+  if (!reader.done || found.size === 0) throw new Error('the measurement record is odd')
+  return found
+}
+
+/** Type → value. Types may repeat only where they are not read here. */
+function readOpaque(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>()
+  const reader = new Reader(bytes)
+  while (!reader.done) {
+    const type = reader.number(2)
+    const value = reader.take(reader.number(2))
+    if (found.has(type)) throw new Error(`opaque field ${type} occurs twice`)
+    found.set(type, value)
+  }
+  return found
+}
+
+function text(bytes: Uint8Array | undefined): string | undefined {
+  if (bytes === undefined) return undefined
+  const end = bytes.indexOf(0)
+  const plain = bytes.subarray(0, end === -1 ? bytes.length : end)
+  if (plain.length > 64 || plain.some((byte) => byte < 0x20 || byte > 0x7e)) throw new Error('an odd version')
+  return String.fromCharCode(...plain)
+}
+
+/** Reads the exchange and says nothing yet about whether it may be believed. @throws Error */
+export function parseGpuReport(bytes: Uint8Array): GpuReport {
+  if (bytes.length > MAX_REPORT_BYTES) throw new Error(`the report has ${bytes.length} bytes`)
+  const request = new Reader(bytes.subarray(0, REQUEST_BYTES))
+  expect(request.number(1), 0x11, "the request's SPDM version")
+  expect(request.number(1), 0xe0, 'the request code (GET_MEASUREMENTS)')
+  if ((request.number(1) & 1) !== 1) throw new Error('no signature was asked for')
+  expect(request.number(1), 0xff, 'the measurement asked for (all)')
+  const nonce = bytesToHex(request.take(32))
+  const slot = request.number(1) & 0x0f
+
+  const response = new Reader(bytes.subarray(REQUEST_BYTES))
+  expect(response.number(1), 0x11, "the response's SPDM version")
+  expect(response.number(1), 0x60, 'the response code (MEASUREMENTS)')
+  response.take(2)
+  const blocks = response.number(1)
+  const measurements = readMeasurements(response.take(response.number(3)), blocks)
+  response.take(32) // the GPU's own nonce
+  const opaque = readOpaque(response.take(response.number(2)))
+  const signature = response.take(SIGNATURE_BYTES)
+  if (!response.done) throw new Error('bytes behind the signature')
+  const vbios = opaque.get(OPAQUE.vbiosVersion)
+  const firmware = opaque.get(OPAQUE.firmwareId)
+  if (firmware !== undefined) expect(firmware.length, DIGEST_BYTES, 'the size of the firmware id')
+  return {
+    nonce,
+    slot,
+    measurements,
+    driverVersion: text(opaque.get(OPAQUE.driverVersion)),
+    vbiosVersion: vbios === undefined ? undefined : bytesToHex(vbios),
+    firmwareId: firmware === undefined ? undefined : bytesToHex(firmware),
+    nvdec0Disabled: opaque.get(OPAQUE.nvdec0)?.[0] === NVDEC0_DISABLED,
+    signed: bytes.subarray(0, bytes.length - SIGNATURE_BYTES),
+    signature,
+  }
+}

@@ -6,11 +6,15 @@ const RSA_PSS = fromHex(
   '304606092a864886f70d01010a3039a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130a303020101',
 )
 const ECDSA_SHA384 = fromHex('300a06082a8648ce3d040303')
+const ECDSA_SHA256 = fromHex('300a06082a8648ce3d040302')
 
 export type TestKey = { publicKey: KeyObject; privateKey: KeyObject }
 
+export const p256Key = (): TestKey => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 export const p384Key = (): TestKey => generateKeyPairSync('ec', { namedCurve: 'P-384' })
 export const rsaKey = (): TestKey => generateKeyPairSync('rsa', { modulusLength: 4096 })
+
+const isP256 = (key: TestKey) => key.privateKey.asymmetricKeyDetails?.namedCurve === 'prime256v1'
 
 export function signWith(key: TestKey, message: Uint8Array): Uint8Array {
   return new Uint8Array(
@@ -20,11 +24,14 @@ export function signWith(key: TestKey, message: Uint8Array): Uint8Array {
           padding: constants.RSA_PKCS1_PSS_PADDING,
           saltLength: 48,
         })
-      : sign('sha384', message, key.privateKey),
+      : sign(isP256(key) ? 'sha256' : 'sha384', message, key.privateKey),
   )
 }
 
-const algorithmOf = (key: TestKey) => (key.privateKey.asymmetricKeyType === 'rsa' ? RSA_PSS : ECDSA_SHA384)
+function algorithmOf(key: TestKey): Uint8Array {
+  if (key.privateKey.asymmetricKeyType === 'rsa') return RSA_PSS
+  return isP256(key) ? ECDSA_SHA256 : ECDSA_SHA384
+}
 
 export type CertificateFields = {
   subject: string

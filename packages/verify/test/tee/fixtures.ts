@@ -7,7 +7,7 @@ const folder = join(
 )
 
 /** For `skip`: recorded evidence is kept beside the project, not in it. */
-export function missingFixtures(kind: 'nitro' | 'snp' | 'nvidia'): string | false {
+export function missingFixtures(kind: 'nitro' | 'snp' | 'nvidia' | 'tdx'): string | false {
   return existsSync(join(folder, kind)) ? false : 'recorded evidence is not on this machine'
 }
 

@@ -8,12 +8,11 @@ import {
   readEventLog,
   type VerifyDcapParameters,
   verifyDcap,
-} from '../src/index.ts'
-import { replayRtmrs } from '../src/tee/dcap/eventLog.ts'
-import { readQuote } from '../src/tee/dcap/quote.ts'
+} from '../../src/index.ts'
+import { replayRtmrs } from '../../src/tee/dcap/eventLog.ts'
+import { readQuote } from '../../src/tee/dcap/quote.ts'
 import {
   dstack,
-  fixturesAbsent,
   intelRoots,
   quoteWithoutCollateral,
   type Recorded,
@@ -21,8 +20,9 @@ import {
   rootCertificate,
   seconds,
 } from './dcapFixtures.ts'
+import { missingFixtures } from './fixtures.ts'
 
-const skip = fixturesAbsent
+const skip = missingFixtures('tdx')
 
 /** `step: code` of everything that failed. */
 function failures(report: DcapReport): string[] {

@@ -1,17 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { HARDWARE_SGX, HARDWARE_TDX } from '@assay/protocol'
 import { hexToBytes } from 'viem'
-import { type DcapCollateral, INTEL_ROOT_HASH, readDcapCollateral } from '../src/index.ts'
-
-const folder = join(
-  process.env.ASSAY_FIXTURES ?? join(import.meta.dirname, '../../../../shared/fixtures'),
-  'tee/tdx',
-)
-
-export const fixturesAbsent: false | string = existsSync(folder)
-  ? false
-  : 'recorded evidence is not on this machine'
+import { type DcapCollateral, INTEL_ROOT_HASH, readDcapCollateral } from '../../src/index.ts'
+import { fixture, fixtureText } from './fixtures.ts'
 
 export const intelRoots = [HARDWARE_SGX, HARDWARE_TDX].map((hardwareType) => ({
   rootHash: INTEL_ROOT_HASH,
@@ -19,8 +9,8 @@ export const intelRoots = [HARDWARE_SGX, HARDWARE_TDX].map((hardwareType) => ({
 }))
 
 export const seconds = (iso: string) => BigInt(Date.parse(iso) / 1000)
-const file = (name: string) => new Uint8Array(readFileSync(join(folder, name)))
-const json = (name: string): Record<string, unknown> => JSON.parse(readFileSync(join(folder, name), 'utf8'))
+const file = (name: string) => fixture(`tdx/${name}`)
+const json = (name: string): Record<string, unknown> => JSON.parse(fixtureText(`tdx/${name}`))
 
 export type Recorded = { quote: Uint8Array; collateral: DcapCollateral; now: bigint }
 

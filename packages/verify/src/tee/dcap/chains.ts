@@ -6,7 +6,7 @@ import { readPemCertificates } from '../x509/pem.ts'
 import { ECDSA_P256 } from '../x509/scheme.ts'
 
 /** What a leaf may speak for: a PCK certificate must not sign collateral, nor Intel's collateral key a quote. */
-type Role = 'pck' | 'tcbSigning' | 'pckCa'
+export type Role = 'pck' | 'tcbSigning' | 'pckCa'
 
 const LEAF_NAMES: Record<Role, readonly string[]> = {
   pck: ['Intel SGX PCK Certificate'],
@@ -23,6 +23,8 @@ export type IntelChain = {
 }
 
 export const leafOf = (chain: IntelChain) => chain.certificates.at(-1) as Certificate
+/** The certificate above the leaf. */
+export const issuerOfLeaf = (chain: IntelChain) => chain.certificates.at(-2) as Certificate
 export const rootOf = (chain: IntelChain) => chain.certificates[0] as Certificate
 
 /** Parses a chain that stands leaf first. @throws DerError */
@@ -50,7 +52,7 @@ export function intelChainProblem(chain: IntelChain, role: Role): string | undef
     return `the leaf is named ${JSON.stringify(name)}, not ${LEAF_NAMES[role].join(' or ')}`
   }
   if (role === 'pck') {
-    const ca = commonNameOf((certificates[1] as Certificate).subject)
+    const ca = commonNameOf(issuerOfLeaf(chain).subject)
     if (ca === undefined || !LEAF_NAMES.pckCa.includes(ca)) return 'the PCK certificate is from no PCK CA'
   }
   if (role === 'pckCa') {

@@ -1,9 +1,10 @@
 import { type Hex, hexToBytes } from 'viem'
-import type { Checklist, Problem } from '../checklist.ts'
+import type { Problem } from '../checklist.ts'
 import { replayRtmrs, type TdEvent } from './eventLog.ts'
-import type { EnclaveReport, TdReport } from './reports.ts'
-import type { DcapCode, DcapStepName } from './steps.ts'
-import { atLeast, type TcbStatus, type TcbVerdict } from './tcbStatus.ts'
+import { type EnclaveReport, isDebug, type TdReport } from './reports.ts'
+import type { DcapCode } from './steps.ts'
+import { atLeast, type TcbStatus } from './tcbStatus.ts'
+import type { Verification } from './verification.ts'
 
 /** What governance accepts of genuine hardware. Every member has a default that denies. */
 export type DcapPolicy = {
@@ -49,19 +50,8 @@ export type DcapExpectations = {
   reportData?: Hex | undefined
 }
 
-/** What the validity checks have established. */
-export type Established = {
-  report: TdReport | EnclaveReport
-  verdict: TcbVerdict
-  evaluationNumber: { tcbInfo: number; qeIdentity: number }
-  ppid: Hex
-}
-
-type List = Checklist<DcapStepName, DcapCode>
-
 const DEFAULT_MINIMUM_STATUS: TcbStatus = 'ConfigurationAndSWHardeningNeeded'
 const INTEL_SEAM_SIGNER: Hex = `0x${'00'.repeat(48)}`
-const SGX_DEBUG = 0x02 // ATTRIBUTES.FLAGS bit 1
 // TDATTRIBUTES, by bit of the 64-bit number (TDX module base specification, "TD attributes").
 const TUD = 0xffn // "TD under debug": any of these opens the TD to the host
 const SEPT_VE_DISABLE = 1n << 28n
@@ -75,10 +65,7 @@ const listed = (list: readonly string[] | undefined, value: string) =>
   list?.some((entry) => same(entry, value)) === true
 
 function debugProblem(report: TdReport | EnclaveReport, policy: DcapPolicy): Problem<DcapCode> | undefined {
-  const open =
-    report.kind === 'tdx'
-      ? (littleEndian(report.tdAttributes) & TUD) !== 0n
-      : ((hexToBytes(report.attributes)[0] as number) & SGX_DEBUG) !== 0
+  const open = report.kind === 'tdx' ? (littleEndian(report.tdAttributes) & TUD) !== 0n : isDebug(report)
   return open && policy.allowDebug !== true
     ? { code: 'debug', reason: 'it runs in debug mode: its memory is open to the host' }
     : undefined
@@ -154,16 +141,11 @@ function reportDataProblem(found: Hex, wanted: Hex): Problem<DcapCode> | undefin
     : { code: 'report_data_differs', reason: `REPORTDATA is ${found}, expected ${padded}` }
 }
 
-/** Asks of established facts whether they are wanted; every answer is collected. */
-export function judge(
-  list: List,
-  kind: 'sgx' | 'tdx' | undefined,
-  facts: () => Established,
-  policy: DcapPolicy,
-): void {
+/** Asks whether what was established is wanted; every answer is collected. */
+export function judge({ list, found }: Verification, policy: DcapPolicy): void {
   const { deniedAdvisories, minimumEvaluationNumber, deniedPpids } = policy
   list.policy('statusAccepted', () => {
-    const { status, advisoryIds } = facts().verdict
+    const { status, advisoryIds } = found.verdict
     const minimum = policy.minimumStatus ?? DEFAULT_MINIMUM_STATUS
     if (atLeast(status, minimum)) return undefined
     const why = advisoryIds.length === 0 ? '' : ` (${advisoryIds.join(', ')})`
@@ -173,7 +155,7 @@ export function judge(
   if (deniedAdvisories === undefined) list.skip('advisoriesAccepted', 'policy', 'no advisory is denied')
   else {
     list.policy('advisoriesAccepted', () => {
-      const denied = facts().verdict.advisoryIds.find((id) => listed(deniedAdvisories, id))
+      const denied = found.verdict.advisoryIds.find((id) => listed(deniedAdvisories, id))
       return denied === undefined ? undefined : { code: 'advisory_denied', reason: `${denied} stands open` }
     })
   }
@@ -181,24 +163,26 @@ export function judge(
     list.skip('collateralRecent', 'policy', 'no minimum evaluation number was given')
   } else {
     list.policy('collateralRecent', () => {
-      const { tcbInfo, qeIdentity } = facts().evaluationNumber
-      const found = Math.min(tcbInfo, qeIdentity)
-      const reason = `the evaluation number is ${found}, at least ${minimumEvaluationNumber} is wanted`
-      return found < minimumEvaluationNumber ? { code: 'evaluation_number_below_minimum', reason } : undefined
+      const { tcbInfo, qeIdentity } = found
+      const number = Math.min(tcbInfo.evaluationNumber, qeIdentity.evaluationNumber)
+      const reason = `the evaluation number is ${number}, at least ${minimumEvaluationNumber} is wanted`
+      return number < minimumEvaluationNumber
+        ? { code: 'evaluation_number_below_minimum', reason }
+        : undefined
     })
   }
-  list.policy('notDebug', () => debugProblem(facts().report, policy))
-  if (kind === 'sgx') {
+  list.policy('notDebug', () => debugProblem(found.quote.report, policy))
+  if (found.quote?.teeType === 'sgx') {
     for (const name of ['tdAttributes', 'seamSigner'] as const) {
       list.skip(name, 'policy', 'an enclave of SGX has none')
     }
   } else {
     list.policy('tdAttributes', () => {
-      const { report } = facts()
+      const { report } = found.quote
       return report.kind === 'tdx' ? attributesProblem(report, policy) : undefined
     })
     list.policy('seamSigner', () => {
-      const { report } = facts()
+      const { report } = found.quote
       if (report.kind === 'sgx' || listed(policy.seamSigners ?? [INTEL_SEAM_SIGNER], report.mrSignerSeam)) {
         return undefined
       }
@@ -208,7 +192,7 @@ export function judge(
   if (deniedPpids === undefined) list.skip('platformAllowed', 'policy', 'no processor is denied')
   else {
     list.policy('platformAllowed', () => {
-      const { ppid } = facts()
+      const { ppid } = found.platform
       return listed(deniedPpids, ppid)
         ? { code: 'platform_denied', reason: `the processor of PPID ${ppid} is denied` }
         : undefined
@@ -217,21 +201,21 @@ export function judge(
 }
 
 /** Compares with what the caller expects; what it did not say is skipped. */
-export function compare(list: List, facts: () => Established, expected: DcapExpectations): void {
+export function compare({ list, found }: Verification, expected: DcapExpectations): void {
   const { measurements, eventLog, events, reportData } = expected
   if (measurements === undefined)
     list.skip('measurements', 'policy', 'no measurement was given to compare with')
-  else list.policy('measurements', () => measurementProblem(facts().report, measurements))
+  else list.policy('measurements', () => measurementProblem(found.quote.report, measurements))
   if (eventLog === undefined) list.skip('eventLog', 'policy', 'no event log was given')
-  else list.policy('eventLog', () => logProblem(facts().report, eventLog))
+  else list.policy('eventLog', () => logProblem(found.quote.report, eventLog))
   if (events === undefined) list.skip('events', 'policy', 'no event was asked for')
   else {
     list.policy('events', () => {
       if (eventLog === undefined)
         return { code: 'event_differs', reason: 'no event log was given to look in' }
-      return logProblem(facts().report, eventLog) ?? eventsProblem(eventLog, events)
+      return logProblem(found.quote.report, eventLog) ?? eventsProblem(eventLog, events)
     })
   }
   if (reportData === undefined) list.skip('reportData', 'policy', 'no binding was given to compare with')
-  else list.policy('reportData', () => reportDataProblem(facts().report.reportData, reportData))
+  else list.policy('reportData', () => reportDataProblem(found.quote.report.reportData, reportData))
 }

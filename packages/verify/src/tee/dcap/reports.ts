@@ -1,4 +1,4 @@
-import type { Hex } from 'viem'
+import { type Hex, hexToBytes } from 'viem'
 import { Reader } from './reader.ts'
 
 /** REPORT body of an SGX enclave (Intel SDM vol. 3D, 34.16), 384 bytes. */
@@ -57,6 +57,11 @@ export function readEnclaveReport(bytes: Uint8Array): EnclaveReport {
     isvExtProdId,
     reportData,
   }
+}
+
+/** ATTRIBUTES.FLAGS bit 1: the host may read and write the enclave's memory. */
+export function isDebug({ attributes }: EnclaveReport): boolean {
+  return ((hexToBytes(attributes)[0] as number) & 0x02) !== 0
 }
 
 /** TD report body of TDX 1.0 (584 bytes) or 1.5 (648), from Intel's TDX DCAP Quoting Library API, appendix 3. */

@@ -1,6 +1,7 @@
 import { type Hex, keccak256 } from 'viem'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { linksProblem } from '../x509/chain.ts'
+import { DerError } from '../x509/der.ts'
 import { commonNameOf } from '../x509/name.ts'
 import { readPemCertificates } from '../x509/pem.ts'
 import { ECDSA_P256 } from '../x509/scheme.ts'
@@ -30,7 +31,7 @@ export const rootOf = (chain: IntelChain) => chain.certificates[0] as Certificat
 /** Parses a chain that stands leaf first. @throws DerError */
 export function parseChain(leafFirst: readonly Uint8Array[]): IntelChain {
   const root = leafFirst.at(-1)
-  if (root === undefined) throw new Error('the chain is empty')
+  if (root === undefined) throw new DerError('the chain is empty')
   const certificates = leafFirst.map((bytes) => parseCertificate(bytes, [ECDSA_P256])).reverse()
   return { rootHash: keccak256(root), certificates }
 }

@@ -11,7 +11,7 @@ import {
 import { type Address, type Hex, keccak256 } from 'viem'
 import { covers, type Interval, type MeasurementView } from './chainView.ts'
 import { same } from './step.ts'
-import { type NitroStepName, verifyNitro } from './tee/nitro.ts'
+import { type NitroStepName, verifyNitro } from './tee/nitro/verifyNitro.ts'
 
 /** A document of at most 16 KiB in base64, with room for the members around it. */
 export const MAX_EVIDENCE_BYTES = 32_768

@@ -10,7 +10,7 @@ import {
 } from '@peculiar/x509'
 import { encode } from 'cbor2'
 import { bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
-import { sigStructure } from '../src/tee/cose.ts'
+import { sigStructure } from '../src/tee/nitro/cose.ts'
 
 export { KeyUsageFlags }
 

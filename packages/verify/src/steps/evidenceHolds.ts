@@ -2,7 +2,7 @@ import { type Bundle, canonicalJsonBytes, enclaveBinding, evidenceToJson, tag } 
 import { keccak256 } from 'viem'
 import type { ChainView } from '../chainView.ts'
 import { failed, passed, type Step, same, skipped, step } from '../step.ts'
-import { verifyNitro } from '../tee/nitro.ts'
+import { verifyNitro } from '../tee/nitro/verifyNitro.ts'
 
 /**
  * Seconds between the document and the key's admission: validators judge freshness when they vote (300 s); a reader who

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { HARDWARE_SNP, snpMeasurement } from '@assay/protocol'
 import { bytesToHex, type Hex, keccak256 } from 'viem'
 import {
+  AMD_ROOT_HASHES,
   type SnpCode,
   type SnpEvidence,
   type SnpPolicy,
@@ -299,6 +300,10 @@ test('recorded reports', { skip: missingFixtures('snp') }, async (t) => {
   const [milanAsk, milanArk] = pemFixture('snp/ask_ark_milan.pem') as [Uint8Array, Uint8Array]
   const [genoaAsk, genoaArk] = pemFixture('snp/ask_ark_genoa.pem') as [Uint8Array, Uint8Array]
   const [turinAsk, turinArk] = pemFixture('snp/ask_ark_turin_vcek.pem') as [Uint8Array, Uint8Array]
+  assert.deepEqual(
+    [milanArk, genoaArk, turinArk].map((ark) => keccak256(ark)),
+    Object.values(AMD_ROOT_HASHES),
+  )
   const roots = [milanArk, genoaArk, turinArk].map((ark) => ({
     rootHash: keccak256(ark),
     hardwareType: HARDWARE_SNP,

@@ -1,5 +1,5 @@
 import type { Checklist, Problem } from '../checklist.ts'
-import type { TrustedRoot } from '../nitro.ts'
+import type { TrustedRoot } from '../trustedRoot.ts'
 import type { RevocationList } from '../x509/crl.ts'
 import type { IntelChain } from './chains.ts'
 import type { DcapCollateral } from './collateral.ts'

@@ -1,6 +1,6 @@
 import { type Hex, keccak256 } from 'viem'
 import { Checklist, type TeeReport } from '../checklist.ts'
-import type { TrustedRoot } from '../nitro.ts'
+import type { TrustedRoot } from '../trustedRoot.ts'
 import { checkChains, hardwareTypeOf } from './checkChains.ts'
 import { checkCollateral } from './checkCollateral.ts'
 import { checkRevocation } from './checkRevocation.ts'

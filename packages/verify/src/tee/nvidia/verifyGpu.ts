@@ -1,12 +1,16 @@
 import { type Hex, keccak256 } from 'viem'
 import { Checklist, type TeeReport } from '../checklist.ts'
-import type { TrustedRoot } from '../nitro.ts'
+import { matchRoot, type TrustedRoot } from '../trustedRoot.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { validityProblem } from '../x509/chain.ts'
+import { type RevokedCertificate, revokedProblem } from '../x509/revoked.ts'
 import { verifyP384 } from '../x509/scheme.ts'
 import { firmwareOf, gpuChainProblem, readGpuChain } from './gpuChain.ts'
 import { type GpuReport, parseGpuReport } from './gpuReport.ts'
 import type { GoldenMeasurement } from './rim.ts'
+
+/** keccak256 of the DER of NVIDIA's device identity CA, the root of every GPU's chain. */
+export const NVIDIA_ROOT_HASH: Hex = '0xb0825ee3e68af4eefdd13c8168d52b7dfe6ebb4ff178b601ecb8aa78ba034408'
 
 export type GpuEvidence = {
   /** SPDM GET_MEASUREMENTS request and response. */
@@ -25,7 +29,7 @@ export type VerifyGpuParameters = {
   /** Golden values of the approved driver and VBIOS manifests (`readRim`), each register once. */
   golden?: readonly GoldenMeasurement[] | undefined
   /** Revoked certificates by issuer and serial, e.g. from NVIDIA's OCSP service, which a pure verifier cannot ask. */
-  revoked?: readonly { issuer: Hex; serial: Hex }[] | undefined
+  revoked?: readonly RevokedCertificate[] | undefined
   /** Device ids known to be broken or stolen. */
   deniedDevices?: readonly Hex[] | undefined
 }
@@ -103,10 +107,7 @@ function checkValidity(
     return undefined
   })
   list.check('rootApproved', () => {
-    const [first] = evidence.certificates
-    if (first === undefined) return { code: 'chain_broken', reason: 'there is no chain' }
-    const rootHash = keccak256(first)
-    const root = roots.find((candidate) => candidate.rootHash.toLowerCase() === rootHash)
+    const { root, rootHash } = matchRoot(evidence.certificates[0], roots)
     if (root === undefined) return { code: 'root_unknown', reason: `root ${rootHash} is not approved` }
     found.root = root
     return undefined
@@ -126,13 +127,8 @@ function checkValidity(
     list.skip('notRevoked', 'validity', 'no answer of the revocation service was given')
   else {
     list.check('notRevoked', () => {
-      const at = found.chain.findIndex((certificate) =>
-        revoked.some(
-          ({ issuer, serial }) =>
-            issuer.toLowerCase() === certificate.issuer && serial.toLowerCase() === certificate.serial,
-        ),
-      )
-      return at === -1 ? undefined : { code: 'revoked', reason: `certificate ${at} was revoked` }
+      const reason = revokedProblem(found.chain, revoked)
+      return reason === undefined ? undefined : { code: 'revoked', reason }
     })
   }
   const firmwareId = found.report?.firmwareId

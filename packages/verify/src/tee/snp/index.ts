@@ -1,5 +1,5 @@
 /** AMD SEV-SNP. Start with `verifySnp.ts`. */
-export { SNP_PRODUCTS, type SnpProduct } from './product.ts'
+export { AMD_ROOT_HASHES, SNP_PRODUCTS, type SnpProduct } from './product.ts'
 export * from './snpPolicy.ts'
 export { parseSnpReport, SNP_REPORT_BYTES, type SnpReport, type SnpSigner } from './snpReport.ts'
 export type { SnpTcb } from './tcb.ts'

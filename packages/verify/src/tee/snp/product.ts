@@ -1,6 +1,15 @@
+import type { Hex } from 'viem'
+
 /** AMD's server lines with SEV-SNP, as the common name of each line's root says it (ARK-Milan, …). */
 export const SNP_PRODUCTS = ['Milan', 'Genoa', 'Turin'] as const
 export type SnpProduct = (typeof SNP_PRODUCTS)[number]
+
+/** keccak256 of the DER of each line's root (ARK), as AMD's key distribution service gives it. */
+export const AMD_ROOT_HASHES: Readonly<Record<SnpProduct, Hex>> = {
+  Milan: '0x631fd564035c8ccf97866e09d5dbda438859755418716a746f7598a268fc23bd',
+  Genoa: '0x67d8fc62175313b97969a686cb3c0567fab12e8b3b8d962cf21c33f7a4a5ed84',
+  Turin: '0x5d5329805074e13bc72fe986a83fbdbe5a37b84a521672f8a78330a925f4b955',
+}
 
 /** Names that a line's chips carry in their certificates; Bergamo and Siena are Genoa to the key distribution service. */
 const NAMES: Record<SnpProduct, readonly string[]> = {

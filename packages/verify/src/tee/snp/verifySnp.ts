@@ -1,7 +1,7 @@
 import { snpMeasurement } from '@assay/protocol'
 import { type Hex, keccak256 } from 'viem'
 import { Checklist, type TeeReport } from '../checklist.ts'
-import type { TrustedRoot } from '../nitro.ts'
+import { matchRoot, type TrustedRoot } from '../trustedRoot.ts'
 import { verifyP384 } from '../x509/scheme.ts'
 import { type Endorsement, readEndorsement } from './endorsement.ts'
 import type { SnpProduct } from './product.ts'
@@ -149,8 +149,7 @@ function checkValidity(
   })
   list.check('rootApproved', () => {
     if (evidence.certificates.length !== 3) return { code: 'chain_broken', reason: 'not three certificates' }
-    const rootHash = keccak256(evidence.certificates[0] as Uint8Array)
-    const root = roots.find((candidate) => candidate.rootHash.toLowerCase() === rootHash)
+    const { root, rootHash } = matchRoot(evidence.certificates[0], roots)
     if (root === undefined) return { code: 'root_unknown', reason: `root ${rootHash} is not approved` }
     found.root = root
     return undefined

@@ -1,5 +1,6 @@
 import { nitroMeasurement } from '@assay/protocol'
 import { bytesToHex, type Hex } from 'viem'
+import type { Problem } from '../checklist.ts'
 import { decodeStrict } from './cose.ts'
 
 /** The payload of a Nitro attestation document, as the NSM interface defines it. */
@@ -82,15 +83,21 @@ export function parseNitroPayload(bytes: Uint8Array): NitroPayload {
   }
 }
 
+export type RegisterCode = 'digest_not_sha384' | 'pcr_unknown' | 'pcr_length' | 'pcr_missing'
+
 /** First thing wrong with the digest or the registers, or undefined. */
-export function registersProblem({ digest, pcrs }: NitroPayload): string | undefined {
-  if (digest !== 'SHA384') return `the digest is ${JSON.stringify(digest)}, not SHA384`
-  for (const [index, value] of pcrs) {
-    if (index < 0 || index > 31) return `there is no PCR ${index}`
-    if (value.length !== 48) return `PCR ${index} has ${value.length} bytes, not 48`
+export function registersProblem({ digest, pcrs }: NitroPayload): Problem<RegisterCode> | undefined {
+  if (digest !== 'SHA384') {
+    return { code: 'digest_not_sha384', reason: `the digest is ${JSON.stringify(digest)}, not SHA384` }
   }
-  for (const index of [0, 1, 2]) if (!pcrs.has(index)) return `PCR ${index} is missing`
-  return undefined
+  for (const [index, value] of pcrs) {
+    if (index < 0 || index > 31) return { code: 'pcr_unknown', reason: `there is no PCR ${index}` }
+    if (value.length !== 48) {
+      return { code: 'pcr_length', reason: `PCR ${index} has ${value.length} bytes, not 48` }
+    }
+  }
+  const missing = [0, 1, 2].find((index) => !pcrs.has(index))
+  return missing === undefined ? undefined : { code: 'pcr_missing', reason: `PCR ${missing} is missing` }
 }
 
 export function measurementOf(pcrs: ReadonlyMap<number, Uint8Array>): Hex {

@@ -47,6 +47,20 @@ function bytesHead(length: number): Uint8Array {
   return Uint8Array.of(0x5a, length >>> 24, (length >>> 16) & 0xff, (length >>> 8) & 0xff, length & 0xff)
 }
 
+/** The one encoding of a COSE_Sign1 with an empty unprotected header: shortest heads, definite lengths, no tag. */
+export function encodeCoseSign1({ protectedHeader, payload, signature }: CoseSign1): Uint8Array {
+  return concatBytes([
+    Uint8Array.of(0x84),
+    bytesHead(protectedHeader.length),
+    protectedHeader,
+    Uint8Array.of(0xa0),
+    bytesHead(payload.length),
+    payload,
+    bytesHead(signature.length),
+    signature,
+  ])
+}
+
 /** Sig_structure of RFC 9052 §4.4: ["Signature1", protected, external_aad = empty, payload]. */
 export function sigStructure(cose: Pick<CoseSign1, 'protectedHeader' | 'payload'>): Uint8Array {
   const context = new TextEncoder().encode('Signature1')

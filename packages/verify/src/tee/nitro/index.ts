@@ -1,0 +1,2 @@
+/** AWS Nitro Enclaves, and the simulated ones of development. Start with `verifyNitro.ts`. */
+export * from './verifyNitro.ts'

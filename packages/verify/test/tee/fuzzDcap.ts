@@ -19,7 +19,7 @@ import { ECDSA_P256 } from '../../src/tee/x509/scheme.ts'
 import { mutate, type Random, randomFrom } from './mutate.ts'
 import type { SimulatedDcap } from './simulatedDcap.ts'
 
-/** Longest that one mutant may take, milliseconds: a hundred times what a sound document takes, on a busy machine. */
+/** Longest that one mutant may take, milliseconds of processor time: fifty times what sound evidence takes. */
 const MAX_MILLISECONDS = 2_000
 
 export type Sound = Pick<SimulatedDcap, 'quote' | 'collateral' | 'parameters'>
@@ -91,7 +91,7 @@ export function fuzzParsers(sound: readonly Sound[], count: number, seed: number
   for (; tally.mutants < count; tally.mutants++) {
     const { name, parse, seeds } = all[random() % all.length] as Target
     const mutant = mutate(seeds[random() % seeds.length] as Uint8Array, seeds, random)
-    const started = performance.now()
+    const started = processorMilliseconds()
     try {
       parse(mutant)
       tally.read++
@@ -106,8 +106,14 @@ export function fuzzParsers(sound: readonly Sound[], count: number, seed: number
   return tally
 }
 
+/** Unlike the clock's, this time is our own on a busy machine. */
+function processorMilliseconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 function noteTime(tally: { slowestMilliseconds: number }, started: number, what: string): void {
-  const took = performance.now() - started
+  const took = processorMilliseconds() - started
   if (took > MAX_MILLISECONDS) throw new Error(`${what}: a mutant took ${took} ms`)
   tally.slowestMilliseconds = Math.max(tally.slowestMilliseconds, took)
 }
@@ -203,7 +209,7 @@ export function* fuzzVerifier(
   for (; tally.mutants < count; tally.mutants++) {
     const original = sound[random() % sound.length] as Sound
     const mutant = mutateEvidence(original, sound, random)
-    const started = performance.now()
+    const started = processorMilliseconds()
     const report = verifyDcap(mutant.quote, mutant.collateral, mutant.parameters)
     noteTime(tally, started, 'verifyDcap')
     const failed = report.steps.find(({ outcome }) => outcome === 'failed')?.name

@@ -29,7 +29,7 @@ function splice(bytes: Uint8Array, at: number, removed: number, inserted: Uint8A
 function mutateOnce(bytes: Uint8Array, corpus: readonly Uint8Array[], random: Random): Uint8Array {
   const at = upTo(random, bytes.length)
   const copy = new Uint8Array(bytes)
-  const run = 1 + upTo(random, Math.min(64, bytes.length - at))
+  const run = Math.min(1 + upTo(random, 64), bytes.length - at)
   switch (random() % 11) {
     case 0:
     case 1:

@@ -522,6 +522,17 @@ def check_snp_measurement(v):
     expect("measurement", to_hex(tagged("assay/measurement/snp/v1", "bytes bytes", fields)), v["measurement"])
 
 
+def check_tdx_measurement(v):
+    fields = [from_hex(value, 48) for value in [v["mrTd"], v["mrConfigId"], *v["rtmrs"]]]
+    expected = tagged("assay/measurement/tdx/v1", "bytes bytes bytes bytes bytes bytes", fields)
+    expect("measurement", to_hex(expected), v["measurement"])
+
+
+def check_sgx_measurement(v):
+    fields = [from_hex(v["mrEnclave"], 32), from_hex(v["configId"], 64)]
+    expect("measurement", to_hex(tagged("assay/measurement/sgx/v1", "bytes bytes", fields)), v["measurement"])
+
+
 def check_gpu_nonce(v):
     nonce = tagged("assay/gpu-nonce/v1", "bytes32", [from_hex(v["userData"], 32)])
     expect("GPU nonce", to_hex(nonce), v["nonce"])
@@ -589,6 +600,8 @@ CHECKS = {
     "bindings": check_binding,
     "measurements": check_measurement,
     "snpMeasurements": check_snp_measurement,
+    "tdxMeasurements": check_tdx_measurement,
+    "sgxMeasurements": check_sgx_measurement,
     "gpuNonces": check_gpu_nonce,
     "roots": check_root,
     "evidence": check_evidence,

@@ -50,12 +50,14 @@ import {
   rowNode,
   type SignedReceipt,
   type SumNode,
+  sgxMeasurement,
   signDigest,
   snpMeasurement,
   stripSseComments,
   sumTreeLevels,
   TAGS,
   tag,
+  tdxMeasurement,
   toBase64,
 } from '../src/index.ts'
 
@@ -191,6 +193,8 @@ function tags(): Vector[] {
     enclaveBinding: 'assay/enclave-binding/v1',
     nitroMeasurement: 'assay/measurement/nitro/v1',
     snpMeasurement: 'assay/measurement/snp/v1',
+    tdxMeasurement: 'assay/measurement/tdx/v1',
+    sgxMeasurement: 'assay/measurement/sgx/v1',
     gpuNonce: 'assay/gpu-nonce/v1',
   } as const
   const ours = Object.entries(names).map(([at, name]) => ({ name, tag: TAGS[at as keyof typeof names] }))
@@ -504,6 +508,13 @@ function enclaves(): { [kind: string]: Vector[] } {
     hpkeKeyHash: evidence.hpkeKeyHash,
   }
   const userData = enclaveBinding(deployment, binding)
+  const register = (byte: string) => `0x${byte.repeat(48)}` as const
+  const tdx = {
+    mrTd: register('06'),
+    mrConfigId: register('07'),
+    rtmrs: [register('08'), register('09'), register('0a'), register('0b')],
+  } as const
+  const sgx = { mrEnclave: `0x${'0c'.repeat(32)}`, configId: `0x${'0d'.repeat(64)}` } as const
   const snp = { launchDigest: `0x${'04'.repeat(48)}`, hostData: `0x${'05'.repeat(32)}` } as const
   return {
     registrations: [attested, bonded].map((registration) => ({
@@ -524,6 +535,16 @@ function enclaves(): { [kind: string]: Vector[] } {
     snpMeasurements: [snp].map((fields) => ({
       ...fields,
       measurement: snpMeasurement(fields.launchDigest, fields.hostData),
+    })),
+    tdxMeasurements: [tdx].map(({ mrTd, mrConfigId, rtmrs }) => ({
+      mrTd,
+      mrConfigId,
+      rtmrs: [...rtmrs],
+      measurement: tdxMeasurement(mrTd, mrConfigId, rtmrs),
+    })),
+    sgxMeasurements: [sgx].map((fields) => ({
+      ...fields,
+      measurement: sgxMeasurement(fields.mrEnclave, fields.configId),
     })),
     gpuNonces: [userData].map((binding) => ({ userData: binding, nonce: gpuNonce(binding) })),
     roots: [{ der: toBase64(rootDer), rootHash: keccak256(rootDer) }],

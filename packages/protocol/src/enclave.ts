@@ -61,6 +61,32 @@ export function snpMeasurement(measurement: Hex, hostData: Hex): Hex {
 }
 
 /**
+ * Measurement of a TDX trust domain: MRTD, MRCONFIGID, which the host sets at launch, and RTMR0 to RTMR3 (48 bytes each),
+ * which firmware and guest extend as they boot.
+ */
+export function tdxMeasurement(mrTd: Hex, mrConfigId: Hex, rtmrs: readonly [Hex, Hex, Hex, Hex]): Hex {
+  return keccak256(
+    encodeAbiParameters(parseAbiParameters('bytes32, bytes, bytes, bytes, bytes, bytes, bytes'), [
+      TAGS.tdxMeasurement,
+      mrTd,
+      mrConfigId,
+      ...rtmrs,
+    ]),
+  )
+}
+
+/** Measurement of an SGX enclave: MRENCLAVE (32 bytes) and CONFIGID (64 bytes), which the host sets at launch. */
+export function sgxMeasurement(mrEnclave: Hex, configId: Hex): Hex {
+  return keccak256(
+    encodeAbiParameters(parseAbiParameters('bytes32, bytes, bytes'), [
+      TAGS.sgxMeasurement,
+      mrEnclave,
+      configId,
+    ]),
+  )
+}
+
+/**
  * The nonce with which an enclave asks its GPU for a report. A GPU's report names no virtual machine, so this ties it to
  * the one whose attestation carries `binding` (`enclaveBinding`), and to no other.
  */

@@ -18,5 +18,7 @@ export const TAGS = {
   enclaveBinding: tag('assay/enclave-binding/v1'),
   nitroMeasurement: tag('assay/measurement/nitro/v1'),
   snpMeasurement: tag('assay/measurement/snp/v1'),
+  tdxMeasurement: tag('assay/measurement/tdx/v1'),
+  sgxMeasurement: tag('assay/measurement/sgx/v1'),
   gpuNonce: tag('assay/gpu-nonce/v1'),
 } as const

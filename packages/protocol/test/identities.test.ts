@@ -10,7 +10,9 @@ import {
   gpuNonce,
   HARDWARE_NITRO,
   HARDWARE_NITRO_SIM,
+  HARDWARE_SGX,
   HARDWARE_SNP,
+  HARDWARE_TDX,
   type ModelManifest,
   manifestFromJson,
   manifestToJson,
@@ -19,9 +21,11 @@ import {
   registrationIdOf,
   requestIdOf,
   SCHEME,
+  sgxMeasurement,
   snpMeasurement,
   TAGS,
   tag,
+  tdxMeasurement,
 } from '../src/index.ts'
 import { address, bytes32, deployment, hexOf } from './support/arbitraries.ts'
 
@@ -46,6 +50,8 @@ test('tags are the hashes of their names, and all differ', () => {
     enclaveBinding: 'assay/enclave-binding/v1',
     nitroMeasurement: 'assay/measurement/nitro/v1',
     snpMeasurement: 'assay/measurement/snp/v1',
+    tdxMeasurement: 'assay/measurement/tdx/v1',
+    sgxMeasurement: 'assay/measurement/sgx/v1',
     gpuNonce: 'assay/gpu-nonce/v1',
   }
   const expected = Object.entries(names).map(([key, name]) => [key, keccak256(stringToBytes(name))])
@@ -53,6 +59,8 @@ test('tags are the hashes of their names, and all differ', () => {
   assert.equal(new Set(Object.values(TAGS)).size, expected.length)
   assert.equal(HARDWARE_NITRO, keccak256(stringToBytes('nitro')))
   assert.equal(HARDWARE_NITRO_SIM, keccak256(stringToBytes('nitro-sim')))
+  assert.equal(HARDWARE_TDX, keccak256(stringToBytes('tdx')))
+  assert.equal(HARDWARE_SGX, keccak256(stringToBytes('sgx')))
   assert.equal(HARDWARE_SNP, keccak256(stringToBytes('snp')))
 })
 
@@ -219,6 +227,28 @@ test('measurement of a SEV-SNP guest: MEASUREMENT and HOST_DATA', () => {
     fc.property(hexOf(48), hexOf(32), (launchDigest, hostData) => {
       const values = [tag('assay/measurement/snp/v1'), launchDigest, hostData]
       assert.equal(snpMeasurement(launchDigest, hostData), hashOf('bytes32 bytes bytes', values))
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('measurement of a trust domain: MRTD, MRCONFIGID and the four run-time registers', () => {
+  const registers = fc.tuple(hexOf(48), hexOf(48), hexOf(48), hexOf(48))
+  fc.assert(
+    fc.property(hexOf(48), hexOf(48), registers, (mrTd, mrConfigId, rtmrs) => {
+      const values = [tag('assay/measurement/tdx/v1'), mrTd, mrConfigId, ...rtmrs]
+      const expected = hashOf('bytes32 bytes bytes bytes bytes bytes bytes', values)
+      assert.equal(tdxMeasurement(mrTd, mrConfigId, rtmrs), expected)
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('measurement of an SGX enclave: MRENCLAVE and CONFIGID', () => {
+  fc.assert(
+    fc.property(hexOf(32), hexOf(64), (mrEnclave, configId) => {
+      const values = [tag('assay/measurement/sgx/v1'), mrEnclave, configId]
+      assert.equal(sgxMeasurement(mrEnclave, configId), hashOf('bytes32 bytes bytes', values))
     }),
     { numRuns: 20 },
   )

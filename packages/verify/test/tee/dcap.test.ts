@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HARDWARE_SGX, HARDWARE_TDX } from '@assay/protocol'
+import { HARDWARE_SGX, HARDWARE_TDX, sgxMeasurement, tdxMeasurement } from '@assay/protocol'
 import { p256 } from '@noble/curves/nist.js'
 import { bytesToHex, type Hex, keccak256 } from 'viem'
 import {
@@ -371,7 +371,7 @@ test('5: the twin of a signature signs the same quote, so it is known by what wa
   assert.notDeepEqual(twin, good.quote)
   const [first, second] = [report(good), report(good, { quote: twin })]
   assert.ok(second.ok)
-  assert.equal(second.attestation?.quoteHash, first.attestation?.quoteHash)
+  assert.equal(second.attestation?.payloadHash, first.attestation?.payloadHash)
 })
 
 test('6: collateral of another platform or of another kind of TEE', () => {
@@ -496,6 +496,23 @@ test('7: debug, SEPT_VE_DISABLE, migration, unknown attributes, the module’s s
   assert.deepEqual(changed({ kind: 'sgx', quote: { 48: [0x07] } }), ['notDebug: debug'])
   const other = { policy: { seamSigners: [`0x${'01'.repeat(48)}` as Hex] } }
   assert.deepEqual(failures(good, { parameters: other }), ['seamSigner: seam_signer_not_approved'])
+})
+
+test('8: the measurement that governance approves, of either kind', () => {
+  const words = (byte: number): Hex => `0x${byte.toString(16).padStart(2, '0').repeat(48)}`
+  const registers = [words(0x10), words(0x11), words(0x12), words(0x13)] as const
+  const td = tdxMeasurement(words(0x7d), words(0), registers)
+  const sgx = sgxMeasurement(`0x${'e1'.repeat(32)}`, `0x${'00'.repeat(64)}`)
+  const expecting = (measurement: Hex) => ({ parameters: { expected: { measurement } } })
+  const differs = ['measurement: measurement_differs']
+  assert.equal(report(good, expecting(td)).attestation?.measurement, td)
+  assert.equal(report(enclave, expecting(sgx)).attestation?.measurement, sgx)
+  assert.deepEqual(failures(good, expecting(sgx)), differs)
+  assert.deepEqual(failures(enclave, expecting(td)), differs)
+  // Launched with another configuration: MRCONFIGID, CONFIGID.
+  assert.deepEqual(changed({ quote: { 184: [1] } }, {}), [])
+  assert.deepEqual(failures(simulateDcap({ quote: { 184: [1] } }), expecting(td)), differs)
+  assert.deepEqual(failures(simulateDcap({ kind: 'sgx', quote: { 192: [1] } }), expecting(sgx)), differs)
 })
 
 test('8: measurements and REPORTDATA', () => {

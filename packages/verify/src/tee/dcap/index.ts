@@ -1,6 +1,11 @@
 export { type DcapCollateral, readDcapCollateral } from './collateral.ts'
 export { readEventLog, type TdEvent } from './eventLog.ts'
-export type { DcapExpectations, DcapMeasurements, DcapPolicy } from './policy.ts'
+export {
+  type DcapExpectations,
+  type DcapMeasurements,
+  type DcapPolicy,
+  DEFAULT_DCAP_POLICY,
+} from './policy.ts'
 export type { EnclaveReport, TdReport } from './reports.ts'
 export { DCAP_STEPS, type DcapCode, type DcapStep, type DcapStepName } from './steps.ts'
 export type { TcbStatus } from './tcbStatus.ts'

@@ -1,3 +1,4 @@
+import { sgxMeasurement, tdxMeasurement } from '@assay/protocol'
 import { type Hex, hexToBytes } from 'viem'
 import type { Problem } from '../checklist.ts'
 import { replayRtmrs, type TdEvent } from './eventLog.ts'
@@ -6,27 +7,40 @@ import type { DcapCode } from './steps.ts'
 import { atLeast, type TcbStatus } from './tcbStatus.ts'
 import type { Verification } from './verification.ts'
 
-/** What governance accepts of genuine hardware. Every member has a default that denies. */
+/** What governance accepts of genuine SGX and TDX evidence. */
 export type DcapPolicy = {
-  /**
-   * Worst status accepted. By default the worst that is not out of date: what needs hardening or configuration is safe or
-   * unsafe by circumstances that a vote can judge, while for a platform out of date an attack is published.
-   */
-  minimumStatus?: TcbStatus | undefined
+  /** Worst status accepted. */
+  minimumStatus: TcbStatus
   /** Intel security advisories, such as `INTEL-SA-00289`, that must not stand open. */
-  deniedAdvisories?: readonly string[] | undefined
+  deniedAdvisories: readonly string[]
   /** Least `tcbEvaluationDataNumber` of TCB info and QE identity: older ones are signed too, but know fewer attacks. */
-  minimumEvaluationNumber?: number | undefined
-  /** Debug enclaves and TDs, whose memory the host reads; false by default. */
-  allowDebug?: boolean | undefined
-  /** TDs that the host may migrate; false by default. */
-  allowMigratable?: boolean | undefined
-  /** TDs in which an unaccepted page raises #VE, by which the host steps the guest; false by default. */
-  allowSeptVe?: boolean | undefined
-  /** MRSIGNERSEAM of approved signers; by default zero alone, which stands for Intel. */
-  seamSigners?: readonly Hex[] | undefined
-  /** PPIDs of processors whose keys are known to have leaked. */
-  deniedPpids?: readonly Hex[] | undefined
+  minimumEvaluationNumber: number
+  /** Debug enclaves and TDs, whose memory the host reads. */
+  allowDebug: boolean
+  /** TDs that the host may migrate. */
+  allowMigratable: boolean
+  /** TDs in which an unaccepted page raises #VE, by which the host steps the guest. */
+  allowSeptVe: boolean
+  /** MRSIGNERSEAM of approved signers of the TDX module. */
+  seamSigners: readonly Hex[]
+  /** PPIDs (16 bytes each) of processors whose keys are known to have leaked. */
+  deniedPpids: readonly Hex[]
+}
+
+/**
+ * The worst status accepted is the worst that is not out of date: what needs hardening or configuration is safe or unsafe
+ * by circumstances that a vote can judge, while for a platform out of date an attack is published. A MRSIGNERSEAM of zero
+ * stands for Intel.
+ */
+export const DEFAULT_DCAP_POLICY: DcapPolicy = {
+  minimumStatus: 'ConfigurationAndSWHardeningNeeded',
+  deniedAdvisories: [],
+  minimumEvaluationNumber: 0,
+  allowDebug: false,
+  allowMigratable: false,
+  allowSeptVe: false,
+  seamSigners: [`0x${'00'.repeat(48)}`],
+  deniedPpids: [],
 }
 
 /** Measurements to compare with; those not named are not compared. */
@@ -41,6 +55,8 @@ export type DcapMeasurements = Partial<
 }
 
 export type DcapExpectations = {
+  /** `tdxMeasurement(…)` or `sgxMeasurement(…)`, as governance approves it. */
+  measurement?: Hex | undefined
   measurements?: DcapMeasurements | undefined
   /** Log to replay, `readEventLog(…)`. */
   eventLog?: readonly TdEvent[] | undefined
@@ -50,8 +66,6 @@ export type DcapExpectations = {
   reportData?: Hex | undefined
 }
 
-const DEFAULT_MINIMUM_STATUS: TcbStatus = 'ConfigurationAndSWHardeningNeeded'
-const INTEL_SEAM_SIGNER: Hex = `0x${'00'.repeat(48)}`
 // TDATTRIBUTES, by bit of the 64-bit number (TDX module base specification, "TD attributes").
 const TUD = 0xffn // "TD under debug": any of these opens the TD to the host
 const SEPT_VE_DISABLE = 1n << 28n
@@ -61,12 +75,11 @@ const HARMLESS = (1n << 27n) | SEPT_VE_DISABLE | (1n << 30n) | (1n << 31n) | (1n
 const littleEndian = (hex: Hex) =>
   hexToBytes(hex).reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
-const listed = (list: readonly string[] | undefined, value: string) =>
-  list?.some((entry) => same(entry, value)) === true
+const listed = (list: readonly string[], value: string) => list.some((entry) => same(entry, value))
 
 function debugProblem(report: TdReport | EnclaveReport, policy: DcapPolicy): Problem<DcapCode> | undefined {
   const open = report.kind === 'tdx' ? (littleEndian(report.tdAttributes) & TUD) !== 0n : isDebug(report)
-  return open && policy.allowDebug !== true
+  return open && !policy.allowDebug
     ? { code: 'debug', reason: 'it runs in debug mode: its memory is open to the host' }
     : undefined
 }
@@ -74,14 +87,21 @@ function debugProblem(report: TdReport | EnclaveReport, policy: DcapPolicy): Pro
 function attributesProblem(report: TdReport, policy: DcapPolicy): Problem<DcapCode> | undefined {
   const refused = (reason: string): Problem<DcapCode> => ({ code: 'td_attributes_refused', reason })
   const attributes = littleEndian(report.tdAttributes) & ~TUD
-  if ((attributes & SEPT_VE_DISABLE) === 0n && policy.allowSeptVe !== true) {
+  if ((attributes & SEPT_VE_DISABLE) === 0n && !policy.allowSeptVe) {
     return refused('SEPT_VE_DISABLE is off: the host may step the guest by page faults')
   }
-  if ((attributes & MIGRATABLE) !== 0n && policy.allowMigratable !== true) {
+  if ((attributes & MIGRATABLE) !== 0n && !policy.allowMigratable) {
     return refused('the TD is migratable: its memory may move to another machine')
   }
   const unknown = attributes & ~(HARMLESS | MIGRATABLE)
   return unknown === 0n ? undefined : refused(`unknown attribute bits are set: 0x${unknown.toString(16)}`)
+}
+
+/** What governance approves: one hash over all that says which code runs and how the host configured it. */
+export function measurementOf(report: TdReport | EnclaveReport): Hex {
+  return report.kind === 'tdx'
+    ? tdxMeasurement(report.mrTd, report.mrConfigId, report.rtmrs)
+    : sgxMeasurement(report.mrEnclave, report.configId)
 }
 
 function measurementProblem(
@@ -146,20 +166,20 @@ export function judge({ list, found }: Verification, policy: DcapPolicy): void {
   const { deniedAdvisories, minimumEvaluationNumber, deniedPpids } = policy
   list.policy('statusAccepted', () => {
     const { status, advisoryIds } = found.verdict
-    const minimum = policy.minimumStatus ?? DEFAULT_MINIMUM_STATUS
+    const minimum = policy.minimumStatus
     if (atLeast(status, minimum)) return undefined
     const why = advisoryIds.length === 0 ? '' : ` (${advisoryIds.join(', ')})`
     const reason = `the platform is ${status}${why}, at least ${minimum} is wanted`
     return { code: 'status_below_minimum', reason }
   })
-  if (deniedAdvisories === undefined) list.skip('advisoriesAccepted', 'policy', 'no advisory is denied')
+  if (deniedAdvisories.length === 0) list.skip('advisoriesAccepted', 'policy', 'no advisory is denied')
   else {
     list.policy('advisoriesAccepted', () => {
       const denied = found.verdict.advisoryIds.find((id) => listed(deniedAdvisories, id))
       return denied === undefined ? undefined : { code: 'advisory_denied', reason: `${denied} stands open` }
     })
   }
-  if (minimumEvaluationNumber === undefined) {
+  if (minimumEvaluationNumber === 0) {
     list.skip('collateralRecent', 'policy', 'no minimum evaluation number was given')
   } else {
     list.policy('collateralRecent', () => {
@@ -183,13 +203,13 @@ export function judge({ list, found }: Verification, policy: DcapPolicy): void {
     })
     list.policy('seamSigner', () => {
       const { report } = found.quote
-      if (report.kind === 'sgx' || listed(policy.seamSigners ?? [INTEL_SEAM_SIGNER], report.mrSignerSeam)) {
+      if (report.kind === 'sgx' || listed(policy.seamSigners, report.mrSignerSeam)) {
         return undefined
       }
       return { code: 'seam_signer_not_approved', reason: `MRSIGNERSEAM is ${report.mrSignerSeam}` }
     })
   }
-  if (deniedPpids === undefined) list.skip('platformAllowed', 'policy', 'no processor is denied')
+  if (deniedPpids.length === 0) list.skip('platformAllowed', 'policy', 'no processor is denied')
   else {
     list.policy('platformAllowed', () => {
       const { ppid } = found.platform
@@ -202,9 +222,18 @@ export function judge({ list, found }: Verification, policy: DcapPolicy): void {
 
 /** Compares with what the caller expects; what it did not say is skipped. */
 export function compare({ list, found }: Verification, expected: DcapExpectations): void {
-  const { measurements, eventLog, events, reportData } = expected
+  const { measurement, measurements, eventLog, events, reportData } = expected
+  if (measurement === undefined)
+    list.skip('measurement', 'policy', 'no measurement was given to compare with')
+  else {
+    list.policy('measurement', () => {
+      const is = measurementOf(found.quote.report)
+      const reason = `the measurement is ${is}, expected ${measurement}`
+      return same(is, measurement) ? undefined : { code: 'measurement_differs', reason }
+    })
+  }
   if (measurements === undefined)
-    list.skip('measurements', 'policy', 'no measurement was given to compare with')
+    list.skip('measurements', 'policy', 'no single measurement was given to compare with')
   else list.policy('measurements', () => measurementProblem(found.quote.report, measurements))
   if (eventLog === undefined) list.skip('eventLog', 'policy', 'no event log was given')
   else list.policy('eventLog', () => logProblem(found.quote.report, eventLog))

@@ -27,7 +27,8 @@ export const DCAP_STEPS = [
   'tdAttributes', // SEPT_VE_DISABLE, not migratable, nothing unknown
   'seamSigner', // the TDX module's signer is approved
   'platformAllowed', // this processor is on no deny list
-  'measurements', // runs the code expected
+  'measurement', // runs the code that was approved
+  'measurements', // the registers named are those expected
   'eventLog', // the log given replays to RTMR0 to RTMR3
   'events', // the log says what was expected
   'reportData', // speaks for the key and operator expected

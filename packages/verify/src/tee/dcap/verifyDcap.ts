@@ -7,7 +7,14 @@ import { checkRevocation } from './checkRevocation.ts'
 import { checkSignatures } from './checkSignatures.ts'
 import { checkTcb } from './checkTcb.ts'
 import type { DcapCollateral } from './collateral.ts'
-import { compare, type DcapExpectations, type DcapPolicy, judge } from './policy.ts'
+import {
+  compare,
+  type DcapExpectations,
+  type DcapPolicy,
+  DEFAULT_DCAP_POLICY,
+  judge,
+  measurementOf,
+} from './policy.ts'
 import { readQuote } from './quote.ts'
 import type { EnclaveReport, TdReport } from './reports.ts'
 import type { DcapCode, DcapStepName } from './steps.ts'
@@ -22,16 +29,19 @@ export type VerifyDcapParameters = {
   roots: readonly TrustedRoot[]
   /** Time to judge as of, Unix seconds: certificates, revocation lists and collateral must hold then. */
   now: bigint
-  policy?: DcapPolicy | undefined
+  /** Parts of the policy that differ from `DEFAULT_DCAP_POLICY`. */
+  policy?: Partial<DcapPolicy> | undefined
   expected?: DcapExpectations | undefined
 }
 
 export type DcapAttestation = {
+  kind: 'sgx' | 'tdx'
   hardwareType: Hex
-  teeType: 'sgx' | 'tdx'
   rootHash: Hex
   quoteVersion: 3 | 4 | 5
-  /** All measurements. */
+  /** `tdxMeasurement(…)` or `sgxMeasurement(…)`, as governance approves it. */
+  measurement: Hex
+  /** All that the hardware states. */
   report: TdReport | EnclaveReport
   /** Platform, TDX module and quoting enclave together. */
   status: TcbStatus
@@ -46,7 +56,7 @@ export type DcapAttestation = {
   /** Unix seconds: last at which this collateral still holds. */
   validUntil: bigint
   /** Identity for de-duplication, keccak256 of header and body: (r, n − s) signs the same, so a quote's bytes are none. */
-  quoteHash: Hex
+  payloadHash: Hex
 }
 
 export type DcapReport = TeeReport<DcapStepName, DcapCode, DcapAttestation>
@@ -58,7 +68,7 @@ export type DcapReport = TeeReport<DcapStepName, DcapCode, DcapAttestation>
 export function verifyDcap(
   bytes: Uint8Array,
   collateral: DcapCollateral,
-  { roots, now, policy = {}, expected = {} }: VerifyDcapParameters,
+  { roots, now, policy, expected = {} }: VerifyDcapParameters,
 ): DcapReport {
   const list = new Checklist<DcapStepName, DcapCode>()
   const found = {} as Found
@@ -72,7 +82,7 @@ export function verifyDcap(
   checkCollateral(verification)
   checkSignatures(verification)
   checkTcb(verification)
-  judge(verification, policy)
+  judge(verification, { ...DEFAULT_DCAP_POLICY, ...policy })
   compare(verification, expected)
   return list.report(() => attestationOf(found))
 }
@@ -93,10 +103,11 @@ function validUntil(found: Found): bigint {
 function attestationOf(found: Found): DcapAttestation {
   const { quote, platform, tcbInfo, qeIdentity } = found
   return {
+    kind: quote.teeType,
     hardwareType: hardwareTypeOf(quote.teeType),
-    teeType: quote.teeType,
     rootHash: found.pckChain.rootHash,
     quoteVersion: quote.version,
+    measurement: measurementOf(quote.report),
     report: quote.report,
     ...found.verdict,
     tcbDate: found.level.date,
@@ -105,6 +116,6 @@ function attestationOf(found: Found): DcapAttestation {
     ppid: platform.ppid,
     platformInstanceId: platform.platformInstanceId,
     validUntil: validUntil(found),
-    quoteHash: keccak256(quote.signed),
+    payloadHash: keccak256(quote.signed),
   }
 }

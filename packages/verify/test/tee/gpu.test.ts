@@ -5,6 +5,7 @@ import { bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
 import {
   type GoldenMeasurement,
   type GpuCode,
+  type GpuEvidence,
   type GpuVerification,
   NVIDIA_ROOT_HASH,
   readRim,
@@ -15,7 +16,8 @@ import {
 import { parseCertificate } from '../../src/tee/x509/certificate.ts'
 import { ECDSA_P384 } from '../../src/tee/x509/scheme.ts'
 import { p384Key } from './certificateWriter.ts'
-import { fixtureText, missingFixtures, pemFixture } from './fixtures.ts'
+import { missingFixtures, pemFixture } from './fixtures.ts'
+import { recordedGpus } from './recordedEvidence.ts'
 import { type GpuChanges, HARDWARE_GPU, NONCE, registers, simulateGpu } from './simulatedGpu.ts'
 
 function outcomeOf(report: GpuVerification): string {
@@ -221,28 +223,6 @@ test('one device counts once, and a denied one not at all', () => {
   )
 })
 
-type RecordedGpu = { nonce: Hex | undefined; report: Uint8Array; certificates: Uint8Array[] }
-
-function recordedGpus(): RecordedGpu[] {
-  const der = (pem: string) =>
-    [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g)].map(
-      ([, body]) => new Uint8Array(Buffer.from((body as string).replace(/\s/g, ''), 'base64')),
-    )
-  const eight = JSON.parse(fixtureText('nvidia/ppcie-gpu_evidence.json')) as Record<string, string>[]
-  return [
-    {
-      nonce: '0x931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb',
-      report: new Uint8Array(Buffer.from(fixtureText('nvidia/hopperAttestationReport.hex').trim(), 'hex')),
-      certificates: pemFixture('nvidia/hopperCertChain.pem').reverse(),
-    },
-    ...eight.map(({ nonce, evidence, certificate }) => ({
-      nonce: `0x${nonce}` as Hex,
-      report: new Uint8Array(Buffer.from(evidence as string, 'base64')),
-      certificates: der(Buffer.from(certificate as string, 'base64').toString()).reverse(),
-    })),
-  ]
-}
-
 test('recorded reports of nine H100', { skip: missingFixtures('nvidia') }, () => {
   const [root] = pemFixture('nvidia/nvidia-device-root.pem') as [Uint8Array]
   assert.equal(keccak256(root), NVIDIA_ROOT_HASH)
@@ -250,8 +230,7 @@ test('recorded reports of nine H100', { skip: missingFixtures('nvidia') }, () =>
   // NVIDIA's chains end in the year 9999: at any time after 2022 only nonce and revocation make a report stale.
   const now = BigInt(Date.UTC(2026, 10, 21) / 1000)
   const gpus = recordedGpus()
-  const attestations = gpus.map(({ nonce, report, certificates }) => {
-    const evidence = { report, certificates }
+  const attestations = gpus.map(({ nonce, evidence }) => {
     const verification = verifyGpu(evidence, { roots, now, expectedNonce: nonce })
     assert.equal(outcomeOf(verification), 'accepted')
     const skipped = verification.steps.filter((step) => step.outcome === 'skipped')
@@ -273,10 +252,13 @@ test('recorded reports of nine H100', { skip: missingFixtures('nvidia') }, () =>
     return verification.attestation
   })
   assert.deepEqual(repeatedDevices(attestations), [])
-  const [first, second] = gpus as [RecordedGpu, RecordedGpu]
+  const [first, second, third] = gpus.map(({ evidence }) => evidence) as [
+    GpuEvidence,
+    GpuEvidence,
+    GpuEvidence,
+  ]
   const mixed = { report: first.report, certificates: second.certificates }
   assert.equal(outcomeOf(verifyGpu(mixed, { roots, now })), invalid('firmware', 'firmware_differs'))
-  const [, , third] = gpus as [RecordedGpu, RecordedGpu, RecordedGpu]
   const swapped = { report: second.report, certificates: third.certificates }
   assert.equal(outcomeOf(verifyGpu(swapped, { roots, now })), invalid('signature', 'report_signature'))
 })

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { createHash, createHmac, sign } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { keccak256 } from 'viem'
 import {
-  type Jwks,
   type NrasCode,
   type NrasTokens,
   type NrasVerification,
@@ -11,69 +10,25 @@ import {
   type VerifyNrasParameters,
   verifyNras,
 } from '../../src/index.ts'
-import { p384Key, type TestKey } from './certificateWriter.ts'
+import { p384Key } from './certificateWriter.ts'
+import {
+  base64Url,
+  type Claims,
+  jwkOf,
+  NRAS_AT,
+  NRAS_NONCE,
+  type NrasChanges,
+  nrasDigest,
+  nrasJwks,
+  nrasKey,
+  nrasToken,
+  simulateNras,
+} from './simulatedNras.ts'
 
-const at = 1_770_000_000
-const nonce = '4e'.repeat(32)
-const issuer = 'https://nras.attestation.nvidia.com'
-const key = p384Key()
-const jwkOf = (testKey: TestKey, kid: string) => ({
-  ...testKey.publicKey.export({ format: 'jwk' }),
-  kid,
-  alg: 'ES384',
-  use: 'sig',
-})
-const jwks: Jwks = { keys: [jwkOf(p384Key(), 'older'), jwkOf(key, 'nv-eat')] }
-
-type Claims = Record<string, unknown>
-const base64Url = (value: Claims | Uint8Array) =>
-  Buffer.from(value instanceof Uint8Array ? value : JSON.stringify(value)).toString('base64url')
-
-function token(claims: Claims, header: Claims = {}, signer: TestKey = key): string {
-  const signed = `${base64Url({ alg: 'ES384', typ: 'JWT', kid: 'nv-eat', ...header })}.${base64Url(claims)}`
-  const signature = sign('sha384', Buffer.from(signed), { key: signer.privateKey, dsaEncoding: 'ieee-p1363' })
-  return `${signed}.${signature.toString('base64url')}`
-}
-
-const common = { iss: issuer, iat: at - 5, nbf: at - 5, exp: at + 3600, eat_nonce: nonce }
-const deviceClaims = (index: number): Claims => ({
-  ...common,
-  ...{ sub: 'NVIDIA-GPU-ATTESTATION', measres: 'success', secboot: true, dbgstat: 'disabled' },
-  ...{ hwmodel: 'GH100', ueid: `device-${index}` },
-  'x-nvidia-gpu-attestation-report-nonce-match': true,
-})
-const digest = (text: string) => ['DIGEST', ['SHA-256', createHash('sha256').update(text).digest('hex')]]
-
-type Changes = {
-  overall?: Claims
-  device?: Claims
-  overallHeader?: Claims
-  deviceHeader?: Claims
-  signer?: TestKey
-  deviceSigner?: TestKey
-  submods?: (submods: Record<string, unknown>) => Record<string, unknown>
-  devices?: (devices: Record<string, string>) => Record<string, string>
-}
-
-function tokensOf(changes: Changes = {}): NrasTokens {
-  const devices = Object.fromEntries(
-    [0, 1].map((index) => {
-      const claims = { ...deviceClaims(index), ...(index === 1 ? changes.device : {}) }
-      return [`GPU-${index}`, token(claims, changes.deviceHeader, changes.deviceSigner)]
-    }),
-  )
-  const submods = Object.fromEntries(Object.entries(devices).map(([name, text]) => [name, digest(text)]))
-  const claims = {
-    ...common,
-    ...{ sub: 'NVIDIA-PLATFORM-ATTESTATION', 'x-nvidia-overall-att-result': true },
-    submods: changes.submods?.(submods) ?? submods,
-    ...changes.overall,
-  }
-  return {
-    overall: token(claims, changes.overallHeader, changes.signer),
-    devices: changes.devices?.(devices) ?? devices,
-  }
-}
+const at = NRAS_AT
+const nonce = NRAS_NONCE
+const key = nrasKey
+const jwks = nrasJwks
 
 function outcomeOf(report: NrasVerification): string {
   assert.equal(report.ok, report.attestation !== undefined)
@@ -83,13 +38,17 @@ function outcomeOf(report: NrasVerification): string {
 
 const verify = (tokens: NrasTokens, parameters: Partial<VerifyNrasParameters> = {}) =>
   outcomeOf(verifyNras(tokens, { jwks, now: BigInt(at), ...parameters }))
-const check = (changes: Changes, parameters: Partial<VerifyNrasParameters> = {}) =>
-  verify(tokensOf(changes), parameters)
+const check = (changes: NrasChanges, parameters: Partial<VerifyNrasParameters> = {}) =>
+  verify(simulateNras(changes), parameters)
 const invalid = (step: string, code: NrasCode | 'unreadable') => `invalid ${step}:${code}`
 const refused = (step: string, code: NrasCode) => `valid_but_refused ${step}:${code}`
 
 test('genuine tokens pass every check', () => {
-  const report = verifyNras(tokensOf(), { jwks, now: BigInt(at), expectedNonce: `0x${nonce.toUpperCase()}` })
+  const report = verifyNras(simulateNras(), {
+    jwks,
+    now: BigInt(at),
+    expectedNonce: `0x${nonce.toUpperCase()}`,
+  })
   assert.deepEqual(
     report.steps.filter((step) => step.outcome !== 'passed'),
     [],
@@ -98,7 +57,7 @@ test('genuine tokens pass every check', () => {
 })
 
 test("the service's answer is read, and other shapes are refused", () => {
-  const { overall, devices } = tokensOf()
+  const { overall, devices } = simulateNras()
   assert.equal(verify(parseNrasResponse(JSON.stringify([['JWT', overall], devices]))), 'accepted')
   for (const odd of [
     [],
@@ -114,7 +73,7 @@ test("the service's answer is read, and other shapes are refused", () => {
 })
 
 test('alg none, and every other algorithm', () => {
-  const { overall, devices } = tokensOf()
+  const { overall, devices } = simulateNras()
   const [, payload] = overall.split('.') as [string, string]
   const unsigned = `${base64Url({ alg: 'none' })}.${payload}.`
   assert.equal(verify({ overall: unsigned, devices }), invalid('overallSignature', 'algorithm_not_es384'))
@@ -164,7 +123,7 @@ test('submodules: swapped, missing, extra, altered, none', () => {
   const swap = (all: Record<string, string>) =>
     ({ 'GPU-0': all['GPU-1'], 'GPU-1': all['GPU-0'] }) as Record<string, string>
   assert.equal(check({ devices: swap }), invalid('submodules', 'submodule_differs'))
-  const { 'GPU-0': only } = tokensOf().devices
+  const { 'GPU-0': only } = simulateNras().devices
   assert.equal(
     check({ devices: () => ({ 'GPU-0': only as string }) }),
     invalid('submodules', 'submodule_differs'),
@@ -173,7 +132,7 @@ test('submodules: swapped, missing, extra, altered, none', () => {
   assert.equal(check({ devices: without }), invalid('submodules', 'submodule_missing'))
   const extra = (all: Record<string, string>) => ({ ...all, 'GPU-2': all['GPU-0'] as string })
   assert.equal(check({ devices: extra }), invalid('submodules', 'submodule_extra'))
-  const inherited = (all: Record<string, unknown>) => ({ ...all, constructor: digest('x') })
+  const inherited = (all: Record<string, unknown>) => ({ ...all, constructor: nrasDigest('x') })
   assert.equal(check({ submods: inherited }), invalid('submodules', 'submodule_missing'))
   assert.equal(
     check({ submods: () => ({}), devices: () => ({}) }),
@@ -233,7 +192,7 @@ test('one device counts once, and a denied one not at all', () => {
 })
 
 test('a token has one spelling: padding, stray bits, extra parts and oversize are refused', () => {
-  const { overall, devices } = tokensOf()
+  const { overall, devices } = simulateNras()
   const shape = invalid('tokenShape', 'unreadable')
   for (const text of [
     '',
@@ -247,7 +206,7 @@ test('a token has one spelling: padding, stray bits, extra parts and oversize ar
   ]) {
     assert.equal(verify({ overall: text, devices }), shape)
   }
-  assert.equal(verify({ overall: token([] as unknown as Claims), devices }), shape)
+  assert.equal(verify({ overall: nrasToken([] as unknown as Claims), devices }), shape)
 })
 
 test('the twin signature (r, n − s) is the same verdict, but not the same device token', () => {
@@ -260,7 +219,7 @@ test('the twin signature (r, n − s) is the same verdict, but not the same devi
     const twin = Buffer.concat([bytes.subarray(0, 48), Buffer.from(s.toString(16).padStart(96, '0'), 'hex')])
     return `${head}.${payload}.${twin.toString('base64url')}`
   }
-  const tokens = tokensOf()
+  const tokens = simulateNras()
   const hashOf = (overall: string) =>
     verifyNras({ ...tokens, overall }, { jwks, now: BigInt(at) }).attestation?.payloadHash
   assert.notEqual(hashOf(tokens.overall), undefined)

@@ -11,9 +11,14 @@ const STRICT: DecodeOptions = {
   maxDepth: 6,
 }
 
-/** One CBOR item and nothing behind it. @throws where it is not that */
+/** One CBOR item and nothing behind it. @throws Error where it is not that */
 export function decodeStrict(bytes: Uint8Array): unknown {
-  return decode(bytes, STRICT)
+  try {
+    return decode(bytes, STRICT)
+  } catch (error) {
+    // The library lets a DataView's RangeError or a BigInt's TypeError speak for a length that lies.
+    throw new Error(`not CBOR: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 /** Members of an untagged COSE_Sign1 (RFC 9052 §4.2). */

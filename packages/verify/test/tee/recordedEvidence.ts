@@ -1,0 +1,121 @@
+/** Sound evidence of each kind, recorded on real hardware where it is on this machine, and simulated everywhere. */
+import { HARDWARE_NITRO, HARDWARE_NITRO_SIM, HARDWARE_SNP, tag } from '@assay/protocol'
+import type { Hex } from 'viem'
+import {
+  AMD_ROOT_HASHES,
+  AWS_NITRO_ROOT_HASH,
+  type GpuEvidence,
+  type NrasTokens,
+  NVIDIA_ROOT_HASH,
+  type SnpEvidence,
+  type VerifyGpuParameters,
+  type VerifyNitroParameters,
+  type VerifyNrasParameters,
+  type VerifySnpParameters,
+} from '../../src/index.ts'
+import { simulateNitro } from '../simulatedNitro.ts'
+import { fixture, fixtureText, pemFixture } from './fixtures.ts'
+import { simulateGpu } from './simulatedGpu.ts'
+import { NRAS_AT, nrasJwks, simulateNras } from './simulatedNras.ts'
+import { simulateSnp } from './simulatedSnp.ts'
+
+export type RecordedEvidence = { name: string } & (
+  | { kind: 'nitro'; document: Uint8Array; parameters: VerifyNitroParameters }
+  | { kind: 'snp'; evidence: SnpEvidence; parameters: VerifySnpParameters }
+  | { kind: 'gpu'; evidence: GpuEvidence; parameters: VerifyGpuParameters }
+  | { kind: 'nras'; tokens: NrasTokens; parameters: VerifyNrasParameters }
+)
+
+/** One of each kind under local roots. */
+export async function simulatedEvidence(): Promise<RecordedEvidence[]> {
+  const at = 1_770_000_000
+  const nitro = await simulateNitro({ at, userData: new Uint8Array(32).fill(7) })
+  const roots = [{ rootHash: nitro.rootHash, hardwareType: HARDWARE_NITRO_SIM }]
+  return [
+    {
+      ...{ name: 'simulated Nitro', kind: 'nitro', document: nitro.document },
+      parameters: { roots, now: BigInt(at), revoked: [] },
+    },
+    { name: 'simulated Genoa', kind: 'snp', ...simulateSnp({ crl: { revoked: [7] } }) },
+    { name: 'simulated Turin', kind: 'snp', ...simulateSnp({ product: 'Turin', version: 5 }) },
+    { name: 'simulated GPU', kind: 'gpu', ...simulateGpu() },
+    {
+      ...{ name: 'simulated NRAS', kind: 'nras', tokens: simulateNras() },
+      parameters: { jwks: nrasJwks, now: BigInt(NRAS_AT) },
+    },
+  ]
+}
+
+/** Real reports accepted at their own time; Milan is allowed here, so that only validity decides. */
+export function recordedNitro(): Extract<RecordedEvidence, { kind: 'nitro' }>[] {
+  const roots = [{ rootHash: AWS_NITRO_ROOT_HASH, hardwareType: HARDWARE_NITRO }]
+  const documents: [string, bigint][] = [
+    ['dstack-2025-12-25.bin', 1_766_668_537n],
+    ['evervault-valid-beta.bin', 1_665_651_482n],
+    ['marlin-sample1.bin', 1_708_930_921n],
+    ['og-evm-2026-02-12.bin', 1_770_918_962n],
+  ]
+  return documents.map(([name, now]) => ({
+    ...{ name, kind: 'nitro', document: fixture(`nitro/${name}`) },
+    parameters: { roots, now },
+  }))
+}
+
+export function recordedSnp(): Extract<RecordedEvidence, { kind: 'snp' }>[] {
+  const [ask, ark] = pemFixture('snp/ask_ark_milan.pem') as [Uint8Array, Uint8Array]
+  return [
+    {
+      name: 'virtee-report-milan.bin',
+      kind: 'snp',
+      evidence: {
+        report: fixture('snp/virtee-report-milan.bin'),
+        certificates: [ark, ask, fixture('snp/virtee-vcek-milan.der')],
+      },
+      parameters: {
+        roots: [{ rootHash: AMD_ROOT_HASHES.Milan, hardwareType: HARDWARE_SNP }],
+        now: BigInt(Date.UTC(2024, 0, 1) / 1000),
+        policy: { products: ['Milan'] },
+      },
+    },
+  ]
+}
+
+export type RecordedGpu = Extract<RecordedEvidence, { kind: 'gpu' }> & { nonce: Hex }
+
+const derOf = (pem: string) =>
+  [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g)].map(
+    ([, body]) => new Uint8Array(Buffer.from((body as string).replace(/\s/g, ''), 'base64')),
+  )
+
+/** Nine H100, each with the nonce that it was asked with. */
+export function recordedGpus(): RecordedGpu[] {
+  const parameters: VerifyGpuParameters = {
+    roots: [{ rootHash: NVIDIA_ROOT_HASH, hardwareType: tag('nvidia-gpu') }],
+    now: BigInt(Date.UTC(2026, 0, 1) / 1000),
+  }
+  const eight = JSON.parse(fixtureText('nvidia/ppcie-gpu_evidence.json')) as {
+    nonce: string
+    evidence: string
+    certificate: string
+  }[]
+  const alone = {
+    nonce: '931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb',
+    report: Buffer.from(fixtureText('nvidia/hopperAttestationReport.hex').trim(), 'hex'),
+    pem: fixtureText('nvidia/hopperCertChain.pem'),
+  }
+  return [
+    alone,
+    ...eight.map(({ nonce, evidence, certificate }) => ({
+      nonce,
+      report: Buffer.from(evidence, 'base64'),
+      pem: Buffer.from(certificate, 'base64').toString(),
+    })),
+  ].map(({ nonce, report, pem }, at) => ({
+    name: `H100 ${at}`,
+    kind: 'gpu',
+    nonce: `0x${nonce}`,
+    // The driver hands the chain out leaf first.
+    evidence: { report: new Uint8Array(report), certificates: derOf(pem).reverse() },
+    parameters,
+  }))
+}

@@ -99,6 +99,24 @@ test('a chain that is away delays, and loses nothing', async () => {
   await settled(requestId)
 })
 
+test('a validator that finalises first is no failure of the gateway, a refusal without that is one', async () => {
+  const { finalise } = harness.chain
+  const errors = () => harness.logs.filter((line) => line.startsWith('chain_error') && /finalise/.test(line))
+  harness.chain.finalise = async (batchId) => {
+    await finalise(batchId)
+    return finalise(batchId)
+  }
+  await settled(await buy())
+  assert.deepEqual(errors(), [])
+  harness.chain.finalise = async () => {
+    throw new Error('refused')
+  }
+  const requestId = await buy()
+  await until(async () => errors().length > 0)
+  harness.chain.finalise = finalise
+  await settled(requestId)
+})
+
 test('receipts of a void batch and of an expired one are batched again', async () => {
   for (const verdict of ['invalid', 'silent'] as const) {
     harness.chain.verdict = verdict

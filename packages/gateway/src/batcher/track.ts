@@ -59,6 +59,20 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
     })
   }
 
+  /** Anyone may take this step, so being refused because a validator was faster is no failure. */
+  async function unlessMoved(
+    batchId: Hex,
+    from: ChainBatch['state'],
+    take: (batchId: Hex) => Promise<Hex>,
+  ): Promise<void> {
+    try {
+      await take(batchId)
+    } catch (error) {
+      const [now] = await chain.batches([batchId])
+      if (now?.state === from) throw error
+    }
+  }
+
   async function advance(
     row: BatchRow,
     seen: ChainBatch,
@@ -76,13 +90,13 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
       case CHAIN_BATCH.committed:
         await note(row, 'committed', hash)
         if (now > seen.committedAt + timing.attestTimeout) {
-          jobs.start(`expire:${row.batchId}`, async () => void (await chain.expire(row.batchId)))
+          jobs.start(`expire:${row.batchId}`, () => unlessMoved(row.batchId, seen.state, chain.expire))
         }
         return
       case CHAIN_BATCH.attested:
         await note(row, 'attested', hash)
         if (now >= seen.quorumAt + timing.challengeWindow) {
-          jobs.start(`finalise:${row.batchId}`, async () => void (await chain.finalise(row.batchId)))
+          jobs.start(`finalise:${row.batchId}`, () => unlessMoved(row.batchId, seen.state, chain.finalise))
         }
         return
       case CHAIN_BATCH.final:

@@ -1,5 +1,3 @@
-import { formatUnits } from 'viem'
-
 /** Where commands write: answers to `out`, progress and errors to `err`. */
 export type Output = {
   out(text: string): void
@@ -12,11 +10,6 @@ export const standardOutput: Output = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stderr.isTTY === true,
-}
-
-/** An amount with its unit, to the last base unit. */
-export function formatOpg(baseUnits: bigint): string {
-  return `${formatUnits(baseUnits, 18)} OPG`
 }
 
 /** JSON for scripts: bigints as decimal strings, as everywhere in the protocol. */

@@ -5,13 +5,13 @@ import {
   isDevelopmentAccount,
   publicClientOf,
 } from '@assay/chain'
-import { type Network, PERMIT2_ADDRESS } from '@assay/protocol'
+import { formatOpg, type Network, PERMIT2_ADDRESS } from '@assay/protocol'
 import type { Command } from 'commander'
 import { type Address, getAddress, maxUint256, parseAbi, parseUnits } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
-import { formatOpg, table, toJsonText } from '../output.ts'
+import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { walletKey } from '../wallet.ts'
 

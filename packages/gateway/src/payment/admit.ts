@@ -1,3 +1,4 @@
+import { formatOpg } from '@assay/protocol'
 import { findRequest } from '@assay/store'
 import { type CheckedPayment, checkPayment } from '@assay/verify'
 import type { Context } from '../context.ts'
@@ -49,13 +50,13 @@ export async function admit(
   if (funds.balance < needed) {
     refuse(
       'insufficient_funds',
-      `The payer holds ${funds.balance} OPG base units; this and its open requests may take ${needed}.`,
+      `The payer holds ${formatOpg(funds.balance)}; this and its open requests may take ${formatOpg(needed)}.`,
     )
   }
   if (payment.scheme === 'upto' && funds.allowance < needed) {
     refuse(
       'permit2_allowance',
-      `Permit2 may move ${funds.allowance} OPG base units of the payer; ${needed} are needed. Approve Permit2 once, or pay with exact.`,
+      `Permit2 may move ${formatOpg(funds.allowance)} of the payer; ${formatOpg(needed)} is needed. Approve Permit2 once, or pay with exact.`,
     )
   }
   context.inFlight.add(payment.requestId)

@@ -1,4 +1,4 @@
-import { OPG_DOMAIN } from '@assay/protocol'
+import { formatOpg, OPG_DOMAIN } from '@assay/protocol'
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentRequired, PaymentRequirements } from '@x402/core/types'
 import { type Address, getAddress } from 'viem'
@@ -50,7 +50,7 @@ export function paymentRequired(
     status: 402,
     message:
       refusal === undefined
-        ? `This request costs at most ${maximum} OPG base units. Pay with x402 v2: the offers are in the PAYMENT-REQUIRED header.`
+        ? `This request costs at most ${formatOpg(maximum)}. Pay with x402 v2: the offers are in the PAYMENT-REQUIRED header.`
         : `The payment was not accepted: ${refusal.reason}`,
     type: 'payment_required',
     code: refusal?.code ?? 'payment_required',

@@ -1,4 +1,4 @@
-import { inferenceEscrowAbi, modelRegistryAbi, type Network, opgAbi } from '@assay/protocol'
+import { formatOpg, inferenceEscrowAbi, modelRegistryAbi, type Network, opgAbi } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 import { zeroAddress, zeroHash } from 'viem'
 import type { Anchor } from '../signReceipt.ts'
@@ -116,7 +116,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
         args: [payment.payer],
       })
       if (balance < payment.amount) {
-        return `the payer has ${balance} base units of OPG, the payment authorises ${payment.amount}`
+        return `the payer has ${formatOpg(balance)}, the payment authorises ${formatOpg(payment.amount)}`
       }
       return undefined
     },

@@ -1,6 +1,7 @@
 import type { Bundle } from '@assay/protocol'
 import { BATCH_STATE, type ChainView } from '../chainView.ts'
 import { failed, passed, type Step, skipped, step } from '../step.ts'
+import { utc } from '../utc.ts'
 
 /** The validators attested the batch and nobody disproved it in time. */
 export function batchIsFinal({ inclusion }: Bundle, view: ChainView): Promise<Step> {
@@ -11,7 +12,7 @@ export function batchIsFinal({ inclusion }: Bundle, view: ChainView): Promise<St
     if (batch === null) return failed('batch_unknown', 'The chain knows no such batch.')
     switch (batch.state) {
       case BATCH_STATE.final:
-        return passed(`Final since ${batch.finalisedAt}.`)
+        return passed(`Final since ${utc(batch.finalisedAt)}.`)
       case BATCH_STATE.committed:
         return skipped('batch_pending', 'Committed; the validators have not reached a quorum yet.')
       case BATCH_STATE.attested:

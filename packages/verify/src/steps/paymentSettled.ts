@@ -1,4 +1,4 @@
-import type { Receipt } from '@assay/protocol'
+import { formatOpg, type Receipt } from '@assay/protocol'
 import { type ChainView, PAYMENT_STATE } from '../chainView.ts'
 import { failed, passed, type Step, same, skipped, step } from '../step.ts'
 
@@ -18,14 +18,17 @@ export function paymentSettled(receipt: Receipt, view: ChainView): Promise<Step>
       case PAYMENT_STATE.locked:
         return skipped(
           'payment_pending',
-          `${payment.amount} base units are locked until the batch is settled.`,
+          `${formatOpg(payment.amount)} is locked until the batch is settled.`,
         )
       case PAYMENT_STATE.refunded:
         return failed('payment_refunded', 'The payment was refunded.')
       default:
         return payment.paid === receipt.price
-          ? passed(`Paid ${payment.paid} base units.`)
-          : failed('payment_differs', `Paid was ${payment.paid}, the receipt says ${receipt.price}.`)
+          ? passed(`Paid ${formatOpg(payment.paid)}.`)
+          : failed(
+              'payment_differs',
+              `Paid was ${formatOpg(payment.paid)}, the receipt says ${formatOpg(receipt.price)}.`,
+            )
     }
   })
 }

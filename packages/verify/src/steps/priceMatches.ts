@@ -1,4 +1,4 @@
-import { priceOf, type Receipt, SKEW_SECONDS, STATUS } from '@assay/protocol'
+import { formatOpg, priceOf, type Receipt, SKEW_SECONDS, STATUS } from '@assay/protocol'
 import type { ChainView } from '../chainView.ts'
 import { failed, passed, type Step, step } from '../step.ts'
 
@@ -21,7 +21,10 @@ export function priceMatches(receipt: Receipt, view: ChainView): Promise<Step> {
     const { inputUnits, outputUnits, status } = receipt
     const expected = priceOf(price, { inputUnits, outputUnits, failed: status === STATUS.failed })
     return receipt.price === expected
-      ? passed(`The price is ${expected} base units for ${inputUnits} units in and ${outputUnits} out.`)
-      : failed('price_differs', `The units cost ${expected}, the receipt says ${receipt.price}.`)
+      ? passed(`The price is ${formatOpg(expected)} for ${inputUnits} units in and ${outputUnits} out.`)
+      : failed(
+          'price_differs',
+          `The units cost ${formatOpg(expected)}, the receipt says ${formatOpg(receipt.price)}.`,
+        )
   })
 }

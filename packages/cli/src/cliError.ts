@@ -45,7 +45,8 @@ const USAGE_CODES = new Set(['config', 'unknown_model'])
 /** Names of viem's errors that mean nobody answered at the RPC's address. */
 const CONNECTION_ERRORS = new Set(['HttpRequestError', 'TimeoutError', 'WebSocketRequestError'])
 
-export function failureOf(error: unknown): Failure {
+/** @param command the command that was understood so far, e.g. `assay wallet` */
+export function failureOf(error: unknown, command = 'assay'): Failure {
   if (error instanceof CliError) {
     const { exitCode, code, message, facts, next } = error
     return { exitCode, code, message, facts, next }
@@ -54,7 +55,7 @@ export function failureOf(error: unknown): Failure {
     // Commander says "(outputHelp)" where a verb is missing.
     const missing = error.code === 'commander.help'
     const message = missing ? 'Say what to do.' : error.message.replace(/^error: /, '')
-    return { exitCode: EXIT.usage, code: 'usage', message, facts: {}, next: 'assay --help' }
+    return { exitCode: EXIT.usage, code: 'usage', message, facts: {}, next: `${command} --help` }
   }
   if (error instanceof SdkError || error instanceof AssayError) {
     const { code, shortMessage, facts, next } = error

@@ -32,7 +32,7 @@ export async function runCli(args: readonly string[], output: Output = standardO
   } catch (error) {
     // Help and version end the parse the same way as a mistake does, with code 0.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
-    const failure = failureOf(error)
+    const failure = failureOf(error, commandOf(program, args))
     if (args.includes('--json')) {
       const { code, message, facts, next } = failure
       output.out(toJsonText({ error: { code, message, facts, next } }))
@@ -47,6 +47,19 @@ export async function runCli(args: readonly string[], output: Output = standardO
     if (process.env.ASSAY_DEBUG === '1' && error instanceof Error) output.err(`${error.stack}\n`)
     return failure.exitCode
   }
+}
+
+/** The verb, and the verb under it, that these arguments begin with. */
+function commandOf(program: Command, args: readonly string[]): string {
+  let at = program
+  const path = [program.name()]
+  for (const name of args) {
+    const next = at.commands.find((command) => command.name() === name)
+    if (next === undefined) break
+    path.push(name)
+    at = next
+  }
+  return path.join(' ')
 }
 
 function createProgram(context: CommandContext): Command {

@@ -72,7 +72,9 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
   { args: () => ['chat', '--help'], code: 0, says: /--save/ },
   { args: () => [], code: 2, says: /assay --help|Usage/ },
   { args: () => ['chta', 'hello'], code: 2, says: /unknown command/ },
-  { args: () => ['chat'], code: 2, says: /missing required argument/ },
+  { args: () => ['chat'], code: 2, says: /missing required argument[\s\S]*assay chat --help/ },
+  { args: () => ['chat', ' '], code: 2, says: /It is empty/ },
+  { args: () => ['chat', 'hi', '--max-tokens', '0'], code: 2, says: /at least 1/ },
   { args: () => ['chat', 'hi', '--nonsense'], code: 2, says: /unknown option/ },
   { args: () => ['chat', 'hi', '--max-tokens', '-1'], code: 2, says: /whole number/ },
   { args: () => ['chat', 'hi', '--temperature', 'hot'], code: 2, says: /from 0 to 2/ },
@@ -117,7 +119,7 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
     says: /does not answer/,
     key: demoKey,
   },
-  { args: () => ['wallet'], code: 2, says: /assay --help/ },
+  { args: () => ['wallet'], code: 2, says: /assay wallet --help/ },
   { args: () => ['verify', 'hello'], code: 2, says: /neither a file/ },
   { args: () => ['verify', hash], code: 3, says: /no network here yet/ },
   {
@@ -128,7 +130,7 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
   {
     args: () => ['verify', path.join(home, 'bundle.json'), '--network', path.join(home, 'dead.json')],
     code: 1,
-    says: /bundle/,
+    says: /no proof bundle[\s\S]*file: .*bundle\.json/,
   },
   { args: () => ['status'], code: 3, says: /no network here yet/ },
   { args: () => ['status', '--network', path.join(home, 'dead.json')], code: 3, says: /✗ chain/ },

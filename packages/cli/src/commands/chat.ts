@@ -1,12 +1,12 @@
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { encodeBundle, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
-import { type ChatResult, createAssay, type Wait } from '@assay/sdk'
+import { encodeBundle, formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
+import { type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseUnits } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
-import { formatOpg, printable, table, toJsonText } from '../output.ts'
+import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
 import { walletKey } from '../wallet.ts'
@@ -34,10 +34,10 @@ export function registerChat(program: Command, context: CommandContext): void {
   program
     .command('chat')
     .description('Ask a model; the answer is paid for, verified and settled.')
-    .argument('<prompt>', 'what to ask')
+    .argument('<prompt>', 'what to ask', someText)
     .option('--model <name>', 'model; default the first of the network')
     .option('--system <text>', 'system message')
-    .option('--max-tokens <n>', 'longest answer, tokens', wholeNumber, 256)
+    .option('--max-tokens <n>', 'longest answer, tokens', positiveNumber, 256)
     .option('--temperature <t>', 'sampling temperature, 0 to 2', temperature)
     .option('--seed <n>', 'sampling seed', wholeNumber)
     .option('--no-stream', 'ask for a whole answer, verified before it is shown')
@@ -105,7 +105,7 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
     .catch((error: unknown) => {
       // Whatever was already shown ends on its own line, so that the error stands out.
       if (shown) output.out('\n')
-      throw error
+      throw error instanceof SdkError && error.code === 'over_limit' ? overLimit(error) : error
     })
   if (options.save !== undefined)
     writeFileAtomic(options.save, new TextDecoder().decode(encodeBundle(result.bundle)))
@@ -145,8 +145,31 @@ function mustBeWritable(file: string): void {
   })
 }
 
+/** The same refusal in the words and the unit of this command. */
+function overLimit({ code, shortMessage, facts }: SdkError): CliError {
+  const { quote, maxPerCall } = facts
+  return new CliError(shortMessage, {
+    exitCode: EXIT.failed,
+    code,
+    facts: { quote: formatOpg(BigInt(String(quote))), limit: formatOpg(BigInt(String(maxPerCall))) },
+    next: 'Allow more with --max-price <OPG>, or ask for fewer tokens with --max-tokens <n>.',
+  })
+}
+
+function someText(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.')
+  return text
+}
+
+function positiveNumber(text: string): number {
+  const value = wholeNumber(text)
+  if (value === 0) throw new InvalidArgumentError('It must be at least 1.')
+  return value
+}
+
 function wholeNumber(text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  if (!/^[0-9]{1,9}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number, without a sign and of at most 9 digits.')
   return Number(text)
 }
 

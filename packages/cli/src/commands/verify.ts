@@ -1,6 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { publicClientOf, readChainView } from '@assay/chain'
-import { deploymentOf, MAX_BUNDLE_BYTES, type Network, parseBundle } from '@assay/protocol'
+import {
+  AssayError,
+  type Bundle,
+  deploymentOf,
+  MAX_BUNDLE_BYTES,
+  type Network,
+  parseBundle,
+} from '@assay/protocol'
 import type { Report } from '@assay/verify'
 import { verifyBundle } from '@assay/verify'
 import type { Command } from 'commander'
@@ -74,7 +81,7 @@ async function bundleReport(file: string, network: Network): Promise<Report> {
       facts: { bytes: size, maxBytes: MAX_BUNDLE_BYTES },
     })
   }
-  const bundle = parseBundle(readFileSync(file))
+  const bundle = readBundle(file)
   const { receipt, signature, inclusion, evidence } = bundle
   const view = await readChainView(
     publicClientOf(network),
@@ -87,6 +94,21 @@ async function bundleReport(file: string, network: Network): Promise<Report> {
     required: ['includedInBatch', 'batchIsFinal'],
     deployment: deploymentOf(network),
   })
+}
+
+function readBundle(file: string): Bundle {
+  try {
+    return parseBundle(readFileSync(file))
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause
+    throw new CliError(`This file is no proof bundle. ${cause.shortMessage}`, {
+      exitCode: EXIT.failed,
+      code: cause.code,
+      facts: { file, ...cause.facts },
+      next: 'assay chat "…" --save bundle.json   writes one; even one changed space makes it another file.',
+      cause,
+    })
+  }
 }
 
 function describe({ subject, reports, note }: Verification, ok: boolean): string {

@@ -21,6 +21,9 @@ const installStamp = path.join(modules, '.assay-setup')
 const contractStamp = path.join(modules, '.assay-contracts')
 const localNode = path.join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node')
 
+/** What npm would say about money, other people's packages and its own plans is no news to somebody who starts this. */
+const QUIET = ['--no-audit', '--no-fund', '--loglevel=error']
+
 const say = (line) => process.stderr.write(`assay setup: ${line}\n`)
 const readOr = (file, fallback) => (existsSync(file) ? readFileSync(file, 'utf8') : fallback)
 
@@ -93,7 +96,7 @@ async function installerNode() {
   if (readOr(path.join(folder, 'version'), '') !== pinned || !existsSync(binary)) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(path.join(folder, 'package.json'), '{"private":true}')
-    const args = [npmScript(), 'install', `node@${pinned}`, '--no-audit', '--no-fund', '--prefix', folder]
+    const args = [npmScript(), 'install', `node@${pinned}`, ...QUIET, '--prefix', folder]
     await run(process.execPath, args, `fetching Node ${pinned}`)
     writeFileSync(path.join(folder, 'version'), pinned)
   }
@@ -104,7 +107,7 @@ async function install() {
   const lockHash = sha256Of([lockfile])
   if (!treeIsCurrent(lockHash)) {
     const what = 'installing dependencies (first time: 1 to 3 minutes)'
-    await run(await installerNode(), [npmScript(), 'ci', '--no-audit', '--no-fund'], what)
+    await run(await installerNode(), [npmScript(), 'ci', ...QUIET], what)
     if (!existsSync(localNode)) throw new Error('npm finished, but node_modules/.bin/node is missing')
   }
   if (readOr(installStamp, '') !== lockHash) writeFileSync(installStamp, lockHash)
@@ -124,7 +127,8 @@ function filesUnder(folder, pattern) {
 async function compileContracts() {
   const script = path.join(root, 'contracts', 'scripts', 'compile.ts')
   if (!existsSync(script)) return
-  const sources = [...filesUnder(path.join(root, 'contracts', 'src'), /\.sol$/), script, lockfile]
+  const scripts = filesUnder(path.dirname(script), /\.ts$/)
+  const sources = [...filesUnder(path.join(root, 'contracts', 'src'), /\.sol$/), ...scripts, lockfile]
   const wanted = sha256Of(sources)
   const artifacts = filesUnder(path.join(root, 'contracts', 'artifacts'), /\.json$/)
   if (artifacts.length > 0 && readOr(contractStamp, '') === wanted) return

@@ -19,6 +19,7 @@ const modules = path.join(root, 'node_modules')
 const lockfile = path.join(root, 'package-lock.json')
 const installStamp = path.join(modules, '.assay-setup')
 const contractStamp = path.join(modules, '.assay-contracts')
+const kernelStamp = path.join(modules, '.assay-kernels')
 const localNode = path.join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node')
 
 /** What npm would say about money, other people's packages and its own plans is no news to somebody who starts this. */
@@ -136,11 +137,22 @@ async function compileContracts() {
   writeFileSync(contractStamp, wanted)
 }
 
+async function compileKernels() {
+  const script = path.join(root, 'packages', 'zkml', 'scripts', 'buildKernels.mjs')
+  const output = path.join(root, 'packages', 'zkml', 'kernels', 'build', 'kernels.wasm')
+  const sources = [...filesUnder(path.join(root, 'packages', 'zkml', 'kernels'), /\.ts$/), script, lockfile]
+  const wanted = sha256Of(sources)
+  if (existsSync(output) && readOr(kernelStamp, '') === wanted) return
+  await run(localNode, [script], 'compiling the proving kernels')
+  writeFileSync(kernelStamp, wanted)
+}
+
 try {
   const major = Number(process.versions.node.split('.')[0])
   if (major < 20) throw new Error(`Node ${process.versions.node} is too old; install Node 20 or newer`)
   await install()
   await compileContracts()
+  await compileKernels()
 } catch (error) {
   say(error instanceof Error ? error.message : String(error))
   say('next: check the network connection and free disk space (2 GB), then run the same command again')

@@ -1,0 +1,74 @@
+/**
+ * What everybody knows of a model: its layers, scales and zero points, without its weights. All tensors are int8; a
+ * tensor is channels × height × width, a vector has height and width 1.
+ */
+
+export type Shape = { channels: number; height: number; width: number }
+
+/**
+ * From an int32 accumulator to int8:
+ *   target = zeroPoint + ⌊(accumulator·multiplier + 2^(shift−1)) / 2^shift⌋   (ties round up, towards +∞)
+ *   output = min(high, max(low, target))
+ * With shift 0 nothing is added. A ReLU is `low = zeroPoint`.
+ */
+export type Requantise = {
+  /** 1 … 2^15. */
+  multiplier: number
+  /** 0 … 24. */
+  shift: number
+  zeroPoint: number
+  low: number
+  high: number
+  /** For every int8 input, −2^reach ≤ target < 2^reach; `makeModel` computes it from the weights. 8 … 18. */
+  reach: number
+}
+
+export type Window = { height: number; width: number; strideY: number; strideX: number }
+export type Padding = { top: number; left: number; bottom: number; right: number }
+
+/** Which tensor a node reads: 0 is the model's input, i + 1 the output of node i. */
+export type TensorIndex = number
+
+/** Σ weight·(x − zeroPoint of x) + bias over the whole input tensor, in the order channel, row, column. */
+export type Dense = { op: 'dense'; input: TensorIndex; units: number; requantise: Requantise | null }
+
+/** Cross-correlation as in ONNX Conv, one group; padding stands for the input's zero point. */
+export type Conv2d = {
+  op: 'conv2d'
+  input: TensorIndex
+  channels: number
+  window: Window
+  padding: Padding
+  requantise: Requantise | null
+}
+
+/** Σ over the window of (x − zeroPoint); the division is in the requantisation. */
+export type SumPool = { op: 'sumPool'; input: TensorIndex; window: Window; requantise: Requantise }
+
+/** Largest value of the window; scale and zero point stay. */
+export type MaxPool = { op: 'maxPool'; input: TensorIndex; window: Window }
+
+/** Σ multiplier·(x − zeroPoint of x) over tensors of one shape: residual addition, product by a constant, ReLU. */
+export type Combine = {
+  op: 'combine'
+  terms: readonly { input: TensorIndex; multiplier: number }[]
+  requantise: Requantise
+}
+
+export type Node = Dense | Conv2d | SumPool | MaxPool | Combine
+
+export type Architecture = {
+  input: Shape & { zeroPoint: number }
+  /** In an order in which every node reads only tensors before it. The last node's tensor is the model's output. */
+  nodes: readonly Node[]
+}
+
+/** Tensors a node reads. */
+export function inputsOf(node: Node): TensorIndex[] {
+  return node.op === 'combine' ? node.terms.map((term) => term.input) : [node.input]
+}
+
+/** How a node leaves the accumulator: null where the output is the accumulator itself, absent for max-pooling. */
+export function requantiseOf(node: Node): Requantise | null {
+  return node.op === 'maxPool' ? null : node.requantise
+}

@@ -1,0 +1,60 @@
+/** A tensor's index is channel, row, column, each padded to a power of two: its bits are width's, height's, channels'. */
+import type { Ext } from '../field/extension.ts'
+import type { Point } from '../field/multilinear.ts'
+import type { Padding, Shape, Window } from './architecture.ts'
+import { pad } from './checkArchitecture.ts'
+
+export type AxisBits = { width: number; height: number; channels: number }
+
+export function axisBits(shape: Shape): AxisBits {
+  const bits = (side: number) => Math.round(Math.log2(pad(side)))
+  return { width: bits(shape.width), height: bits(shape.height), channels: bits(shape.channels) }
+}
+
+/** Cuts a point over a tensor's index into its axes. */
+export function splitPoint(bits: AxisBits, point: Point): { x: Point; y: Point; channel: Point } {
+  const image = bits.width + bits.height
+  return {
+    x: point.slice(0, bits.width),
+    y: point.slice(bits.width, image),
+    channel: point.slice(image, image + bits.channels),
+  }
+}
+
+/** One axis of a sliding window: its true sides, and the weight of each offset inside the window. */
+export type Axis = {
+  inputSide: number
+  outputSide: number
+  stride: number
+  padding: number
+  kernel: readonly Ext[]
+}
+
+export const NO_PADDING: Padding = { top: 0, left: 0, bottom: 0, right: 0 }
+
+/** Both axes of a window sliding over `input`, weighted by the given kernels. */
+export function windowAxes(
+  input: Shape,
+  output: Shape,
+  window: Window,
+  padding: Padding,
+  kernelX: readonly Ext[],
+  kernelY: readonly Ext[],
+): { x: Axis; y: Axis } {
+  return {
+    x: {
+      inputSide: input.width,
+      outputSide: output.width,
+      stride: window.strideX,
+      padding: padding.left,
+      kernel: kernelX,
+    },
+    y: {
+      inputSide: input.height,
+      outputSide: output.height,
+      stride: window.strideY,
+      padding: padding.top,
+      kernel: kernelY,
+    },
+  }
+}

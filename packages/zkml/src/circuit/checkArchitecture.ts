@@ -1,0 +1,170 @@
+/** The rules an architecture keeps. Everything behind this check may index without looking. */
+import { ZkmlError } from '../errors.ts'
+import {
+  type Architecture,
+  inputsOf,
+  type Node,
+  type Requantise,
+  type Shape,
+  type Window,
+} from './architecture.ts'
+
+export const LIMITS = {
+  nodes: 256,
+  /** Values of one tensor, padded. */
+  tensor: 2 ** 22,
+  /** Weights of one node, padded. */
+  weights: 2 ** 26,
+  side: 4096,
+  window: 16,
+  terms: 8,
+} as const
+
+/** A tensor of the circuit: its shape, and the zero point of its int8 values. */
+export type Tensor = Shape & { zeroPoint: number }
+
+const fail = (message: string, facts: Record<string, unknown>): never => {
+  throw new ZkmlError('bad_architecture', message, facts)
+}
+
+function integer(
+  name: string,
+  value: number,
+  low: number,
+  high: number,
+  facts: Record<string, unknown>,
+): void {
+  if (!Number.isInteger(value) || value < low || value > high)
+    fail(`${name} must be an integer from ${low} to ${high}`, { ...facts, [name]: value })
+}
+
+function checkShape(shape: Shape, facts: Record<string, unknown>): void {
+  integer('channels', shape.channels, 1, LIMITS.tensor, facts)
+  integer('height', shape.height, 1, LIMITS.side, facts)
+  integer('width', shape.width, 1, LIMITS.side, facts)
+  const padded = [shape.channels, shape.height, shape.width].reduce((size, side) => size * pad(side), 1)
+  if (padded > LIMITS.tensor)
+    fail(`a tensor holds at most ${LIMITS.tensor} values, padded`, { ...facts, padded })
+}
+
+function checkRequantise(requantise: Requantise, facts: Record<string, unknown>): void {
+  const { multiplier, shift, zeroPoint, low, high, reach } = requantise
+  integer('multiplier', multiplier, 1, 2 ** 15, facts)
+  integer('shift', shift, 0, 24, facts)
+  integer('zeroPoint', zeroPoint, -128, 127, facts)
+  integer('low', low, -128, 127, facts)
+  integer('high', high, low, 127, facts)
+  integer('reach', reach, 8, 18, facts)
+  // The decomposition 2^shift·(target − zeroPoint) + remainder then spans less than p/2 on either side of zero: it is
+  // unique modulo p. See docs/zkml.md, "Requantisation".
+  if (shift + reach > 29) fail('shift + reach must not exceed 29', { ...facts, shift, reach })
+}
+
+function checkWindow(window: Window, facts: Record<string, unknown>): void {
+  integer('window.height', window.height, 1, LIMITS.side, facts)
+  integer('window.width', window.width, 1, LIMITS.side, facts)
+  integer('window.strideY', window.strideY, 1, LIMITS.side, facts)
+  integer('window.strideX', window.strideX, 1, LIMITS.side, facts)
+}
+
+/** Positions of a window along one side; refuses a window that fits nowhere. */
+function positions(side: number, window: number, stride: number, facts: Record<string, unknown>): number {
+  if (window > side) fail('the window is larger than the padded input', { ...facts, side, window })
+  return Math.floor((side - window) / stride) + 1
+}
+
+function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, unknown>): Tensor {
+  const input = tensors[inputsOf(node)[0] as number] as Tensor
+  switch (node.op) {
+    case 'dense': {
+      integer('units', node.units, 1, LIMITS.tensor, facts)
+      return { channels: node.units, height: 1, width: 1, zeroPoint: node.requantise?.zeroPoint ?? 0 }
+    }
+    case 'conv2d': {
+      const { window, padding } = node
+      checkWindow(window, facts)
+      if (window.height > LIMITS.window || window.width > LIMITS.window)
+        fail(`a convolution window has sides of at most ${LIMITS.window}`, facts)
+      for (const side of ['top', 'left', 'bottom', 'right'] as const)
+        integer(`padding.${side}`, padding[side], 0, LIMITS.window - 1, facts)
+      const height = input.height + padding.top + padding.bottom
+      const width = input.width + padding.left + padding.right
+      return {
+        channels: node.channels,
+        height: positions(height, window.height, window.strideY, facts),
+        width: positions(width, window.width, window.strideX, facts),
+        zeroPoint: node.requantise?.zeroPoint ?? 0,
+      }
+    }
+    case 'sumPool':
+    case 'maxPool': {
+      checkWindow(node.window, facts)
+      if (node.op === 'maxPool')
+        integer(
+          'values of a max-pooling window',
+          node.window.height * node.window.width,
+          2,
+          LIMITS.window,
+          facts,
+        )
+      return {
+        channels: input.channels,
+        height: positions(input.height, node.window.height, node.window.strideY, facts),
+        width: positions(input.width, node.window.width, node.window.strideX, facts),
+        zeroPoint: node.op === 'maxPool' ? input.zeroPoint : node.requantise.zeroPoint,
+      }
+    }
+    case 'combine': {
+      integer('terms', node.terms.length, 1, LIMITS.terms, facts)
+      for (const term of node.terms) {
+        integer('multiplier', term.multiplier, -(2 ** 20), 2 ** 20, facts)
+        const other = tensors[term.input] as Tensor
+        const same = ['channels', 'height', 'width'].every(
+          (side) => other[side as keyof Shape] === input[side as keyof Shape],
+        )
+        if (!same) fail('combined tensors must have one shape', facts)
+      }
+      return { ...input, zeroPoint: node.requantise.zeroPoint }
+    }
+  }
+}
+
+/** Checks every rule and gives the tensors, the input first. @throws ZkmlError bad_architecture */
+export function checkArchitecture(architecture: Architecture): Tensor[] {
+  const { input, nodes } = architecture
+  checkShape(input, { tensor: 0 })
+  integer('zeroPoint', input.zeroPoint, -128, 127, { tensor: 0 })
+  integer('nodes', nodes.length, 1, LIMITS.nodes, {})
+  const tensors: Tensor[] = [input]
+  const read = new Set<number>()
+  for (const [index, node] of nodes.entries()) {
+    const facts = { node: index, op: node.op }
+    for (const tensor of inputsOf(node)) {
+      integer('input', tensor, 0, index, facts)
+      read.add(tensor)
+      const source = nodes[tensor - 1]
+      if (source !== undefined && source.op !== 'maxPool' && source.requantise === null)
+        fail('an accumulator can only be the output', facts)
+    }
+    if (node.op !== 'maxPool' && node.requantise !== null) checkRequantise(node.requantise, facts)
+    const output = outputOf(node, tensors, facts)
+    checkShape(output, facts)
+    if (node.op === 'dense' && pad(node.units) * layoutSize(tensors[node.input] as Tensor) > LIMITS.weights)
+      fail(`a node holds at most ${LIMITS.weights} weights, padded`, facts)
+    tensors.push(output)
+  }
+  for (let tensor = 0; tensor < nodes.length; tensor++)
+    if (!read.has(tensor)) fail('every tensor but the last must be read by a node', { tensor })
+  if (read.has(nodes.length)) fail('the last node must not be read', {})
+  return tensors
+}
+
+/** Smallest power of two not below a side. */
+export function pad(side: number): number {
+  return 2 ** Math.ceil(Math.log2(side))
+}
+
+/** Values of a tensor when each side is padded to a power of two. */
+export function layoutSize(shape: Shape): number {
+  return pad(shape.channels) * pad(shape.height) * pad(shape.width)
+}

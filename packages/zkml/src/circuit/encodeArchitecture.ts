@@ -1,0 +1,119 @@
+/**
+ * The canonical bytes of an architecture: signed 32-bit big-endian integers in a fixed order, no optional fields. One
+ * architecture has one encoding, and `decodeArchitecture` accepts no other.
+ */
+import { ZkmlError } from '../errors.ts'
+import type { Architecture, Node, Padding, Requantise, Window } from './architecture.ts'
+import { checkArchitecture, LIMITS } from './checkArchitecture.ts'
+
+const MAGIC = 0x415a4d31 // "AZM1"
+const OPS = ['dense', 'conv2d', 'sumPool', 'maxPool', 'combine'] as const
+const MAX_WORDS = 16 + LIMITS.nodes * 32
+
+function requantiseWords(requantise: Requantise | null): number[] {
+  if (requantise === null) return [0]
+  const { multiplier, shift, zeroPoint, low, high, reach } = requantise
+  return [1, multiplier, shift, zeroPoint, low, high, reach]
+}
+
+const windowWords = (window: Window) => [window.height, window.width, window.strideY, window.strideX]
+const paddingWords = (padding: Padding) => [padding.top, padding.left, padding.bottom, padding.right]
+
+function nodeWords(node: Node): number[] {
+  const code = OPS.indexOf(node.op)
+  switch (node.op) {
+    case 'dense':
+      return [code, node.input, node.units, ...requantiseWords(node.requantise)]
+    case 'conv2d': {
+      const geometry = [...windowWords(node.window), ...paddingWords(node.padding)]
+      return [code, node.input, node.channels, ...geometry, ...requantiseWords(node.requantise)]
+    }
+    case 'sumPool':
+      return [code, node.input, ...windowWords(node.window), ...requantiseWords(node.requantise)]
+    case 'maxPool':
+      return [code, node.input, ...windowWords(node.window)]
+    case 'combine': {
+      const terms = node.terms.flatMap((term) => [term.input, term.multiplier])
+      return [code, node.terms.length, ...terms, ...requantiseWords(node.requantise)]
+    }
+  }
+}
+
+export function encodeArchitecture(architecture: Architecture): Uint8Array {
+  const { channels, height, width, zeroPoint } = architecture.input
+  const words = [MAGIC, channels, height, width, zeroPoint, architecture.nodes.length]
+  for (const node of architecture.nodes) words.push(...nodeWords(node))
+  const bytes = new Uint8Array(4 * words.length)
+  const view = new DataView(bytes.buffer)
+  for (const [at, word] of words.entries()) view.setInt32(4 * at, word)
+  return bytes
+}
+
+/** @throws ZkmlError bad_architecture when the bytes are no architecture, or not the encoding of the one they hold */
+export function decodeArchitecture(bytes: Uint8Array): Architecture {
+  const refuse = (message: string): never => {
+    throw new ZkmlError('bad_architecture', message, { bytes: bytes.length })
+  }
+  if (bytes.length % 4 !== 0 || bytes.length > 4 * MAX_WORDS)
+    refuse('the length of the encoding is impossible')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let at = 0
+  const next = (): number => {
+    if (at + 4 > bytes.length) refuse('the encoding ends too early')
+    at += 4
+    return view.getInt32(at - 4)
+  }
+  const requantise = (): Requantise | null => {
+    const present = next()
+    if (present !== 0 && present !== 1) refuse('a flag is neither 0 nor 1')
+    if (present === 0) return null
+    return {
+      multiplier: next(),
+      shift: next(),
+      zeroPoint: next(),
+      low: next(),
+      high: next(),
+      reach: next(),
+    }
+  }
+  const needed = (found: Requantise | null): Requantise => found ?? refuse('this operator must requantise')
+  const window = (): Window => ({ height: next(), width: next(), strideY: next(), strideX: next() })
+  const padding = (): Padding => ({ top: next(), left: next(), bottom: next(), right: next() })
+  const node = (): Node => {
+    const op = OPS[next()]
+    switch (op) {
+      case 'dense':
+        return { op, input: next(), units: next(), requantise: requantise() }
+      case 'conv2d':
+        return {
+          op,
+          input: next(),
+          channels: next(),
+          window: window(),
+          padding: padding(),
+          requantise: requantise(),
+        }
+      case 'sumPool':
+        return { op, input: next(), window: window(), requantise: needed(requantise()) }
+      case 'maxPool':
+        return { op, input: next(), window: window() }
+      case 'combine': {
+        const count = next()
+        if (count < 1 || count > LIMITS.terms) refuse('a combination has an impossible number of terms')
+        const terms = Array.from({ length: count }, () => ({ input: next(), multiplier: next() }))
+        return { op, terms, requantise: needed(requantise()) }
+      }
+      default:
+        return refuse('an operator is unknown')
+    }
+  }
+  if (next() !== MAGIC) refuse('the encoding is of another format')
+  const input = { channels: next(), height: next(), width: next(), zeroPoint: next() }
+  const count = next()
+  if (count < 1 || count > LIMITS.nodes) refuse('the number of nodes is impossible')
+  const nodes = Array.from({ length: count }, node)
+  if (at !== bytes.length) refuse('bytes are left over')
+  const architecture = { input, nodes }
+  checkArchitecture(architecture)
+  return architecture
+}

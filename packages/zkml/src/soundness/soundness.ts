@@ -1,0 +1,61 @@
+/**
+ * The chance that a false statement passes, from the parameters of this very proof: one term for each way to cheat, by
+ * the union bound. docs/zkml.md derives each. The transcript makes the protocol non-interactive; the figure is what one
+ * attempt gains, as is customary, and each further attempt costs the cheater a hash of its own.
+ */
+import type { Plan } from '../circuit/plan.ts'
+import { type CommitmentShape, missPerQuery, openingBits } from '../commitment/shape.ts'
+import { FIELD_BITS } from '../field/extension.ts'
+
+export type SoundnessTerm = { name: string /** −log2 of the probability. */; bits: number }
+
+export type Soundness = {
+  /** −log2 of the sum of all terms. */ bits: number
+  terms: readonly SoundnessTerm[]
+}
+
+/** −log2(count / |F|), less the transcript's deviation from uniform (a factor below 1.0001 a challenge). */
+const overField = (name: string, count: number): SoundnessTerm => ({
+  name,
+  bits: FIELD_BITS - Math.log2(Math.max(1, count)) - 0.001,
+})
+
+export function soundnessOf(plan: Plan): Soundness {
+  const leaves = 2 ** plan.leafBits
+  const { leafBits } = plan
+  const linearRounds = plan.nodes.reduce((rounds, { node, weights }) => {
+    const input = 'input' in node ? (plan.values[plan.tensorValues[node.input] ?? 0]?.bits ?? 0) : 0
+    return rounds + (weights?.lowBits ?? 0) + (node.op === 'dense' ? 0 : input)
+  }, 0)
+  const windows = plan.nodes.reduce((sum, { windows }) => sum + windows.length, 0)
+  const columnClaims = plan.values.length + plan.nodes.length
+  const terms = [
+    // The cross-multiplied fractions are a polynomial in α and β of total degree below 2·leaves.
+    overField('lookups: fractions agree by chance', 2 * leaves),
+    // Layer k: k rounds of degree 3, one challenge to combine the two claims, one to choose between the halves.
+    overField('lookups: layers of the fraction tree', (3 * leafBits * (leafBits - 1)) / 2 + 2 * leafBits),
+    // The row is random: each node's identity is a multilinear in at most leafBits variables.
+    overField('linear: identities at a random row', plan.nodes.length * leafBits),
+    overField('linear: sumchecks of products and windows', 2 * linearRounds),
+    overField('linear: views of max-pooling windows', windows),
+    overField('columns: claims combined', columnClaims + 2 * openingBits(plan.witness)),
+    overField('weights: claims combined', plan.weightBlocks.length + 2 * openingBits(plan.weights)),
+    ...commitmentTerms('witness', plan.witness),
+    ...commitmentTerms('weights', plan.weights),
+  ]
+  const total = terms.reduce((sum, { bits }) => sum + 2 ** -bits, 0)
+  return { bits: -Math.log2(total), terms }
+}
+
+function commitmentTerms(name: string, shape: CommitmentShape): SoundnessTerm[] {
+  const { rows, rowBits, blowupBits, queries } = shape
+  const folds = Math.max(1, Math.ceil(Math.log2(rows)))
+  return [
+    // A tensor combination of a word far from the code is close to it (Diamond–Posen 2023/630, on BCIKS 2020/654).
+    overField(`${name}: combination hides a distant word`, 2 * folds * 2 ** (rowBits + blowupBits)),
+    {
+      name: `${name}: ${queries} columns miss a lie`,
+      bits: -queries * Math.log2(missPerQuery(rowBits, blowupBits)),
+    },
+  ]
+}

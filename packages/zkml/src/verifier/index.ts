@@ -1,0 +1,11 @@
+/**
+ * The verifying half of the package, safe in a browser: architectures, model identity and `verifyProof`. It imports
+ * nothing of the prover. Start with `verify.ts`.
+ */
+export * from '../circuit/architecture.ts'
+export { decodeArchitecture, encodeArchitecture } from '../circuit/encodeArchitecture.ts'
+export { type Plan, planCircuit } from '../circuit/plan.ts'
+export { modelRootOf, type Statement, tensorHash } from '../circuit/statement.ts'
+export { ZkmlError, type ZkmlErrorCode } from '../errors.ts'
+export type { Soundness, SoundnessTerm } from '../soundness/soundness.ts'
+export { type Verified, verifyProof } from './verify.ts'

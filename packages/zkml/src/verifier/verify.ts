@@ -1,0 +1,129 @@
+/**
+ * The verifier, in the order of the protocol (docs/zkml.md). It holds no prover code, touches no network, file or clock,
+ * and reads every byte of the proof exactly once.
+ */
+import type { Architecture } from '../circuit/architecture.ts'
+import { type Plan, planCircuit } from '../circuit/plan.ts'
+import {
+  checkStatement,
+  layOutTensor,
+  modelRootOf,
+  outputPadding,
+  PROTOCOL,
+  type Statement,
+  tensorHash,
+} from '../circuit/statement.ts'
+import { verifyCombinedRow } from '../commitment/verifyOpening.ts'
+import { ZkmlError } from '../errors.ts'
+import type { Ext } from '../field/extension.ts'
+import * as ext from '../field/extension.ts'
+import { evaluateIntegers, type Point } from '../field/multilinear.ts'
+import { checkLeaves, verifyFractionTree } from '../lookup/verifyLookups.ts'
+import { type Soundness, soundnessOf } from '../soundness/soundness.ts'
+import { ProofReader } from '../transcript/proofReader.ts'
+import { Transcript } from '../transcript/transcript.ts'
+import type { Claims, ColumnClaim } from './claims.ts'
+import { verifyNode } from './linear/verifyNode.ts'
+import { reduceColumnClaims, reduceWeightClaims } from './reduceClaims.ts'
+
+/** What a valid proof shows. It is a `validity` proof: it convinces, and does not promise to hide anything. */
+export type Verified = {
+  kind: 'validity'
+  modelRoot: Uint8Array
+  inputHash: Uint8Array
+  outputHash: Uint8Array
+  soundness: Soundness
+}
+
+/** The transcript after the statement; both sides start from it. */
+export function statementTranscript(plan: Plan, statement: Statement): Transcript {
+  const transcript = new Transcript(PROTOCOL)
+  transcript.absorb('model', modelRootOf(plan, statement.weightsRoot))
+  transcript.absorb('input', tensorHash(statement.input))
+  transcript.absorb('output', tensorHash(statement.output))
+  return transcript
+}
+
+/**
+ * Verifies that the model (`architecture` and `weightsRoot`) on `input` gave `output`.
+ * @throws ZkmlError bad_architecture, bad_input, malformed_proof or invalid_proof
+ */
+export function verifyProof(architecture: Architecture, statement: Statement, proof: Uint8Array): Verified {
+  const plan = planCircuit(architecture)
+  checkStatement(plan, statement)
+  const reader = new ProofReader(proof, statementTranscript(plan, statement))
+  const { transcript } = reader
+
+  const witnessRoot = reader.hash('witness')
+  const keys = { alpha: transcript.challenge('lookup/alpha'), beta: transcript.challenge('lookup/beta') }
+  const leaves = verifyFractionTree(reader, plan.leafBits)
+
+  const evaluations = receiveEvaluations(reader, plan, statement, leaves.point)
+  checkLeaves(plan, keys, leaves, evaluations)
+
+  const claims: Claims = { columns: committedClaims(plan, leaves.point, evaluations), weights: [] }
+  const context = { plan, row: leaves.point, evaluations, claims }
+  for (const node of plan.nodes) verifyNode(reader, context, node)
+
+  const columns = settlePublic(plan, statement, claims.columns)
+  const witness = reduceColumnClaims(reader, plan, columns)
+  const weights = reduceWeightClaims(reader, plan, claims.weights)
+  const checkWitness = verifyCombinedRow(reader, {
+    label: 'witness',
+    shape: plan.witness,
+    root: witnessRoot,
+    ...witness,
+  })
+  const checkWeights = verifyCombinedRow(reader, {
+    label: 'weights',
+    shape: plan.weights,
+    root: statement.weightsRoot,
+    ...weights,
+  })
+  checkWitness()
+  checkWeights()
+  reader.end()
+  return {
+    kind: 'validity',
+    modelRoot: modelRootOf(plan, statement.weightsRoot),
+    inputHash: tensorHash(statement.input),
+    outputHash: tensorHash(statement.output),
+    soundness: soundnessOf(plan),
+  }
+}
+
+/** Every column at the row: committed columns and views by the prover's word, public tensors computed here. */
+function receiveEvaluations(reader: ProofReader, plan: Plan, statement: Statement, row: Point): Ext[] {
+  const stated = plan.values.filter(({ kind }) => kind === 'committed' || kind === 'window').length
+  const received = reader.exts('columns', stated)
+  let next = 0
+  return plan.values.map(({ kind, bits }) => {
+    if (kind === 'input') return evaluateInput(plan, statement, row.slice(0, bits))
+    if (kind === 'output') return evaluateIntegers(statement.output, row.slice(0, bits), outputPadding(plan))
+    return received[next++] as Ext
+  })
+}
+
+function evaluateInput(plan: Plan, { input }: Statement, point: Point): Ext {
+  const { zeroPoint } = plan.architecture.input
+  return evaluateIntegers(layOutTensor(input, plan.architecture.input, zeroPoint), point, zeroPoint)
+}
+
+/** The claims that the prover's evaluations at the row amount to. */
+export function committedClaims(plan: Plan, row: Point, evaluations: readonly Ext[]): ColumnClaim[] {
+  return plan.values.flatMap((value, column) =>
+    value.kind === 'committed'
+      ? [{ column, point: row.slice(0, value.bits), value: evaluations[column] as Ext }]
+      : [],
+  )
+}
+
+/** Claims about the public input are checked on the spot; the rest is for the commitment. */
+function settlePublic(plan: Plan, statement: Statement, claims: readonly ColumnClaim[]): ColumnClaim[] {
+  return claims.filter(({ column, point, value }) => {
+    if (plan.values[column]?.kind !== 'input') return true
+    if (!ext.equals(evaluateInput(plan, statement, point), value))
+      throw new ZkmlError('invalid_proof', 'the proof is about another input')
+    return false
+  })
+}

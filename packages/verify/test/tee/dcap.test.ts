@@ -129,6 +129,9 @@ test('2: a root that nobody approved, or not for this kind of TEE', () => {
   const other = simulateDcap()
   const foreign = { tcbInfoIssuerChain: toPem(good.certificates.tcb, other.certificates.root) }
   assert.deepEqual(failures(good, { collateral: foreign }), ['tcbInfoChain: root_not_approved'])
+  // Where both encodings of one root are approved, either serves: Intel has reissued its root under the same key.
+  const both = [...good.parameters.roots, ...other.parameters.roots]
+  assert.deepEqual(failures(good, { collateral: foreign, parameters: { roots: both } }), [])
   // Approved as well, but another key: collateral of one world for a quote of another.
   const stranger = writeCertificate({
     subject: 'Intel SGX Root CA',

@@ -116,3 +116,78 @@ test("dstack's event logs replay to the registers of its quotes", { skip }, () =
     assert.equal(report.reportData, reportData)
   }
 })
+
+test('every negative case, on what Intel really signed', { skip }, () => {
+  const td = recorded('tdx_quote')
+  const sgx = recorded('sgx_quote')
+  const at = (index: number) => td.quote.map((byte, position) => (position === index ? byte ^ 1 : byte))
+  const body = 48
+  const signature = body + 584 + 4
+  const quotes: [string, Uint8Array, string][] = [
+    ['trailing byte', Uint8Array.from([...td.quote, 0]), 'quoteShape: unreadable'],
+    ['padding that is not zero', at(td.quote.length - 1), 'quoteShape: unreadable'],
+    ['truncated', td.quote.subarray(0, 3_000), 'quoteShape: unreadable'],
+    ['vendor', at(12), 'quoteShape: unreadable'],
+    ['MRTD', at(body + 136), 'quoteSignature: quote_forged'],
+    ['RTMR3', at(body + 472), 'quoteSignature: quote_forged'],
+    ['REPORTDATA', at(body + 520), 'quoteSignature: quote_forged'],
+    ['attestation key', at(signature + 64), 'attestationKey: attestation_key_unbound'],
+    ['QE report', at(signature + 134 + 64), 'qeReport: qe_report_forged'],
+  ]
+  for (const [what, quote, expected] of quotes) {
+    assert.deepEqual(failures(verify({ ...td, quote })), [expected], what)
+  }
+  const { collateral } = td
+  const garbage = Uint8Array.of(0x30, 0)
+  const edits: [string, Partial<Recorded['collateral']>, string][] = [
+    ['root CRL garbage', { rootCaCrl: garbage }, 'rootCrl: unreadable'],
+    ['PCK CRL garbage', { pckCrl: garbage }, 'pckCrl: unreadable'],
+    [
+      'CRLs swapped',
+      { rootCaCrl: collateral.pckCrl, pckCrl: collateral.rootCaCrl },
+      'rootCrl: crl_issuer_differs',
+    ],
+    ['PCK CRL of the other CA', { pckCrl: sgx.collateral.pckCrl }, 'pckCrl: crl_issuer_differs'],
+    [
+      'PCK CRL forged',
+      { pckCrl: collateral.pckCrl.map((byte, i, all) => (i === all.length - 1 ? byte ^ 1 : byte)) },
+      'pckCrl: crl_forged',
+    ],
+    [
+      'TCB info edited',
+      { tcbInfo: collateral.tcbInfo.replace('OutOfDate', 'UpToDate') },
+      'tcbInfo: tcb_info_forged',
+    ],
+    [
+      'QE identity for SGX',
+      { qeIdentity: sgx.collateral.qeIdentity, qeIdentitySignature: sgx.collateral.qeIdentitySignature },
+      'quotingEnclave: collateral_of_other_tee',
+    ],
+    [
+      'TCB info for SGX',
+      { tcbInfo: sgx.collateral.tcbInfo, tcbInfoSignature: sgx.collateral.tcbInfoSignature },
+      'platform: collateral_of_other_tee',
+    ],
+    [
+      'PCK CA as TCB signer',
+      { tcbInfoIssuerChain: collateral.pckCrlIssuerChain },
+      'tcbInfoChain: chain_invalid',
+    ],
+  ]
+  for (const [what, edit, expected] of edits) {
+    assert.deepEqual(failures(verify({ ...td, collateral: { ...collateral, ...edit } })), [expected], what)
+  }
+  assert.deepEqual(failures(verify({ ...td, collateral: sgx.collateral })), ['pckCrl: crl_issuer_differs'])
+  const rollback = verify(td, { policy: { minimumEvaluationNumber: 18 } })
+  assert.deepEqual(failures(rollback), ['collateralRecent: evaluation_number_below_minimum'])
+  const times: [Recorded, string, string][] = [
+    [td, '2025-06-19T10:00:00Z', 'pckCrl: crl_not_valid_then'],
+    [td, '2025-06-19T10:10:00Z', 'tcbInfo: tcb_info_not_valid_then'],
+    [td, '2025-06-19T10:20:00Z', 'qeIdentity: qe_identity_not_valid_then'],
+    [td, '2025-07-19T10:10:00Z', 'pckCrl: crl_not_valid_then'],
+    [sgx, '2025-07-19T10:10:00Z', 'qeIdentity: qe_identity_not_valid_then'],
+  ]
+  for (const [evidence, time, expected] of times) {
+    assert.deepEqual(failures(verify(evidence, { now: seconds(time) })), [expected], time)
+  }
+})

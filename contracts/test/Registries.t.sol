@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {GenesisAllocator} from "../src/GenesisAllocator.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
-import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Fixture} from "./Fixture.sol";
@@ -179,54 +177,5 @@ contract ParamStoreTest is Fixture {
     function test_anUnknownNameIsNeverZero() public {
         vm.expectRevert(abi.encodeWithSelector(ParamStore.UnknownParam.selector, bytes32("NOTHING")));
         params.get("NOTHING");
-    }
-}
-
-contract GenesisAllocatorTest is Fixture {
-    uint256 private constant SUPPLY = 1e9 * 1e18;
-
-    function setUp() public {
-        vm.warp(START);
-    }
-
-    function test_everyBucketGetsItsPartOnce() public {
-        GenesisAllocator allocator = allocatorOf(SUPPLY - 7, 7);
-        vm.expectRevert(GenesisAllocator.NotInitialised.selector);
-        allocator.distribute();
-        OPG opg = new OPG(address(allocator));
-        vm.prank(address(0xBAD));
-        allocator.initialise(address(opg));
-        vm.expectRevert(GenesisAllocator.AlreadyInitialised.selector);
-        allocator.initialise(address(opg));
-        vm.prank(address(0xBAD));
-        allocator.distribute();
-        assertEq(opg.balanceOf(address(1)), SUPPLY - 7);
-        assertEq(opg.balanceOf(address(2)), 7);
-        assertEq(opg.balanceOf(address(allocator)), 0);
-        vm.expectRevert(GenesisAllocator.AlreadyDistributed.selector);
-        allocator.distribute();
-    }
-
-    function test_theListMustBeTheWholeSupply() public {
-        GenesisAllocator allocator = allocatorOf(SUPPLY - 7, 6);
-        OPG opg = new OPG(address(allocator));
-        vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.WrongSupply.selector, SUPPLY, SUPPLY - 1));
-        allocator.initialise(address(opg));
-    }
-
-    function test_theSupplyMustBeHere() public {
-        GenesisAllocator allocator = allocatorOf(SUPPLY - 7, 7);
-        OPG elsewhere = new OPG(address(this));
-        vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.WrongBalance.selector, 0, SUPPLY));
-        allocator.initialise(address(elsewhere));
-    }
-
-    function allocatorOf(uint256 first, uint256 second) private returns (GenesisAllocator) {
-        string[] memory names = new string[](2);
-        address[] memory recipients = new address[](2);
-        uint256[] memory amounts = new uint256[](2);
-        (names[0], recipients[0], amounts[0]) = ("treasury", address(1), first);
-        (names[1], recipients[1], amounts[1]) = ("community", address(2), second);
-        return new GenesisAllocator(names, recipients, amounts);
     }
 }

@@ -3,21 +3,43 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Quorum} from "./libraries/Quorum.sol";
+import {Guardian} from "./Guardian.sol";
 import {NodeBond} from "./NodeBond.sol";
-import {ParamStore} from "./ParamStore.sol";
 import {Settlement} from "./Settlement.sol";
 import {ValidatorStaking} from "./ValidatorStaking.sol";
 
 /// @title Which hardware, roots, code and keys count, and when they did
 /// @notice Every record is an interval: revoking ends it and leaves its past alone, so honest receipts keep verifying.
 /// The governor decides hardware, roots and measurements; validators vote keys in after checking their attestation.
+/// The guardian may suspend a record, once and for a bounded time: governance makes that final, or it lapses.
 contract TeeRegistry {
     // ------------------------------------------------------------------ types
 
-    /// @dev Valid at t when validFrom ≤ t and (revokedAt = 0 or t < revokedAt).
+    /// @dev One slot. Valid at t when validFrom ≤ t, and t < revokedAt if it was revoked, and not
+    /// suspendedFrom ≤ t < suspendedUntil if it was suspended.
     struct Interval {
         uint64 validFrom;
         uint64 revokedAt;
+        uint64 suspendedFrom;
+        uint64 suspendedUntil;
+    }
+
+    /// @dev What a suspension is of. A root or measurement is named by its hardware type and hash, hardware by its
+    /// type and zero, a key by zero and its address.
+    enum Kind {
+        Hardware,
+        Root,
+        Measurement,
+        Key
+    }
+
+    /// @notice Hardware, root and code that a deployment accepts from its first block, for all to read in its
+    /// constructor's arguments.
+    struct Approval {
+        bytes32 hardwareType;
+        bytes32 rootHash;
+        bytes32 measurement;
+        uint8 engineClasses;
     }
 
     struct Measurement {
@@ -54,22 +76,30 @@ contract TeeRegistry {
 
     // ------------------------------------------------------------------ storage
 
-    address public governor;
+    /// @notice The timelock, for ever: no approval comes by another way than a vote and its delay.
+    address public immutable governor;
+    Guardian public immutable guardian;
+    /// @notice Seconds after which a suspension lapses unless governance revoked what it is of.
+    uint64 public immutable suspensionLength;
+    /// @notice Least seconds between `proposeHardware` and `approveRoot`: time for voters to read the report.
+    uint64 public immutable hardwareNotice;
     NodeBond public immutable bonds;
     ValidatorStaking public immutable staking;
     /// @notice Gives the EIP-712 domain of votes.
     Settlement public immutable settlement;
-    ParamStore public immutable params;
 
     mapping(bytes32 hardwareType => Interval) private _hardware;
     mapping(bytes32 hardwareType => mapping(bytes32 rootHash => Interval)) private _roots;
     mapping(bytes32 hardwareType => mapping(bytes32 measurement => Measurement)) private _measurements;
+    mapping(bytes32 hardwareType => mapping(bytes32 rootHash => uint64)) private _announcedAt;
     mapping(address key => Key) private _keys;
     mapping(bytes32 registrationId => Registration) private _registrations;
     mapping(bytes32 registrationId => mapping(address validator => bool)) public hasVoted;
 
     // ------------------------------------------------------------------ events, errors
 
+    /// @dev Anybody may announce; the report says what the hardware is and why its root should be trusted.
+    event HardwareProposed(bytes32 indexed hardwareType, bytes32 indexed rootHash, string reportURI);
     event HardwareApproved(bytes32 indexed hardwareType);
     event HardwareRevoked(bytes32 indexed hardwareType);
     event RootApproved(bytes32 indexed hardwareType, bytes32 indexed rootHash);
@@ -89,10 +119,15 @@ contract TeeRegistry {
     );
     event KeyVoted(bytes32 indexed registrationId, address indexed validator, bool valid, uint256 stake);
     event KeyAdmitted(bytes32 indexed registrationId, address indexed node, address indexed key, uint64 validFrom);
-    event GovernorChanged(address indexed from, address indexed to);
     event KeyRevoked(address indexed key, uint64 revokedAt);
+    event Suspended(Kind indexed kind, bytes32 indexed hardwareType, bytes32 indexed id, uint64 from, uint64 until);
+    event SuspensionLifted(Kind indexed kind, bytes32 indexed hardwareType, bytes32 indexed id, uint64 time);
 
     error NotGovernor(address caller);
+    error NotGuardian(address caller);
+    error AlreadySuspended(uint64 from);
+    error NotSuspended();
+    error NotAnnounced(bytes32 hardwareType, bytes32 rootHash, uint64 announcedAt);
     error AlreadyApproved();
     error NotApproved();
     error NotBonded(address node);
@@ -114,16 +149,29 @@ contract TeeRegistry {
 
     constructor(
         address governor_,
+        Guardian guardian_,
         NodeBond bonds_,
         ValidatorStaking staking_,
         Settlement settlement_,
-        ParamStore params_
+        uint64 suspensionLength_,
+        uint64 hardwareNotice_,
+        Approval[] memory approvals
     ) {
+        if (governor_ == address(0)) revert ZeroAddress();
         governor = governor_;
+        guardian = guardian_;
         bonds = bonds_;
         staking = staking_;
         settlement = settlement_;
-        params = params_;
+        suspensionLength = suspensionLength_;
+        hardwareNotice = hardwareNotice_;
+        for (uint256 i = 0; i < approvals.length; i++) {
+            Approval memory a = approvals[i];
+            // Several entries may share hardware and root; a measurement given twice is a mistake.
+            if (_hardware[a.hardwareType].validFrom == 0) _approveHardware(a.hardwareType);
+            if (_roots[a.hardwareType][a.rootHash].validFrom == 0) _approveRoot(a.hardwareType, a.rootHash);
+            _approveMeasurement(a.hardwareType, a.measurement, a.engineClasses);
+        }
     }
 
     // ------------------------------------------------------------------ views
@@ -145,6 +193,19 @@ contract TeeRegistry {
     {
         Measurement storage m = _measurements[hardwareType][measurement_];
         return (m.interval.validFrom, m.interval.revokedAt, m.engineClasses);
+    }
+
+    /// @notice When a record was suspended and when that ends or ended; zeros if it never was.
+    /// @param hardwareType zero for a key
+    /// @param id root hash or measurement; zero for hardware; a key's address as a number
+    function suspension(Kind kind, bytes32 hardwareType, bytes32 id) external view returns (uint64 from, uint64 until) {
+        Interval storage i = _record(kind, hardwareType, id);
+        return (i.suspendedFrom, i.suspendedUntil);
+    }
+
+    /// @notice When a root was announced, Unix seconds; zero if it was not.
+    function announcedAt(bytes32 hardwareType, bytes32 rootHash) external view returns (uint64) {
+        return _announcedAt[hardwareType][rootHash];
     }
 
     function key(address key_)
@@ -193,13 +254,24 @@ contract TeeRegistry {
         view
         returns (bool)
     {
+        return wasKeyValid(key_, node, engineClass, bonded, t, type(uint64).max);
+    }
+
+    /// @notice As `isKeyValidAt`, from what the registry held at `knownAt`: an end that was made later does not count.
+    /// @dev For a fault proof: nobody is slashed for a revocation it could not have known.
+    function wasKeyValid(address key_, address node, uint8 engineClass, bool bonded, uint64 t, uint64 knownAt)
+        public
+        view
+        returns (bool)
+    {
         Key storage k = _keys[key_];
         if (k.node != node || k.bonded != bonded || engineClass > 7) return false;
-        if (!_covers(k.interval, t) || k.engineClasses & (1 << engineClass) == 0) return false;
+        if (!_covers(k.interval, t, knownAt) || k.engineClasses & (1 << engineClass) == 0) return false;
         if (bonded) return true;
         Measurement storage m = _measurements[k.hardwareType][k.measurement];
-        return _covers(_hardware[k.hardwareType], t) && _covers(_roots[k.hardwareType][k.rootHash], t)
-            && _covers(m.interval, t) && m.engineClasses & (1 << engineClass) != 0;
+        return _covers(_hardware[k.hardwareType], t, knownAt)
+            && _covers(_roots[k.hardwareType][k.rootHash], t, knownAt) && _covers(m.interval, t, knownAt)
+            && m.engineClasses & (1 << engineClass) != 0;
     }
 
     /// @notice docs/spec.md §7.
@@ -230,16 +302,16 @@ contract TeeRegistry {
 
     // ------------------------------------------------------------------ governance
 
-    /// @notice Hands the role on, from the deployer to the timelock.
-    function setGovernor(address to) external onlyGovernor {
-        if (to == address(0)) revert ZeroAddress();
-        emit GovernorChanged(governor, to);
-        governor = to;
+    /// @notice Announces a root, with a report that says what voters would trust. Anybody may; it costs nobody anything.
+    /// @dev The first announcement counts for the notice; every one is an event.
+    function proposeHardware(bytes32 hardwareType, bytes32 rootHash, string calldata reportURI) external {
+        if (bytes(reportURI).length > MAX_URI) revert UriTooLong(bytes(reportURI).length);
+        if (_announcedAt[hardwareType][rootHash] == 0) _announcedAt[hardwareType][rootHash] = uint64(block.timestamp);
+        emit HardwareProposed(hardwareType, rootHash, reportURI);
     }
 
     function approveHardware(bytes32 hardwareType) external onlyGovernor {
-        _approve(_hardware[hardwareType]);
-        emit HardwareApproved(hardwareType);
+        _approveHardware(hardwareType);
     }
 
     function revokeHardware(bytes32 hardwareType) external onlyGovernor {
@@ -247,9 +319,13 @@ contract TeeRegistry {
         emit HardwareRevoked(hardwareType);
     }
 
+    /// @notice Approves a root that was announced in time.
     function approveRoot(bytes32 hardwareType, bytes32 rootHash) external onlyGovernor {
-        _approve(_roots[hardwareType][rootHash]);
-        emit RootApproved(hardwareType, rootHash);
+        uint64 announced = _announcedAt[hardwareType][rootHash];
+        if (announced == 0 || block.timestamp < announced + hardwareNotice) {
+            revert NotAnnounced(hardwareType, rootHash, announced);
+        }
+        _approveRoot(hardwareType, rootHash);
     }
 
     function revokeRoot(bytes32 hardwareType, bytes32 rootHash) external onlyGovernor {
@@ -262,15 +338,35 @@ contract TeeRegistry {
         external
         onlyGovernor
     {
-        Measurement storage m = _measurements[hardwareType][measurement_];
-        _approve(m.interval);
-        m.engineClasses = engineClasses;
-        emit MeasurementApproved(hardwareType, measurement_, engineClasses);
+        _approveMeasurement(hardwareType, measurement_, engineClasses);
     }
 
     function revokeMeasurement(bytes32 hardwareType, bytes32 measurement_) external onlyGovernor {
         _revoke(_measurements[hardwareType][measurement_].interval);
         emit MeasurementRevoked(hardwareType, measurement_);
+    }
+
+    // ------------------------------------------------------------------ guardian
+
+    /// @notice Stops a record for `suspensionLength` seconds, at once. It was valid before and is valid after, unless
+    /// governance revokes it in between: then it ended when it was suspended.
+    /// @dev Once per record, so that a guardian cannot make a suspension last by repeating it.
+    function suspend(Kind kind, bytes32 hardwareType, bytes32 id) external {
+        if (!guardian.isGuardian(msg.sender)) revert NotGuardian(msg.sender);
+        Interval storage i = _record(kind, hardwareType, id);
+        if (i.validFrom == 0 || i.revokedAt != 0) revert NotApproved();
+        if (i.suspendedFrom != 0) revert AlreadySuspended(i.suspendedFrom);
+        i.suspendedFrom = uint64(block.timestamp);
+        i.suspendedUntil = uint64(block.timestamp) + suspensionLength;
+        emit Suspended(kind, hardwareType, id, i.suspendedFrom, i.suspendedUntil);
+    }
+
+    /// @notice Ends a suspension early. What was issued during it stays unverified.
+    function liftSuspension(Kind kind, bytes32 hardwareType, bytes32 id) external onlyGovernor {
+        Interval storage i = _record(kind, hardwareType, id);
+        if (i.revokedAt != 0 || block.timestamp >= i.suspendedUntil) revert NotSuspended();
+        i.suspendedUntil = uint64(block.timestamp);
+        emit SuspensionLifted(kind, hardwareType, id, uint64(block.timestamp));
     }
 
     // ------------------------------------------------------------------ keys
@@ -296,7 +392,14 @@ contract TeeRegistry {
         r.key = key_;
         r.proposedBlock = uint64(block.number);
         r.proposed = Key(
-            msg.sender, engineClasses, false, Interval(0, 0), hardwareType, rootHash, measurement_, evidenceHash
+            msg.sender,
+            engineClasses,
+            false,
+            Interval(0, 0, 0, 0),
+            hardwareType,
+            rootHash,
+            measurement_,
+            evidenceHash
         );
         emit KeyProposed(
             registrationId,
@@ -350,7 +453,7 @@ contract TeeRegistry {
             msg.sender,
             BONDED_ENGINE_CLASSES,
             true,
-            Interval(uint64(block.timestamp), 0),
+            Interval(uint64(block.timestamp), 0, 0, 0),
             bytes32(0),
             bytes32(0),
             bytes32(0),
@@ -359,11 +462,12 @@ contract TeeRegistry {
         emit KeyAdmitted(bytes32(0), msg.sender, key_, uint64(block.timestamp));
     }
 
+    /// @notice Ends a key: by its operator at any time, by governance for cause.
     function revokeKey(address key_) external {
         Key storage k = _keys[key_];
-        if (k.node != msg.sender) revert NotKeyOwner(key_, msg.sender);
-        if (k.interval.revokedAt != 0) revert NotValid(key_);
-        k.interval.revokedAt = uint64(block.timestamp);
+        if (k.node != msg.sender && msg.sender != governor) revert NotKeyOwner(key_, msg.sender);
+        if (k.node == address(0) || k.interval.revokedAt != 0) revert NotValid(key_);
+        _revoke(k.interval);
         emit KeyRevoked(key_, k.interval.revokedAt);
     }
 
@@ -386,8 +490,34 @@ contract TeeRegistry {
         to.evidenceHash = from.evidenceHash;
     }
 
-    function _covers(Interval storage i, uint64 t) private view returns (bool) {
-        return i.validFrom != 0 && i.validFrom <= t && (i.revokedAt == 0 || t < i.revokedAt);
+    function _record(Kind kind, bytes32 hardwareType, bytes32 id) private view returns (Interval storage) {
+        if (kind == Kind.Hardware) return _hardware[hardwareType];
+        if (kind == Kind.Root) return _roots[hardwareType][id];
+        if (kind == Kind.Measurement) return _measurements[hardwareType][id].interval;
+        return _keys[address(uint160(uint256(id)))].interval;
+    }
+
+    function _covers(Interval storage i, uint64 t, uint64 knownAt) private view returns (bool) {
+        if (i.validFrom == 0 || t < i.validFrom) return false;
+        if (i.revokedAt != 0 && i.revokedAt <= knownAt && t >= i.revokedAt) return false;
+        return i.suspendedFrom > knownAt || t < i.suspendedFrom || t >= i.suspendedUntil;
+    }
+
+    function _approveHardware(bytes32 hardwareType) private {
+        _approve(_hardware[hardwareType]);
+        emit HardwareApproved(hardwareType);
+    }
+
+    function _approveRoot(bytes32 hardwareType, bytes32 rootHash) private {
+        _approve(_roots[hardwareType][rootHash]);
+        emit RootApproved(hardwareType, rootHash);
+    }
+
+    function _approveMeasurement(bytes32 hardwareType, bytes32 measurement_, uint8 engineClasses) private {
+        Measurement storage m = _measurements[hardwareType][measurement_];
+        _approve(m.interval);
+        m.engineClasses = engineClasses;
+        emit MeasurementApproved(hardwareType, measurement_, engineClasses);
     }
 
     /// @dev An interval has one life; approving again after a revocation would make its gap look approved.
@@ -396,8 +526,9 @@ contract TeeRegistry {
         i.validFrom = uint64(block.timestamp);
     }
 
+    /// @dev During a suspension this makes it final: the record ended when the guardian stopped it, and not now.
     function _revoke(Interval storage i) private {
         if (i.validFrom == 0 || i.revokedAt != 0) revert NotApproved();
-        i.revokedAt = uint64(block.timestamp);
+        i.revokedAt = block.timestamp < i.suspendedUntil ? i.suspendedFrom : uint64(block.timestamp);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Guardian} from "../src/Guardian.sol";
 import {NodeBond} from "../src/NodeBond.sol";
 import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
@@ -17,7 +18,12 @@ abstract contract Fixture is TestBase {
     uint256 internal constant MIN_BOND = 100e18;
     bytes32 internal constant FAULT = keccak256("fault");
 
+    address internal constant GUARDIAN = address(0x6A);
+    uint64 internal constant SUSPENSION = 14 days;
+    uint64 internal constant HARDWARE_NOTICE = 7 days;
+
     OPG internal token;
+    Guardian internal guardian;
     ParamStore internal params;
     NodeBond internal bonds;
     ValidatorStaking internal staking;
@@ -32,9 +38,16 @@ abstract contract Fixture is TestBase {
         bonds = new NodeBond(token, params);
         staking = new ValidatorStaking(token, params);
         settlement = new Settlement(staking, params, keccak256("deployment"));
-        tee = new TeeRegistry(address(this), bonds, staking, settlement, params);
+        guardian = new Guardian(address(this), GUARDIAN, 365 days);
+        tee = deployTee(new TeeRegistry.Approval[](0));
         bonds.setFaultManager(address(this));
         staking.setFaultManager(address(this));
+    }
+
+    function deployTee(TeeRegistry.Approval[] memory approvals) internal returns (TeeRegistry) {
+        return new TeeRegistry(
+            address(this), guardian, bonds, staking, settlement, SUSPENSION, HARDWARE_NOTICE, approvals
+        );
     }
 
     function deployParams() internal returns (ParamStore) {

@@ -17,15 +17,15 @@ contract TeeRegistryTest is Fixture {
 
     function setUp() public {
         deployAll();
+        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
+        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
+        tee = deployTee(approvals);
         key = vm.addr(ENCLAVE);
         registerNode(NODE);
         registerNode(RIVAL);
         registerValidator(vm.addr(1), 400e18);
         registerValidator(vm.addr(2), 300e18);
         registerValidator(vm.addr(3), 300e18);
-        tee.approveHardware(HARDWARE);
-        tee.approveRoot(HARDWARE, ROOT);
-        tee.approveMeasurement(HARDWARE, CODE, 1);
         vm.roll(101);
         vm.warp(START + 10);
     }
@@ -203,9 +203,184 @@ contract TeeRegistryTest is Fixture {
         vm.prank(NODE);
         vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, NODE));
         tee.approveHardware(keccak256("mine"));
-        tee.setGovernor(NODE);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, address(this)));
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
+        tee.approveMeasurement(HARDWARE, keccak256("mine"), 1);
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
         tee.revokeHardware(HARDWARE);
+        // The role is the timelock's for ever: nobody can hand it to somebody in a hurry.
+        (bool handedOn,) = address(tee).call(abi.encodeWithSignature("setGovernor(address)", NODE));
+        assertTrue(!handedOn);
+        assertEq(tee.governor(), address(this));
+    }
+
+    function test_aDeploymentAcceptsItsOwnListFromTheFirstBlock() public {
+        (uint64 validFrom,) = tee.hardware(HARDWARE);
+        assertEq(validFrom, START);
+        (validFrom,) = tee.root(HARDWARE, ROOT);
+        assertEq(validFrom, START);
+        uint8 classes;
+        (validFrom,, classes) = tee.measurement(HARDWARE, CODE);
+        assertEq(validFrom, START);
+        assertEq(classes, 1);
+        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](2);
+        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
+        approvals[1] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 2);
+        vm.expectRevert(TeeRegistry.AlreadyApproved.selector);
+        deployTee(approvals);
+        approvals[1].measurement = keccak256("other");
+        tee = deployTee(approvals);
+        (,, classes) = tee.measurement(HARDWARE, keccak256("other"));
+        assertEq(classes, 2);
+    }
+
+    function test_aRootIsApprovedOnlyAfterVotersCouldReadItsReport() public {
+        bytes32 other = keccak256("other root");
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAnnounced.selector, HARDWARE, other, 0));
+        tee.approveRoot(HARDWARE, other);
+        vm.expectEmit(address(tee));
+        emit TeeRegistry.HardwareProposed(HARDWARE, other, "https://reports.test/1");
+        vm.prank(NODE);
+        tee.proposeHardware(HARDWARE, other, "https://reports.test/1");
+        vm.warp(START + 10 + HARDWARE_NOTICE - 1);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAnnounced.selector, HARDWARE, other, START + 10));
+        tee.approveRoot(HARDWARE, other);
+        // Announcing again neither hurries nor delays it.
+        tee.proposeHardware(HARDWARE, other, "https://reports.test/2");
+        assertEq(tee.announcedAt(HARDWARE, other), START + 10);
+        vm.warp(START + 10 + HARDWARE_NOTICE);
+        tee.approveRoot(HARDWARE, other);
+        (uint64 validFrom,) = tee.root(HARDWARE, other);
+        assertEq(validFrom, START + 10 + HARDWARE_NOTICE);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.UriTooLong.selector, 513));
+        tee.proposeHardware(HARDWARE, other, string(new bytes(513)));
+    }
+
+    // ---------------------------------------------------------------- guardian
+
+    function test_aSuspensionLapsesUnlessGovernanceMakesItFinal() public {
+        admit();
+        suspendAt(20, TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        assertTrue(validAt(19));
+        assertTrue(!validAt(20));
+        assertTrue(!validAt(20 + SUSPENSION - 1));
+        assertTrue(validAt(20 + SUSPENSION));
+        (uint64 from, uint64 until) = tee.suspension(TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        assertEq(from, START + 20);
+        assertEq(until, START + 20 + SUSPENSION);
+        // Made final in its last second, it ended when it was stopped.
+        uint256 before = vm.snapshotState();
+        vm.warp(START + 20 + SUSPENSION - 1);
+        tee.revokeMeasurement(HARDWARE, CODE);
+        assertTrue(validAt(19));
+        assertTrue(!validAt(20));
+        assertTrue(!validAt(20 + SUSPENSION));
+        vm.revertToState(before);
+        // A second later it has lapsed: what was issued in between stays unverified, what follows is valid again.
+        vm.warp(START + 20 + SUSPENSION);
+        tee.revokeMeasurement(HARDWARE, CODE);
+        assertTrue(validAt(19));
+        assertTrue(!validAt(20 + SUSPENSION - 1));
+        assertTrue(!validAt(20 + SUSPENSION));
+        (, uint64 revokedAt,) = tee.measurement(HARDWARE, CODE);
+        assertEq(revokedAt, START + 20 + SUSPENSION);
+    }
+
+    function test_everyKindOfRecordCanBeSuspended() public {
+        admit();
+        bytes32[4] memory ids = [bytes32(0), ROOT, CODE, bytes32(uint256(uint160(key)))];
+        for (uint8 kind = 0; kind < 4; kind++) {
+            uint256 before = vm.snapshotState();
+            suspendAt(20, TeeRegistry.Kind(kind), kind == 3 ? bytes32(0) : HARDWARE, ids[kind]);
+            assertTrue(validAt(19));
+            assertTrue(!validAt(20));
+            assertTrue(validAt(20 + SUSPENSION));
+            vm.revertToState(before);
+        }
+    }
+
+    function test_governanceLiftsASuspensionAndTheGuardianCannotRepeatIt() public {
+        admit();
+        suspendAt(20, TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        vm.warp(START + 30);
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
+        tee.liftSuspension(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        tee.liftSuspension(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        assertTrue(!validAt(29));
+        assertTrue(validAt(30));
+        vm.expectRevert(TeeRegistry.NotSuspended.selector);
+        tee.liftSuspension(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.AlreadySuspended.selector, START + 20));
+        tee.suspend(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        // Governance itself still can end it, from now.
+        tee.revokeRoot(HARDWARE, ROOT);
+        assertTrue(!validAt(30));
+    }
+
+    function test_onlyTheGuardianSuspendsAndOnlyWhatIsValid() public {
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGuardian.selector, address(this)));
+        tee.suspend(TeeRegistry.Kind.Hardware, HARDWARE, 0);
+        vm.prank(GUARDIAN);
+        vm.expectRevert(TeeRegistry.NotApproved.selector);
+        tee.suspend(TeeRegistry.Kind.Hardware, keccak256("unknown"), 0);
+        tee.revokeHardware(HARDWARE);
+        vm.prank(GUARDIAN);
+        vm.expectRevert(TeeRegistry.NotApproved.selector);
+        tee.suspend(TeeRegistry.Kind.Hardware, HARDWARE, 0);
+        vm.warp(START + 365 days);
+        vm.prank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGuardian.selector, GUARDIAN));
+        tee.suspend(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+    }
+
+    function test_governanceEndsAKeyForCause() public {
+        admit();
+        vm.warp(START + 20);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotValid.selector, address(0xE2)));
+        tee.revokeKey(address(0xE2));
+        tee.revokeKey(key);
+        requireEndsAtTwenty();
+        vm.prank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotValid.selector, key));
+        tee.revokeKey(key);
+    }
+
+    /// @dev Economics, test first 8: nobody is slashed for a revocation it could not have known.
+    function test_aRevocationCountsFromWhenItWasKnown() public {
+        admit();
+        vm.warp(START + 20);
+        tee.revokeMeasurement(HARDWARE, CODE);
+        assertTrue(tee.wasKeyValid(key, NODE, 0, false, uint64(START + 25), uint64(START + 19)));
+        assertTrue(!tee.wasKeyValid(key, NODE, 0, false, uint64(START + 25), uint64(START + 20)));
+        suspendAt(30, TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        assertTrue(tee.wasKeyValid(key, NODE, 0, false, uint64(START + 35), uint64(START + 19)));
+        assertTrue(!tee.wasKeyValid(key, NODE, 0, false, uint64(START + 35), uint64(START + 29)));
+        assertTrue(tee.wasKeyValid(key, NODE, 0, false, uint64(START + 15), type(uint64).max));
+    }
+
+    /// @dev Hole seen elsewhere: disabling a TEE unverified its honest history.
+    function testFuzz_noEndReachesIntoThePast(uint8 kind, bool bySuspension, uint32 gap) public {
+        admit();
+        uint256 end = 10 + uint256(gap) % 1000 days;
+        vm.warp(START + end);
+        bytes32[4] memory ids = [bytes32(0), ROOT, CODE, bytes32(uint256(uint160(key)))];
+        kind = kind % 4;
+        if (bySuspension) {
+            guardian.appoint(GUARDIAN);
+            vm.prank(GUARDIAN);
+            tee.suspend(TeeRegistry.Kind(kind), kind == 3 ? bytes32(0) : HARDWARE, ids[kind]);
+            vm.warp(START + end + 5);
+        }
+        if (kind == 0) tee.revokeHardware(HARDWARE);
+        if (kind == 1) tee.revokeRoot(HARDWARE, ROOT);
+        if (kind == 2) tee.revokeMeasurement(HARDWARE, CODE);
+        if (kind == 3) tee.revokeKey(key);
+        if (end > 10) assertTrue(validAt(end - 1));
+        assertTrue(!validAt(end));
+        assertTrue(!validAt(end + 365 days));
     }
 
     // ---------------------------------------------------------------- bonded keys
@@ -255,6 +430,17 @@ contract TeeRegistryTest is Fixture {
 
     function validNow() private view returns (bool) {
         return tee.isKeyValidAt(key, NODE, 0, false, uint64(vm.getBlockTimestamp()));
+    }
+
+    function suspendAt(uint256 second, TeeRegistry.Kind kind, bytes32 hardwareType, bytes32 id) private {
+        vm.warp(START + second);
+        vm.prank(GUARDIAN);
+        tee.suspend(kind, hardwareType, id);
+    }
+
+    /// @dev Whether a receipt issued `second` seconds after START counts, as the registry stands.
+    function validAt(uint256 second) private view returns (bool) {
+        return tee.isKeyValidAt(key, NODE, 0, false, uint64(START + second));
     }
 
     function requireEndsAtTwenty() private view {

@@ -23,6 +23,7 @@ export const TEE_REGISTRY = parseAbi([
   'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
   'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
   'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
+  'function suspension(uint8 kind, bytes32 hardwareType, bytes32 id) view returns (uint64 from, uint64 until)',
   'function voteKey(bytes32 registrationId, bool valid, bytes signature)',
   'error UnknownRegistration(bytes32 registrationId)',
   'error AlreadyVoted(bytes32 registrationId, address validator)',

@@ -1,4 +1,4 @@
-import type { KeyRegistration, Network } from '@assay/protocol'
+import { type KeyRegistration, type Network, RECORD_KIND } from '@assay/protocol'
 import type { BatchView, Interval, MeasurementView } from '@assay/verify'
 import {
   type Abi,
@@ -7,6 +7,7 @@ import {
   ContractFunctionRevertedError,
   type Hex,
   type PublicClient,
+  zeroHash,
 } from 'viem'
 import { ESCROW, SETTLEMENT, TEE_REGISTRY } from './validatorAbi.ts'
 
@@ -152,15 +153,28 @@ export function validatorChain(client: PublicClient, network: Network) {
       claim: KeyRegistration,
     ): Promise<{ hardware: Interval; root: Interval; measurement: MeasurementView }> {
       const { hardwareType, rootHash, measurement } = claim
-      const [hardware, root, code] = await Promise.all([
+      const suspension = async (kind: keyof typeof RECORD_KIND, id: Hex) => {
+        const args = [RECORD_KIND[kind], hardwareType, id] as const
+        const [from, until] = await client.readContract({ ...registry, functionName: 'suspension', args })
+        return { from, until }
+      }
+      const [hardware, root, code, ...stops] = await Promise.all([
         client.readContract({ ...registry, functionName: 'hardware', args: [hardwareType] }),
         client.readContract({ ...registry, functionName: 'root', args: [hardwareType, rootHash] }),
         client.readContract({ ...registry, functionName: 'measurement', args: [hardwareType, measurement] }),
+        suspension('hardware', zeroHash),
+        suspension('root', rootHash),
+        suspension('measurement', measurement),
       ])
       return {
-        hardware: { validFrom: hardware[0], revokedAt: hardware[1] },
-        root: { validFrom: root[0], revokedAt: root[1] },
-        measurement: { validFrom: code[0], revokedAt: code[1], engineClasses: code[2] },
+        hardware: { validFrom: hardware[0], revokedAt: hardware[1], suspension: stops[0] },
+        root: { validFrom: root[0], revokedAt: root[1], suspension: stops[1] },
+        measurement: {
+          validFrom: code[0],
+          revokedAt: code[1],
+          engineClasses: code[2],
+          suspension: stops[2],
+        },
       }
     },
 

@@ -1,12 +1,17 @@
 import type { BatchHeader, Deployment, PriceRow } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 
-/** A registry record's life, Unix seconds: valid at t when `validFrom ≤ t` and (`revokedAt` = 0 or t < `revokedAt`). */
+/**
+ * A registry record's life, Unix seconds: valid at t when `validFrom ≤ t` and (`revokedAt` = 0 or t < `revokedAt`), except
+ * while the guardian had it suspended.
+ */
 export type Interval = {
   /** 0 = never approved. */
   validFrom: bigint
   /** 0 = not revoked. */
   revokedAt: bigint
+  /** Not valid at t when `from ≤ t < until`. Absent, or with `from` = 0, where it never was suspended. */
+  suspension?: { from: bigint; until: bigint } | undefined
 }
 
 /** TeeRegistry's record of a signing key; all hashes are zero for a bonded key. */
@@ -85,9 +90,7 @@ export type ChainView = {
 
 /** Whether a registry record covers time `at` (Unix seconds). */
 export function covers(interval: Interval, at: bigint): boolean {
-  return (
-    interval.validFrom !== 0n &&
-    interval.validFrom <= at &&
-    (interval.revokedAt === 0n || at < interval.revokedAt)
-  )
+  const { validFrom, revokedAt, suspension } = interval
+  if (validFrom === 0n || at < validFrom || (revokedAt !== 0n && at >= revokedAt)) return false
+  return suspension === undefined || suspension.from === 0n || at < suspension.from || at >= suspension.until
 }

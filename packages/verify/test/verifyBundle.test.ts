@@ -187,6 +187,8 @@ test('receipt rules that need no chain', async () => {
 })
 
 test('the key: signature, owner, interval, engine class, mode, hardware, root, measurement', async () => {
+  const always = { validFrom: 1n, revokedAt: 0n }
+  const stopped = { from: issuedAt, until: issuedAt + 1n }
   const forged = await signReceipt(makeReceipt(), generatePrivateKey())
   assert.equal(
     failure(await verifyReceipt(forged, makeView())),
@@ -213,15 +215,27 @@ test('the key: signature, owner, interval, engine class, mode, hardware, root, m
       { measurement: { validFrom: 1n, revokedAt: 0n, engineClasses: 2 } },
       'measurementWasApproved engine_class_not_allowed',
     ],
+    [{ key: { ...key, suspension: stopped } }, 'keyWasAttested key_not_valid_then'],
+    [{ root: { ...always, suspension: stopped } }, 'keyWasAttested hardware_not_approved'],
+    [{ hardware: { ...always, suspension: stopped } }, 'keyWasAttested hardware_not_approved'],
+    [
+      { measurement: { ...always, engineClasses: 1, suspension: stopped } },
+      'measurementWasApproved measurement_not_approved',
+    ],
   ]
   for (const [chain, expected] of cases) assert.equal(await judgeReceipt({}, chain), expected)
-  // Revoked after the receipt: still valid.
+  // Revoked or suspended after the receipt, or a suspension over before it: still valid.
   const later = { validFrom: 1n, revokedAt: issuedAt + 1n }
-  const report = await verifyReceipt(
-    await signReceipt(makeReceipt()),
-    makeView({ root: later, hardware: later }),
-  )
-  assert.deepEqual(failures(report), [])
+  const around: Partial<ChainView>[] = [
+    { root: later, hardware: later },
+    { root: { ...always, suspension: { from: issuedAt + 1n, until: issuedAt + 9n } } },
+    { hardware: { ...always, suspension: { from: issuedAt - 9n, until: issuedAt } } },
+    { root: { ...always, suspension: { from: 0n, until: 0n } } },
+  ]
+  for (const chain of around) {
+    const report = await verifyReceipt(await signReceipt(makeReceipt()), makeView(chain))
+    assert.deepEqual(failures(report), [])
+  }
   const unknown = await verifyReceipt(
     await signReceipt(makeReceipt()),
     makeView({ key: null, hardware: null }),

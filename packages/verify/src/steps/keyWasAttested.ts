@@ -15,7 +15,13 @@ export function keyWasAttested(receipt: Receipt, view: ChainView): Promise<Step>
     }
     if (!covers(key, at)) {
       const until = key.revokedAt === 0n ? 'open end' : key.revokedAt
-      return failed('key_not_valid_then', `The key is valid from ${key.validFrom} to ${until}, not at ${at}.`)
+      const { suspension } = key
+      const except =
+        suspension === undefined
+          ? ''
+          : ` except ${suspension.from} to ${suspension.until}, when it was suspended`
+      const life = `from ${key.validFrom} to ${until}${except}`
+      return failed('key_not_valid_then', `The key is valid ${life}, not at ${at}.`)
     }
     if (key.bonded !== (receipt.mode === MODE.bonded)) {
       return failed(

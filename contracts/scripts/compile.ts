@@ -49,6 +49,13 @@ const PUBLISHED = [
   'InferenceEscrow',
   'GatewayTill',
   'RevenueSplitter',
+  'OpgTimelock',
+  'OpgGovernor',
+  'OpgVotes',
+  'Guardian',
+  'PauseClock',
+  'SupplyView',
+  'VestingBucket',
 ]
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')

@@ -1,20 +1,21 @@
 /**
  * Deploys the contracts on any EVM chain:
- *   node packages/chain/src/deployMain.ts --rpc <url> --chain-id <n> --treasury <address> --genesis <file> --journal <file>
+ *   node packages/chain/src/deployMain.ts --rpc <url> --chain-id <n> --treasury <address> --beneficiaries <file>
  * The deployer's key comes from ASSAY_KEY, never from the command line, where others on the machine could read it.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { AssayError } from '@assay/protocol'
 import { type Address, isAddress, isHex, size } from 'viem'
-import { deploy, type GenesisBucket } from './deploy/deploy.ts'
+import { ALLOCATION, type Beneficiaries } from './deploy/allocation.ts'
+import { deploy } from './deploy/deploy.ts'
 
-const USAGE = `Usage: deploy --rpc <url> --chain-id <n> --treasury <address> --genesis <file> [options]
+const USAGE = `Usage: deploy --rpc <url> --chain-id <n> --treasury <address> --beneficiaries <file> [options]
   --rpc <url>                JSON-RPC address of the chain
   --chain-id <n>             its chain id, checked against what the RPC answers
   --treasury <address>       receives its share of every payment
-  --genesis <file>           JSON list of {"name","recipient","amount"}, amounts in OPG base units as strings
-  --governor <address>       holds the governor's role in the end (default: the deployer)
+  --beneficiaries <file>     JSON object: one address for each of ${ALLOCATION.join(', ')}
+  --guardian <address>       may suspend and pause, for a year (default: nobody)
   --journal <file>           remembers what was deployed (default: deployment-<chain id>.json)
   --insecure-development     allow the public development keys on this chain
 Environment: ASSAY_KEY = the deployer's private key. It needs ether for gas.`
@@ -29,25 +30,28 @@ function addressOf(value: string | undefined, name: string): Address {
   return value
 }
 
-function genesisFrom(file: string | undefined): GenesisBucket[] {
-  if (file === undefined) throw usage('--genesis must name a file.')
+function beneficiariesFrom(file: string | undefined): Beneficiaries {
+  if (file === undefined) throw usage('--beneficiaries must name a file.')
   let value: unknown
   try {
     value = JSON.parse(readFileSync(file, 'utf8'))
   } catch (cause) {
-    throw new AssayError('The genesis file cannot be read.', { code: 'malformed', facts: { file }, cause })
+    throw new AssayError('The file of beneficiaries cannot be read.', {
+      code: 'malformed',
+      facts: { file },
+      cause,
+    })
   }
-  if (!Array.isArray(value)) throw usage('The genesis file must hold a list.')
-  return value.map((entry: unknown, at) => {
-    const { name, recipient, amount } = (entry ?? {}) as Record<string, unknown>
-    const sound = typeof name === 'string' && typeof amount === 'string' && /^[1-9][0-9]{0,38}$/.test(amount)
-    if (!sound) throw usage(`Bucket ${at} of the genesis file needs a name and an amount in base units.`)
-    return {
-      name,
-      recipient: addressOf(String(recipient), `genesis[${at}].recipient`),
-      amount: BigInt(amount),
-    }
-  })
+  if (typeof value !== 'object' || value === null)
+    throw usage('The file of beneficiaries must hold an object.')
+  const given = value as Record<string, unknown>
+  const unknown = Object.keys(given).find((name) => !(ALLOCATION as readonly string[]).includes(name))
+  if (unknown !== undefined) throw usage(`There is no bucket ${JSON.stringify(unknown)}.`)
+  const entries = ALLOCATION.map((bucket) => [
+    bucket,
+    addressOf(String(given[bucket]), `beneficiaries.${bucket}`),
+  ])
+  return Object.fromEntries(entries) as Beneficiaries
 }
 
 async function main(): Promise<void> {
@@ -56,8 +60,8 @@ async function main(): Promise<void> {
       rpc: { type: 'string' },
       'chain-id': { type: 'string' },
       treasury: { type: 'string' },
-      genesis: { type: 'string' },
-      governor: { type: 'string' },
+      beneficiaries: { type: 'string' },
+      guardian: { type: 'string' },
       journal: { type: 'string' },
       'insecure-development': { type: 'boolean' },
       help: { type: 'boolean' },
@@ -79,8 +83,8 @@ async function main(): Promise<void> {
     chainId,
     deployerKey: key,
     treasury: addressOf(values.treasury, 'treasury'),
-    governor: values.governor === undefined ? undefined : addressOf(values.governor, 'governor'),
-    genesis: genesisFrom(values.genesis),
+    guardian: values.guardian === undefined ? undefined : addressOf(values.guardian, 'guardian'),
+    beneficiaries: beneficiariesFrom(values.beneficiaries),
     journalFile: values.journal ?? `deployment-${chainId}.json`,
     insecureDevelopment: values['insecure-development'],
     onProgress: (step) => process.stderr.write(`${step}\n`),

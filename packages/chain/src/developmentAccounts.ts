@@ -14,6 +14,10 @@ export const DEVELOPMENT_ROLES = {
   publisher: 6,
   treasury: 7,
   demo: 8,
+  guardian: 9,
+  /** Beneficiaries of what vests; nobody signs with them unless to release or to vote. */
+  contributors: 10,
+  investors: 11,
 } as const
 
 export type DevelopmentAccount = { address: Address; privateKey: Hex }

@@ -3,10 +3,20 @@ import {
   type Evidence,
   type Inclusion,
   type Network,
+  RECORD_KIND,
   type SignedReceipt,
 } from '@assay/protocol'
 import type { BatchView, ChainView, Interval, KeyView } from '@assay/verify'
-import { type Address, BlockNotFoundError, type Hex, type PublicClient, parseAbi, zeroAddress } from 'viem'
+import {
+  type Address,
+  BlockNotFoundError,
+  type Hex,
+  type PublicClient,
+  pad,
+  parseAbi,
+  zeroAddress,
+  zeroHash,
+} from 'viem'
 
 /** The few views that a verifier needs, written out so that a reader sees all that is asked. */
 const VIEWS = parseAbi([
@@ -16,6 +26,7 @@ const VIEWS = parseAbi([
   'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
   'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
   'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
+  'function suspension(uint8 kind, bytes32 hardwareType, bytes32 id) view returns (uint64 from, uint64 until)',
   'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
   'function priceRow(bytes32 modelId, uint64 version) view returns (uint128 perCall, uint128 inputPrice, uint128 outputPrice, uint64 validFrom)',
   'function payment(bytes32 requestId) view returns (address payer, address gateway, uint128 amount, uint128 paid, uint64 lockedAt, uint8 state)',
@@ -49,10 +60,17 @@ export async function readChainView(
   const registry = { ...at, address: contracts.TeeRegistry }
   const models = { ...at, address: contracts.ModelRegistry }
   const batchId = options.inclusion?.batchId
-  const [chainId, deploymentId, key, anchor, model, price, batch, payment] = await Promise.all([
+  const suspension = (kind: keyof typeof RECORD_KIND, hardwareType: Hex, id: Hex) =>
+    client.readContract({
+      ...registry,
+      functionName: 'suspension',
+      args: [RECORD_KIND[kind], hardwareType, id],
+    })
+  const [chainId, deploymentId, key, stopped, anchor, model, price, batch, payment] = await Promise.all([
     client.getChainId(),
     client.readContract({ ...at, address: contracts.Settlement, functionName: 'deploymentId' }),
     client.readContract({ ...registry, functionName: 'key', args: [receipt.key] }),
+    suspension('key', zeroHash, pad(receipt.key)),
     readAnchor(client, receipt.anchorBlock, head.number),
     client.readContract({ ...models, functionName: 'model', args: [receipt.modelId] }),
     client.readContract({
@@ -70,9 +88,9 @@ export async function readChainView(
       args: [receipt.requestId],
     }),
   ])
-  const keyView = keyFrom(key)
+  const keyView = keyFrom(key, stopped)
   const attested = keyView !== null && !keyView.bonded
-  const [hardware, root, measurement] = attested
+  const [hardware, root, measurement, ...stops] = attested
     ? await Promise.all([
         client.readContract({ ...registry, functionName: 'hardware', args: [keyView.hardwareType] }),
         client.readContract({
@@ -85,6 +103,9 @@ export async function readChainView(
           functionName: 'measurement',
           args: [keyView.hardwareType, keyView.measurement],
         }),
+        suspension('hardware', keyView.hardwareType, zeroHash),
+        suspension('root', keyView.hardwareType, keyView.rootHash),
+        suspension('measurement', keyView.hardwareType, keyView.measurement),
       ])
     : []
   const [perCall, inputPrice, outputPrice, validFrom] = price
@@ -96,12 +117,17 @@ export async function readChainView(
     blockNumber: head.number,
     now: head.timestamp,
     key: keyView,
-    hardware: intervalFrom(hardware),
-    root: intervalFrom(root),
+    hardware: intervalFrom(hardware, stops[0]),
+    root: intervalFrom(root, stops[1]),
     measurement:
       measurement === undefined || measurement[0] === 0n
         ? null
-        : { validFrom: measurement[0], revokedAt: measurement[1], engineClasses: measurement[2] },
+        : {
+            validFrom: measurement[0],
+            revokedAt: measurement[1],
+            engineClasses: measurement[2],
+            suspension: suspensionFrom(stops[2]),
+          },
     price: validFrom === 0n ? null : { perCall, inputPrice, outputPrice, validFrom },
     publisher: publishedAt === 0n ? null : publisher,
     anchor,
@@ -112,7 +138,7 @@ export async function readChainView(
 
 type KeyTuple = readonly [Address, Hex, Hex, Hex, number, Hex, bigint, bigint, boolean]
 
-function keyFrom(tuple: KeyTuple): KeyView | null {
+function keyFrom(tuple: KeyTuple, stopped: Suspension): KeyView | null {
   const [
     node,
     hardwareType,
@@ -135,11 +161,22 @@ function keyFrom(tuple: KeyTuple): KeyView | null {
     validFrom,
     revokedAt,
     bonded,
+    suspension: suspensionFrom(stopped),
   }
 }
 
-function intervalFrom(tuple: readonly [bigint, bigint] | undefined): Interval | null {
-  return tuple === undefined || tuple[0] === 0n ? null : { validFrom: tuple[0], revokedAt: tuple[1] }
+type Suspension = readonly [from: bigint, until: bigint]
+
+function suspensionFrom(tuple: Suspension | undefined): Interval['suspension'] {
+  return tuple === undefined || tuple[0] === 0n ? undefined : { from: tuple[0], until: tuple[1] }
+}
+
+function intervalFrom(
+  tuple: readonly [bigint, bigint] | undefined,
+  stopped: Suspension | undefined,
+): Interval | null {
+  if (tuple === undefined || tuple[0] === 0n) return null
+  return { validFrom: tuple[0], revokedAt: tuple[1], suspension: suspensionFrom(stopped) }
 }
 
 type BatchTuple = readonly [Address, bigint, Hex, bigint, bigint, Hex, bigint, bigint, bigint, bigint, number]

@@ -17,6 +17,7 @@ import {
 } from '@assay/protocol'
 import { type Hex, parseAbi, parseEther, zeroAddress, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { ALLOCATION, type Beneficiaries } from '../src/deploy/allocation.ts'
 import { PARAMETERS, parameterKey } from '../src/deploy/parameters.ts'
 import {
   bootstrapDevnet,
@@ -50,6 +51,10 @@ after(async () => {
   await devnet.close()
   rmSync(folder, { recursive: true, force: true })
 })
+
+const beneficiaries = Object.fromEntries(
+  ALLOCATION.map((bucket, at) => [bucket, developmentAccount(at).address]),
+) as Beneficiaries
 
 function options() {
   return {
@@ -108,7 +113,7 @@ test('deploy, interrupted and repeated, deploys once; the network is ready to ac
   const half = JSON.parse(readFileSync(options().journalFile, 'utf8')) as {
     contracts: Record<string, string>
   }
-  assert.equal(Object.keys(half.contracts).length, 4)
+  assert.equal(Object.keys(half.contracts).length, 5)
 
   const first = await deploy(options())
   assert.equal(first.fresh, true)
@@ -286,11 +291,10 @@ test('settings that must not pass', async () => {
   await assert.rejects(deploy({ ...bare, chainId: 8453 }), config(/development key/))
   await assert.rejects(
     deploy({ ...bare, chainId: 8453, insecureDevelopment: true }),
-    config(/add up to the supply/),
+    config(/lacks a beneficiary/),
   )
-  const genesis = [{ name: 'all', recipient: account('deployer').address, amount: parseEther('1000000000') }]
   await assert.rejects(
-    deploy({ ...bare, chainId: 8453, insecureDevelopment: true, genesis }),
+    deploy({ ...bare, chainId: 8453, insecureDevelopment: true, beneficiaries }),
     config(/another chain/),
   )
   await assert.rejects(
@@ -300,12 +304,9 @@ test('settings that must not pass', async () => {
 })
 
 test('the command deploys over any RPC, and explains what it lacks', async () => {
-  const genesis = path.join(folder, 'genesis.json')
-  const { address, privateKey } = account('deployer')
-  writeFileSync(
-    genesis,
-    JSON.stringify([{ name: 'all', recipient: address, amount: String(parseEther('1000000000')) }]),
-  )
+  const file = path.join(folder, 'beneficiaries.json')
+  const { privateKey } = account('deployer')
+  writeFileSync(file, JSON.stringify(beneficiaries))
   const run = async (args: string[]) => {
     const script = path.join(import.meta.dirname, '..', 'src', 'deployMain.ts')
     const child = spawn(process.execPath, [script, ...args], {
@@ -323,7 +324,7 @@ test('the command deploys over any RPC, and explains what it lacks', async () =>
     return { code, out, err }
   }
   const journal = path.join(folder, 'other.json')
-  const common = ['--rpc', devnet.url, '--chain-id', '31337', '--journal', journal, '--genesis', genesis]
+  const common = ['--rpc', devnet.url, '--chain-id', '31337', '--journal', journal, '--beneficiaries', file]
   const deployed = await run([...common, '--treasury', account('treasury').address])
   assert.equal(deployed.code, 0, deployed.err)
   const { contracts } = JSON.parse(deployed.out) as { contracts: Record<string, string> }

@@ -19,6 +19,9 @@ export const HARDWARE_TDX: Hex = tag('tdx')
 export const HARDWARE_SGX: Hex = tag('sgx')
 export const NO_KEY_HASH: Hex = zeroHash
 
+/** TeeRegistry.Kind: what a suspension is of. */
+export const RECORD_KIND = { hardware: 0, root: 1, measurement: 2, key: 3 } as const
+
 /** The 32 bytes that an enclave puts into the attestation's user data (docs/spec.md §7). */
 export function enclaveBinding(
   deployment: Deployment,

@@ -13,6 +13,12 @@ export const CONTRACT_NAMES = [
   'Settlement',
   'InferenceEscrow',
   'RevenueSplitter',
+  'OpgTimelock',
+  'OpgVotes',
+  'OpgGovernor',
+  'Guardian',
+  'PauseClock',
+  'SupplyView',
 ] as const
 export type ContractName = (typeof CONTRACT_NAMES)[number]
 export type Contracts = Record<ContractName, Address>

@@ -3,6 +3,7 @@ import { type Address, maxUint256, type PublicClient, parseAbi, parseEther } fro
 import { DEVELOPMENT_ROLES, developmentAccount } from '../developmentAccounts.ts'
 import { publicClientOf } from '../publicClient.ts'
 import { createSender, type Sender } from '../sender/createSender.ts'
+import { approveEnclaves, type EnclaveApproval } from './enclaveApproval.ts'
 
 export type BootstrapOptions = {
   rpcUrl: string
@@ -12,6 +13,8 @@ export type BootstrapOptions = {
   nodeUrl: string
   /** Where the three development validators will listen. */
   validatorUrls: readonly string[]
+  /** Enclaves that must be accepted; those that are not yet are voted in, which takes a quarter of a minute. */
+  approvals?: readonly EnclaveApproval[] | undefined
   onProgress?: ((step: string) => void) | undefined
 }
 
@@ -25,6 +28,8 @@ const TOKEN = parseAbi([
   'function allowance(address owner, address spender) view returns (uint256)',
   'function transfer(address to, uint256 amount) returns (bool)',
   'function approve(address spender, uint256 amount) returns (bool)',
+  'function delegates(address owner) view returns (address)',
+  'function delegate(address to)',
 ])
 const NODE_BOND_ABI = parseAbi([
   'function node(address operator) view returns (uint256 bonded, uint256 unbonding, uint64 unbondAt, string url, bool registered)',
@@ -49,6 +54,7 @@ export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> 
   const bank = senderOf(DEVELOPMENT_ROLES.deployer)
   onProgress('bonding the node, staking the validators, funding the demo payer')
   await Promise.all([
+    ownVotes({ client, bank, contracts }),
     bondNode({ client, bank, node: senderOf(DEVELOPMENT_ROLES.node), contracts, url: nodeUrl }),
     fundDemo({ client, bank, demo: senderOf(DEVELOPMENT_ROLES.demo), contracts }),
     ...DEVELOPMENT_ROLES.validators.map((index, at) => {
@@ -56,9 +62,18 @@ export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> 
       return stakeValidator({ client, bank, validator: senderOf(index), contracts, url })
     }),
   ])
+  await approveEnclaves(client, bank, { contracts }, options.approvals ?? [])
 }
 
 type Common = { client: PublicClient; bank: Sender; contracts: Contracts }
+
+/** Tokens vote only once they are delegated, be it to their owner: the bank decides a development network's votes. */
+async function ownVotes({ client, bank, contracts }: Common): Promise<void> {
+  const at = { address: contracts.OPG, abi: TOKEN } as const
+  const delegate = await client.readContract({ ...at, functionName: 'delegates', args: [bank.address] })
+  if (delegate === bank.address) return
+  await bank.send({ ...at, functionName: 'delegate', args: [bank.address] })
+}
 
 async function bondNode({
   client,

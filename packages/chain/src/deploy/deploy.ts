@@ -17,22 +17,20 @@ import {
   isAddressEqual,
   type PublicClient,
   parseAbi,
-  parseEther,
   zeroAddress,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { isDevelopmentAccount } from '../developmentAccounts.ts'
+import { DEVELOPMENT_ROLES, developmentAccount, isDevelopmentAccount } from '../developmentAccounts.ts'
 import type { Devnet } from '../devnet/startDevnet.ts'
 import { publicClientOf } from '../publicClient.ts'
 import { createSender, type Sender } from '../sender/createSender.ts'
+import { allocationValues, type Beneficiaries } from './allocation.ts'
 import { constructorArguments } from './constructorArguments.ts'
 import { type DeployJournal, readJournal, saveJournal } from './deployJournal.ts'
-import { approveEnclaves, type EnclaveApproval } from './enclaveApproval.ts'
+import type { EnclaveApproval } from './enclaveApproval.ts'
+import { governanceValues } from './governance.ts'
 import { parameterLists } from './parameters.ts'
 import { placeStandIns, requireCanonical } from './standIns.ts'
-
-/** A share of the genesis supply. `amount` in OPG base units. */
-export type GenesisBucket = { name: string; recipient: Address; amount: bigint }
 
 export type DeployOptions = {
   rpcUrl: string
@@ -40,11 +38,14 @@ export type DeployOptions = {
   deployerKey: Hex
   /** Receives its share of every payment. */
   treasury: Address
-  /** Moves parameters and approves hardware. @default the deployer */
-  governor?: Address | undefined
-  /** Who receives the supply; the amounts must add up to exactly 1,000,000,000 OPG. Devnet default: the deployer. */
-  genesis?: readonly GenesisBucket[] | undefined
-  /** Hardware, roots and measurements accepted from the start. On a devnet only; elsewhere governance votes them in. */
+  /** Who receives each bucket of the supply. @default on a devnet: labelled development accounts */
+  beneficiaries?: Beneficiaries | undefined
+  /** May suspend and pause for a year. @default on a devnet: a development account; elsewhere nobody */
+  guardian?: Address | undefined
+  /**
+   * Hardware, roots and measurements to be accepted. On a devnet only: from its first block, or by a vote of the
+   * development accounts where it exists already. Elsewhere holders vote them in.
+   */
   approvals?: readonly EnclaveApproval[] | undefined
   /** File that remembers what was deployed; a second run with it deploys nothing. */
   journalFile: string
@@ -67,18 +68,18 @@ export type DeployResult = {
 
 /** Chains on which the public development keys are expected. */
 const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]
-export const GENESIS_SUPPLY = parseEther('1000000000')
 
 /**
  * Each group needs only those before it, so its members go out together: on a chain with slow blocks a group costs one
  * block and not one per contract.
  */
 const GROUPS: readonly (readonly ContractName[])[] = [
-  ['ParamStore', 'GenesisAllocator'],
-  ['OPG', 'ModelRegistry'],
-  ['NodeBond', 'ValidatorStaking'],
-  ['Settlement', 'RevenueSplitter'],
-  ['TeeRegistry', 'InferenceEscrow'],
+  ['OpgTimelock', 'GenesisAllocator'],
+  ['ParamStore', 'Guardian', 'OPG'],
+  ['ModelRegistry', 'PauseClock', 'NodeBond', 'ValidatorStaking'],
+  ['Settlement', 'RevenueSplitter', 'OpgVotes'],
+  ['TeeRegistry', 'InferenceEscrow', 'OpgGovernor'],
+  ['SupplyView'],
 ]
 
 const WIRING = parseAbi([
@@ -87,7 +88,10 @@ const WIRING = parseAbi([
   'function distribute()',
   'function distributed() view returns (bool)',
   'function escrow() view returns (address)',
-  'function wire(address escrow)',
+  'function wire(address target)',
+  'function wired() view returns (bool)',
+  'function PROPOSER_ROLE() view returns (bytes32)',
+  'function hasRole(bytes32 role, address account) view returns (bool)',
 ])
 
 /**
@@ -99,7 +103,8 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const { chainId, rpcUrl, deployerKey, journalFile, devnet, onProgress = () => undefined } = options
   const deployer = privateKeyToAccount(deployerKey).address
   refuseDevelopmentKeys(options, deployer)
-  const genesis = genesisOf(options, deployer)
+  // Asked before anything is deployed: what is missing must not show half-way.
+  if (devnet === undefined) allocationValues(options.beneficiaries, undefined)
   const client = publicClientOf({ chainId, rpcUrl })
   await mustBeChain(client, chainId, rpcUrl)
   if (devnet === undefined) await requireCanonical(client)
@@ -113,7 +118,8 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
     const missing = group.filter((name) => known[name] === undefined)
     if (missing.length === 0) continue
     onProgress(`deploying ${missing.join(', ')}`)
-    const values = valuesOf({ options, deployer, genesis, journal })
+    const now = devnet === undefined ? undefined : (await client.getBlock()).timestamp
+    const values = valuesOf(options, journal, now)
     await allOf(
       missing.map(async (name) => {
         const { abi, bytecode } = artifactOf(name)
@@ -127,37 +133,20 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const contracts = known as Contracts
   onProgress('wiring')
   await wire(client, sender, contracts)
-  if (devnet !== undefined && options.approvals !== undefined) {
-    // With another governor than the deployer the registry refuses this, and says so.
-    onProgress('approving development enclaves')
-    await approveEnclaves(client, sender, contracts.TeeRegistry, options.approvals)
-  }
   return { chainId, rpcUrl, deploymentId: journal.deploymentId, contracts, fresh }
 }
 
 function refuseDevelopmentKeys(options: DeployOptions, deployer: Address): void {
   if (LOCAL_CHAIN_IDS.includes(options.chainId) || options.insecureDevelopment === true) return
-  const genesis = (options.genesis ?? []).map((bucket) => bucket.recipient)
-  const used = [deployer, options.treasury, options.governor ?? deployer, ...genesis].find(
-    isDevelopmentAccount,
+  const { treasury, guardian, beneficiaries } = options
+  const used = [deployer, treasury, guardian, ...Object.values(beneficiaries ?? {})].find(
+    (account) => account !== undefined && isDevelopmentAccount(account),
   )
   if (used === undefined) return
   throw new AssayError('A public development key must not act on a chain that is not a local one.', {
     code: 'config',
     facts: { chainId: options.chainId, address: used },
     next: 'Use keys of your own. For a throw-away test chain: --insecure-development.',
-  })
-}
-
-function genesisOf(options: DeployOptions, deployer: Address): readonly GenesisBucket[] {
-  const development = [{ name: 'development', recipient: deployer, amount: GENESIS_SUPPLY }]
-  const genesis = options.genesis ?? (options.devnet === undefined ? [] : development)
-  const sum = genesis.reduce((total, bucket) => total + bucket.amount, 0n)
-  if (sum === GENESIS_SUPPLY && genesis.length <= 256) return genesis
-  throw new AssayError('The genesis allocation does not add up to the supply.', {
-    code: 'config',
-    facts: { buckets: genesis.length, sum, supply: GENESIS_SUPPLY },
-    next: 'List every bucket with its recipient; amounts are OPG base units (10^-18 OPG).',
   })
 }
 
@@ -217,38 +206,48 @@ function artifactOf(name: string): Omit<Artifact, 'abi'> & { abi: Abi } {
   return { ...artifact, abi: artifact.abi as Abi }
 }
 
-/** Everything that a constructor may ask for, by parameter name. */
-function valuesOf(parameters: {
-  options: DeployOptions
-  deployer: Address
-  genesis: readonly GenesisBucket[]
-  journal: DeployJournal
-}): Record<string, unknown> {
-  const { options, deployer, genesis, journal } = parameters
+/** Everything that a constructor may ask for, by parameter name. @param now the devnet's time, Unix seconds */
+function valuesOf(
+  options: DeployOptions,
+  journal: DeployJournal,
+  now: bigint | undefined,
+): Record<string, unknown> {
   const { contracts } = journal
+  const development = options.devnet !== undefined
+  const guardian = options.guardian ?? (development ? developmentGuardian() : undefined)
   return {
-    ...parameterLists(options.devnet !== undefined),
-    names: genesis.map((bucket) => bucket.name),
-    recipients: genesis.map((bucket) => bucket.recipient),
-    amounts: genesis.map((bucket) => bucket.amount),
-    governor: options.governor ?? deployer,
+    ...parameterLists(development),
+    ...allocationValues(options.beneficiaries, now),
+    ...governanceValues(development, guardian),
+    approvals: development ? (options.approvals ?? []) : [],
+    governor: contracts.OpgTimelock,
+    timelock: contracts.OpgTimelock,
+    guardian: contracts.Guardian,
+    votes: contracts.OpgVotes,
     treasury: options.treasury,
     deploymentId: journal.deploymentId,
     genesisAllocator: contracts.GenesisAllocator,
     token: contracts.OPG,
     params: contracts.ParamStore,
+    pauseClock: contracts.PauseClock,
     models: contracts.ModelRegistry,
     nodeBond: contracts.NodeBond,
     bond: contracts.NodeBond,
     bonds: contracts.NodeBond,
     staking: contracts.ValidatorStaking,
+    stakes: contracts.ValidatorStaking,
     settlement: contracts.Settlement,
     teeRegistry: contracts.TeeRegistry,
     splitter: contracts.RevenueSplitter,
+    escrow: contracts.InferenceEscrow,
     permit2: PERMIT2_ADDRESS,
     uptoProxy: X402_UPTO_PROXY_ADDRESS,
     x402UptoProxy: X402_UPTO_PROXY_ADDRESS,
   }
+}
+
+function developmentGuardian(): Address {
+  return developmentAccount(DEVELOPMENT_ROLES.guardian).address
 }
 
 /** The one-shot setters and the distribution of the supply, each only where the chain says that it is still to do. */
@@ -271,10 +270,23 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
         await sender.send({ ...splitter, functionName: 'wire', args: [InferenceEscrow] })
       else if (!isAddressEqual(escrow, InferenceEscrow)) throw hijacked('RevenueSplitter', escrow)
     })(),
+    (async () => {
+      const timelock = { address: contracts.OpgTimelock, abi: WIRING } as const
+      const { OpgGovernor } = contracts
+      if (!(await client.readContract({ ...timelock, functionName: 'wired' })))
+        await sender.send({ ...timelock, functionName: 'wire', args: [OpgGovernor] })
+      const role = await client.readContract({ ...timelock, functionName: 'PROPOSER_ROLE' })
+      const ours = await client.readContract({
+        ...timelock,
+        functionName: 'hasRole',
+        args: [role, OpgGovernor],
+      })
+      if (!ours) throw hijacked('OpgTimelock', undefined)
+    })(),
   ])
 }
 
-function hijacked(contract: ContractName, found: Address): AssayError {
+function hijacked(contract: ContractName, found: Address | undefined): AssayError {
   return new AssayError(`${contract} is wired to a stranger's contract.`, {
     code: 'conflict',
     facts: { contract, found },

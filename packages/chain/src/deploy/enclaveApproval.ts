@@ -1,8 +1,11 @@
-import { AssayError } from '@assay/protocol'
-import { type Address, type Hex, type PublicClient, parseAbi } from 'viem'
+import { AssayError, type Network, teeRegistryAbi } from '@assay/protocol'
+import type { Hex, PublicClient } from 'viem'
+import { actionOf } from '../governance/actions.ts'
+import { passProposal } from '../governance/passProposal.ts'
+import type { ProposalAction } from '../governance/proposals.ts'
 import type { Sender } from '../sender/createSender.ts'
 
-/** Hardware, root and code that a new deployment accepts from its first block. */
+/** Hardware, root and code that a development network accepts. */
 export type EnclaveApproval = {
   /** Tag of the hardware's name, such as `HARDWARE_NITRO_SIM`. */
   hardwareType: Hex
@@ -14,20 +17,15 @@ export type EnclaveApproval = {
 }
 
 const MAX_APPROVALS = 64
-const TEE_REGISTRY = parseAbi([
-  'function approveHardware(bytes32 hardwareType)',
-  'function approveRoot(bytes32 hardwareType, bytes32 rootHash)',
-  'function approveMeasurement(bytes32 hardwareType, bytes32 measurement, uint8 engineClasses)',
-  'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
-  'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
-  'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
-])
 
-/** Approves what is not approved yet; what was revoked stays revoked. The sender must be the governor. */
+/**
+ * Has what a development network lacks voted in by the account that holds its votes: a network that was deployed with
+ * other enclaves, or before they existed, learns of them as every other network does. What was revoked stays revoked.
+ */
 export async function approveEnclaves(
   client: PublicClient,
-  governor: Sender,
-  teeRegistry: Address,
+  voter: Sender,
+  network: Pick<Network, 'contracts'>,
   approvals: readonly EnclaveApproval[],
 ): Promise<void> {
   if (approvals.length > MAX_APPROVALS) {
@@ -36,19 +34,37 @@ export async function approveEnclaves(
       facts: { given: approvals.length, limit: MAX_APPROVALS },
     })
   }
-  const at = { address: teeRegistry, abi: TEE_REGISTRY } as const
+  const at = { address: network.contracts.TeeRegistry, abi: teeRegistryAbi } as const
+  const actions = new Map<string, ProposalAction>()
+  const add = (functionName: string, ...args: unknown[]) =>
+    actions.set(
+      `${functionName} ${args.slice(0, 2).join(' ')}`,
+      actionOf(network, 'TeeRegistry', functionName, args),
+    )
   for (const { hardwareType, rootHash, measurement, engineClasses } of approvals) {
     const [hardware, root, code] = await Promise.all([
       client.readContract({ ...at, functionName: 'hardware', args: [hardwareType] }),
       client.readContract({ ...at, functionName: 'root', args: [hardwareType, rootHash] }),
       client.readContract({ ...at, functionName: 'measurement', args: [hardwareType, measurement] }),
     ])
-    const calls: { functionName: string; args: readonly unknown[] }[] = []
-    if (hardware[0] === 0n) calls.push({ functionName: 'approveHardware', args: [hardwareType] })
-    if (root[0] === 0n) calls.push({ functionName: 'approveRoot', args: [hardwareType, rootHash] })
-    if (code[0] === 0n) {
-      calls.push({ functionName: 'approveMeasurement', args: [hardwareType, measurement, engineClasses] })
+    if (hardware[0] === 0n) add('approveHardware', hardwareType)
+    if (root[0] === 0n) {
+      // The notice is shorter than a vote on a development network: nothing to wait for.
+      await voter.send({
+        ...at,
+        functionName: 'proposeHardware',
+        args: [hardwareType, rootHash, 'data:,development'],
+      })
+      add('approveRoot', hardwareType, rootHash)
     }
-    await Promise.all(calls.map((call) => governor.send({ ...at, ...call })))
+    if (code[0] === 0n) add('approveMeasurement', hardwareType, measurement, engineClasses)
   }
+  if (actions.size === 0) return
+  await passProposal({
+    client,
+    voter,
+    network,
+    actions: [...actions.values()],
+    description: `Accept the development enclaves of this network. ${new Date().toISOString()}`,
+  })
 }

@@ -22,18 +22,19 @@ export async function deployContracts(
   const { simulatedRoot, SIMULATED_ENGINE_CLASSES, SIMULATED_MEASUREMENT } = await import('@assay/node')
   const root = await simulatedRoot(simulatedRootFolder(home))
   const at = { chainId: chain.chainId, rpcUrl: chain.url }
+  const approvals = [
+    {
+      hardwareType: HARDWARE_NITRO_SIM,
+      rootHash: root.rootHash,
+      measurement: SIMULATED_MEASUREMENT,
+      engineClasses: SIMULATED_ENGINE_CLASSES,
+    },
+  ]
   const { contracts, deploymentId, fresh } = await deploy({
     ...at,
     deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
     treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
-    approvals: [
-      {
-        hardwareType: HARDWARE_NITRO_SIM,
-        rootHash: root.rootHash,
-        measurement: SIMULATED_MEASUREMENT,
-        engineClasses: SIMULATED_ENGINE_CLASSES,
-      },
-    ],
+    approvals,
     journalFile: home.data('deployment.json'),
     devnet: chain,
     // This chain is on 127.0.0.1 and worthless whatever its id; its keys are the public ones on purpose.
@@ -53,6 +54,7 @@ export async function deployContracts(
     contracts,
     nodeUrl: loopback(ports.node),
     validatorUrls: validators.map(({ url }) => url),
+    approvals,
     onProgress: detail,
   })
   const network: Network = {

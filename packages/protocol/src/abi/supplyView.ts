@@ -1,0 +1,21 @@
+/** ABI of SupplyView.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export const supplyViewAbi = [
+  { inputs: [{ internalType: 'address', name: 'governor_', type: 'address' }, { internalType: 'contract IERC20', name: 'token_', type: 'address' }, { internalType: 'contract GenesisAllocator', name: 'genesisAllocator_', type: 'address' }, { internalType: 'contract IVotesSource', name: 'stakes_', type: 'address' }, { internalType: 'address', name: 'bonds_', type: 'address' }, { internalType: 'address', name: 'escrow_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ internalType: 'address', name: 'wallet', type: 'address' }], name: 'AlreadyUnvested', type: 'error' },
+  { inputs: [{ internalType: 'address', name: 'caller', type: 'address' }], name: 'NotGovernor', type: 'error' },
+  { inputs: [], name: 'TooManyReserves', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: true, internalType: 'address', name: 'account', type: 'address' }, { indexed: false, internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'ReserveListed', type: 'event' },
+  { inputs: [], name: 'MAX_RESERVES', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'allocator', outputs: [{ internalType: 'contract GenesisAllocator', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'bonds', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'circulating', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'escrow', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'governor', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ internalType: 'address', name: 'account', type: 'address' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'listReserve', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ internalType: 'address', name: 'account', type: 'address' }], name: 'reserveOf', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'reserved', outputs: [{ internalType: 'uint256', name: 'sum', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'reserves', outputs: [{ internalType: 'address[]', name: '', type: 'address[]' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'stakes', outputs: [{ internalType: 'contract IVotesSource', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'supply', outputs: [{ components: [{ internalType: 'uint256', name: 'total', type: 'uint256' }, { internalType: 'uint256', name: 'unvested', type: 'uint256' }, { internalType: 'uint256', name: 'reserves', type: 'uint256' }, { internalType: 'uint256', name: 'circulating', type: 'uint256' }, { internalType: 'uint256', name: 'unreleased', type: 'uint256' }, { internalType: 'uint256', name: 'staked', type: 'uint256' }, { internalType: 'uint256', name: 'bonded', type: 'uint256' }, { internalType: 'uint256', name: 'escrowed', type: 'uint256' }], internalType: 'struct SupplyView.Supply', name: 's', type: 'tuple' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'token', outputs: [{ internalType: 'contract IERC20', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+] as const

@@ -34,7 +34,7 @@ abstract contract Fixture is TestBase {
         vm.warp(START);
         vm.roll(100);
         token = new OPG(address(this));
-        params = deployParams();
+        params = deployParams(address(this));
         bonds = new NodeBond(token, params);
         staking = new ValidatorStaking(token, params);
         settlement = new Settlement(staking, params, keccak256("deployment"));
@@ -50,7 +50,7 @@ abstract contract Fixture is TestBase {
         );
     }
 
-    function deployParams() internal returns (ParamStore) {
+    function deployParams(address governor_) internal returns (ParamStore) {
         bytes32[10] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
@@ -74,7 +74,7 @@ abstract contract Fixture is TestBase {
         for (uint256 i = 0; i < 10; i++) {
             (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], lows[i], highs[i]);
         }
-        return new ParamStore(address(this), keys, values, mins, maxs);
+        return new ParamStore(governor_, keys, values, mins, maxs);
     }
 
     /// @dev Gives `who` tokens and lets both staking contracts take them.

@@ -96,7 +96,7 @@ async function installerNode() {
   const binary = path.join(folder, 'node_modules', 'node', 'bin', 'node')
   if (readOr(path.join(folder, 'version'), '') !== pinned || !existsSync(binary)) {
     mkdirSync(folder, { recursive: true })
-    writeFileSync(path.join(folder, 'package.json'), '{"private":true}')
+    writeFileSync(path.join(folder, 'package.json'), '{"private":true,"allowScripts":{"node":true}}')
     const args = [npmScript(), 'install', `node@${pinned}`, ...QUIET, '--prefix', folder]
     await run(process.execPath, args, `fetching Node ${pinned}`)
     writeFileSync(path.join(folder, 'version'), pinned)

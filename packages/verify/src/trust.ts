@@ -1,12 +1,33 @@
-import { ENGINE_CLASS, HARDWARE_NITRO, HARDWARE_NITRO_SIM, MODE, type Receipt } from '@assay/protocol'
+import {
+  ENGINE_CLASS,
+  HARDWARE_NITRO,
+  HARDWARE_NITRO_SIM,
+  HARDWARE_SGX,
+  HARDWARE_SNP,
+  HARDWARE_TDX,
+  MODE,
+  type Receipt,
+} from '@assay/protocol'
+import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
 import { same } from './step.ts'
 
+/** Whoever holds such a machine in their hands can read its memory bus and make it vouch for anything. */
+const PHYSICAL =
+  'which somebody with the machine in their hands can break, as TEE.fail and Battering RAM have shown'
+
+/** Hardware in plain words, with what is known against it. */
+const HARDWARE_NAMES: readonly (readonly [Hex, string])[] = [
+  [HARDWARE_NITRO, 'AWS Nitro hardware'],
+  [HARDWARE_NITRO_SIM, 'SIMULATED hardware (nitro-sim: development only, protects nothing)'],
+  [HARDWARE_TDX, `Intel TDX hardware (${PHYSICAL})`],
+  [HARDWARE_SGX, `Intel SGX hardware (${PHYSICAL})`],
+  [HARDWARE_SNP, `AMD SEV-SNP hardware (${PHYSICAL})`],
+]
+
 function hardwareName(hardwareType: string): string {
-  if (same(hardwareType, HARDWARE_NITRO)) return 'AWS Nitro hardware'
-  if (same(hardwareType, HARDWARE_NITRO_SIM))
-    return 'SIMULATED hardware (nitro-sim: development only, protects nothing)'
-  return `hardware of type ${hardwareType}`
+  const known = HARDWARE_NAMES.find(([type]) => same(type, hardwareType))
+  return known?.[1] ?? `hardware of type ${hardwareType}`
 }
 
 /** What a reader trusts who relies on this receipt, in plain words. "Verifiable" is not "trustless". */

@@ -1,5 +1,5 @@
 import { hexToBytes } from 'viem'
-import { asHex, asObject, asText, CollateralError } from './json.ts'
+import { asHex, asHexText, asObject, asText, CollateralError } from './json.ts'
 import { MAX_QE_IDENTITY_CHARACTERS } from './qeIdentity.ts'
 import { MAX_TCB_INFO_CHARACTERS } from './tcbInfo.ts'
 
@@ -22,12 +22,11 @@ export type DcapCollateral = {
 }
 
 const MAX_CHAIN_CHARACTERS = 32_768
-const MAX_CRL_CHARACTERS = 1_048_576
+const MAX_CRL_BYTES = 524_288
 
 /** A revocation list as hex, as Intel's caching service gives it. */
 function crl(value: unknown, what: string): Uint8Array {
-  const text = asText(value, MAX_CRL_CHARACTERS, what)
-  return hexToBytes(asHex(text, text.length / 2, what))
+  return hexToBytes(asHexText(value, MAX_CRL_BYTES, what))
 }
 
 /**

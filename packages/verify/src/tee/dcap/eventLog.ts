@@ -1,7 +1,7 @@
 import { concatBytes } from '@assay/protocol'
 import { sha384 } from '@noble/hashes/sha2.js'
 import { bytesToHex, type Hex, hexToBytes } from 'viem'
-import { asArray, asHex, asInteger, asObject, asText, CollateralError, parseJson } from './json.ts'
+import { asArray, asHex, asHexText, asInteger, asObject, asText, CollateralError, parseJson } from './json.ts'
 
 /** An entry of a TD's event log: what was measured into one of its four run-time registers. */
 export type TdEvent = {
@@ -34,8 +34,7 @@ function readEvent(value: unknown): TdEvent {
     return { register, digest: asHex(event.digest, 48, 'digest'), claim: undefined }
   }
   const name = asText(event.event, 256, 'event')
-  const hex = asText(event.event_payload, 2 * MAX_PAYLOAD_BYTES, 'event_payload')
-  const payload = asHex(hex, hex.length / 2, 'event_payload')
+  const payload = asHexText(event.event_payload, MAX_PAYLOAD_BYTES, 'event_payload')
   const digest = runtimeDigest(name, payload)
   // The short form of the log leaves the digest out, since it follows from the rest.
   if (event.digest !== '' && asHex(event.digest, 48, 'digest') !== digest) {

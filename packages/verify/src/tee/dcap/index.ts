@@ -1,5 +1,6 @@
 export { type DcapCollateral, readDcapCollateral } from './collateral.ts'
 export { readEventLog, type TdEvent } from './eventLog.ts'
+export { type DcapEvidence, decodeDcapEvidence, encodeDcapEvidence } from './evidence.ts'
 export {
   type DcapExpectations,
   type DcapMeasurements,

@@ -41,6 +41,12 @@ export function asHex(value: unknown, length: number, what: string): Hex {
   return `0x${value.toLowerCase()}`
 }
 
+/** Hex digits of either case without prefix, of at most `max` whole bytes. */
+export function asHexText(value: unknown, max: number, what: string): Hex {
+  const text = asText(value, 2 * max, what)
+  return asHex(text, Math.ceil(text.length / 2), what)
+}
+
 /** `2025-06-19T10:56:11Z` as Unix seconds. */
 export function asTime(value: unknown, what: string): bigint {
   const text = asText(value, 20, what)

@@ -1,3 +1,5 @@
+import { fromBase64 } from '@assay/protocol'
+
 /** A chain of attestation certificates has about 3,700 characters. */
 const MAX_PEM_CHARACTERS = 32_768
 const MAX_CERTIFICATES = 6
@@ -6,14 +8,15 @@ const END = '-----END CERTIFICATE-----'
 
 export class PemError extends Error {}
 
-/** Base64 of RFC 4648 §4 in its one canonical form, so that no two texts give the same bytes. @throws PemError */
-function decodeBase64(text: string): Uint8Array {
-  if (text.length === 0 || text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-    throw new PemError('not base64')
+/** Base64 in its one canonical form, so that no two texts give the same bytes. @throws PemError */
+function decodeBody(lines: readonly string[]): Uint8Array {
+  const text = lines.join('')
+  try {
+    if (text !== '') return fromBase64(text)
+  } catch (cause) {
+    throw new PemError('not base64', { cause })
   }
-  const binary = atob(text)
-  if (btoa(binary) !== text) throw new PemError('base64 not in canonical form')
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+  throw new PemError('a certificate is empty')
 }
 
 /**
@@ -30,7 +33,7 @@ export function readPemCertificates(text: string): Uint8Array[] {
       else if (line !== '') throw new PemError('text outside a certificate')
     } else if (line === END) {
       if (certificates.length === MAX_CERTIFICATES) throw new PemError('too many certificates')
-      certificates.push(decodeBase64(body.join('')))
+      certificates.push(decodeBody(body))
       body = undefined
     } else {
       body.push(line)

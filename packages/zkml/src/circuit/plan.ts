@@ -195,8 +195,6 @@ export function planCircuit(architecture: Architecture): Plan {
         op: nodes.at(-1)?.op,
       },
     )
-  if (nodes.every((node) => requantiseOf(node) === null))
-    throw new ZkmlError('bad_architecture', 'at least one node must requantise', {})
   const draft = new Draft()
   const sizes = tensors.map(layoutSize)
   const tensorValues = tensors.map((_, index) =>
@@ -232,6 +230,8 @@ export function planCircuit(architecture: Architecture): Plan {
     return { node, input, output, accumulator, block, ...pooled }
   })
 
+  if (draft.lookups.length === 0)
+    throw new ZkmlError('bad_architecture', 'a circuit needs a node that requantises or pools', {})
   const committed = draft.values.flatMap((value, index) => (value.kind === 'committed' ? [index] : []))
   const witness = layOut(committed.map((index) => 2 ** (draft.values[index]?.bits ?? 0)))
   const values = draft.values.map(({ kind, bits }, index): Value => {

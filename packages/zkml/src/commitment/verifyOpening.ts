@@ -6,10 +6,10 @@
  */
 import { ZkmlError } from '../errors.ts'
 import { add, mul } from '../field/babyBear.ts'
+import { encodeAt } from '../field/encodeAt.ts'
 import * as ext from '../field/extension.ts'
 import { DEGREE, type Ext } from '../field/extension.ts'
 import { eqTable, type Point } from '../field/multilinear.ts'
-import { encodeMessage } from '../field/ntt.ts'
 import type { ProofReader } from '../transcript/proofReader.ts'
 import { encodeElements } from '../transcript/proofWriter.ts'
 import { hashLeaf, rootFromLeaves } from './merkle.ts'
@@ -44,18 +44,19 @@ function verifyColumns(reader: ProofReader, opening: Opening, row: readonly Ext[
   const indices = queriedColumns(reader.transcript, label, shape)
   const rowWeights = eqTable(point.slice(shape.rowBits)).slice(0, shape.rows)
   const codewords = Array.from({ length: DEGREE }, (_, plane) =>
-    encodeMessage(
-      Float64Array.from(row, (entry) => entry[plane] as number),
+    encodeAt(
+      row.map((entry) => entry[plane] as number),
       shape.blowupBits,
+      indices,
     ),
   )
-  const leaves = indices.map((index) => {
+  const leaves = indices.map((index, query) => {
     const column = reader.elements(shape.rows)
     for (let plane = 0; plane < DEGREE; plane++) {
       let combined = 0
       for (let at = 0; at < shape.rows; at++)
         combined = add(combined, mul(column[at] as number, (rowWeights[at] as Ext)[plane] as number))
-      if (combined !== codewords[plane]?.[index])
+      if (combined !== codewords[plane]?.[query])
         throw new ZkmlError('invalid_proof', 'a column does not lie on the combined row', { label, index })
     }
     return hashLeaf(encodeElements(column))

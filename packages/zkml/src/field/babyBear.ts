@@ -26,7 +26,7 @@ export function sub(a: number, b: number): number {
  * 0 or p, so the remainder, which `Math.imul` gives modulo 2^32, is read without ambiguity and corrected once.
  */
 export function mul(a: number, b: number): number {
-  const quotient = Math.floor(a * b * INVERSE_OF_P)
+  const quotient = (a * b * INVERSE_OF_P) | 0
   const remainder = (Math.imul(a, b) - Math.imul(quotient, P)) | 0
   if (remainder < 0) return remainder + P
   return remainder >= P ? remainder - P : remainder

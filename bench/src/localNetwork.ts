@@ -35,6 +35,8 @@ const URL_UNUSED = 'http://127.0.0.1:9'
 /** @param nodeUrl where the network file says that the inference node listens. */
 export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetwork> {
   const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'))
+  // Also where the measurement fails or is interrupted.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const devnet = await startDevnet({ dir: join(folder, 'chain'), port: 0 })
   const account = (index: number) => developmentAccount(index)
   const deployed = await deploy({
@@ -84,9 +86,6 @@ export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetw
       privateKey: account(index).privateKey,
     })),
     payerKey: account(DEVELOPMENT_ROLES.demo).privateKey,
-    async close() {
-      await devnet.close()
-      rmSync(folder, { recursive: true, force: true })
-    },
+    close: () => devnet.close(),
   }
 }

@@ -20,6 +20,8 @@ if (unknown.length > 0) {
   console.error(`There is no section ${unknown.join(', ')}; choose from ${Object.keys(SECTIONS).join(', ')}.`)
   process.exit(2)
 }
+// So that what waits for the end of the process is done as well when it is interrupted.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`)
 for (const [name, run] of Object.entries(SECTIONS)) {
   if (chosen.length === 0 || chosen.includes(name)) await run()

@@ -3,14 +3,15 @@ import {
   attestationDigest,
   type Batch,
   buildBatch,
+  contractEntry,
   deploymentOf,
+  groupHeaders,
   inferenceEscrowAbi,
   priceOf,
   proveInclusion,
   receiptDigest,
   type SignedReceipt,
   settlementAbi,
-  signatureHash,
   signDigest,
   tag,
   VERDICT,
@@ -94,7 +95,7 @@ async function waitForWindow(local: LocalNetwork, batch: Batch): Promise<void> {
     functionName: 'batch',
     args: [batch.batchId],
   })
-  const quorumAt = facts[8]
+  const quorumAt = BigInt(facts.quorumAt)
   if (quorumAt === 0n) throw new Error('The attestations of all validators made no quorum.')
   // The devnet's challenge window is 5 s; one more for the block that holds the call.
   while ((await local.client.getBlock()).timestamp < quorumAt + 6n) {
@@ -119,11 +120,10 @@ async function measure(local: LocalNetwork, size: number, height: bigint): Promi
   const receipts = await receiptsOf(local, size, payments)
   const committer = local.gateway.address.toLowerCase() as Address
   const batch = buildBatch({ deployment: deploymentOf(local.network), committer, height, receipts })
-  const { root, sum, count, dataHash } = batch.header
   const commit = await local.gateway.send({
     ...settlement,
     functionName: 'commit',
-    args: [height, root, sum, count, dataHash],
+    args: [height, batch.header.dataHash, groupHeaders(batch)],
   })
   const attested = await attest(local, batch, commit.blockNumber)
   await waitForWindow(local, batch)
@@ -133,14 +133,8 @@ async function measure(local: LocalNetwork, size: number, height: bigint): Promi
     args: [batch.batchId],
   })
   const items = payments.map((payment) => {
-    const { signed, leafSiblings, rowSiblings } = proveInclusion(batch, payment.requestId)
-    return {
-      batchId: batch.batchId,
-      receipt: signed.receipt,
-      signatureHash: signatureHash(signed.signature),
-      leafSiblings,
-      rowSiblings,
-    }
+    const { entry, ...path } = proveInclusion(batch, payment.requestId)
+    return { batchId: batch.batchId, entry: contractEntry(entry), path }
   })
   const settle = await local.gateway.send({ ...escrow, functionName: 'settle', args: [items] })
   for (const { requestId } of payments) {

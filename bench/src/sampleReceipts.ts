@@ -99,6 +99,7 @@ export function sampleView(): ChainView {
       height: 1n,
       root: nothing,
       sum: 0n,
+      exposure: 0n,
       count: 1n,
       dataHash: nothing,
       committedAt: NOW + 2n,

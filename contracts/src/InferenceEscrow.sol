@@ -8,7 +8,8 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {GatewayTill} from "./GatewayTill.sol";
 import {IPermit2} from "./interfaces/IPermit2.sol";
 import {IX402UptoProxy} from "./interfaces/IX402UptoProxy.sol";
-import {MerkleSumLib, Sibling, SumNode} from "./libraries/MerkleSumLib.sol";
+import {Entry, InclusionLib, Path} from "./libraries/InclusionLib.sol";
+import {SumNode} from "./libraries/MerkleSumLib.sol";
 import {Params} from "./libraries/Params.sol";
 import {Receipt, ReceiptLib, RequestAuth} from "./libraries/ReceiptLib.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
@@ -63,23 +64,11 @@ contract InferenceEscrow is ReentrancyGuardTransient {
         bytes signature;
     }
 
-    /// @notice A receipt and its way to the root of a final batch.
+    /// @notice A receipt that paid for itself, and its way to the root of a final batch.
     struct SettleItem {
         bytes32 batchId;
-        Receipt receipt;
-        bytes32 signatureHash;
-        Sibling[] leafSiblings;
-        Sibling[] rowSiblings;
-    }
-
-    /// @dev Committed facts of one batch, read once for a run of items.
-    struct BatchFacts {
-        bytes32 batchId;
-        address committer;
-        bytes32 root;
-        uint128 sum;
-        uint64 count;
-        uint64 committedAt;
+        Entry entry;
+        Path path;
     }
 
     // ------------------------------------------------------------------ constants
@@ -134,6 +123,7 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     error AuthorisationNotForTill();
     error AmountTooLarge();
     error AlreadyHandled();
+    error PaidByGrant();
     error ForeignPayment();
     error CommitterTooEarly();
     error DisagreesWithRequestAuth();
@@ -264,18 +254,24 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     /// @dev A receipt that cannot be paid (already paid, paid into another till, batched by a stranger too early, not
     /// what the payer signed for) is skipped with its reason; a wrong proof reverts.
     function settle(SettleItem[] calldata items) external nonReentrant {
-        BatchFacts memory facts;
+        bytes32 batchId;
+        Settlement.Batch memory batch;
         for (uint256 i = 0; i < items.length; i++) {
             SettleItem calldata item = items[i];
-            if (item.batchId != facts.batchId) facts = _finalBatch(item.batchId);
-            Receipt memory receipt = item.receipt;
-            _requireIncluded(receipt, item, facts);
-            bytes4 obstacle = _obstacle(receipt, facts);
+            if (item.batchId != batchId) {
+                batchId = item.batchId;
+                batch = settlement.batch(batchId);
+                if (batch.state != Settlement.State.Final) revert BatchNotFinal(batchId);
+            }
+            SumNode memory top = InclusionLib.rootOf(item.entry, item.path);
+            Receipt memory receipt = item.entry.receipt;
+            if (top.hash != batch.root) revert NotInBatch(receipt.requestId, batchId);
+            bytes4 obstacle = _obstacle(item.entry, batch);
             if (obstacle != bytes4(0)) {
-                emit SettlementSkipped(receipt.requestId, facts.batchId, obstacle);
+                emit SettlementSkipped(receipt.requestId, batchId, obstacle);
                 continue;
             }
-            _pay(receipt, facts.batchId);
+            _pay(receipt, batchId);
         }
     }
 
@@ -330,31 +326,16 @@ contract InferenceEscrow is ReentrancyGuardTransient {
         emit PaymentLocked(requestId, payer, gateway, amount);
     }
 
-    function _finalBatch(bytes32 batchId) private view returns (BatchFacts memory facts) {
-        uint8 state;
-        facts.batchId = batchId;
-        (facts.committer,, facts.root, facts.sum, facts.count,, facts.committedAt,,,, state) =
-            settlement.batch(batchId);
-        if (state != uint8(Settlement.State.Final)) revert BatchNotFinal(batchId);
-    }
-
-    function _requireIncluded(Receipt memory receipt, SettleItem calldata item, BatchFacts memory facts) private pure {
-        SumNode memory top = SumNode(ReceiptLib.leaf(receipt, item.signatureHash), receipt.price, 1);
-        top = MerkleSumLib.fold(top, item.leafSiblings);
-        top = MerkleSumLib.row(receipt.payer, receipt.modelId, receipt.node, receipt.priceVersion, top);
-        top = MerkleSumLib.fold(top, item.rowSiblings);
-        if (top.hash != facts.root || top.sum != facts.sum || top.count != facts.count) {
-            revert NotInBatch(receipt.requestId, facts.batchId);
-        }
-    }
-
     /// @dev Why this receipt earns nothing, or zero.
-    function _obstacle(Receipt memory receipt, BatchFacts memory facts) private view returns (bytes4) {
+    function _obstacle(Entry memory entry, Settlement.Batch memory batch) private view returns (bytes4) {
+        Receipt memory receipt = entry.receipt;
+        // Rows under a grant are settled whole, elsewhere.
+        if (entry.grantId != bytes32(0)) return PaidByGrant.selector;
         Payment storage p = _payments[receipt.requestId];
         if (p.state != PaymentState.Locked) return AlreadyHandled.selector;
         if (p.payer != receipt.payer || p.gateway != receipt.committer) return ForeignPayment.selector;
         // Until includeBy only the named committer may batch a receipt; then anyone may force it in.
-        if (facts.committer != receipt.committer && facts.committedAt <= receipt.includeBy) {
+        if (batch.committer != receipt.committer && batch.committedAt <= receipt.includeBy) {
             return CommitterTooEarly.selector;
         }
         if (requestAuthOf[receipt.requestId][p.payer] != bytes32(0)) {

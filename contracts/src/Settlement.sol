@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Group, MerkleSumLib, SumNode} from "./libraries/MerkleSumLib.sol";
 import {Params} from "./libraries/Params.sol";
 import {Quorum} from "./libraries/Quorum.sol";
 import {ParamStore} from "./ParamStore.sol";
@@ -27,15 +28,22 @@ contract Settlement {
         uint64 height;
         State state;
         bytes32 root;
-        uint128 sum;
-        uint64 count;
-        uint64 committedBlock;
         bytes32 dataHash;
-        uint64 committedAt;
-        uint64 quorumAt;
-        uint64 finalisedAt;
-        uint256 validStake;
-        uint256 invalidStake;
+        /// Prices of its receipts, OPG base units.
+        uint128 sum;
+        /// What its receipts put at risk: Σ max(price, valueAtRisk), OPG base units.
+        uint128 exposure;
+        uint16 count;
+        uint48 committedBlock;
+        uint48 committedAt;
+        uint48 quorumAt;
+        uint48 finalisedAt;
+    }
+
+    /// @dev OPG's whole supply is below 2^90 base units.
+    struct Votes {
+        uint128 valid;
+        uint128 invalid;
     }
 
     // ------------------------------------------------------------------ constants
@@ -61,6 +69,7 @@ contract Settlement {
     address public faultManager;
 
     mapping(bytes32 batchId => Batch) private _batches;
+    mapping(bytes32 batchId => Votes) private _votes;
     /// @notice Highest height that a committer has used.
     mapping(address committer => uint64) public lastHeight;
     mapping(bytes32 batchId => mapping(address validator => bool)) public hasAttested;
@@ -72,9 +81,8 @@ contract Settlement {
         address indexed committer,
         uint64 height,
         bytes32 root,
-        uint128 sum,
-        uint64 count,
-        bytes32 dataHash
+        bytes32 dataHash,
+        Group[] groups
     );
     event BatchAttested(bytes32 indexed batchId, address indexed validator, uint8 verdict, uint256 stake);
     event QuorumReached(bytes32 indexed batchId, uint8 verdict);
@@ -85,6 +93,7 @@ contract Settlement {
 
     error HeightTaken(uint64 height, uint64 lastHeight);
     error BadCount(uint64 count);
+    error NoData();
     error UnknownBatch(bytes32 batchId);
     error WrongState(bytes32 batchId, State state);
     error WrongRegistryBlock(uint64 given, uint64 committedBlock);
@@ -112,42 +121,14 @@ contract Settlement {
 
     // ------------------------------------------------------------------ views
 
-    function batch(bytes32 batchId)
-        external
-        view
-        returns (
-            address committer,
-            uint64 height,
-            bytes32 root,
-            uint128 sum,
-            uint64 count,
-            bytes32 dataHash,
-            uint64 committedAt,
-            uint64 committedBlock,
-            uint64 quorumAt,
-            uint64 finalisedAt,
-            uint8 state
-        )
-    {
-        Batch storage b = _batches[batchId];
-        return (
-            b.committer,
-            b.height,
-            b.root,
-            b.sum,
-            b.count,
-            b.dataHash,
-            b.committedAt,
-            b.committedBlock,
-            b.quorumAt,
-            b.finalisedAt,
-            uint8(b.state)
-        );
+    /// @notice A committed batch; `state` None where the id is unknown.
+    function batch(bytes32 batchId) external view returns (Batch memory) {
+        return _batches[batchId];
     }
 
     /// @notice Stake that has called the batch valid and invalid, OPG base units.
     function attestedStake(bytes32 batchId) external view returns (uint256 valid, uint256 invalid) {
-        return (_batches[batchId].validStake, _batches[batchId].invalidStake);
+        return (_votes[batchId].valid, _votes[batchId].invalid);
     }
 
     /// @notice docs/spec.md §6.
@@ -172,25 +153,30 @@ contract Settlement {
 
     /// @notice Puts a batch on chain in the caller's name. Heights strictly increase, so there are never two roots at
     /// one height.
-    function commit(uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash)
-        external
-        returns (bytes32 batchId)
-    {
+    /// @param dataHash of the batch file (docs/spec.md §6).
+    /// @param groups rows of each node; root, sum, exposure and count follow from them, so none can be misstated here.
+    function commit(uint64 height, bytes32 dataHash, Group[] calldata groups) external returns (bytes32 batchId) {
         if (height <= lastHeight[msg.sender]) revert HeightTaken(height, lastHeight[msg.sender]);
-        if (count == 0 || count > MAX_COUNT) revert BadCount(count);
+        if (dataHash == bytes32(0)) revert NoData();
+        SumNode memory top = MerkleSumLib.root(groups);
+        if (top.count > MAX_COUNT) revert BadCount(top.count);
         lastHeight[msg.sender] = height;
-        batchId = batchIdOf(msg.sender, height, root, dataHash);
-        Batch storage b = _batches[batchId];
-        b.committer = msg.sender;
-        b.height = height;
-        b.state = State.Committed;
-        b.root = root;
-        b.sum = sum;
-        b.count = count;
-        b.committedBlock = uint64(block.number);
-        b.dataHash = dataHash;
-        b.committedAt = uint64(block.timestamp);
-        emit BatchCommitted(batchId, msg.sender, height, root, sum, count, dataHash);
+        batchId = batchIdOf(msg.sender, height, top.hash, dataHash);
+        _batches[batchId] = Batch({
+            committer: msg.sender,
+            height: height,
+            state: State.Committed,
+            root: top.hash,
+            dataHash: dataHash,
+            sum: top.sum,
+            exposure: top.exposure,
+            count: uint16(top.count),
+            committedBlock: uint48(block.number),
+            committedAt: uint48(block.timestamp),
+            quorumAt: 0,
+            finalisedAt: 0
+        });
+        emit BatchCommitted(batchId, msg.sender, height, top.hash, dataHash, groups);
     }
 
     /// @notice Counts validators' signatures, each weighted by the stake that stood just before the commit.
@@ -212,16 +198,17 @@ contract Settlement {
         uint256 snapshot = b.committedBlock - 1;
         uint256 added = _countSigners(batchId, digest, snapshot, verdict, signatures);
         uint256 total = staking.totalStakeAt(snapshot);
+        Votes storage votes = _votes[batchId];
         if (verdict == VERDICT_VALID) {
-            b.validStake += added;
-            if (b.state == State.Committed && Quorum.reached(b.validStake, total)) {
+            votes.valid += uint128(added);
+            if (b.state == State.Committed && Quorum.reached(votes.valid, total)) {
                 b.state = State.Attested;
-                b.quorumAt = uint64(block.timestamp);
+                b.quorumAt = uint48(block.timestamp);
                 emit QuorumReached(batchId, verdict);
             }
         } else {
-            b.invalidStake += added;
-            if (Quorum.reached(b.invalidStake, total)) {
+            votes.invalid += uint128(added);
+            if (Quorum.reached(votes.invalid, total)) {
                 b.state = State.Void;
                 emit QuorumReached(batchId, verdict);
                 emit BatchVoided(batchId, bytes32(0));
@@ -233,10 +220,10 @@ contract Settlement {
     function finalise(bytes32 batchId) external {
         Batch storage b = _known(batchId);
         if (b.state != State.Attested) revert WrongState(batchId, b.state);
-        uint64 until = b.quorumAt + uint64(params.get(Params.CHALLENGE_WINDOW));
+        uint64 until = uint64(b.quorumAt) + uint64(params.get(Params.CHALLENGE_WINDOW));
         if (block.timestamp < until) revert WindowOpen(until);
         b.state = State.Final;
-        b.finalisedAt = uint64(block.timestamp);
+        b.finalisedAt = uint48(block.timestamp);
         emit BatchFinalised(batchId);
     }
 
@@ -244,7 +231,7 @@ contract Settlement {
     function expire(bytes32 batchId) external {
         Batch storage b = _known(batchId);
         if (b.state != State.Committed) revert WrongState(batchId, b.state);
-        uint64 until = b.committedAt + uint64(params.get(Params.ATTEST_TIMEOUT));
+        uint64 until = uint64(b.committedAt) + uint64(params.get(Params.ATTEST_TIMEOUT));
         if (block.timestamp < until) revert WindowOpen(until);
         b.state = State.Expired;
         emit BatchExpired(batchId);

@@ -288,17 +288,25 @@ def digest_of(name, message, deployment):
 # --- §5 and §6 ---------------------------------------------------------------------------------------------------
 
 
-def leaf_of(receipt, signature):
+NO_GRANT = "0x" + "00" * 32
+
+
+def leaf_of(receipt, signature, counter=0):
     price = decimal(receipt["price"], 128)
-    kinds = "bytes32 bytes32 uint128"
-    values = [struct_hash("Receipt", receipt), keccak256(from_hex(signature, 65)), price]
-    return keccak256(tagged("assay/leaf/v1", kinds, values)), price, 1
+    exposure = max(price, decimal(receipt["valueAtRisk"], 128))
+    kinds = "bytes32 bytes32 uint64"
+    values = [struct_hash("Receipt", receipt), keccak256(from_hex(signature, 65)), counter]
+    return keccak256(tagged("assay/leaf/v1", kinds, values)), price, exposure, 1
+
+
+def leaf_of_entry(entry):
+    return leaf_of(entry["receipt"], entry["signature"], decimal(entry["counter"], 64))
 
 
 def parent_of(left, right):
-    kinds = "bytes32 uint128 uint64 bytes32 uint128 uint64"
-    total, count = uint(left[1] + right[1], 128), uint(left[2] + right[2], 64)
-    return tagged("assay/node/v1", kinds, [*left, *right]), total, count
+    kinds = "bytes32 uint128 uint128 uint64 bytes32 uint128 uint128 uint64"
+    totals = [uint(left[at] + right[at], bits) for at, bits in ((1, 128), (2, 128), (3, 64))]
+    return (tagged("assay/node/v1", kinds, [*left, *right]), *totals)
 
 
 def top_of(nodes):
@@ -309,41 +317,60 @@ def top_of(nodes):
     return nodes[0]
 
 
-def row_of(receipt, top):
-    kinds = "address bytes32 address uint64 bytes32 uint128 uint64"
-    version = decimal(receipt["priceVersion"], 64)
-    values = [receipt["payer"], receipt["modelId"], receipt["node"], version, *top]
-    return tagged("assay/row/v1", kinds, values), top[1], top[2]
+def row_of(row, top):
+    kinds = "address address bytes32 bytes32 uint64 bytes32 uint128 uint128 uint64"
+    version = decimal(row["priceVersion"], 64)
+    values = [row["node"], row["payer"], row["grantId"], row["modelId"], version, *top]
+    return (tagged("assay/row/v1", kinds, values), *top[1:])
 
 
-def row_key(receipt):
-    version = decimal(receipt["priceVersion"], 64).to_bytes(8, "big")
-    return from_hex(receipt["payer"], 20) + from_hex(receipt["modelId"], 32) + from_hex(receipt["node"], 20) + version
+def group_of(node, top):
+    kinds = "address bytes32 uint128 uint128 uint64"
+    return (tagged("assay/group/v1", kinds, [node, *top]), *top[1:])
 
 
-def rows_of(signed):
+ROW_MEMBERS = ("node", "payer", "grantId", "modelId", "priceVersion")
+
+
+def rows_of(entries):
+    """Rows in order: each the five members that its receipts share, and the receipts in leaf order."""
     rows = {}
-    for entry in signed:
-        rows.setdefault(row_key(entry["receipt"]), []).append(entry)
-    ordered = []
-    for key in sorted(rows):
-        ordered.append(
-            sorted(rows[key], key=lambda e: (from_hex(e["receipt"]["requestId"]), leaf_of(e["receipt"], e["signature"])[0]))
-        )
-    return ordered
+    for entry in entries:
+        receipt = entry["receipt"]
+        shared = {name: receipt[name] for name in ROW_MEMBERS if name != "grantId"} | {"grantId": entry["grantId"]}
+        version = decimal(shared["priceVersion"], 64).to_bytes(8, "big")
+        order = b"".join(from_hex(shared[name]) for name in ROW_MEMBERS[:-1]) + version
+        held = {name: entry[name] for name in ("counter", "receipt", "signature")}
+        rows.setdefault(order, (shared, []))[1].append(held)
+    for _, held in rows.values():
+        held.sort(key=lambda e: (from_hex(e["receipt"]["requestId"]), leaf_of_entry(e)[0]))
+    return [rows[order] for order in sorted(rows)]
 
 
 def root_of(rows):
-    tops = []
-    for row in rows:
-        leaves = [leaf_of(entry["receipt"], entry["signature"]) for entry in row]
+    groups = {}
+    for shared, held in rows:
+        leaves = [leaf_of_entry(entry) for entry in held]
         require("a receipt stands twice", len(set(leaves)) == len(leaves))
-        tops.append(row_of(row[0]["receipt"], top_of(leaves)))
-    return top_of(tops)
+        groups.setdefault(shared["node"], []).append(row_of(shared, top_of(leaves)))
+    require("at most 32 nodes", len(groups) <= 32)
+    return top_of([group_of(node, top_of(tops)) for node, tops in groups.items()])
 
 
-def batch_id(committer, height, root, data_hash):
-    return tagged("assay/batch/v1", "address uint64 bytes32 bytes32", [committer, height, root, data_hash])
+CHUNK_BYTES = 8192
+
+
+def data_hash(file):
+    chunks = [file[at : at + CHUNK_BYTES] for at in range(0, len(file), CHUNK_BYTES)]
+    level = [tagged("assay/data-chunk/v1", "uint64 bytes32", [at, keccak256(chunk)]) for at, chunk in enumerate(chunks)]
+    while len(level) > 1:
+        paired = [tagged("assay/data-node/v1", "bytes32 bytes32", level[at : at + 2]) for at in range(0, len(level) - 1, 2)]
+        level = paired + (level[-1:] if len(level) % 2 else [])
+    return tagged("assay/data/v1", "uint64 bytes32", [len(file), level[0]])
+
+
+def batch_id(committer, height, root, hash_of_file):
+    return tagged("assay/batch/v1", "address uint64 bytes32 bytes32", [committer, height, root, hash_of_file])
 
 
 def batch_file(deployment, committer, height, rows, root):
@@ -357,11 +384,9 @@ def batch_file(deployment, committer, height, rows, root):
             "height": str(height),
             "root": to_hex(root[0]),
             "sum": str(root[1]),
-            "count": str(root[2]),
-            "rows": [
-                {**{name: row[0]["receipt"][name] for name in ("payer", "modelId", "node", "priceVersion")}, "receipts": row}
-                for row in rows
-            ],
+            "exposure": str(root[2]),
+            "count": str(root[3]),
+            "rows": [{**shared, "receipts": held} for shared, held in rows],
         }
     ).encode("utf-8")
 
@@ -369,7 +394,7 @@ def batch_file(deployment, committer, height, rows, root):
 def fold(node, siblings):
     require("at most 32 siblings", len(siblings) <= 32)
     for sibling in siblings:
-        exactly(sibling, ["hash", "sum", "count", "left"])
+        exactly(sibling, ["hash", "sum", "exposure", "count", "left"])
         other = node_of(sibling)
         require("left must be a boolean", type(sibling["left"]) is bool)
         node = parent_of(other, node) if sibling["left"] else parent_of(node, other)
@@ -377,21 +402,27 @@ def fold(node, siblings):
 
 
 def node_of(value):
-    return from_hex(value["hash"], 32), decimal(value["sum"], 128), decimal(value["count"], 64)
+    return from_hex(value["hash"], 32), *totals_of(value)
 
 
-INCLUSION = ["batchId", "committer", "height", "root", "sum", "count", "dataHash", "leafSiblings", "rowSiblings"]
+def totals_of(value):
+    return decimal(value["sum"], 128), decimal(value["exposure"], 128), decimal(value["count"], 64)
 
 
-def check_inclusion(receipt, signature, proof):
+INCLUSION = "batchId committer height root sum exposure count dataHash leafSiblings rowSiblings groupSiblings".split()
+
+
+def check_inclusion(receipt, signature, proof, grant=None):
     exactly(proof, INCLUSION)
-    row = row_of(receipt, fold(leaf_of(receipt, signature), proof["leafSiblings"]))
-    top = fold(row, proof["rowSiblings"])
-    stated = (from_hex(proof["root"], 32), decimal(proof["sum"], 128), decimal(proof["count"], 64))
-    expect("root, sum and count of the batch", top, stated)
+    grant = grant or {"id": NO_GRANT, "counter": "0"}
+    leaf = leaf_of(receipt, signature, decimal(grant["counter"], 64))
+    row = row_of({**receipt, "grantId": grant["id"]}, fold(leaf, proof["leafSiblings"]))
+    top = fold(group_of(receipt["node"], fold(row, proof["rowSiblings"])), proof["groupSiblings"])
+    stated = (from_hex(proof["root"], 32), *totals_of(proof))
+    expect("root, sum, exposure and count of the batch", top, stated)
     height = decimal(proof["height"], 64)
     expect("batch id", to_hex(batch_id(proof["committer"], height, stated[0], proof["dataHash"])), proof["batchId"])
-    require("a batch holds 1 to 4,096 receipts", 1 <= stated[2] <= 4096)
+    require("a batch holds 1 to 4,096 receipts", 1 <= stated[3] <= 4096)
 
 
 # --- §7 enclave keys ---------------------------------------------------------------------------------------------
@@ -485,6 +516,14 @@ def check_row(v):
     expect("row", row_of(v, node_of(v["top"])), node_of(v["row"]))
 
 
+def check_group(v):
+    expect("group", group_of(v["node"], node_of(v["top"])), node_of(v["group"]))
+
+
+def check_file(v):
+    expect("data hash", to_hex(data_hash(v["length"] * bytes([v["byte"]]))), v["dataHash"])
+
+
 def check_tree(v):
     expect("top", top_of([node_of(node) for node in v["nodes"]]), node_of(v["top"]))
 
@@ -492,15 +531,15 @@ def check_tree(v):
 def check_batch(v):
     rows = rows_of(v["receipts"])
     root = root_of(rows)
-    expect("root, sum, count", root, (from_hex(v["root"]), decimal(v["sum"], 128), decimal(v["count"], 64)))
+    expect("root, sum, exposure, count", root, (from_hex(v["root"]), *totals_of(v)))
     file = batch_file(v["deployment"], v["committer"], decimal(v["height"], 64), rows, root)
     expect("batch file", file.decode("utf-8"), v["file"])
     parse_canonical(v["file"])
-    expect("data hash", to_hex(keccak256(file)), v["dataHash"])
-    computed = batch_id(v["committer"], decimal(v["height"], 64), root[0], keccak256(file))
+    expect("data hash", to_hex(data_hash(file)), v["dataHash"])
+    computed = batch_id(v["committer"], decimal(v["height"], 64), root[0], data_hash(file))
     expect("batch id", to_hex(computed), v["batchId"])
     for entry, proof in zip(v["receipts"], v["inclusions"], strict=True):
-        check_inclusion(entry["receipt"], entry["signature"], proof)
+        check_inclusion(entry["receipt"], entry["signature"], proof, {"id": entry["grantId"], "counter": entry["counter"]})
 
 
 def check_registration(v):
@@ -594,6 +633,8 @@ CHECKS = {
     "rejectedSignatures": check_rejected_signature,
     "parents": check_parent,
     "rows": check_row,
+    "groups": check_group,
+    "files": check_file,
     "trees": check_tree,
     "batches": check_batch,
     "registrations": check_registration,
@@ -639,7 +680,7 @@ def check_bundle(text, deployment):
     """Every step that needs no chain. Gives the names of the steps that were made; raises a Disagreement."""
     bundle = parse_canonical(text)
     names = ["format", "receipt", "signature", "request", "response"]
-    exactly(bundle, names, ["requestAuth", "inclusion", "evidence", "model"])
+    exactly(bundle, names, ["grant", "requestAuth", "inclusion", "evidence", "model"])
     expect("format", bundle["format"], "assay-bundle/1")
     receipt, request, response = bundle["receipt"], bundle["request"], bundle["response"]
     exactly(request, ["method", "path", "headers", "body"])
@@ -679,7 +720,7 @@ def check_bundle(text, deployment):
         require("the price is within what the payer signed", int(receipt["price"]) <= int(auth["auth"]["maxPrice"]))
         steps.append("request authorisation")
     if "inclusion" in bundle:
-        check_inclusion(receipt, bundle["signature"], bundle["inclusion"])
+        check_inclusion(receipt, bundle["signature"], bundle["inclusion"], bundle.get("grant"))
         steps.append("leaf, inclusion and batch id")
         # Another committer may have forced the receipt in, which only the time of the commit on chain can excuse.
         if bundle["inclusion"]["committer"] == receipt["committer"]:

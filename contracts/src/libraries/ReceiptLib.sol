@@ -57,10 +57,16 @@ library ReceiptLib {
         return keccak256(abi.encode(REQUEST_AUTH_TYPEHASH, auth));
     }
 
+    /// @notice What is lost if the receipt is a lie, OPG base units.
+    function exposure(Receipt memory receipt) internal pure returns (uint128) {
+        return receipt.price > receipt.valueAtRisk ? receipt.price : receipt.valueAtRisk;
+    }
+
     /// @param signatureHash keccak256 of the node's 65-byte signature: nobody can pair a leaf with garbage.
-    function leaf(Receipt memory receipt, bytes32 signatureHash) internal pure returns (bytes32) {
+    /// @param counter place of the call under its spending grant, zero without one.
+    function leafHash(Receipt memory receipt, bytes32 signatureHash, uint64 counter) internal pure returns (bytes32) {
         return keccak256(
-            bytes.concat(keccak256(abi.encode(LEAF_TAG, structHash(receipt), signatureHash, receipt.price)))
+            bytes.concat(keccak256(abi.encode(LEAF_TAG, structHash(receipt), signatureHash, counter)))
         );
     }
 }

@@ -6,7 +6,7 @@ import {
   RECORD_KIND,
   type SignedReceipt,
 } from '@assay/protocol'
-import type { BatchView, ChainView, Interval, KeyView } from '@assay/verify'
+import type { ChainView, Interval, KeyView } from '@assay/verify'
 import {
   type Address,
   BlockNotFoundError,
@@ -17,11 +17,11 @@ import {
   zeroAddress,
   zeroHash,
 } from 'viem'
+import { readBatch } from './readBatch.ts'
 
 /** The few views that a verifier needs, written out so that a reader sees all that is asked. */
 const VIEWS = parseAbi([
   'function deploymentId() view returns (bytes32)',
-  'function batch(bytes32 batchId) view returns (address committer, uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash, uint64 committedAt, uint64 committedBlock, uint64 quorumAt, uint64 finalisedAt, uint8 state)',
   'function key(address key) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
   'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
   'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
@@ -78,9 +78,7 @@ export async function readChainView(
       functionName: 'priceRow',
       args: [receipt.modelId, receipt.priceVersion],
     }),
-    batchId === undefined
-      ? undefined
-      : client.readContract({ ...at, address: contracts.Settlement, functionName: 'batch', args: [batchId] }),
+    batchId === undefined ? null : readBatch(client, network, batchId, { blockNumber: head.number }),
     client.readContract({
       ...at,
       address: contracts.InferenceEscrow,
@@ -131,7 +129,7 @@ export async function readChainView(
     price: validFrom === 0n ? null : { perCall, inputPrice, outputPrice, validFrom },
     publisher: publishedAt === 0n ? null : publisher,
     anchor,
-    batch: batch === undefined || batchId === undefined ? null : batchFrom(batchId, batch),
+    batch,
     payment: paymentState === 0 ? null : { payer, gateway, amount, paid, state: paymentState },
   }
 }
@@ -177,27 +175,6 @@ function intervalFrom(
 ): Interval | null {
   if (tuple === undefined || tuple[0] === 0n) return null
   return { validFrom: tuple[0], revokedAt: tuple[1], suspension: suspensionFrom(stopped) }
-}
-
-type BatchTuple = readonly [Address, bigint, Hex, bigint, bigint, Hex, bigint, bigint, bigint, bigint, number]
-
-function batchFrom(batchId: Hex, tuple: BatchTuple): BatchView | null {
-  const [
-    committer,
-    height,
-    root,
-    sum,
-    count,
-    dataHash,
-    committedAt,
-    committedBlock,
-    quorumAt,
-    finalisedAt,
-    state,
-  ] = tuple
-  if (state === 0) return null
-  const times = { committedAt, committedBlock, quorumAt, finalisedAt }
-  return { batchId, committer, height, root, sum, count, dataHash, ...times, state }
 }
 
 async function readAnchor(

@@ -7,12 +7,15 @@ import { after, before, test } from 'node:test'
 import {
   AssayError,
   assayDomain,
+  batchIdOf,
   CONTRACT_NAMES,
   deploymentOf,
+  groupNode,
   HARDWARE_NITRO_SIM,
   type Network,
   PERMIT2_ADDRESS,
   type SignedReceipt,
+  settlementAbi,
   X402_UPTO_PROXY_ADDRESS,
 } from '@assay/protocol'
 import { type Hex, parseAbi, parseEther, zeroAddress, zeroHash } from 'viem'
@@ -201,27 +204,22 @@ test('readChainView fills what the chain knows and leaves the rest null', async 
   const abi = parseAbi([
     'function registerBondedKey(address key, bytes signature)',
     'function publish(bytes32 modelId, string manifestURI, bytes32 weightsHash, uint128 perCall, uint128 inputPrice, uint128 outputPrice)',
-    'function commit(uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash) returns (bytes32)',
-    'function batchIdOf(address committer, uint64 height, bytes32 root, bytes32 dataHash) view returns (bytes32)',
   ])
   const { TeeRegistry, ModelRegistry, Settlement } = network.contracts
+  const group = { node: operator.address, top: word('e5'), sum: 7n, exposure: 9n, count: 1n }
   const publish = [modelId, 'data:,x', word('d4'), 3n, 2n, 1n]
   await Promise.all([
     operator.send({ address: TeeRegistry, abi, functionName: 'registerBondedKey', args: [key, possession] }),
     publisher.send({ address: ModelRegistry, abi, functionName: 'publish', args: publish }),
     committer.send({
       address: Settlement,
-      abi,
+      abi: settlementAbi,
       functionName: 'commit',
-      args: [1n, word('e5'), 7n, 1n, word('f6')],
+      args: [1n, word('f6'), [group]],
     }),
   ])
-  const batchId = await client.readContract({
-    address: Settlement,
-    abi,
-    functionName: 'batchIdOf',
-    args: [committer.address, 1n, word('e5'), word('f6')],
-  })
+  const { hash: root } = groupNode(group.node, { ...group, hash: group.top })
+  const batchId = batchIdOf({ committer: committer.address, height: 1n, root, dataHash: word('f6') })
   const anchor = await client.getBlock()
   const signed: SignedReceipt = {
     signature: '0x',
@@ -263,7 +261,10 @@ test('readChainView fills what the chain knows and leaves the rest null', async 
   assert.deepEqual(view.anchor, { hash: anchor.hash, timestamp: anchor.timestamp })
   assert.deepEqual([view.price?.perCall, view.price?.inputPrice, view.price?.outputPrice], [3n, 2n, 1n])
   assert.equal(view.publisher, publisher.address)
-  assert.deepEqual([view.batch?.batchId, view.batch?.sum, view.batch?.state], [batchId, 7n, 1])
+  assert.deepEqual(
+    [view.batch?.batchId, view.batch?.root, view.batch?.sum, view.batch?.exposure, view.batch?.state],
+    [batchId, root, 7n, 9n, 1],
+  )
 
   const stranger = {
     ...signed.receipt,

@@ -1,6 +1,6 @@
 /** A chain of the test's making: the contracts' rules that the gateway relies on, in memory, with a clock to wind. */
 import type { BatchHeader } from '@assay/protocol'
-import { AssayError, batchIdOf, foldInclusion, SCHEME } from '@assay/protocol'
+import { AssayError, batchIdOf, foldInclusion, groupNode, SCHEME, sumTreeLevels } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 import { CHAIN_BATCH, CHAIN_PAYMENT, type ChainBatch, type GatewayChain } from '../src/chain/gatewayChain.ts'
 import { TILL } from './fixtures.ts'
@@ -103,8 +103,12 @@ export function createFakeChain(): FakeChain {
     async timing() {
       return { challengeWindow: 0n, attestTimeout: 1n }
     },
-    async commit(header) {
+    async commit(header, groups) {
       up()
+      // As the contract does: what the groups lead to is what is committed.
+      const summaries = groups.map(({ node, top: hash, ...totals }) => groupNode(node, { hash, ...totals }))
+      const top = sumTreeLevels(summaries).at(-1)?.[0]
+      if (top?.hash !== header.root) throw new AssayError('The groups lead elsewhere.', { code: 'conflict' })
       if (header.height <= chain.state.lastHeight) throw new AssayError('HeightTaken', { code: 'conflict' })
       const batchId = batchIdOf(header)
       chain.state.lastHeight = header.height
@@ -158,13 +162,13 @@ export function createFakeChain(): FakeChain {
     },
     async settle(items) {
       up()
-      for (const { signed, proof, batchId } of items) {
+      for (const { entry, path, batchId } of items) {
         const batch = known(batchId)
-        const folded = foldInclusion(signed, proof)
+        const folded = foldInclusion(entry, path)
         if (batch.state !== CHAIN_BATCH.final || folded.hash !== batch.header.root) {
           throw new AssayError('NotInBatch', { code: 'conflict' })
         }
-        const payment = chain.state.payments.get(signed.receipt.requestId)
+        const payment = chain.state.payments.get(entry.receipt.requestId)
         if (payment?.state === CHAIN_PAYMENT.locked) payment.state = CHAIN_PAYMENT.paid
       }
       return { transactionHash: hash(), skipped: new Map() }

@@ -39,8 +39,8 @@ async function attest(network: Network, batchId: Hex): Promise<void> {
   const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
   const attestation = {
     batchId,
-    root: batch[2],
-    registryBlock: batch[7],
+    root: batch.root,
+    registryBlock: BigInt(batch.committedBlock),
     dataAvailable: true,
     verdict: VERDICT.valid,
   }
@@ -52,7 +52,7 @@ async function attest(network: Network, batchId: Hex): Promise<void> {
   await createSender({ network, privateKey: account('deployer').privateKey }).send({
     ...settlement,
     functionName: 'attest',
-    args: [batchId, batch[7], true, VERDICT.valid, signatures],
+    args: [batchId, attestation.registryBlock, true, VERDICT.valid, signatures],
   })
 }
 

@@ -10,12 +10,14 @@ import { privateKeyToAddress } from 'viem/accounts'
 import {
   type Attestation,
   attestationDigest,
+  type BatchEntry,
   type Bundle,
   buildBatch,
   canonicalJson,
   canonicalJsonBytes,
   concatBytes,
   type Deployment,
+  dataHashOf,
   deploymentIdOf,
   enclaveBinding,
   encodeBundle,
@@ -23,6 +25,7 @@ import {
   encodeRequestAuthHeader,
   evidenceToJson,
   gpuNonce,
+  groupNode,
   inclusionToJson,
   type Json,
   keyVoteDigest,
@@ -31,6 +34,7 @@ import {
   type ModelManifest,
   manifestToJson,
   modelIdOf,
+  NO_GRANT,
   nitroMeasurement,
   parentNode,
   priceOf,
@@ -47,6 +51,7 @@ import {
   requestHash,
   requestIdOf,
   responseHash,
+  rowKeyOf,
   rowNode,
   type SignedReceipt,
   type SumNode,
@@ -149,9 +154,9 @@ async function signed(receipt: Receipt): Promise<SignedReceipt> {
   return { receipt, signature: await signDigest(receiptDigest(receipt, deployment), nodeKey) }
 }
 
-/** Receipts over several payers, models, nodes and price versions, so that rows have odd and even sizes. */
-async function receiptsOf(count: number): Promise<SignedReceipt[]> {
-  const all: SignedReceipt[] = []
+/** Receipts over several payers, grants, nodes and price versions, so that rows have odd and even sizes. */
+async function receiptsOf(count: number): Promise<BatchEntry[]> {
+  const all: BatchEntry[] = []
   for (let at = 0; at < count; at++) {
     const fields: Partial<Receipt> = {
       payer: at % 3 === 0 ? account('payer 2') : payer,
@@ -159,7 +164,8 @@ async function receiptsOf(count: number): Promise<SignedReceipt[]> {
       priceVersion: at % 4 === 0 ? 2n ** 40n : BigInt(1 + (at % 2)),
     }
     if (at === 6) Object.assign(fields, { status: 2, price: 0n, outputUnits: 0n })
-    all.push(await signed(receiptOf(at, fields)))
+    const one = await signed(receiptOf(at, fields))
+    all.push(at % 6 === 1 ? { ...one, grant: { id: word('grant'), counter: BigInt(at) } } : one)
   }
   return all
 }
@@ -167,7 +173,14 @@ async function receiptsOf(count: number): Promise<SignedReceipt[]> {
 const nodeJson = (node: SumNode): Vector => ({
   hash: node.hash,
   sum: node.sum.toString(),
+  exposure: node.exposure.toString(),
   count: node.count.toString(),
+})
+const entryJson = ({ receipt, signature, grant }: BatchEntry): Vector => ({
+  counter: (grant?.counter ?? 0n).toString(),
+  grantId: grant?.id ?? NO_GRANT,
+  receipt: receiptToJson(receipt),
+  signature,
 })
 const signedJson = ({ receipt, signature }: SignedReceipt): Vector => ({
   receipt: receiptToJson(receipt),
@@ -188,6 +201,10 @@ function tags(): Vector[] {
     leaf: 'assay/leaf/v1',
     node: 'assay/node/v1',
     row: 'assay/row/v1',
+    group: 'assay/group/v1',
+    data: 'assay/data/v1',
+    dataChunk: 'assay/data-chunk/v1',
+    dataNode: 'assay/data-node/v1',
     batch: 'assay/batch/v1',
     registration: 'assay/registration/v1',
     enclaveBinding: 'assay/enclave-binding/v1',
@@ -406,11 +423,12 @@ function trees(): Vector[] {
     Array.from({ length: count }, (_, at) => ({
       hash: word(`leaf ${at}`),
       sum: BigInt(at * at + 1),
+      exposure: BigInt(3 * at * at + 1),
       count: BigInt(at + 1),
     }))
   const wide: SumNode[] = [
-    { hash: word('a'), sum: 2n ** 127n, count: 2n ** 63n },
-    { hash: word('b'), sum: 2n ** 127n - 1n, count: 2n ** 63n - 1n },
+    { hash: word('a'), sum: 2n ** 127n, exposure: 2n ** 127n, count: 2n ** 63n },
+    { hash: word('b'), sum: 2n ** 127n - 1n, exposure: 2n ** 127n - 1n, count: 2n ** 63n - 1n },
   ]
   return [1, 2, 3, 4, 5, 7, 8, 13]
     .map(leaves)
@@ -422,13 +440,19 @@ function trees(): Vector[] {
 }
 
 function parents(): Vector[] {
-  const left = { hash: word('left'), sum: 5n, count: 1n }
-  const right = { hash: word('right'), sum: 2n ** 128n - 6n, count: 2n ** 64n - 2n }
+  const left = { hash: word('left'), sum: 5n, exposure: 7n, count: 1n }
+  const right = {
+    hash: word('right'),
+    sum: 2n ** 128n - 6n,
+    exposure: 2n ** 128n - 8n,
+    count: 2n ** 64n - 2n,
+  }
   const overflow = (node: SumNode): Vector => ({ left: nodeJson(left), right: nodeJson(node), invalid: true })
   return [
     { left: nodeJson(left), right: nodeJson(right), parent: nodeJson(parentNode(left, right)) },
     { left: nodeJson(right), right: nodeJson(left), parent: nodeJson(parentNode(right, left)) },
     overflow({ ...right, sum: 2n ** 128n - 5n }),
+    overflow({ ...right, exposure: 2n ** 128n - 7n }),
     overflow({ ...right, count: 2n ** 64n - 1n }),
   ]
 }
@@ -436,9 +460,25 @@ function parents(): Vector[] {
 async function rows(): Promise<Vector[]> {
   return (await receiptsOf(3)).map((one) => {
     const top = leafNode(one)
-    const { payer, modelId, node, priceVersion } = one.receipt
-    const row = { payer, modelId, node, priceVersion: priceVersion.toString() }
-    return { ...row, top: nodeJson(top), row: nodeJson(rowNode(one.receipt, top)) }
+    const key = rowKeyOf(one)
+    const row = { ...key, priceVersion: key.priceVersion.toString() }
+    return { ...row, top: nodeJson(top), row: nodeJson(rowNode(key, top)) }
+  })
+}
+
+async function groups(): Promise<Vector[]> {
+  return (await receiptsOf(2)).map((one) => {
+    const top = rowNode(rowKeyOf(one), leafNode(one))
+    const { node } = one.receipt
+    return { node, top: nodeJson(top), group: nodeJson(groupNode(node, top)) }
+  })
+}
+
+/** Files of one repeated byte, around the borders of chunks. */
+function files(): Vector[] {
+  return [1, 8191, 8192, 8193, 3 * 8192, 40_000].map((length) => {
+    const byte = length % 251
+    return { length, byte, dataHash: dataHashOf(new Uint8Array(length).fill(byte)) }
   })
 }
 
@@ -456,16 +496,17 @@ async function batches(): Promise<Vector[]> {
       deployment: deploymentJson,
       committer,
       height: height.toString(),
-      receipts: given.map(signedJson),
+      receipts: given.map(entryJson),
       root: header.root,
       sum: header.sum.toString(),
+      exposure: header.exposure.toString(),
       count: header.count.toString(),
       dataHash: header.dataHash,
       batchId: batch.batchId,
       file: new TextDecoder().decode(batch.file),
       inclusions: given.map(({ receipt }) => {
-        const { leafSiblings, rowSiblings } = proveInclusion(batch, receipt.requestId)
-        return inclusionToJson({ ...header, batchId: batch.batchId, leafSiblings, rowSiblings })
+        const { entry: _, ...proof } = proveInclusion(batch, receipt.requestId)
+        return inclusionToJson({ ...header, batchId: batch.batchId, ...proof })
       }),
     })
   }
@@ -600,9 +641,9 @@ function canonical(): { [kind: string]: Vector[] } {
 
 async function bundles(): Promise<Vector[]> {
   const given = await receiptsOf(5)
-  const one = given[1] as SignedReceipt
+  const one = given[1] as BatchEntry
   const batch = buildBatch({ deployment, committer, height: 1n, receipts: given })
-  const { leafSiblings, rowSiblings } = proveInclusion(batch, one.receipt.requestId)
+  const { entry: _, ...proof } = proveInclusion(batch, one.receipt.requestId)
   const auth = {
     requestId: one.receipt.requestId,
     requestHash: one.receipt.requestHash,
@@ -619,7 +660,7 @@ async function bundles(): Promise<Vector[]> {
     request,
     response,
     requestAuth: { auth, signature: authSignature },
-    inclusion: { ...batch.header, batchId: batch.batchId, leafSiblings, rowSiblings },
+    inclusion: { ...batch.header, batchId: batch.batchId, ...proof },
     evidence: {
       kind: 'nitro-sim',
       document: concatBytes([utf8('a document that names '), hexToBytes(userData)]),
@@ -679,7 +720,7 @@ function pricing(): { [kind: string]: Vector[] } {
 
 /** File name to text of every vector file. */
 export async function vectors(): Promise<Map<string, string>> {
-  const files: Record<string, { [kind: string]: Vector[] }> = {
+  const contents: Record<string, { [kind: string]: Vector[] }> = {
     'tags.json': { tags: tags() },
     'requestHash.json': { requestHashes: requestHashes() },
     'responseHash.json': { responseHashes: responseHashes() },
@@ -690,7 +731,8 @@ export async function vectors(): Promise<Map<string, string>> {
     'receipt.json': { receipts: await receipts() },
     'statements.json': { statements: await statements() },
     'signature.json': { rejectedSignatures: await rejectedSignatures() },
-    'tree.json': { parents: parents(), rows: await rows(), trees: trees() },
+    'tree.json': { parents: parents(), rows: await rows(), groups: await groups(), trees: trees() },
+    'data.json': { files: files() },
     'batch.json': { batches: await batches() },
     'enclave.json': enclaves(),
     'canonicalJson.json': canonical(),
@@ -703,7 +745,7 @@ export async function vectors(): Promise<Map<string, string>> {
     'price.json': pricing(),
   }
   return new Map(
-    Object.entries(files).map(([name, content]) => [name, `${JSON.stringify(content, null, 1)}\n`]),
+    Object.entries(contents).map(([name, content]) => [name, `${JSON.stringify(content, null, 1)}\n`]),
   )
 }
 

@@ -1,10 +1,11 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { dataHashOf } from './batchData.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'
 import { AssayError } from './errors.ts'
 import { foldSiblings, type Sibling, type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
-import { type Receipt, receiptLeaf, type SignedReceipt } from './receipt.ts'
-import { receiptToJson, signedReceiptFromJson } from './receiptJson.ts'
+import { type BatchEntry, type Receipt, receiptExposure, receiptLeaf, signatureHash } from './receipt.ts'
+import { receiptFromJson, receiptToJson } from './receiptJson.ts'
 import { readAddress, readArray, readBytes, readObject, readString, readUint } from './schema.ts'
 import { TAGS } from './tag.ts'
 
@@ -12,22 +13,33 @@ export const MAX_BATCH_RECEIPTS = 4096
 /** 4,096 receipts of ~1,400 bytes with room to spare; a larger file is rejected unread. */
 export const MAX_BATCH_FILE_BYTES = 8 * 1024 * 1024
 
-/** What the receipts of one settlement row share. */
-export type RowKey = { payer: Address; modelId: Hex; node: Address; priceVersion: bigint }
-/** A row: its receipts in leaf order and its node in the upper tree. */
-export type Row = RowKey & { receipts: SignedReceipt[]; levels: SumNode[][]; top: SumNode; summary: SumNode }
+/** Inference nodes whose receipts one batch may hold. */
+export const MAX_BATCH_NODES = 32
+/** `grantId` where each call pays for itself. */
+export const NO_GRANT: Hex = `0x${'00'.repeat(32)}`
 
-/** What a committer puts on chain about a batch. */
+/** What the receipts of one settlement row share. */
+export type RowKey = { node: Address; payer: Address; grantId: Hex; modelId: Hex; priceVersion: bigint }
+/** A row: its receipts in leaf order and its node in the tree of its group. */
+export type Row = RowKey & { receipts: BatchEntry[]; levels: SumNode[][]; top: SumNode; summary: SumNode }
+/** All rows of one inference node: `levels` over the rows, `summary` in the tree of the batch. */
+export type Group = { node: Address; rows: Row[]; levels: SumNode[][]; top: SumNode; summary: SumNode }
+
+/** What a committer puts on chain about the rows of one node; Solidity's `Group`. */
+export type GroupHeader = { node: Address; top: Hex; sum: bigint; exposure: bigint; count: bigint }
+
+/** What the chain knows of a batch. */
 export type BatchHeader = {
   committer: Address
   height: bigint
   root: Hex
   sum: bigint
+  exposure: bigint
   count: bigint
   dataHash: Hex
 }
 
-export type InclusionProof = { leafSiblings: Sibling[]; rowSiblings: Sibling[] }
+export type InclusionProof = { leafSiblings: Sibling[]; rowSiblings: Sibling[]; groupSiblings: Sibling[] }
 
 /** A batch whose bytes never change again: header, file, and the trees behind the root. */
 export type Batch = {
@@ -35,14 +47,15 @@ export type Batch = {
   batchId: Hex
   /** Batch file, canonical JSON (docs/spec.md §8). */
   file: Uint8Array
-  rows: Row[]
-  rowLevels: SumNode[][]
+  groups: Group[]
+  groupLevels: SumNode[][]
 }
 
 const BATCH_PARAMETERS = parseAbiParameters('bytes32, address, uint64, bytes32, bytes32')
 const ROW_PARAMETERS = parseAbiParameters(
-  'bytes32, address, bytes32, address, uint64, bytes32, uint128, uint64',
+  'bytes32, address, address, bytes32, bytes32, uint64, bytes32, uint128, uint128, uint64',
 )
+const GROUP_PARAMETERS = parseAbiParameters('bytes32, address, bytes32, uint128, uint128, uint64')
 
 /** docs/spec.md §6. */
 export function batchIdOf(header: Pick<BatchHeader, 'committer' | 'height' | 'root' | 'dataHash'>): Hex {
@@ -57,79 +70,130 @@ export function batchIdOf(header: Pick<BatchHeader, 'committer' | 'height' | 'ro
   )
 }
 
-/** Node of the upper tree for a row whose leaves fold to `top` (docs/spec.md §5). */
+/** Node that stands for a row whose leaves fold to `top` (docs/spec.md §5). */
 export function rowNode(row: RowKey, top: SumNode): SumNode {
   const hash = keccak256(
     encodeAbiParameters(ROW_PARAMETERS, [
       TAGS.row,
-      row.payer,
-      row.modelId,
       row.node,
+      row.payer,
+      row.grantId,
+      row.modelId,
       row.priceVersion,
       top.hash,
       top.sum,
+      top.exposure,
       top.count,
     ]),
   )
-  return { hash, sum: top.sum, count: top.count }
+  return { ...top, hash }
 }
 
-/** Sort key of a row: the four members as fixed-width big-endian hex. */
+/** Node that stands for all rows of one inference node (docs/spec.md §5). */
+export function groupNode(node: Address, top: SumNode): SumNode {
+  const hash = keccak256(
+    encodeAbiParameters(GROUP_PARAMETERS, [TAGS.group, node, top.hash, top.sum, top.exposure, top.count]),
+  )
+  return { ...top, hash }
+}
+
+export function rowKeyOf({ receipt, grant }: BatchEntry): RowKey {
+  const { node, payer, modelId, priceVersion } = receipt
+  return { node, payer, grantId: grant?.id ?? NO_GRANT, modelId, priceVersion }
+}
+
+/** Sort key of a row: its members as fixed-width big-endian hex, the node first, so that groups stand together. */
 function rowOrder(row: RowKey): string {
-  const priceVersion = row.priceVersion.toString(16).padStart(16, '0')
-  return (row.payer.slice(2) + row.modelId.slice(2) + row.node.slice(2)).toLowerCase() + priceVersion
+  const fixed = [row.node, row.payer, row.grantId, row.modelId].map((member) => member.slice(2)).join('')
+  return fixed.toLowerCase() + row.priceVersion.toString(16).padStart(16, '0')
 }
 
-function leafOrder(signed: SignedReceipt): string {
-  return signed.receipt.requestId.toLowerCase() + receiptLeaf(signed)
+function leafOrder(entry: BatchEntry): string {
+  return entry.receipt.requestId.toLowerCase() + receiptLeaf(entry)
 }
 
-export function leafNode(signed: SignedReceipt): SumNode {
-  return { hash: receiptLeaf(signed), sum: signed.receipt.price, count: 1n }
+export function leafNode(entry: BatchEntry): SumNode {
+  const { price } = entry.receipt
+  return { hash: receiptLeaf(entry), sum: price, exposure: receiptExposure(entry.receipt), count: 1n }
 }
 
-function buildRow(key: RowKey, receipts: SignedReceipt[]): Row {
+function topOf(levels: readonly SumNode[][]): SumNode {
+  return (levels.at(-1) as SumNode[])[0] as SumNode
+}
+
+function buildRow(key: RowKey, receipts: BatchEntry[]): Row {
   const levels = sumTreeLevels(receipts.map(leafNode))
-  const top = (levels.at(-1) as SumNode[])[0] as SumNode
+  const top = topOf(levels)
   return { ...key, receipts, levels, top, summary: rowNode(key, top) }
 }
 
-/** Groups receipts into rows in canonical order. Duplicated (requestId, leaf) pairs are rejected. */
-function buildRows(receipts: readonly SignedReceipt[]): Row[] {
-  const groups = new Map<string, { key: RowKey; receipts: { order: string; signed: SignedReceipt }[] }>()
-  for (const signed of receipts) {
-    const { payer, modelId, node, priceVersion } = signed.receipt
-    const key = { payer, modelId, node, priceVersion }
+function buildGroup(node: Address, rows: Row[]): Group {
+  const levels = sumTreeLevels(rows.map((row) => row.summary))
+  const top = topOf(levels)
+  return { node, rows, levels, top, summary: groupNode(node, top) }
+}
+
+/** Rows in canonical order. @throws AssayError `invalid_batch` for a duplicated (requestId, leaf) pair */
+function buildRows(receipts: readonly BatchEntry[]): Row[] {
+  const drafts = new Map<string, { key: RowKey; receipts: { order: string; entry: BatchEntry }[] }>()
+  for (const entry of receipts) {
+    const key = rowKeyOf(entry)
     const order = rowOrder(key)
-    const group = groups.get(order) ?? { key, receipts: [] }
-    group.receipts.push({ order: leafOrder(signed), signed })
-    groups.set(order, group)
+    const draft = drafts.get(order) ?? { key, receipts: [] }
+    draft.receipts.push({ order: leafOrder(entry), entry })
+    drafts.set(order, draft)
   }
-  return [...groups.keys()].sort().map((order) => {
-    const group = groups.get(order)
-    if (group === undefined) throw new Error('unreachable: the key came from this map')
-    group.receipts.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
-    for (let at = 1; at < group.receipts.length; at++) {
-      if (group.receipts[at]?.order === group.receipts[at - 1]?.order) {
+  const ordered = [...drafts].sort(([a], [b]) => (a < b ? -1 : 1))
+  return ordered.map(([, draft]) => {
+    draft.receipts.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
+    for (let at = 1; at < draft.receipts.length; at++) {
+      if (draft.receipts[at]?.order === draft.receipts[at - 1]?.order) {
         throw new AssayError('A receipt stands twice in the batch.', { code: 'invalid_batch' })
       }
     }
     return buildRow(
-      group.key,
-      group.receipts.map((entry) => entry.signed),
+      draft.key,
+      draft.receipts.map(({ entry }) => entry),
     )
   })
 }
 
+/** Consecutive rows of the same node, as groups. @throws AssayError `invalid_batch` for too many nodes */
+function buildGroups(rows: readonly Row[]): Group[] {
+  const ofNode = new Map<string, Row[]>()
+  for (const row of rows) {
+    const node = row.node.toLowerCase()
+    ofNode.set(node, [...(ofNode.get(node) ?? []), row])
+  }
+  if (ofNode.size > MAX_BATCH_NODES) {
+    throw new AssayError(`A batch holds receipts of at most ${MAX_BATCH_NODES} nodes.`, {
+      code: 'invalid_batch',
+      facts: { nodes: ofNode.size },
+    })
+  }
+  return [...ofNode].map(([node, ofThis]) => buildGroup(node as Address, ofThis))
+}
+
+/** What `Settlement.commit` takes for the batch. */
+export function groupHeaders(batch: Pick<Batch, 'groups'>): GroupHeader[] {
+  return batch.groups.map(({ node, top: { hash, sum, exposure, count } }) => ({
+    node,
+    top: hash,
+    sum,
+    exposure,
+    count,
+  }))
+}
+
 /**
  * Builds the one canonical batch of a set of receipts; the order in which they are given does not matter.
- * @throws AssayError `invalid_batch` when empty, above 4,096 receipts, or holding one twice.
+ * @throws AssayError `invalid_batch` when empty, above 4,096 receipts or 32 nodes, or holding one twice.
  */
 export function buildBatch(parameters: {
   deployment: Deployment
   committer: Address
   height: bigint
-  receipts: readonly SignedReceipt[]
+  receipts: readonly BatchEntry[]
 }): Batch {
   const { deployment, height, receipts } = parameters
   const committer = parameters.committer.toLowerCase() as Address
@@ -140,8 +204,9 @@ export function buildBatch(parameters: {
     })
   }
   const rows = buildRows(receipts)
-  const rowLevels = sumTreeLevels(rows.map((row) => row.summary))
-  const top = (rowLevels.at(-1) as SumNode[])[0] as SumNode
+  const groups = buildGroups(rows)
+  const groupLevels = sumTreeLevels(groups.map((group) => group.summary))
+  const { hash: root, sum, exposure, count } = topOf(groupLevels)
   const file = canonicalJsonBytes({
     format: 'assay-batch/1',
     chainId: String(deployment.chainId),
@@ -149,29 +214,41 @@ export function buildBatch(parameters: {
     deploymentId: deployment.deploymentId,
     committer,
     height: height.toString(),
-    root: top.hash,
-    sum: top.sum.toString(),
-    count: top.count.toString(),
+    root,
+    sum: sum.toString(),
+    exposure: exposure.toString(),
+    count: count.toString(),
     rows: rows.map((row) => ({
-      payer: row.payer.toLowerCase(),
-      modelId: row.modelId,
       node: row.node.toLowerCase(),
+      payer: row.payer.toLowerCase(),
+      grantId: row.grantId,
+      modelId: row.modelId,
       priceVersion: row.priceVersion.toString(),
-      receipts: row.receipts.map(({ receipt, signature }) => ({
+      receipts: row.receipts.map(({ receipt, signature, grant }) => ({
+        counter: (grant?.counter ?? 0n).toString(),
         receipt: receiptToJson(receipt),
         signature,
       })),
     })),
   })
-  const header = {
-    committer,
-    height,
-    root: top.hash,
-    sum: top.sum,
-    count: top.count,
-    dataHash: keccak256(file),
-  }
-  return { header, batchId: batchIdOf(header), file, rows, rowLevels }
+  const header = { committer, height, root, sum, exposure, count, dataHash: dataHashOf(file) }
+  return { header, batchId: batchIdOf(header), file, groups, groupLevels }
+}
+
+/** @throws AssayError `malformed` */
+function rowFromJson(value: Json, where: string): BatchEntry[] {
+  const row = readObject(value, where, ['grantId', 'modelId', 'node', 'payer', 'priceVersion', 'receipts'])
+  const grantId = readBytes(row.grantId, `${where}.grantId`, 32)
+  return readArray(row.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((entry, at) => {
+    const place = `${where}.receipts[${at}]`
+    const members = readObject(entry, place, ['counter', 'receipt', 'signature'])
+    const counter = readUint(members.counter, `${place}.counter`, 64)
+    const signed = {
+      receipt: receiptFromJson(members.receipt, `${place}.receipt`),
+      signature: readBytes(members.signature, `${place}.signature`, 65),
+    }
+    return grantId === NO_GRANT ? signed : { ...signed, grant: { id: grantId, counter } }
+  })
 }
 
 /**
@@ -185,6 +262,7 @@ export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch 
     'committer',
     'count',
     'deploymentId',
+    'exposure',
     'format',
     'height',
     'root',
@@ -193,15 +271,12 @@ export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch 
     'sum',
   ])
   readUint(members.sum, 'batch.sum', 128)
+  readUint(members.exposure, 'batch.exposure', 128)
   readUint(members.count, 'batch.count', 64)
   const root = readBytes(members.root, 'batch.root', 32)
-  const receipts = readArray(members.rows, 'batch.rows', MAX_BATCH_RECEIPTS).flatMap((row: Json, at) => {
-    const where = `batch.rows[${at}]`
-    const rowMembers = readObject(row, where, ['modelId', 'node', 'payer', 'priceVersion', 'receipts'])
-    return readArray(rowMembers.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((signed, index) =>
-      signedReceiptFromJson(signed, `${where}.receipts[${index}]`),
-    )
-  })
+  const receipts = readArray(members.rows, 'batch.rows', MAX_BATCH_RECEIPTS).flatMap((row: Json, at) =>
+    rowFromJson(row, `batch.rows[${at}]`),
+  )
   const batch = buildBatch({
     deployment,
     committer: readAddress(members.committer, 'batch.committer'),
@@ -214,7 +289,7 @@ export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch 
       facts: { root },
     })
   }
-  if (batch.header.dataHash !== keccak256(file)) {
+  if (batch.header.dataHash !== dataHashOf(file)) {
     throw new AssayError('The batch file is not the canonical file of its receipts for this deployment.', {
       code: 'invalid_batch',
     })
@@ -223,22 +298,46 @@ export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch 
 }
 
 /** Proof that a receipt stands in the batch. @throws AssayError `not_found` */
-export function proveInclusion(batch: Batch, requestId: Hex): InclusionProof & { signed: SignedReceipt } {
-  for (const [rowIndex, row] of batch.rows.entries()) {
-    const leafIndex = row.receipts.findIndex((signed) => signed.receipt.requestId === requestId)
-    const signed = row.receipts[leafIndex]
-    if (signed === undefined) continue
-    return {
-      signed,
-      leafSiblings: siblingsOf(row.levels, leafIndex),
-      rowSiblings: siblingsOf(batch.rowLevels, rowIndex),
+export function proveInclusion(batch: Batch, requestId: Hex): InclusionProof & { entry: BatchEntry } {
+  for (const [groupIndex, group] of batch.groups.entries()) {
+    for (const [rowIndex, row] of group.rows.entries()) {
+      const leafIndex = row.receipts.findIndex((entry) => entry.receipt.requestId === requestId)
+      const entry = row.receipts[leafIndex]
+      if (entry === undefined) continue
+      return {
+        entry,
+        leafSiblings: siblingsOf(row.levels, leafIndex),
+        rowSiblings: siblingsOf(group.levels, rowIndex),
+        groupSiblings: siblingsOf(batch.groupLevels, groupIndex),
+      }
     }
   }
   throw new AssayError('The batch holds no such receipt.', { code: 'not_found', facts: { requestId } })
 }
 
-/** Root, sum and count that a receipt and its proof lead to. @throws AssayError `out_of_range` */
-export function foldInclusion(signed: SignedReceipt, proof: InclusionProof): SumNode {
-  const receipt: Receipt = signed.receipt
-  return foldSiblings(rowNode(receipt, foldSiblings(leafNode(signed), proof.leafSiblings)), proof.rowSiblings)
+/** Root, sum, exposure and count that a receipt and its proof lead to. @throws AssayError `out_of_range` */
+export function foldInclusion(entry: BatchEntry, proof: InclusionProof): SumNode {
+  const row = rowNode(rowKeyOf(entry), foldSiblings(leafNode(entry), proof.leafSiblings))
+  const group = groupNode(entry.receipt.node, foldSiblings(row, proof.rowSiblings))
+  return foldSiblings(group, proof.groupSiblings)
+}
+
+/** A receipt as the contracts take it: Solidity's `Entry`. */
+export function contractEntry({ receipt, signature, grant }: BatchEntry): {
+  receipt: Receipt
+  signatureHash: Hex
+  grantId: Hex
+  counter: bigint
+} {
+  return {
+    receipt,
+    signatureHash: signatureHash(signature),
+    grantId: grant?.id ?? NO_GRANT,
+    counter: grant?.counter ?? 0n,
+  }
+}
+
+/** Every receipt of the batch, in file order. */
+export function batchEntries(batch: Pick<Batch, 'groups'>): BatchEntry[] {
+  return batch.groups.flatMap((group) => group.rows.flatMap((row) => row.receipts))
 }

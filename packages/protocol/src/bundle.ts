@@ -6,7 +6,7 @@ import { AssayError } from './errors.ts'
 import type { HttpRequestBytes, HttpResponseBytes } from './http.ts'
 import { type ModelManifest, manifestFromJson, manifestToJson } from './manifest.ts'
 import { MAX_PROOF_DEPTH, type Sibling } from './merkleSum.ts'
-import type { SignedReceipt } from './receipt.ts'
+import type { BatchEntry, GrantCall } from './receipt.ts'
 import { receiptFromJson, receiptToJson } from './receiptJson.ts'
 import { requestAuthFromJson, requestAuthToJson, type SignedRequestAuth } from './requestAuth.ts'
 import {
@@ -27,7 +27,7 @@ export type Evidence = { kind: string; document: Uint8Array; tlsKeyHash: Hex; hp
 export type Inclusion = BatchHeader & { batchId: Hex } & InclusionProof
 
 /** Everything a stranger needs, beside an RPC, to check one answer (docs/spec.md §8). */
-export type Bundle = SignedReceipt & {
+export type Bundle = BatchEntry & {
   request: HttpRequestBytes
   response: HttpResponseBytes
   requestAuth?: SignedRequestAuth | undefined
@@ -40,6 +40,7 @@ function siblingToJson(sibling: Sibling): { [name: string]: Json } {
   return {
     hash: sibling.hash,
     sum: sibling.sum.toString(),
+    exposure: sibling.exposure.toString(),
     count: sibling.count.toString(),
     left: sibling.left,
   }
@@ -48,10 +49,11 @@ function siblingToJson(sibling: Sibling): { [name: string]: Json } {
 function siblingsFromJson(value: Json | undefined, where: string): Sibling[] {
   return readArray(value, where, MAX_PROOF_DEPTH).map((entry, at) => {
     const place = `${where}[${at}]`
-    const sibling = readObject(entry, place, ['hash', 'sum', 'count', 'left'])
+    const sibling = readObject(entry, place, ['hash', 'sum', 'exposure', 'count', 'left'])
     return {
       hash: readBytes(sibling.hash, `${place}.hash`, 32),
       sum: readUint(sibling.sum, `${place}.sum`, 128),
+      exposure: readUint(sibling.exposure, `${place}.exposure`, 128),
       count: readUint(sibling.count, `${place}.count`, 64),
       left: readBoolean(sibling.left, `${place}.left`),
     }
@@ -65,10 +67,12 @@ export function inclusionToJson(inclusion: Inclusion): { [name: string]: Json } 
     height: inclusion.height.toString(),
     root: inclusion.root,
     sum: inclusion.sum.toString(),
+    exposure: inclusion.exposure.toString(),
     count: inclusion.count.toString(),
     dataHash: inclusion.dataHash,
     leafSiblings: inclusion.leafSiblings.map(siblingToJson),
     rowSiblings: inclusion.rowSiblings.map(siblingToJson),
+    groupSiblings: inclusion.groupSiblings.map(siblingToJson),
   }
 }
 
@@ -80,10 +84,12 @@ export function inclusionFromJson(value: Json | undefined, where = 'inclusion'):
     'height',
     'root',
     'sum',
+    'exposure',
     'count',
     'dataHash',
     'leafSiblings',
     'rowSiblings',
+    'groupSiblings',
   ])
   return {
     batchId: readBytes(members.batchId, `${where}.batchId`, 32),
@@ -91,10 +97,24 @@ export function inclusionFromJson(value: Json | undefined, where = 'inclusion'):
     height: readUint(members.height, `${where}.height`, 64),
     root: readBytes(members.root, `${where}.root`, 32),
     sum: readUint(members.sum, `${where}.sum`, 128),
+    exposure: readUint(members.exposure, `${where}.exposure`, 128),
     count: readUint(members.count, `${where}.count`, 64),
     dataHash: readBytes(members.dataHash, `${where}.dataHash`, 32),
     leafSiblings: siblingsFromJson(members.leafSiblings, `${where}.leafSiblings`),
     rowSiblings: siblingsFromJson(members.rowSiblings, `${where}.rowSiblings`),
+    groupSiblings: siblingsFromJson(members.groupSiblings, `${where}.groupSiblings`),
+  }
+}
+
+function grantCallToJson(grant: GrantCall): { [name: string]: Json } {
+  return { id: grant.id, counter: grant.counter.toString() }
+}
+
+function grantCallFromJson(value: Json | undefined): GrantCall {
+  const members = readObject(value, 'grant', ['id', 'counter'])
+  return {
+    id: readBytes(members.id, 'grant.id', 32),
+    counter: readUint(members.counter, 'grant.counter', 64),
   }
 }
 
@@ -135,6 +155,7 @@ export function encodeBundle(bundle: Bundle): Uint8Array {
       body: toBase64(bundle.response.body),
     },
   }
+  if (bundle.grant !== undefined) json.grant = grantCallToJson(bundle.grant)
   if (bundle.requestAuth !== undefined) json.requestAuth = requestAuthToJson(bundle.requestAuth)
   if (bundle.inclusion !== undefined) json.inclusion = inclusionToJson(bundle.inclusion)
   if (bundle.evidence !== undefined) json.evidence = evidenceToJson(bundle.evidence)
@@ -148,7 +169,7 @@ export function parseBundle(bytes: Uint8Array): Bundle {
     parseCanonicalJson(bytes, MAX_BUNDLE_BYTES),
     'bundle',
     ['format', 'receipt', 'signature', 'request', 'response'],
-    ['requestAuth', 'inclusion', 'evidence', 'model'],
+    ['grant', 'requestAuth', 'inclusion', 'evidence', 'model'],
   )
   if (members.format !== 'assay-bundle/1') {
     throw new AssayError('This is not a proof bundle of version 1.', {
@@ -175,6 +196,7 @@ export function parseBundle(bytes: Uint8Array): Bundle {
       contentType: readString(response.contentType, 'response.contentType', 256),
       body: fromBase64(readString(response.body, 'response.body', MAX_BUNDLE_BYTES)),
     },
+    grant: has('grant') ? grantCallFromJson(members.grant) : undefined,
     requestAuth: has('requestAuth') ? requestAuthFromJson(members.requestAuth) : undefined,
     inclusion: has('inclusion') ? inclusionFromJson(members.inclusion) : undefined,
     evidence: has('evidence') ? evidenceFromJson(members.evidence) : undefined,

@@ -2,23 +2,33 @@ import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'vi
 import { AssayError } from './errors.ts'
 import { TAGS } from './tag.ts'
 
-/** Node of a Merkle-sum tree: its hash commits to both children with their sums and counts. */
-export type SumNode = { hash: Hex; sum: bigint; count: bigint }
+/** Node of a Merkle-sum tree: its hash commits to both children with their sums, exposures and counts. */
+export type SumNode = {
+  hash: Hex
+  /** Prices, OPG base units. */
+  sum: bigint
+  /** What would be lost if it were a lie: the sum of max(price, valueAtRisk), OPG base units. */
+  exposure: bigint
+  count: bigint
+}
 /** One step of an inclusion proof, from the leaf upwards; `left` says that the sibling stands on the left. */
 export type Sibling = SumNode & { left: boolean }
 
 /** Deepest proof that is accepted; 2^32 leaves are far beyond the largest batch. */
 export const MAX_PROOF_DEPTH = 32
-const NODE_PARAMETERS = parseAbiParameters('bytes32, bytes32, uint128, uint64, bytes32, uint128, uint64')
+const NODE_PARAMETERS = parseAbiParameters(
+  'bytes32, bytes32, uint128, uint128, uint64, bytes32, uint128, uint128, uint64',
+)
 
 /** docs/spec.md §5. @throws AssayError `out_of_range` where a width overflows. */
 export function parentNode(left: SumNode, right: SumNode): SumNode {
   const sum = left.sum + right.sum
+  const exposure = left.exposure + right.exposure
   const count = left.count + right.count
-  if (sum >> 128n !== 0n || count >> 64n !== 0n) {
+  if (sum >> 128n !== 0n || exposure >> 128n !== 0n || count >> 64n !== 0n) {
     throw new AssayError('A sum or count overflows its width.', {
       code: 'out_of_range',
-      facts: { sum, count },
+      facts: { sum, exposure, count },
     })
   }
   const hash = keccak256(
@@ -26,13 +36,15 @@ export function parentNode(left: SumNode, right: SumNode): SumNode {
       TAGS.node,
       left.hash,
       left.sum,
+      left.exposure,
       left.count,
       right.hash,
       right.sum,
+      right.exposure,
       right.count,
     ]),
   )
-  return { hash, sum, count }
+  return { hash, sum, exposure, count }
 }
 
 /** Every level of the tree, leaves first, the single top last. An odd last node moves up unchanged. */

@@ -60,6 +60,11 @@ export type Receipt = {
 
 export type SignedReceipt = { receipt: Receipt; signature: Hex }
 
+/** Place of a call under the spending grant that pays for it. */
+export type GrantCall = { id: Hex; counter: bigint }
+/** A receipt as a batch holds it; without `grant`, the call paid for itself. */
+export type BatchEntry = SignedReceipt & { grant?: GrantCall | undefined }
+
 export const RECEIPT_FIELDS = [
   { name: 'version', type: 'uint8' },
   { name: 'requestId', type: 'bytes32' },
@@ -114,13 +119,19 @@ export function signatureHash(signature: Hex): Hex {
   return keccak256(hexToBytes(signature))
 }
 
+/** What is lost if the receipt is a lie, OPG base units. */
+export function receiptExposure(receipt: Receipt): bigint {
+  if (receipt.valueAtRisk > receipt.price) return receipt.valueAtRisk
+  return receipt.price
+}
+
 /** Leaf of the batch tree: commits to the signature too, so that no leaf can be paired with garbage (docs/spec.md §5). */
-export function receiptLeaf({ receipt, signature }: SignedReceipt): Hex {
-  const inner = encodeAbiParameters(parseAbiParameters('bytes32, bytes32, bytes32, uint128'), [
+export function receiptLeaf({ receipt, signature, grant }: BatchEntry): Hex {
+  const inner = encodeAbiParameters(parseAbiParameters('bytes32, bytes32, bytes32, uint64'), [
     TAGS.leaf,
     receiptStructHash(receipt),
     signatureHash(signature),
-    receipt.price,
+    grant?.counter ?? 0n,
   ])
   return keccak256(keccak256(inner))
 }

@@ -6,17 +6,25 @@ import { encodeAbiParameters, type Hex, keccak256, toHex } from 'viem'
 import {
   AssayError,
   type Batch,
+  type BatchEntry,
+  batchEntries,
   batchIdOf,
   buildBatch,
   canonicalJsonBytes,
   type Deployment,
+  dataHashOf,
   foldInclusion,
+  groupHeaders,
+  groupNode,
   leafNode,
   MAX_BATCH_FILE_BYTES,
   MAX_BATCH_RECEIPTS,
+  NO_GRANT,
   parseBatchFile,
   proveInclusion,
+  receiptExposure,
   receiptLeaf,
+  rowKeyOf,
   rowNode,
   type SignedReceipt,
   tag,
@@ -43,8 +51,8 @@ test('a file is read back as the batch it was built from, byte for byte', () => 
       assert.deepEqual(Buffer.from(read.file), Buffer.from(batch.file))
       assert.deepEqual(read.header, batch.header)
       assert.equal(read.batchId, batch.batchId)
-      assert.deepEqual(read.rows, batch.rows)
-      assert.equal(batch.header.dataHash, keccak256(batch.file))
+      assert.deepEqual(read.groups, batch.groups)
+      assert.equal(batch.header.dataHash, dataHashOf(batch.file))
     }),
     { numRuns: 25 },
   )
@@ -67,28 +75,39 @@ test('the order in which receipts arrive does not matter', () => {
 test('every receipt is included: its proof leads to root, sum and count', () => {
   fc.assert(
     fc.property(batch, ({ batch: { header, ...rest } }) => {
-      const all = rest.rows.flatMap((row) => row.receipts)
+      const all = batchEntries(rest)
       assert.equal(BigInt(all.length), header.count)
       for (const { receipt } of all) {
         const proof = proveInclusion({ header, ...rest }, receipt.requestId)
-        const top = { hash: header.root, sum: header.sum, count: header.count }
-        assert.deepEqual(foldInclusion(proof.signed, proof), top)
-        const cheaper = { ...proof.signed, receipt: { ...receipt, price: receipt.price ^ 1n } }
-        assert.notDeepEqual(foldInclusion(cheaper, proof), top)
-        const movedOut = { ...proof.signed, receipt: { ...receipt, priceVersion: receipt.priceVersion + 1n } }
-        assert.notEqual(foldInclusion(movedOut, proof).hash, header.root)
+        const { entry } = proof
+        const { root: hash, sum, exposure, count } = header
+        assert.deepEqual(foldInclusion(entry, proof), { hash, sum, exposure, count })
+        const others: BatchEntry[] = [
+          { ...entry, receipt: { ...receipt, price: receipt.price ^ 1n } },
+          { ...entry, receipt: { ...receipt, valueAtRisk: receipt.valueAtRisk ^ 1n } },
+          { ...entry, receipt: { ...receipt, priceVersion: receipt.priceVersion + 1n } },
+          { ...entry, grant: { id: toHex(1, { size: 32 }), counter: entry.grant?.counter ?? 0n } },
+          {
+            ...entry,
+            grant: { id: entry.grant?.id ?? NO_GRANT, counter: (entry.grant?.counter ?? 0n) + 1n },
+          },
+        ]
+        for (const other of others) assert.notEqual(foldInclusion(other, proof).hash, hash)
       }
     }),
     { numRuns: 15 },
   )
 })
 
-test('rows ascend by payer, model, node, price version as bytes; leaves by request id', () => {
+const rowsOf = (batch: Batch) => batch.groups.flatMap((group) => group.rows)
+
+test('rows ascend by node, payer, grant, model, price version as bytes; leaves by request id', () => {
   fc.assert(
     fc.property(batch, ({ batch }) => {
-      const keys = batch.rows.map((row) =>
+      const rows = rowsOf(batch)
+      const keys = rows.map((row) =>
         Buffer.from(
-          [row.payer, row.modelId, row.node, toHex(row.priceVersion, { size: 8 })]
+          [row.node, row.payer, row.grantId, row.modelId, toHex(row.priceVersion, { size: 8 })]
             .map((part) => part.slice(2))
             .join(''),
           'hex',
@@ -97,18 +116,58 @@ test('rows ascend by payer, model, node, price version as bytes; leaves by reque
       for (let at = 1; at < keys.length; at++) {
         assert.equal(Buffer.compare(keys[at - 1] as Buffer, keys[at] as Buffer), -1)
       }
-      for (const row of batch.rows) {
+      for (const row of rows) {
         const ids = row.receipts.map((signed) => signed.receipt.requestId)
         assert.deepEqual(ids, [...ids].sort())
+        const total = (of: (entry: BatchEntry) => bigint) =>
+          row.receipts.reduce((sum, entry) => sum + of(entry), 0n)
         assert.equal(
           row.summary.sum,
-          row.receipts.reduce((sum, signed) => sum + signed.receipt.price, 0n),
+          total(({ receipt }) => receipt.price),
         )
-        assert.ok(row.receipts.every((signed) => rowNode(signed.receipt, row.top).hash === row.summary.hash))
+        assert.equal(
+          row.summary.exposure,
+          total(({ receipt }) => receiptExposure(receipt)),
+        )
+        assert.ok(row.receipts.every((entry) => rowNode(rowKeyOf(entry), row.top).hash === row.summary.hash))
       }
     }),
     { numRuns: 25 },
   )
+})
+
+test('a group holds all rows of its node, and the chain is told of it whole', () => {
+  fc.assert(
+    fc.property(batch, ({ batch }) => {
+      const headers = groupHeaders(batch)
+      const nodes = headers.map((header) => header.node)
+      assert.deepEqual(nodes, [...new Set(nodes)].sort())
+      for (const [at, { node, top, ...totals }] of headers.entries()) {
+        const group = batch.groups[at]
+        assert.ok(group?.rows.every((row) => row.node.toLowerCase() === node))
+        assert.equal(groupNode(node, { hash: top, ...totals }).hash, group?.summary.hash)
+      }
+      for (const member of ['sum', 'exposure', 'count'] as const) {
+        assert.equal(
+          headers.reduce((sum, header) => sum + header[member], 0n),
+          batch.header[member],
+        )
+      }
+    }),
+    { numRuns: 15 },
+  )
+})
+
+test('receipts of more than 32 nodes are refused', () => {
+  const [signed] = sample.receipts
+  assert.ok(signed)
+  const of = (nodes: number) =>
+    Array.from({ length: nodes }, (_, at) => ({
+      ...signed,
+      receipt: { ...signed.receipt, node: toHex(at + 1, { size: 20 }), price: 1n, valueAtRisk: 0n },
+    }))
+  assert.equal(buildBatch({ ...sample, receipts: of(32) }).groups.length, 32)
+  assert.throws(() => buildBatch({ ...sample, receipts: of(33) }), invalid)
 })
 
 test('a price version beyond 2^32 sorts as a number, not as text', () => {
@@ -119,9 +178,8 @@ test('a price version beyond 2^32 sorts as a number, not as text', () => {
     ...signed,
     receipt: { ...signed.receipt, requestId: toHex(at + 1, { size: 32 }), priceVersion, price: 1n },
   }))
-  const { rows } = buildBatch({ ...sample, receipts })
   assert.deepEqual(
-    rows.map((row) => row.priceVersion),
+    rowsOf(buildBatch({ ...sample, receipts })).map((row) => row.priceVersion),
     [9n, 10n, 2n ** 40n, 2n ** 64n - 1n],
   )
 })
@@ -130,8 +188,9 @@ test('two receipts of one request id stand side by side, in the order of their l
   const [signed] = sample.receipts
   assert.ok(signed)
   const twins = [1n, 2n, 3n].map((seq) => ({ ...signed, receipt: { ...signed.receipt, seq, price: seq } }))
-  const { rows, file } = buildBatch({ ...sample, receipts: twins })
-  const leaves = (rows[0]?.receipts ?? []).map(receiptLeaf)
+  const twice = buildBatch({ ...sample, receipts: twins })
+  const { file } = twice
+  const leaves = (rowsOf(twice)[0]?.receipts ?? []).map(receiptLeaf)
   assert.equal(leaves.length, 3)
   assert.deepEqual(leaves, [...leaves].sort())
   assert.equal(parseBatchFile(file, sample.deployment).header.count, 3n)
@@ -158,7 +217,7 @@ test('the smallest and the largest batch; none, one too many, and a receipt twic
   assert.equal(largest.header.sum, (4095n * 4096n) / 2n)
   assert.ok(largest.file.length < MAX_BATCH_FILE_BYTES)
   const proof = proveInclusion(largest, toHex(4096, { size: 32 }))
-  assert.equal(foldInclusion(proof.signed, proof).hash, largest.header.root)
+  assert.equal(foldInclusion(proof.entry, proof).hash, largest.header.root)
   assert.throws(() => buildBatch({ ...sample, receipts: [] }), invalid)
   assert.throws(() => buildBatch({ ...sample, receipts: many(MAX_BATCH_RECEIPTS + 1) }), invalid)
   assert.throws(() => buildBatch({ ...sample, receipts: [signed, signed] }), invalid)
@@ -194,7 +253,7 @@ function refusesOrDiffers(file: Uint8Array, original: Batch, deployment: Deploym
   assert.notEqual(read.header.dataHash, original.header.dataHash)
   const { committer, height } = read.header
   assert.ok(committer !== original.header.committer || height !== original.header.height)
-  assert.deepEqual(read.rows, original.rows)
+  assert.deepEqual(read.groups, original.groups)
 }
 
 test('a file with any one byte changed is refused, or is openly a batch of another height or committer', () => {
@@ -249,12 +308,14 @@ test('a canonical file that lies about order, sum, count, root or row members is
   const [signed] = sample.receipts
   assert.ok(signed)
   const twin = { ...signed, receipt: { ...signed.receipt, requestId: toHex(1, { size: 32 }), price: 1n } }
-  const { file } = buildBatch({ ...sample, receipts: [...sample.receipts, twin] })
+  const later = { ...twin, receipt: { ...twin.receipt, priceVersion: 3n } }
+  const { file } = buildBatch({ ...sample, receipts: [...sample.receipts, twin, later] })
   type File = {
     count: string
     sum: string
     root: string
-    rows: { payer: string; receipts: unknown[] }[]
+    exposure: string
+    rows: { payer: string; grantId: string; receipts: { counter: string }[] }[]
     format: string
   }
   const change = (edit: (value: File) => void) => {
@@ -265,6 +326,16 @@ test('a canonical file that lies about order, sum, count, root or row members is
   const lies: Record<string, (value: File) => void> = {
     count: (value) => {
       value.count = String(BigInt(value.count) + 1n)
+    },
+    exposure: (value) => {
+      value.exposure = String(BigInt(value.exposure) + 1n)
+    },
+    counter: (value) => {
+      const [entry] = value.rows[0]?.receipts ?? []
+      if (entry) entry.counter = String(BigInt(entry.counter) + 1n)
+    },
+    'row grant': (value) => {
+      for (const row of value.rows) row.grantId = `0x${'56'.repeat(32)}`
     },
     sum: (value) => {
       value.sum = String(BigInt(value.sum) + 1n)
@@ -283,7 +354,7 @@ test('a canonical file that lies about order, sum, count, root or row members is
       value.rows[0]?.receipts.pop()
     },
     'a receipt doubled': (value) => {
-      value.rows[0]?.receipts.push(value.rows[0].receipts[0])
+      value.rows[0]?.receipts.push(...value.rows[0].receipts.slice(0, 1))
     },
     'an empty row': (value) => {
       value.rows.push({ ...(value.rows[0] as File['rows'][0]), receipts: [] })

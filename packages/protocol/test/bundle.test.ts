@@ -18,19 +18,22 @@ const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record(model, { noNullPrototype: true })
 const text = (maxLength: number) => fc.string({ unit: 'grapheme-ascii', maxLength })
 const bytes = fc.uint8Array({ maxLength: 60 })
-const siblings = fc.array(record({ hash: bytes32, sum: uint128, count: uint64, left: fc.boolean() }), {
-  maxLength: 4,
-})
+const siblings = fc.array(
+  record({ hash: bytes32, sum: uint128, exposure: uint128, count: uint64, left: fc.boolean() }),
+  { maxLength: 4 },
+)
 const inclusion = record({
   batchId: bytes32,
   committer: address,
   height: uint64,
   root: bytes32,
   sum: uint128,
+  exposure: uint128,
   count: uint64,
   dataHash: bytes32,
   leafSiblings: siblings,
   rowSiblings: siblings,
+  groupSiblings: siblings,
 })
 const evidence = record({ kind: text(20), document: bytes, tlsKeyHash: bytes32, hpkeKeyHash: bytes32 })
 const auth = record({
@@ -64,6 +67,7 @@ const bundle: fc.Arbitrary<Bundle> = fc
     }),
     record({ status: fc.integer({ min: 0, max: 999 }), contentType: text(30), body: bytes }),
     record({
+      grant: maybe(record({ id: bytes32, counter: uint64 })),
       requestAuth: maybe(auth),
       inclusion: maybe(inclusion),
       evidence: maybe(evidence),

@@ -20,6 +20,7 @@ const node: fc.Arbitrary<SumNode> = fc.record(
   {
     hash: bytes32,
     sum: fc.bigInt({ min: 0n, max: 2n ** 100n }),
+    exposure: fc.bigInt({ min: 0n, max: 2n ** 100n }),
     count: fc.bigInt({ min: 1n, max: 2n ** 40n }),
   },
   { noNullPrototype: true },
@@ -39,25 +40,27 @@ function plainTop(level: readonly SumNode[]): SumNode {
   return plainTop(next)
 }
 
-test('a parent commits to both children with their sums and counts, in order', () => {
+test('a parent commits to both children with their sums, exposures and counts, in order', () => {
   fc.assert(
     fc.property(node, node, (left, right) => {
-      const words = ['bytes32', 'bytes32', 'uint128', 'uint64', 'bytes32', 'uint128', 'uint64'].map(
-        (type) => ({ type }),
-      )
+      const child = ['bytes32', 'uint128', 'uint128', 'uint64']
+      const words = ['bytes32', ...child, ...child].map((type) => ({ type }))
       const values = [
         tag('assay/node/v1'),
         left.hash,
         left.sum,
+        left.exposure,
         left.count,
         right.hash,
         right.sum,
+        right.exposure,
         right.count,
       ]
       const parent = parentNode(left, right)
       assert.deepEqual(parent, {
         hash: keccak256(encodeAbiParameters(words, values)),
         sum: left.sum + right.sum,
+        exposure: left.exposure + right.exposure,
         count: left.count + right.count,
       })
       fc.pre(left.hash !== right.hash)
@@ -94,7 +97,8 @@ test('every leaf proves itself, and the top carries the whole sum and count', ()
 test('whatever is flipped in a leaf or in a proof leads to another top', () => {
   const flip = (value: SumNode, part: number): SumNode => {
     if (part === 0) return { ...value, hash: toHex(BigInt(value.hash) ^ 1n, { size: 32 }) }
-    return part === 1 ? { ...value, sum: value.sum ^ 1n } : { ...value, count: value.count ^ 1n }
+    const member = (['sum', 'exposure', 'count'] as const)[part - 1] ?? 'count'
+    return { ...value, [member]: value[member] ^ 1n }
   }
   fc.assert(
     fc.property(fc.array(node, { minLength: 2, maxLength: 20 }), fc.nat(), fc.nat(), (leaves, pick, step) => {
@@ -103,11 +107,11 @@ test('whatever is flipped in a leaf or in a proof leads to another top', () => {
       const index = pick % leaves.length
       const leaf = leaves[index] as SumNode
       const siblings = siblingsOf(levels, index)
-      for (const part of [0, 1, 2]) assert.notEqual(foldSiblings(flip(leaf, part), siblings).hash, hash)
+      for (const part of [0, 1, 2, 3]) assert.notEqual(foldSiblings(flip(leaf, part), siblings).hash, hash)
       const at = step % siblings.length
       const changed = (sibling: Sibling) => siblings.map((old, place) => (place === at ? sibling : old))
       const sibling = siblings[at] as Sibling
-      for (const part of [0, 1, 2]) {
+      for (const part of [0, 1, 2, 3]) {
         const other = { ...flip(sibling, part), left: sibling.left }
         assert.notEqual(foldSiblings(leaf, changed(other)).hash, hash)
       }
@@ -144,9 +148,10 @@ test('the order of the leaves matters', () => {
 
 test('no node, a sum or count beyond its width, and a proof that is too deep are refused', () => {
   const hash = `0x${'00'.repeat(32)}` as const
-  const one = { hash, sum: 1n, count: 1n }
+  const one = { hash, sum: 1n, exposure: 1n, count: 1n }
   assert.throws(() => sumTreeLevels([]), AssayError)
   assert.throws(() => parentNode({ ...one, sum: 2n ** 128n - 1n }, one), outOfRange)
+  assert.throws(() => parentNode(one, { ...one, exposure: 2n ** 128n - 1n }), outOfRange)
   assert.throws(() => parentNode(one, { ...one, count: 2n ** 64n - 1n }), outOfRange)
   assert.equal(parentNode({ ...one, sum: 2n ** 128n - 2n }, one).sum, 2n ** 128n - 1n)
   const siblings = (length: number) => Array.from({ length }, () => ({ ...one, left: false }))

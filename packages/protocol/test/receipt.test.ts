@@ -128,15 +128,12 @@ test('the leaf is the double hash of the specification', () => {
   fc.assert(
     fc.property(anySigned, (signed) => {
       const inner = encodeAbiParameters(
-        [{ type: 'bytes32' }, { type: 'bytes32' }, { type: 'bytes32' }, { type: 'uint128' }],
-        [
-          tag('assay/leaf/v1'),
-          receiptStructHash(signed.receipt),
-          keccak256(signed.signature),
-          signed.receipt.price,
-        ],
+        [{ type: 'bytes32' }, { type: 'bytes32' }, { type: 'bytes32' }, { type: 'uint64' }],
+        [tag('assay/leaf/v1'), receiptStructHash(signed.receipt), keccak256(signed.signature), 7n],
       )
-      assert.equal(receiptLeaf(signed), keccak256(keccak256(inner)))
+      const entry = { ...signed, grant: { id: signed.receipt.requestId, counter: 7n } }
+      assert.equal(receiptLeaf(entry), keccak256(keccak256(inner)))
+      assert.notEqual(receiptLeaf(signed), receiptLeaf(entry))
     }),
     { numRuns: 20 },
   )

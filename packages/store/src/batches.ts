@@ -1,4 +1,4 @@
-import type { Batch, BatchHeader } from '@assay/protocol'
+import { type Batch, type BatchHeader, batchEntries, type GroupHeader, groupHeaders } from '@assay/protocol'
 import type { Hex, Queryable } from './database.ts'
 
 export type BatchState = 'frozen' | 'committed' | 'attested' | 'final' | 'void' | 'expired'
@@ -16,6 +16,7 @@ type Columns = {
   height: string
   root: Hex
   sum: string
+  exposure: string
   count: string
   data_hash: Hex
   state: BatchState
@@ -23,8 +24,8 @@ type Columns = {
   settled: boolean
 }
 
-const COLUMNS = `batch_id, committer, height::text as height, root, sum::text as sum, count::text as count, data_hash,
-  state, transaction_hash, settled`
+const COLUMNS = `batch_id, committer, height::text as height, root, sum::text as sum,
+  exposure::text as exposure, count::text as count, data_hash, state, transaction_hash, settled`
 
 function toRow(row: Columns): BatchRow {
   return {
@@ -33,6 +34,7 @@ function toRow(row: Columns): BatchRow {
     height: BigInt(row.height),
     root: row.root,
     sum: BigInt(row.sum),
+    exposure: BigInt(row.exposure),
     count: BigInt(row.count),
     dataHash: row.data_hash,
     state: row.state,
@@ -41,24 +43,46 @@ function toRow(row: Columns): BatchRow {
   }
 }
 
+function groupsToText(groups: readonly GroupHeader[]): string {
+  return JSON.stringify(groups, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
+}
+
+/** What `Settlement.commit` takes for a batch. @throws Error for an id that is not in the store */
+export async function batchGroups(database: Queryable, batchId: Hex): Promise<GroupHeader[]> {
+  const rows = await database.query<{ groups: string }>('select groups from batches where batch_id = $1', [
+    batchId,
+  ])
+  if (rows[0] === undefined) throw new Error(`The store has no batch ${batchId}.`)
+  const groups = JSON.parse(rows[0].groups) as Record<keyof GroupHeader, string>[]
+  return groups.map(({ node, top, sum, exposure, count }) => ({
+    node: node as Hex,
+    top: top as Hex,
+    sum: BigInt(sum),
+    exposure: BigInt(exposure),
+    count: BigInt(count),
+  }))
+}
+
 /** Fixes a batch and moves its receipts out of the outbox; call it inside a transaction. */
 export async function insertBatch(transaction: Queryable, batch: Batch): Promise<void> {
   const { header } = batch
   await transaction.query(
-    `insert into batches (batch_id, committer, height, root, sum, count, data_hash, file, state)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, 'frozen')`,
+    `insert into batches (batch_id, committer, height, root, sum, exposure, count, data_hash, file, groups, state)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'frozen')`,
     [
       batch.batchId,
       header.committer,
       header.height,
       header.root,
       header.sum,
+      header.exposure,
       header.count,
       header.dataHash,
       batch.file,
+      groupsToText(groupHeaders(batch)),
     ],
   )
-  const requestIds = batch.rows.flatMap((row) => row.receipts.map((signed) => signed.receipt.requestId))
+  const requestIds = batchEntries(batch).map((entry) => entry.receipt.requestId)
   await transaction.query(
     `update receipts set state = 'batched', batch_id = $1 where request_id = any($2::text[])`,
     [batch.batchId, requestIds],

@@ -2,8 +2,8 @@ import { parseAbi } from 'viem'
 
 /** The part of the contracts that a validator speaks with; written out, so that it shows at a glance what it can do. */
 export const SETTLEMENT = parseAbi([
-  'event BatchCommitted(bytes32 indexed batchId, address indexed committer, uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash)',
-  'function batch(bytes32 batchId) view returns (address committer, uint64 height, bytes32 root, uint128 sum, uint64 count, bytes32 dataHash, uint64 committedAt, uint64 committedBlock, uint64 quorumAt, uint64 finalisedAt, uint8 state)',
+  'struct Group { address node; bytes32 top; uint128 sum; uint128 exposure; uint64 count; }',
+  'event BatchCommitted(bytes32 indexed batchId, address indexed committer, uint64 height, bytes32 root, bytes32 dataHash, Group[] groups)',
   'function hasAttested(bytes32 batchId, address validator) view returns (bool)',
   'function deploymentId() view returns (bytes32)',
   'function attest(bytes32 batchId, uint64 registryBlock, bool dataAvailable, uint8 verdict, bytes[] signatures)',

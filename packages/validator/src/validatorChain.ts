@@ -1,3 +1,4 @@
+import { readBatch } from '@assay/chain'
 import { type KeyRegistration, type Network, RECORD_KIND } from '@assay/protocol'
 import type { BatchView, Interval, MeasurementView } from '@assay/verify'
 import {
@@ -114,24 +115,11 @@ export function validatorChain(client: PublicClient, network: Network) {
       return events
     },
 
+    /** @throws Error where the chain knows no such batch, which its own event has named: the two reads came from two views. */
     async batch(batchId: Hex): Promise<BatchView> {
-      const fields = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
-      const [committer, height, root, sum, count, dataHash, ...times] = fields
-      const [committedAt, committedBlock, quorumAt, finalisedAt, state] = times
-      return {
-        batchId,
-        committer,
-        height,
-        root,
-        sum,
-        count,
-        dataHash,
-        committedAt,
-        committedBlock,
-        quorumAt,
-        finalisedAt,
-        state,
-      }
+      const batch = await readBatch(client, network, batchId)
+      if (batch === null) throw new Error(`The chain knows no batch ${batchId}.`)
+      return batch
     },
     hasAttested: (batchId: Hex, validator: Address): Promise<boolean> =>
       client.readContract({ ...settlement, functionName: 'hasAttested', args: [batchId, validator] }),

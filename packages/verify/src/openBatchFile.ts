@@ -1,5 +1,10 @@
-import { type Batch, type Deployment, MAX_BATCH_FILE_BYTES, parseBatchFile } from '@assay/protocol'
-import { keccak256 } from 'viem'
+import {
+  type Batch,
+  type Deployment,
+  dataHashOf,
+  MAX_BATCH_FILE_BYTES,
+  parseBatchFile,
+} from '@assay/protocol'
 import type { BatchView } from './chainView.ts'
 import { same } from './step.ts'
 
@@ -13,7 +18,7 @@ export type OpenedBatchFile =
 /** Whether bytes from a stranger are the file of the committed batch, and whether that file holds what the chain says. */
 export function openBatchFile(file: Uint8Array, onChain: BatchView, deployment: Deployment): OpenedBatchFile {
   if (file.length > MAX_BATCH_FILE_BYTES) return { kind: 'foreign', reason: 'the file is too large' }
-  if (!same(keccak256(file), onChain.dataHash)) {
+  if (file.length === 0 || !same(dataHashOf(file), onChain.dataHash)) {
     return { kind: 'foreign', reason: 'the bytes are not those of the committed hash' }
   }
   let batch: Batch
@@ -30,6 +35,7 @@ export function openBatchFile(file: Uint8Array, onChain: BatchView, deployment: 
     header.height === onChain.height &&
     same(header.root, onChain.root) &&
     header.sum === onChain.sum &&
+    header.exposure === onChain.exposure &&
     header.count === onChain.count
   return equal
     ? { kind: 'batch', batch }

@@ -1,4 +1,4 @@
-import type { Batch, SignedReceipt } from '@assay/protocol'
+import { type Batch, batchEntries, type SignedReceipt } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
 import { type Report, report } from './report.ts'
@@ -45,16 +45,14 @@ export async function verifyBatchReceipts(
   viewOf: (signed: SignedReceipt) => ChainView | Promise<ChainView>,
 ): Promise<BatchReport> {
   const failures: BatchReport['failures'] = []
-  for (const row of batch.rows) {
-    for (const signed of row.receipts) {
-      const { steps, ok } = await verifyReceipt(signed, await viewOf(signed))
-      if (ok) continue
-      failures.push({
-        requestId: signed.receipt.requestId,
-        steps: steps.filter((entry) => entry.outcome === 'failed'),
-      })
-      if (failures.length === MAX_BATCH_FAILURES) return { ok: false, failures }
-    }
+  for (const signed of batchEntries(batch)) {
+    const { steps, ok } = await verifyReceipt(signed, await viewOf(signed))
+    if (ok) continue
+    failures.push({
+      requestId: signed.receipt.requestId,
+      steps: steps.filter((entry) => entry.outcome === 'failed'),
+    })
+    if (failures.length === MAX_BATCH_FAILURES) return { ok: false, failures }
   }
   return { ok: failures.length === 0, failures }
 }

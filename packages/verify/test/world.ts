@@ -159,7 +159,7 @@ export async function makeBundle(): Promise<{ bundle: Bundle; view: ChainView }>
     await signReceipt(makeReceipt({ seq: 3n, priceVersion: 2n })),
   ]
   const batch = buildBatch({ deployment, committer: gateway, height: 1n, receipts: [signed, ...others] })
-  const { leafSiblings, rowSiblings } = proveInclusion(batch, signed.receipt.requestId)
+  const { entry: _, ...proof } = proveInclusion(batch, signed.receipt.requestId)
   const { receipt } = signed
   const auth = {
     requestId: receipt.requestId,
@@ -174,7 +174,7 @@ export async function makeBundle(): Promise<{ bundle: Bundle; view: ChainView }>
     request,
     response,
     requestAuth: { auth, signature: await signDigest(requestAuthDigest(auth, deployment), payerKey) },
-    inclusion: { ...batch.header, batchId: batchIdOf(batch.header), leafSiblings, rowSiblings },
+    inclusion: { ...batch.header, batchId: batchIdOf(batch.header), ...proof },
     evidence,
     model: manifest,
   }

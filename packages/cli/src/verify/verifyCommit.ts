@@ -1,11 +1,11 @@
 import { publicClientOf, readChainView } from '@assay/chain'
 import {
   type Batch,
+  batchEntries,
   deploymentOf,
   MAX_BATCH_FILE_BYTES,
   type Network,
   parseBatchFile,
-  proveInclusion,
 } from '@assay/protocol'
 import { readBatchFile } from '@assay/sdk'
 import { verifyReceipt } from '@assay/verify'
@@ -20,15 +20,11 @@ export async function verifyCommit(network: Network, mined: TransactionReceipt):
   const batch = await loadBatch(network, batchId)
   const client = publicClientOf(network)
   const reports: Verification['reports'] = []
-  for (const row of batch.rows) {
-    for (const signed of row.receipts) {
-      const { leafSiblings, rowSiblings } = proveInclusion(batch, signed.receipt.requestId)
-      const inclusion = { ...batch.header, batchId, leafSiblings, rowSiblings }
-      const view = await readChainView(client, network, signed, { inclusion })
-      if (view.batch === null || view.batch.root !== batch.header.root) throw differs(batchId)
-      const report = await verifyReceipt(signed, view)
-      reports.push({ name: signed.receipt.requestId, report: { ...report, trust: receiptTrust(report) } })
-    }
+  for (const signed of batchEntries(batch)) {
+    const view = await readChainView(client, network, signed, { inclusion: { batchId } })
+    if (view.batch === null || view.batch.root !== batch.header.root) throw differs(batchId)
+    const report = await verifyReceipt(signed, view)
+    reports.push({ name: signed.receipt.requestId, report: { ...report, trust: receiptTrust(report) } })
   }
   return {
     subject: mined.transactionHash,

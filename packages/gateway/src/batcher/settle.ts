@@ -57,8 +57,8 @@ export function createSettler(context: Context, jobs: Jobs): () => Promise<void>
       const chunk = locked.slice(at, at + CHUNK)
       const { transactionHash, skipped } = await chain.settle(
         chunk.map((payment) => {
-          const { signed, ...proof } = proveInclusion(batch, payment.requestId)
-          return { signed, proof, batchId: row.batchId }
+          const { entry, ...path } = proveInclusion(batch, payment.requestId)
+          return { entry, path, batchId: row.batchId }
         }),
       )
       const after = await chain.payments(ids(chunk))

@@ -1,5 +1,6 @@
 import {
   type BatchRow,
+  batchGroups,
   dissolveBatch,
   reopenRecentBatches,
   setBatchState,
@@ -54,7 +55,7 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
       return
     }
     jobs.start(`commit:${row.batchId}`, async () => {
-      const transactionHash = await chain.commit(row)
+      const transactionHash = await chain.commit(row, await batchGroups(database, row.batchId))
       await note(row, 'committed', transactionHash)
     })
   }

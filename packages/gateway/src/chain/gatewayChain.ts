@@ -1,4 +1,4 @@
-import type { BatchHeader, InclusionProof, PriceRow, SignedReceipt } from '@assay/protocol'
+import type { BatchEntry, BatchHeader, GroupHeader, InclusionProof, PriceRow } from '@assay/protocol'
 import type { CheckedPayment } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 
@@ -13,7 +13,7 @@ export type ChainPayment = { state: number }
 export type Funds = { balance: bigint; allowance: bigint }
 /** A payment to collect: what was authorised, as it was stored, and what is taken of it. */
 export type CollectItem = { requestId: Hex; scheme: number; collect: string; amount: bigint }
-export type SettleItem = { signed: SignedReceipt; proof: InclusionProof; batchId: Hex }
+export type SettleItem = { entry: BatchEntry; path: InclusionProof; batchId: Hex }
 
 /**
  * All that the gateway asks of and says to the chain. Reads see the latest block; writes resolve with the hash of a mined
@@ -33,7 +33,7 @@ export type GatewayChain = {
   payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
   /** Seconds from quorum to finality, and from commit to expiry. */
   timing(): Promise<{ challengeWindow: bigint; attestTimeout: bigint }>
-  commit(header: BatchHeader): Promise<Hex>
+  commit(header: BatchHeader, groups: readonly GroupHeader[]): Promise<Hex>
   /** Hash of the transaction that committed a batch, if the chain shows one. */
   commitTransaction(batchId: Hex, block: bigint): Promise<Hex | undefined>
   finalise(batchId: Hex): Promise<Hex>

@@ -1,5 +1,6 @@
 import { createSender, publicClientOf } from '@assay/chain'
 import {
+  contractEntry,
   inferenceEscrowAbi,
   modelRegistryAbi,
   type Network,
@@ -9,7 +10,6 @@ import {
   paramStoreAbi,
   SCHEME,
   settlementAbi,
-  signatureHash,
 } from '@assay/protocol'
 import {
   type Address,
@@ -115,7 +115,12 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       Promise.all(
         batchIds.map(async (batchId) => {
           const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
-          return { committedAt: batch[6], committedBlock: batch[7], quorumAt: batch[8], state: batch[10] }
+          return {
+            committedAt: BigInt(batch.committedAt),
+            committedBlock: BigInt(batch.committedBlock),
+            quorumAt: BigInt(batch.quorumAt),
+            state: batch.state,
+          }
         }),
       ),
     payments: (requestIds) =>
@@ -135,8 +140,8 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       timing = { at: performance.now(), value: { challengeWindow, attestTimeout } }
       return timing.value
     },
-    async commit({ height, root, sum, count, dataHash }) {
-      const args = [height, root, sum, count, dataHash] as const
+    async commit({ height, dataHash }, groups) {
+      const args = [height, dataHash, groups] as const
       return (await sender.send({ ...settlement, functionName: 'commit', args })).transactionHash
     },
     async commitTransaction(batchId, block) {
@@ -176,15 +181,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       const receipt = await sender.send({
         ...escrow,
         functionName: 'settle',
-        args: [
-          items.map(({ signed, proof, batchId }) => ({
-            batchId,
-            receipt: signed.receipt,
-            signatureHash: signatureHash(signed.signature),
-            leafSiblings: proof.leafSiblings,
-            rowSiblings: proof.rowSiblings,
-          })),
-        ],
+        args: [items.map(({ batchId, entry, path }) => ({ batchId, entry: contractEntry(entry), path }))],
       })
       const skipped = eventsOf(receipt.logs, 'SettlementSkipped').map(({ args }): [Hex, string] => [
         args.requestId,

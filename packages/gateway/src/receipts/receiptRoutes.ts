@@ -32,6 +32,7 @@ function headerJson(batch: BatchRow): Record<string, string> {
     height: batch.height.toString(),
     root: batch.root,
     sum: batch.sum.toString(),
+    exposure: batch.exposure.toString(),
     count: batch.count.toString(),
     dataHash: batch.dataHash,
   }

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import type { Address, Hex } from 'viem'
-import { type Deployment, RECEIPT_FIELDS, type Receipt, type SignedReceipt } from '../../src/index.ts'
+import {
+  type BatchEntry,
+  type Deployment,
+  RECEIPT_FIELDS,
+  type Receipt,
+  type SignedReceipt,
+} from '../../src/index.ts'
 
 /** Lower-case hex of a fixed number of bytes. */
 export function hexOf(bytes: number): fc.Arbitrary<Hex> {
@@ -36,20 +42,30 @@ export const deployment: fc.Arbitrary<Deployment> = fc.record(
 )
 
 /** Receipts whose payers, models and nodes come from small sets, so that rows of several sizes arise. */
-export function receiptsOf(minLength: number, maxLength: number): fc.Arbitrary<SignedReceipt[]> {
+export function receiptsOf(minLength: number, maxLength: number): fc.Arbitrary<BatchEntry[]> {
   const two = <T>(of: fc.Arbitrary<T>) => fc.array(of, { minLength: 2, maxLength: 2 })
-  const sets = fc.record({ payers: two(address), models: two(bytes32), nodes: two(address) })
-  return sets.chain(({ payers, models, nodes }) => {
+  const sets = fc.record({
+    payers: two(address),
+    models: two(bytes32),
+    nodes: two(address),
+    grants: two(bytes32),
+  })
+  return sets.chain(({ payers, models, nodes, grants }) => {
     const shared = fc.record({
       payer: fc.constantFrom(...payers),
       modelId: fc.constantFrom(...models),
       node: fc.constantFrom(...nodes),
       priceVersion: fc.bigInt({ min: 1n, max: 2n }),
       price: fc.bigInt({ min: 0n, max: 10n ** 24n }),
+      valueAtRisk: fc.bigInt({ min: 0n, max: 10n ** 24n }),
     })
+    const grant = fc.record({ id: fc.constantFrom(...grants), counter: uint64 }, { noNullPrototype: true })
     const one = fc
-      .tuple(anySigned, shared)
-      .map(([signed, fields]) => ({ ...signed, receipt: { ...signed.receipt, ...fields } }))
+      .tuple(anySigned, shared, fc.option(grant, { nil: undefined }))
+      .map(([signed, fields, grant]) => {
+        const entry = { ...signed, receipt: { ...signed.receipt, ...fields } }
+        return grant === undefined ? entry : { ...entry, grant }
+      })
     return fc.uniqueArray(one, { minLength, maxLength, selector: (signed) => signed.receipt.requestId })
   })
 }

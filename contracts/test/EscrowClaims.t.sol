@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
-import {SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Group} from "../src/libraries/MerkleSumLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Receipt, RequestAuth} from "../src/libraries/ReceiptLib.sol";
 import {ParamStore} from "../src/ParamStore.sol";
@@ -151,8 +151,8 @@ contract EscrowClaimsTest is EscrowFixture {
         params.set(Params.ATTEST_TIMEOUT, ATTEST_TIMEOUT + 1);
         // A batch of the payment's own second, judged as late as can be, is paid before the refund is due.
         bytes32 id = pay(PRICE, NONCE);
-        (SumNode memory root, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
-        bytes32 batchId = commitTree(G, root, items);
+        (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
+        bytes32 batchId = commitTree(G, groups, items);
         vm.warp(START + ATTEST_TIMEOUT - 1);
         finaliseBatch(batchId);
         vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.RefundNotDue.selector, id, START + longest));
@@ -164,8 +164,8 @@ contract EscrowClaimsTest is EscrowFixture {
     function test_aRefundWhileABatchIsStillOpenLeavesItNothing() public {
         bytes32 id = pay(PRICE, NONCE);
         vm.warp(START + REFUND_TIMEOUT);
-        (SumNode memory root, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
-        bytes32 batchId = commitTree(G, root, items);
+        (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
+        bytes32 batchId = commitTree(G, groups, items);
         escrow.refundTimeout(ids(id));
         finaliseBatch(batchId);
         expectSkip(id, batchId, InferenceEscrow.AlreadyHandled.selector);

@@ -7,7 +7,7 @@ import {GatewayTill} from "../src/GatewayTill.sol";
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
 import {IPermit2} from "../src/interfaces/IPermit2.sol";
 import {IX402UptoProxy} from "../src/interfaces/IX402UptoProxy.sol";
-import {Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Group, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt, RequestAuth} from "../src/libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {RevenueSplitter} from "../src/RevenueSplitter.sol";
@@ -151,40 +151,44 @@ abstract contract EscrowFixture is SettlementFixture {
         return keccak256(abi.encode("signature", receipt.requestId));
     }
 
-    /// @dev Tree over rows of receipts, and for every receipt its item, in order.
+    /// @dev Groups over rows of receipts, whose nodes ascend, and for every receipt its item, in order.
     function treeOf(Receipt[][] memory rows)
         internal
         pure
-        returns (SumNode memory root, InferenceEscrow.SettleItem[] memory items)
+        returns (Group[] memory groups, InferenceEscrow.SettleItem[] memory items)
     {
-        SumNode[] memory upper = new SumNode[](rows.length);
+        SumNode[][] memory ofNode = _rowsByNode(rows);
+        groups = new Group[](ofNode.length);
+        for (uint256 g = 0; g < ofNode.length; g++) groups[g] = MerkleSumBuilder.group(address(0), ofNode[g]);
         uint256 count = 0;
+        (uint256 groupAt, uint256 inGroup) = (0, 0);
         for (uint256 i = 0; i < rows.length; i++) {
-            upper[i] = MerkleSumBuilder.row(rows[i][0], MerkleSumBuilder.top(_leaves(rows[i])));
+            groups[groupAt].node = rows[i][0].node;
             count += rows[i].length;
+            if (++inGroup == ofNode[groupAt].length) (groupAt, inGroup) = (groupAt + 1, 0);
         }
-        root = MerkleSumBuilder.top(upper);
         items = new InferenceEscrow.SettleItem[](count);
-        count = 0;
+        (count, groupAt, inGroup) = (0, 0, 0);
         for (uint256 i = 0; i < rows.length; i++) {
-            Sibling[] memory rowSiblings = MerkleSumBuilder.proof(upper, i);
             for (uint256 j = 0; j < rows[i].length; j++) {
                 InferenceEscrow.SettleItem memory item = items[count++];
-                item.receipt = rows[i][j];
-                item.signatureHash = signatureHashOf(rows[i][j]);
-                item.leafSiblings = MerkleSumBuilder.proof(_leaves(rows[i]), j);
-                item.rowSiblings = rowSiblings;
+                item.entry.receipt = rows[i][j];
+                item.entry.signatureHash = signatureHashOf(rows[i][j]);
+                item.path.leafSiblings = MerkleSumBuilder.proof(_leaves(rows[i]), j);
+                item.path.rowSiblings = MerkleSumBuilder.proof(ofNode[groupAt], inGroup);
+                item.path.groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), groupAt);
             }
+            if (++inGroup == ofNode[groupAt].length) (groupAt, inGroup) = (groupAt + 1, 0);
         }
     }
 
-    /// @dev Commits the tree in `committer`'s name and names the batch in the items.
-    function commitTree(address committer, SumNode memory root, InferenceEscrow.SettleItem[] memory items)
+    /// @dev Commits the groups in `committer`'s name and names the batch in the items.
+    function commitTree(address committer, Group[] memory groups, InferenceEscrow.SettleItem[] memory items)
         internal
         returns (bytes32 id)
     {
         vm.prank(committer);
-        id = settlement.commit(++_height[committer], root.hash, root.sum, root.count, keccak256("data"));
+        id = settlement.commit(++_height[committer], keccak256("data"), groups);
         for (uint256 i = 0; i < items.length; i++) items[i].batchId = id;
     }
 
@@ -199,9 +203,9 @@ abstract contract EscrowFixture is SettlementFixture {
         internal
         returns (InferenceEscrow.SettleItem[] memory items)
     {
-        SumNode memory root;
-        (root, items) = treeOf(rows);
-        finaliseBatch(commitTree(committer, root, items));
+        Group[] memory groups;
+        (groups, items) = treeOf(rows);
+        finaliseBatch(commitTree(committer, groups, items));
     }
 
     /// @dev A final batch of one receipt.
@@ -247,6 +251,25 @@ abstract contract EscrowFixture is SettlementFixture {
     }
 
     // ---------------------------------------------------------------- private
+
+    /// @dev Row nodes, those of one node together.
+    function _rowsByNode(Receipt[][] memory rows) private pure returns (SumNode[][] memory ofNode) {
+        uint256 nodes = 0;
+        for (uint256 i = 0; i < rows.length; i++) {
+            if (i == 0 || rows[i][0].node != rows[i - 1][0].node) nodes++;
+        }
+        ofNode = new SumNode[][](nodes);
+        uint256 start = 0;
+        for (uint256 g = 0; g < nodes; g++) {
+            uint256 end = start + 1;
+            while (end < rows.length && rows[end][0].node == rows[start][0].node) end++;
+            ofNode[g] = new SumNode[](end - start);
+            for (uint256 i = start; i < end; i++) {
+                ofNode[g][i - start] = MerkleSumBuilder.row(rows[i][0], MerkleSumBuilder.top(_leaves(rows[i])));
+            }
+            start = end;
+        }
+    }
 
     function _leaves(Receipt[] memory receipts) private pure returns (SumNode[] memory nodes) {
         nodes = new SumNode[](receipts.length);

@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
-import {Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Path} from "../src/libraries/InclusionLib.sol";
+import {Group, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {RevenueSplitter} from "../src/RevenueSplitter.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
@@ -141,8 +142,8 @@ contract EscrowSettlingTest is EscrowFixture {
 
     function test_onlyFinalBatchesPay() public {
         bytes32 id = pay(PRICE, NONCE);
-        (SumNode memory root, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
-        bytes32 batchId = commitTree(G, root, items);
+        (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
+        bytes32 batchId = commitTree(G, groups, items);
         bytes memory reason = abi.encodeWithSelector(InferenceEscrow.BatchNotFinal.selector, batchId);
         vm.expectRevert(reason);
         escrow.settle(items);
@@ -153,7 +154,7 @@ contract EscrowSettlingTest is EscrowFixture {
         vm.expectRevert(reason);
         escrow.settle(items);
         // The honest receipt goes into the next batch.
-        finaliseBatch(commitTree(G, root, items));
+        finaliseBatch(commitTree(G, groups, items));
         escrow.settle(items);
         assertPayment(id, InferenceEscrow.PaymentState.Paid, 10);
     }
@@ -178,7 +179,7 @@ contract EscrowSettlingTest is EscrowFixture {
     function testFuzz_aChangedReceiptIsNotInTheBatch(uint8 member, uint64 delta) public {
         (Receipt[][] memory rows,,) = _mixedRows(3, 3);
         InferenceEscrow.SettleItem[] memory items = _only(finalBatch(G, rows), member % 9);
-        _flipReceipt(items[0].receipt, member, 1 + uint64(delta % 1e9));
+        _flipReceipt(items[0].entry.receipt, member, 1 + uint64(delta % 1e9));
         expectNotInBatch(items[0]);
         escrow.settle(items);
     }
@@ -187,29 +188,34 @@ contract EscrowSettlingTest is EscrowFixture {
         (Receipt[][] memory rows,,) = _mixedRows(4, 4);
         InferenceEscrow.SettleItem[] memory items = _only(finalBatch(G, rows), which % 16);
         InferenceEscrow.SettleItem memory item = items[0];
-        Sibling memory s = what & 1 == 0 ? item.leafSiblings[which & 1] : item.rowSiblings[which & 1];
+        Path memory path = item.path;
+        Sibling memory s = [path.leafSiblings[which & 1], path.rowSiblings[0], path.groupSiblings[0]][what % 3];
         delta = 1 + uint64(delta % 1e9);
-        what = what / 2 % 8;
+        what = what / 3 % 11;
         if (what == 0) s.hash = bytes32(uint256(s.hash) ^ (1 << (delta % 256)));
         if (what == 1) s.sum += delta;
         if (what == 2) s.sum = s.sum >= delta ? s.sum - delta : s.sum + delta;
         if (what == 3) s.count += delta;
         if (what == 4) s.left = !s.left;
-        if (what == 5) item.signatureHash = bytes32(uint256(item.signatureHash) ^ delta);
-        if (what == 6) item.leafSiblings = new Sibling[](0);
-        if (what == 7) (item.leafSiblings, item.rowSiblings) = (item.rowSiblings, item.leafSiblings);
+        if (what == 5) item.entry.signatureHash = bytes32(uint256(item.entry.signatureHash) ^ delta);
+        if (what == 6) path.leafSiblings = new Sibling[](0);
+        if (what == 7) (path.rowSiblings, path.groupSiblings) = (path.groupSiblings, path.rowSiblings);
+        if (what == 8) s.exposure += delta;
+        if (what == 9) item.entry.grantId = bytes32(uint256(delta));
+        if (what == 10) item.entry.counter = delta;
         expectNotInBatch(item);
         escrow.settle(items);
     }
 
     function test_theCommittedSumAndCountMustFit() public {
         bytes32 id = pay(PRICE, NONCE);
-        for (uint256 i = 0; i < 3; i++) {
-            (SumNode memory root, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
-            if (i == 0) root.sum += 1;
-            if (i == 1) root.count += 1;
-            if (i == 2) root.hash = keccak256("garbage");
-            finaliseBatch(commitTree(G, root, items));
+        for (uint256 i = 0; i < 4; i++) {
+            (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
+            if (i == 0) groups[0].sum += 1;
+            if (i == 1) groups[0].count += 1;
+            if (i == 2) groups[0].top = keccak256("garbage");
+            if (i == 3) groups[0].exposure += 1;
+            finaliseBatch(commitTree(G, groups, items));
             expectNotInBatch(items[0]);
             escrow.settle(items);
         }
@@ -220,16 +226,16 @@ contract EscrowSettlingTest is EscrowFixture {
         Receipt[][] memory rows = oneRow(receiptOf(pay(PRICE, NONCE), 10));
         (, InferenceEscrow.SettleItem[] memory items) = treeOf(rows);
         Sibling[] memory sibling = new Sibling[](1);
-        sibling[0] = Sibling(keccak256("other"), type(uint128).max, 1, false);
-        items[0].leafSiblings = sibling;
+        sibling[0] = Sibling(keccak256("other"), type(uint128).max, 1, 1, false);
+        items[0].path.leafSiblings = sibling;
         _commitWrapped(items);
         vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
         escrow.settle(items);
         // And the counts: 1 + (2^64 - 1) + 1 is one.
         sibling = new Sibling[](2);
-        sibling[0] = Sibling(keccak256("other"), 5, type(uint64).max, false);
-        sibling[1] = Sibling(keccak256("third"), 5, 1, false);
-        items[0].leafSiblings = sibling;
+        sibling[0] = Sibling(keccak256("other"), 5, 5, type(uint64).max, false);
+        sibling[1] = Sibling(keccak256("third"), 5, 5, 1, false);
+        items[0].path.leafSiblings = sibling;
         _commitWrapped(items);
         vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
         escrow.settle(items);
@@ -237,7 +243,7 @@ contract EscrowSettlingTest is EscrowFixture {
 
     function test_aProofIsAtMost32Deep() public {
         InferenceEscrow.SettleItem[] memory items = finalSingle(G, receiptOf(pay(PRICE, NONCE), 10));
-        items[0].leafSiblings = new Sibling[](33);
+        items[0].path.leafSiblings = new Sibling[](33);
         vm.expectRevert(abi.encodeWithSignature("ProofTooDeep(uint256)", 33));
         escrow.settle(items);
     }
@@ -246,7 +252,7 @@ contract EscrowSettlingTest is EscrowFixture {
 
     function expectNotInBatch(InferenceEscrow.SettleItem memory item) private {
         vm.expectRevert(
-            abi.encodeWithSelector(InferenceEscrow.NotInBatch.selector, item.receipt.requestId, item.batchId)
+            abi.encodeWithSelector(InferenceEscrow.NotInBatch.selector, item.entry.receipt.requestId, item.batchId)
         );
     }
 
@@ -260,6 +266,8 @@ contract EscrowSettlingTest is EscrowFixture {
             rows[i] = new Receipt[](height);
             for (uint256 j = 0; j < height; j++) {
                 Receipt memory receipt = receiptOf(pay(PRICE, keccak256(abi.encode(i, j))), uint128(100 + 7 * count));
+                // Two rows of each node.
+                receipt.node = address(uint160(NODE) + uint160(i / 2));
                 receipt.priceVersion = uint64(i + 1);
                 rows[i][j] = receipt;
                 count += 1;
@@ -295,12 +303,16 @@ contract EscrowSettlingTest is EscrowFixture {
 
     /// @dev A final batch whose root is what the first item folds to where sums wrap.
     function _commitWrapped(InferenceEscrow.SettleItem[] memory items) private {
-        Receipt memory receipt = items[0].receipt;
-        SumNode memory node = MerkleSumBuilder.leaf(receipt, items[0].signatureHash);
-        for (uint256 i = 0; i < items[0].leafSiblings.length; i++) {
-            Sibling memory s = items[0].leafSiblings[i];
-            node = MerkleSumBuilder.parent(node, SumNode(s.hash, s.sum, s.count));
+        Receipt memory receipt = items[0].entry.receipt;
+        SumNode memory node = MerkleSumBuilder.leaf(receipt, items[0].entry.signatureHash);
+        for (uint256 i = 0; i < items[0].path.leafSiblings.length; i++) {
+            Sibling memory s = items[0].path.leafSiblings[i];
+            node = MerkleSumBuilder.parent(node, SumNode(s.hash, s.sum, s.exposure, s.count));
         }
-        finaliseBatch(commitTree(G, MerkleSumBuilder.row(receipt, node), items));
+        SumNode[] memory row = new SumNode[](1);
+        row[0] = MerkleSumBuilder.row(receipt, node);
+        Group[] memory groups = new Group[](1);
+        groups[0] = MerkleSumBuilder.group(receipt.node, row);
+        finaliseBatch(commitTree(G, groups, items));
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
-import {SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Group} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
@@ -297,8 +297,8 @@ contract EscrowWalk is EscrowFixture {
     }
 
     function _commit(uint256 dice, Receipt[][] memory rows) private {
-        (SumNode memory root, InferenceEscrow.SettleItem[] memory items) = treeOf(rows);
-        commitTree(dice % 5 == 0 ? STRANGER : G, root, items);
+        (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(rows);
+        commitTree(dice % 5 == 0 ? STRANGER : G, groups, items);
         if (_batches.length < MAX_OPEN) _batches.push(abi.encode(items));
         else _batches[_oldest++ % MAX_OPEN] = abi.encode(items);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Group, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 
 /// @title Builds batch trees and inclusion proofs from docs/spec.md §5
@@ -16,34 +16,64 @@ library MerkleSumBuilder {
     }
 
     function leaf(Receipt memory receipt, bytes32 signatureHash) internal pure returns (SumNode memory) {
+        return leaf(receipt, signatureHash, 0);
+    }
+
+    function leaf(Receipt memory receipt, bytes32 signatureHash, uint64 counter)
+        internal
+        pure
+        returns (SumNode memory)
+    {
         bytes32 inner =
-            keccak256(abi.encode(keccak256("assay/leaf/v1"), structHash(receipt), signatureHash, receipt.price));
-        return SumNode(keccak256(bytes.concat(inner)), receipt.price, 1);
+            keccak256(abi.encode(keccak256("assay/leaf/v1"), structHash(receipt), signatureHash, counter));
+        uint128 exposure = receipt.valueAtRisk > receipt.price ? receipt.valueAtRisk : receipt.price;
+        return SumNode(keccak256(bytes.concat(inner)), receipt.price, exposure, 1);
     }
 
     function row(Receipt memory receipt, SumNode memory tree) internal pure returns (SumNode memory) {
+        return row(receipt, bytes32(0), tree);
+    }
+
+    function row(Receipt memory receipt, bytes32 grantId, SumNode memory tree)
+        internal
+        pure
+        returns (SumNode memory)
+    {
         bytes32 hash = keccak256(
             abi.encode(
                 keccak256("assay/row/v1"),
-                receipt.payer,
-                receipt.modelId,
                 receipt.node,
+                receipt.payer,
+                grantId,
+                receipt.modelId,
                 receipt.priceVersion,
-                tree.hash,
-                tree.sum,
-                tree.count
+                tree
             )
         );
-        return SumNode(hash, tree.sum, tree.count);
+        return SumNode(hash, tree.sum, tree.exposure, tree.count);
+    }
+
+    /// @dev All rows of one node, as the committer states them.
+    function group(address node, SumNode[] memory rows) internal pure returns (Group memory) {
+        SumNode memory tree = top(rows);
+        return Group(node, tree.hash, tree.sum, tree.exposure, tree.count);
+    }
+
+    function nodeOf(Group memory g) internal pure returns (SumNode memory) {
+        SumNode memory tree = SumNode(g.top, g.sum, g.exposure, g.count);
+        return SumNode(keccak256(abi.encode(keccak256("assay/group/v1"), g.node, tree)), g.sum, g.exposure, g.count);
+    }
+
+    function nodesOf(Group[] memory groups) internal pure returns (SumNode[] memory nodes) {
+        nodes = new SumNode[](groups.length);
+        for (uint256 i = 0; i < groups.length; i++) nodes[i] = nodeOf(groups[i]);
     }
 
     function parent(SumNode memory a, SumNode memory b) internal pure returns (SumNode memory) {
-        bytes32 hash = keccak256(
-            abi.encode(keccak256("assay/node/v1"), a.hash, a.sum, a.count, b.hash, b.sum, b.count)
-        );
+        bytes32 hash = keccak256(abi.encode(keccak256("assay/node/v1"), a, b));
         // Sums wrap here, so that a test can build the overflowing tree which the contract must refuse.
         unchecked {
-            return SumNode(hash, a.sum + b.sum, a.count + b.count);
+            return SumNode(hash, a.sum + b.sum, a.exposure + b.exposure, a.count + b.count);
         }
     }
 
@@ -60,7 +90,7 @@ library MerkleSumBuilder {
             uint256 other = index ^ 1;
             if (other < nodes.length) {
                 SumNode memory n = nodes[other];
-                found[depth++] = Sibling(n.hash, n.sum, n.count, other < index);
+                found[depth++] = Sibling(n.hash, n.sum, n.exposure, n.count, other < index);
             }
             nodes = _level(nodes);
             index /= 2;

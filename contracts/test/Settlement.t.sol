@@ -2,13 +2,15 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Group, MerkleSumLib} from "../src/libraries/MerkleSumLib.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
 
 contract SettlementTest is SettlementFixture {
     address private constant G = address(0x6A7E);
     address private constant STRANGER = address(0xBAD);
-    bytes32 private constant ROOT = keccak256("root");
+    address private constant NODE = address(0x40DE);
+    bytes32 private constant TOP = keccak256("top");
     bytes32 private constant DATA = keccak256("data");
 
     function setUp() public {
@@ -19,32 +21,21 @@ contract SettlementTest is SettlementFixture {
 
     function test_commitRecordsWhatWasGivenAndWhen() public {
         vm.expectEmit();
-        emit Settlement.BatchCommitted(idOf(7), G, 7, ROOT, 10, 2, DATA);
+        emit Settlement.BatchCommitted(idOf(7), G, 7, rootOf(2), DATA, oneGroup(NODE, TOP, 10, 2));
         bytes32 id = commitAt(7);
         assertEq(id, idOf(7));
-        (
-            address committer,
-            uint64 height,
-            bytes32 root,
-            uint128 sum,
-            uint64 count,
-            bytes32 dataHash,
-            uint64 committedAt,
-            uint64 committedBlock,
-            uint64 quorumAt,
-            uint64 finalisedAt,
-            uint8 state
-        ) = settlement.batch(id);
-        assertEq(committer, G);
-        assertEq(height, 7);
-        assertEq(root, ROOT);
-        assertEq(sum, 10);
-        assertEq(count, 2);
-        assertEq(dataHash, DATA);
-        assertEq(committedAt, START);
-        assertEq(committedBlock, 101);
-        assertEq(uint256(quorumAt) + finalisedAt, 0);
-        assertEq(state, uint256(Settlement.State.Committed));
+        Settlement.Batch memory batch = settlement.batch(id);
+        assertEq(batch.committer, G);
+        assertEq(batch.height, 7);
+        assertEq(batch.root, rootOf(2));
+        assertEq(batch.sum, 10);
+        assertEq(batch.exposure, 10);
+        assertEq(batch.count, 2);
+        assertEq(batch.dataHash, DATA);
+        assertEq(batch.committedAt, START);
+        assertEq(batch.committedBlock, 101);
+        assertEq(uint256(batch.quorumAt) + batch.finalisedAt, 0);
+        assertState(id, Settlement.State.Committed);
     }
 
     function testFuzz_heightsStrictlyIncrease(uint64 first, uint64 second) public {
@@ -69,31 +60,74 @@ contract SettlementTest is SettlementFixture {
         bytes32 id = commitAt(1);
         vm.prank(G);
         vm.expectRevert(abi.encodeWithSelector(Settlement.HeightTaken.selector, 1, 1));
-        settlement.commit(1, keccak256("other root"), 10, 2, DATA);
+        settlement.commit(1, DATA, oneGroup(NODE, keccak256("other top"), 10, 2));
         // Nor after the first one came to nothing.
         settlement.voidBatch(id, FAULT);
         vm.prank(G);
         vm.expectRevert(abi.encodeWithSelector(Settlement.HeightTaken.selector, 1, 1));
-        settlement.commit(1, keccak256("other root"), 10, 2, DATA);
+        settlement.commit(1, DATA, oneGroup(NODE, keccak256("other top"), 10, 2));
     }
 
     function test_committersDoNotShareHeights() public {
         commitAt(1);
         vm.prank(STRANGER);
-        bytes32 other = settlement.commit(1, ROOT, 10, 2, DATA);
+        bytes32 other = settlement.commit(1, DATA, oneGroup(NODE, TOP, 10, 2));
         assertTrue(other != idOf(1));
         assertState(other, Settlement.State.Committed);
     }
 
     function test_countIsBounded() public {
         vm.prank(G);
-        vm.expectRevert(abi.encodeWithSelector(Settlement.BadCount.selector, 0));
-        settlement.commit(1, ROOT, 10, 0, DATA);
+        vm.expectRevert(abi.encodeWithSelector(MerkleSumLib.BadGroups.selector, 0));
+        settlement.commit(1, DATA, oneGroup(NODE, TOP, 10, 0));
         vm.prank(G);
         vm.expectRevert(abi.encodeWithSelector(Settlement.BadCount.selector, 4097));
-        settlement.commit(1, ROOT, 10, 4097, DATA);
+        settlement.commit(1, DATA, oneGroup(NODE, TOP, 10, 4097));
         vm.prank(G);
-        settlement.commit(1, ROOT, 10, 4096, DATA);
+        settlement.commit(1, DATA, oneGroup(NODE, TOP, 10, 4096));
+    }
+
+    function test_groupsAscendByNodeAndNoneIsEmpty() public {
+        Group[] memory two = new Group[](2);
+        two[0] = Group(NODE, TOP, 1, 1, 1);
+        for (uint160 other = uint160(NODE) - 1; other <= uint160(NODE); other++) {
+            two[1] = Group(address(other), TOP, 1, 1, 1);
+            vm.prank(G);
+            vm.expectRevert(abi.encodeWithSelector(MerkleSumLib.BadGroups.selector, 1));
+            settlement.commit(1, DATA, two);
+        }
+        two[1] = Group(address(uint160(NODE) + 1), TOP, 1, 1, 0);
+        vm.prank(G);
+        vm.expectRevert(abi.encodeWithSelector(MerkleSumLib.BadGroups.selector, 1));
+        settlement.commit(1, DATA, two);
+        vm.prank(G);
+        vm.expectRevert(abi.encodeWithSelector(MerkleSumLib.BadGroups.selector, 0));
+        settlement.commit(1, DATA, new Group[](0));
+        Group[] memory many = new Group[](33);
+        for (uint160 i = 0; i < 33; i++) many[i] = Group(address(i + 1), TOP, 1, 1, 1);
+        vm.prank(G);
+        vm.expectRevert(abi.encodeWithSelector(MerkleSumLib.BadGroups.selector, 33));
+        settlement.commit(1, DATA, many);
+    }
+
+    function test_sumsOfManyNodesAddUpAndOverflowReverts() public {
+        Group[] memory three = new Group[](3);
+        for (uint160 i = 0; i < 3; i++) three[i] = Group(address(i + 1), TOP, uint128(10 + i), uint128(20 + i), uint64(5 + i));
+        vm.prank(G);
+        Settlement.Batch memory batch = settlement.batch(settlement.commit(1, DATA, three));
+        assertEq(batch.sum, 33);
+        assertEq(batch.exposure, 63);
+        assertEq(batch.count, 18);
+        three[1].exposure = type(uint128).max;
+        vm.prank(G);
+        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
+        settlement.commit(2, DATA, three);
+    }
+
+    function test_aBatchWithoutDataIsRefused() public {
+        vm.prank(G);
+        vm.expectRevert(Settlement.NoData.selector);
+        settlement.commit(1, bytes32(0), oneGroup(NODE, TOP, 10, 2));
     }
 
     // ---------------------------------------------------------------- quorum
@@ -270,7 +304,7 @@ contract SettlementTest is SettlementFixture {
         bytes32 id = commitAt(1);
         for (uint64 given = 100; given <= 102; given += 2) {
             bytes32 digest = typedDigest(
-                domainOf(address(settlement), DEPLOYMENT), attestationHash(id, ROOT, given, true, VALID)
+                domainOf(address(settlement), DEPLOYMENT), attestationHash(id, rootOf(2), given, true, VALID)
             );
             bytes[] memory signatures = signAll(firstKeys(3), digest);
             vm.expectRevert(abi.encodeWithSelector(Settlement.WrongRegistryBlock.selector, given, 101));
@@ -280,7 +314,7 @@ contract SettlementTest is SettlementFixture {
 
     function test_aSignatureOfAnotherDeploymentIsWorthNothing() public {
         bytes32 id = commitAt(1);
-        bytes32 message = attestationHash(id, ROOT, 101, true, VALID);
+        bytes32 message = attestationHash(id, rootOf(2), 101, true, VALID);
         bytes32[3] memory domains = [
             domainOf(address(settlement), keccak256("another deployment")),
             domainOf(address(0xDEAD), DEPLOYMENT),
@@ -308,10 +342,10 @@ contract SettlementTest is SettlementFixture {
         bytes32 id = commitAt(1);
         bytes32 domain = domainOf(address(settlement), DEPLOYMENT);
         bytes32[4] memory messages = [
-            attestationHash(keccak256("another batch"), ROOT, 101, true, VALID),
+            attestationHash(keccak256("another batch"), rootOf(2), 101, true, VALID),
             attestationHash(id, keccak256("another root"), 101, true, VALID),
-            attestationHash(id, ROOT, 101, false, VALID),
-            attestationHash(id, ROOT, 101, true, INVALID)
+            attestationHash(id, rootOf(2), 101, false, VALID),
+            attestationHash(id, rootOf(2), 101, true, INVALID)
         ];
         for (uint256 i = 0; i < messages.length; i++) {
             expectForeign(id, typedDigest(domain, messages[i]));
@@ -369,7 +403,7 @@ contract SettlementTest is SettlementFixture {
         vm.prank(STRANGER);
         settlement.finalise(id);
         assertState(id, Settlement.State.Final);
-        (,,,,,,,,, uint64 finalisedAt,) = settlement.batch(id);
+        uint64 finalisedAt = settlement.batch(id).finalisedAt;
         assertEq(finalisedAt, START + 20 + WINDOW);
         expectWrongState(id, Settlement.State.Final);
         settlement.finalise(id);
@@ -447,15 +481,19 @@ contract SettlementTest is SettlementFixture {
 
     function commitAt(uint64 height) private returns (bytes32) {
         vm.prank(G);
-        return settlement.commit(height, ROOT, 10, 2, DATA);
+        return settlement.commit(height, DATA, oneGroup(NODE, TOP, 10, 2));
     }
 
     function idOf(uint64 height) private pure returns (bytes32) {
-        return keccak256(abi.encode(keccak256("assay/batch/v1"), G, height, ROOT, DATA));
+        return keccak256(abi.encode(keccak256("assay/batch/v1"), G, height, rootOf(2), DATA));
     }
 
-    function quorumAtOf(bytes32 id) private view returns (uint64 quorumAt) {
-        (,,,,,,,, quorumAt,,) = settlement.batch(id);
+    function rootOf(uint64 count) private pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("assay/group/v1"), NODE, TOP, 10, 10, count));
+    }
+
+    function quorumAtOf(bytes32 id) private view returns (uint64) {
+        return settlement.batch(id).quorumAt;
     }
 
     function expectAttestRevert(bytes32 id, uint256[] memory keys, bytes memory reason) private {

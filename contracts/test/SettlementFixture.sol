@@ -6,6 +6,7 @@ import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
+import {Group} from "../src/libraries/MerkleSumLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -58,6 +59,12 @@ abstract contract SettlementFixture is Fixture {
         return new ParamStore(address(this), keys, values, mins, maxs);
     }
 
+    /// @dev One node's rows, as a committer states them.
+    function oneGroup(address node, bytes32 top, uint128 sum, uint64 count) internal pure returns (Group[] memory g) {
+        g = new Group[](1);
+        g[0] = Group(node, top, sum, sum, count);
+    }
+
     /// @dev Written out from docs/spec.md §4, not taken from the contract.
     function attestationHash(bytes32 batchId, bytes32 root, uint64 registryBlock, bool dataAvailable, uint8 verdict)
         internal
@@ -95,10 +102,10 @@ abstract contract SettlementFixture is Fixture {
     }
 
     function attestationDigest(bytes32 batchId, uint8 verdict) internal view returns (bytes32) {
-        (,, bytes32 root,,,,, uint64 committedBlock,,,) = settlement.batch(batchId);
+        Settlement.Batch memory batch = settlement.batch(batchId);
         return typedDigest(
             domainOf(address(settlement), settlement.deploymentId()),
-            attestationHash(batchId, root, committedBlock, true, verdict)
+            attestationHash(batchId, batch.root, batch.committedBlock, true, verdict)
         );
     }
 
@@ -113,13 +120,12 @@ abstract contract SettlementFixture is Fixture {
         settlement.attest(batchId, committedBlockOf(batchId), true, verdict, signatures);
     }
 
-    function committedBlockOf(bytes32 batchId) internal view returns (uint64 committedBlock) {
-        (,,,,,,, committedBlock,,,) = settlement.batch(batchId);
+    function committedBlockOf(bytes32 batchId) internal view returns (uint64) {
+        return settlement.batch(batchId).committedBlock;
     }
 
     function stateOf(bytes32 batchId) internal view returns (Settlement.State) {
-        (,,,,,,,,,, uint8 state) = settlement.batch(batchId);
-        return Settlement.State(state);
+        return settlement.batch(batchId).state;
     }
 
     function assertState(bytes32 batchId, Settlement.State expected) internal view {

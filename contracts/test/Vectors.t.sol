@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
 import {IX402UptoProxy} from "../src/interfaces/IX402UptoProxy.sol";
-import {Sibling} from "../src/libraries/MerkleSumLib.sol";
+import {Group, Sibling} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt, ReceiptLib, RequestAuth} from "../src/libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {RevenueSplitter} from "../src/RevenueSplitter.sol";
@@ -21,6 +21,9 @@ contract VectorsTest is SettlementFixture {
     address private constant PAYER = 0xC876606dA631b405C8F113fc829A43782c034322;
     address private constant COMMITTER = 0xAd3B81431C3856a9e570a79C1cd95B5b3d9D65f5;
     bytes32 private constant MODEL = 0xbdcf352ef6b53e542d2a2b236b12bf5c59025a437769c69a9ce986d4d0415dac;
+
+    address private constant NODE = 0x6D23224024844DeCcd08eF4e84175D06BeE95e5B;
+    address private constant NODE_2 = 0x7ABFDe0C8c0F444C4646CE80B15251f507BA7788;
 
     InferenceEscrow private escrow;
 
@@ -67,7 +70,7 @@ contract VectorsTest is SettlementFixture {
     function test_receiptDigestAndLeaf() public view {
         Receipt memory receipt = _receipt();
         bytes32 structHash = 0x2d33fb1da5b79b33f59f0e34ac1684b193f5b7dcebbcf960a4b2417a18d455a5;
-        bytes32 leaf = 0x3683948aae13903fe8c8a8e4f9b0e19063782219a41e713357f18943cd95b8f0;
+        bytes32 leaf = 0x4b7b5ae2ceac3beb738865da67d63567453a981b66b4b95d518839324189ea86;
         bytes32 signatureHash = keccak256(
             hex"ba9965ebbb2fca74d8422b68ad07af27e326f476be5291a802d5a22ee9be327d069d16dd6fa85ba0f81e5d5165cf19d7258b1163eeed11204d62723df7669ef61b"
         );
@@ -76,7 +79,7 @@ contract VectorsTest is SettlementFixture {
         assertEq(
             settlement.digestOf(structHash), 0x5ab54508a7c38fc71319ca90d25a9ee874baaa4e11b55d6ec28a2744d87e72e5
         );
-        assertEq(ReceiptLib.leaf(receipt, signatureHash), leaf);
+        assertEq(ReceiptLib.leafHash(receipt, signatureHash, 0), leaf);
         assertEq(MerkleSumBuilder.leaf(receipt, signatureHash).hash, leaf);
     }
 
@@ -100,32 +103,31 @@ contract VectorsTest is SettlementFixture {
     }
 
     function test_aBatchOfTheVectorsSettles() public {
-        // The second batch: two rows of one receipt each; its first receipt, with the row's sibling.
-        bytes32 root = 0x18aacc313edc05adfedf855d07f91a8ca545dc07f34fb15ce667347194f57e4a;
-        bytes32 dataHash = 0x15540cc8fb19d11be638114136fffab040150edb0961d0f7770a3fecddd80373;
+        // The second batch: one receipt of each of two nodes; its second receipt, with the other node's group.
+        bytes32 dataHash = 0xa88c782881098eca989d4e75a755b441632eca556293cdb2da882282f53a6f86;
+        Group[] memory groups = new Group[](2);
+        groups[0] = Group(NODE, 0xda36ecb0cc1ccdbde19a1f8e3bc496a3a0774b4e1afea63cbe89e56e7837341e, 1780, 1e18, 1);
+        groups[1] = Group(NODE_2, 0x10b07b27df1e91b76163a2bf534d65af3935cc6642c4dda73e3e37c7dcde9687, 1700, 1e18, 1);
         vm.prank(COMMITTER);
-        bytes32 id = settlement.commit(2, root, 3480, 2, dataHash);
-        assertEq(id, 0x85e8584626d27492325a2fcaa8b2bca938cb2fd5868a74316815d2e4a7975365);
+        bytes32 id = settlement.commit(2, dataHash, groups);
+        assertEq(id, 0x07f14a44e3b8ee746c0d907df2c5fe1d018a6142324158ffd278f20aac6a7e69);
         attestWith(id, VALID, firstKeys(2));
         vm.warp(START + WINDOW);
         settlement.finalise(id);
 
         Receipt memory receipt = _receipt();
         receipt.payer = 0x9F079fAd6c659328936585255bC0883F8EbA6a1B;
-        receipt.node = 0x7ABFDe0C8c0F444C4646CE80B15251f507BA7788;
+        receipt.node = NODE_2;
         receipt.priceVersion = 1099511627776;
-        Sibling[] memory row = new Sibling[](1);
-        row[0] = Sibling(0x6c9c8ed8b1938fa0421b8a81fa554a296ba18285e9b262a1beea96d969d99498, 1780, 1, false);
         InferenceEscrow.SettleItem[] memory items = new InferenceEscrow.SettleItem[](1);
-        items[0] = InferenceEscrow.SettleItem(
-            id,
-            receipt,
-            keccak256(
-                hex"2e03fbf4f1e513afd59d42e11e80cd6075e6f5ec7f28cea3a0c13fab765379a91034c6b3c6db8b5c618d48c5976f95016be508e320bdcca39e256c576e6f2bdc1c"
-            ),
-            new Sibling[](0),
-            row
+        items[0].batchId = id;
+        items[0].entry.receipt = receipt;
+        items[0].entry.signatureHash = keccak256(
+            hex"2e03fbf4f1e513afd59d42e11e80cd6075e6f5ec7f28cea3a0c13fab765379a91034c6b3c6db8b5c618d48c5976f95016be508e320bdcca39e256c576e6f2bdc1c"
         );
+        items[0].path.groupSiblings = new Sibling[](1);
+        items[0].path.groupSiblings[0] =
+            Sibling(0x8f53692f1e8eaa6c5c9cf2403d229346225e91dcf7264d648db244b61958fdf3, 1780, 1000000000000000000, 1, true);
         // In the batch, but nobody paid: skipped, not refused.
         vm.expectEmit();
         emit InferenceEscrow.SettlementSkipped(REQUEST_ID, id, InferenceEscrow.AlreadyHandled.selector);
@@ -136,7 +138,7 @@ contract VectorsTest is SettlementFixture {
         r.version = 1;
         r.requestId = REQUEST_ID;
         r.payer = PAYER;
-        r.node = 0x6D23224024844DeCcd08eF4e84175D06BeE95e5B;
+        r.node = NODE;
         r.key = 0x657ebdFF57983B58bE664b16ea5273890B0e9255;
         r.seq = 1;
         r.committer = COMMITTER;

@@ -347,14 +347,15 @@ def rows_of(entries):
     return [rows[order] for order in sorted(rows)]
 
 
-def root_of(rows):
+def groups_of(rows):
+    """Top of the rows of each node, in order."""
     groups = {}
     for shared, held in rows:
         leaves = [leaf_of_entry(entry) for entry in held]
         require("a receipt stands twice", len(set(leaves)) == len(leaves))
         groups.setdefault(shared["node"], []).append(row_of(shared, top_of(leaves)))
     require("at most 32 nodes", len(groups) <= 32)
-    return top_of([group_of(node, top_of(tops)) for node, tops in groups.items()])
+    return [(node, top_of(tops)) for node, tops in groups.items()]
 
 
 CHUNK_BYTES = 8192
@@ -530,7 +531,9 @@ def check_tree(v):
 
 def check_batch(v):
     rows = rows_of(v["receipts"])
-    root = root_of(rows)
+    groups = groups_of(rows)
+    expect("groups", groups, [(group["node"], node_of(group["top"])) for group in v["groups"]])
+    root = top_of([group_of(node, top) for node, top in groups])
     expect("root, sum, exposure, count", root, (from_hex(v["root"]), *totals_of(v)))
     file = batch_file(v["deployment"], v["committer"], decimal(v["height"], 64), rows, root)
     expect("batch file", file.decode("utf-8"), v["file"])

@@ -36,14 +36,14 @@ library DataLib {
         returns (bytes32)
     {
         if (siblings.length > MAX_DEPTH) revert ProofTooDeep(siblings.length);
-        bytes32 at = keccak256(abi.encode(CHUNK_TAG, index, keccak256(chunk)));
+        bytes32 node = keccak256(abi.encode(CHUNK_TAG, index, keccak256(chunk)));
         for (uint256 i = 0; i < siblings.length; i++) {
             DataSibling calldata s = siblings[i];
-            at = s.left
-                ? keccak256(abi.encode(NODE_TAG, s.hash, at))
-                : keccak256(abi.encode(NODE_TAG, at, s.hash));
+            node = s.left
+                ? keccak256(abi.encode(NODE_TAG, s.hash, node))
+                : keccak256(abi.encode(NODE_TAG, node, s.hash));
         }
-        return hashOf(length, at);
+        return hashOf(length, node);
     }
 
     function hashOf(uint64 length, bytes32 chunkRoot) internal pure returns (bytes32) {

@@ -48,7 +48,7 @@ library MerkleSumLib {
     uint256 internal constant MAX_GROUPS = 32;
 
     error ProofTooDeep(uint256 depth);
-    error BadGroups(uint256 at);
+    error BadGroups(uint256 index);
 
     function parent(SumNode memory l, SumNode memory r) internal pure returns (SumNode memory) {
         bytes32 hash = keccak256(

@@ -25,6 +25,7 @@ import {
   encodeRequestAuthHeader,
   evidenceToJson,
   gpuNonce,
+  groupHeaders,
   groupNode,
   inclusionToJson,
   type Json,
@@ -502,6 +503,10 @@ async function batches(): Promise<Vector[]> {
       exposure: header.exposure.toString(),
       count: header.count.toString(),
       dataHash: header.dataHash,
+      groups: groupHeaders(batch).map(({ node, top: hash, ...totals }) => ({
+        node,
+        top: nodeJson({ hash, ...totals }),
+      })),
       batchId: batch.batchId,
       file: new TextDecoder().decode(batch.file),
       inclusions: given.map(({ receipt }) => {

@@ -4,7 +4,7 @@ export const settlementAbi = [
   { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'address', name: 'validator', type: 'address' }], name: 'AlreadyAttested', type: 'error' },
   { inputs: [], name: 'AlreadyWired', type: 'error' },
   { inputs: [{ internalType: 'uint64', name: 'count', type: 'uint64' }], name: 'BadCount', type: 'error' },
-  { inputs: [{ internalType: 'uint256', name: 'at', type: 'uint256' }], name: 'BadGroups', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'index', type: 'uint256' }], name: 'BadGroups', type: 'error' },
   { inputs: [{ internalType: 'uint8', name: 'verdict', type: 'uint8' }], name: 'BadVerdict', type: 'error' },
   { inputs: [], name: 'ECDSAInvalidSignature', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'length', type: 'uint256' }], name: 'ECDSAInvalidSignatureLength', type: 'error' },

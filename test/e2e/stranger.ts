@@ -7,6 +7,7 @@ import { createSender, type DevelopmentAccount, publicClientOf } from '@assay/ch
 import {
   buildBatch,
   deploymentOf,
+  groupHeaders,
   inferenceEscrowAbi,
   type Network,
   type SignedReceipt,
@@ -53,14 +54,10 @@ export async function createStranger(network: Network, account: DevelopmentAccou
     async commit(receipts) {
       height += 1n
       const deployment = deploymentOf(network)
-      const { header, batchId, file } = buildBatch({
-        deployment,
-        committer: account.address,
-        height,
-        receipts,
-      })
+      const batch = buildBatch({ deployment, committer: account.address, height, receipts })
+      const { header, batchId, file } = batch
       files.set(`/v1/batches/${batchId}/data`, file)
-      const args = [height, header.root, header.sum, header.count, header.dataHash] as const
+      const args = [height, header.dataHash, groupHeaders(batch)] as const
       await sender.send({ ...settlement, functionName: 'commit', args })
       return batchId
     },
@@ -69,7 +66,7 @@ export async function createStranger(network: Network, account: DevelopmentAccou
       await until(
         async () => {
           const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
-          state = batch[10]
+          state = batch.state
           return state === BATCH.final || state === BATCH.void || state === BATCH.expired
         },
         60_000,

@@ -11,10 +11,10 @@ import {
 import { type Address, type Hex, keccak256 } from 'viem'
 import { covers, type Interval, type MeasurementView } from './chainView.ts'
 import { same } from './step.ts'
-import { type NitroStepName, verifyNitro } from './tee/nitro/verifyNitro.ts'
+import { type EvidenceStepName, verifyEvidence } from './tee/verifyEvidence.ts'
 
-/** A document of at most 16 KiB in base64, with room for the members around it. */
-export const MAX_EVIDENCE_BYTES = 32_768
+/** The largest, a quote with its collateral and event log, has about 60 KB in base64. */
+export const MAX_EVIDENCE_BYTES = 131_072
 
 export type VerifyRegistrationParameters = {
   registrationId: Hex
@@ -48,7 +48,7 @@ export type RegistrationReport = {
   code: RegistrationCode
   reason: string
   /** The check of the attestation document that failed. */
-  failedCheck?: NitroStepName | undefined
+  failedCheck?: EvidenceStepName | undefined
 }
 
 const invalid = (code: RegistrationCode, reason: string): RegistrationReport => ({
@@ -104,34 +104,30 @@ export function verifyRegistration(parameters: VerifyRegistrationParameters): Re
   const evidence = readEvidence(bytes)
   if (evidence === undefined)
     return invalid('evidence_malformed', 'The evidence is not canonical JSON of its form.')
-  if (evidence.kind !== 'nitro' && evidence.kind !== 'nitro-sim') {
-    return invalid(
-      'hardware_unknown',
-      `Nothing here verifies evidence of kind ${JSON.stringify(evidence.kind)}.`,
-    )
-  }
   if (!same(tag(evidence.kind), registration.hardwareType)) {
     return invalid(
       'hardware_unknown',
-      `Evidence of kind ${evidence.kind} is not of the hardware type claimed.`,
+      `Evidence of kind ${JSON.stringify(evidence.kind)} is not of the hardware type claimed.`,
     )
   }
-  const report = verifyNitro(evidence.document, {
-    // One root only, the claimed one: what it vouches for is what the registry approved it for.
-    roots: [{ rootHash: registration.rootHash, hardwareType: registration.hardwareType }],
-    now: parameters.now,
-    expectedMeasurement: registration.measurement,
-    expectedUserData: enclaveBinding(deployment, {
+  const verdict = verifyEvidence(evidence, {
+    rootHash: registration.rootHash,
+    hardwareType: registration.hardwareType,
+    measurement: registration.measurement,
+    userData: enclaveBinding(deployment, {
       node: registration.node,
       key: registration.key,
       tlsKeyHash: evidence.tlsKeyHash,
       hpkeKeyHash: evidence.hpkeKeyHash,
     }),
+    now: parameters.now,
+    earlier: 0n,
   })
-  if (report.ok) return { verdict: 'valid', code: 'ok', reason: 'The attestation holds.' }
-  const failed = report.steps.find((entry) => entry.outcome === 'failed')
-  return {
-    ...invalid('attestation_invalid', `${failed?.name}: ${failed?.reason}.`),
-    failedCheck: failed?.name,
+  if (verdict === undefined) {
+    const kind = JSON.stringify(evidence.kind)
+    return invalid('hardware_unknown', `Nothing here verifies evidence of kind ${kind}.`)
   }
+  if (verdict.ok) return { verdict: 'valid', code: 'ok', reason: 'The attestation holds.' }
+  const { failedCheck, reason } = verdict
+  return { ...invalid('attestation_invalid', `${reason}.`), failedCheck }
 }

@@ -4,21 +4,29 @@ import {
   canonicalJsonBytes,
   type Evidence,
   enclaveBinding,
+  evidenceFromJson,
   evidenceToJson,
   HARDWARE_NITRO,
   HARDWARE_NITRO_SIM,
+  HARDWARE_SGX,
+  HARDWARE_TDX,
   type KeyRegistration,
   NO_KEY_HASH,
   nitroMeasurement,
+  parseCanonicalJson,
   registrationIdOf,
 } from '@assay/protocol'
 import { type Address, bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
 import {
+  encodeDcapEvidence,
   type RegistrationReport,
   type VerifyRegistrationParameters,
+  verifyDcap,
   verifyRegistration,
 } from '../src/index.ts'
+import { verifyEvidence } from '../src/tee/verifyEvidence.ts'
 import { ordinaryPcrs, type SimulatedParameters, simulateNitro } from './simulatedNitro.ts'
+import { DCAP_AT, type DcapChanges, simulateDcap } from './tee/simulatedDcap.ts'
 
 const deployment = {
   chainId: 31337,
@@ -137,4 +145,73 @@ test('other bytes than those registered give no vote; registered garbage is vote
   const registrationId = registrationIdOf(deployment.chainId, teeRegistry, registration)
   const report = verifyRegistration({ ...proposal, registration, registrationId, evidence: garbage })
   assert.equal(outcome(report), 'invalid evidence_malformed')
+})
+
+/** The proposal of a key in a simulated trust domain or enclave whose REPORTDATA is the key's binding. */
+async function proposeDcap(
+  kind: 'sgx' | 'tdx',
+  { dcap = {}, ...changes }: { dcap?: DcapChanges } & Parameters<typeof propose>[1] = {},
+): Promise<VerifyRegistrationParameters> {
+  const binding = [...hexToBytes(enclaveBinding(deployment, { node, key, ...hashes })), ...new Uint8Array(32)]
+  const place = kind === 'tdx' ? 520 : 320
+  const made = simulateDcap({ ...dcap, kind, quote: { [place]: binding, ...dcap.quote } })
+  const { attestation } = verifyDcap(made.quote, made.collateral, made.parameters)
+  const [root] = made.parameters.roots
+  const proposal = await propose(
+    {},
+    {
+      registration: {
+        hardwareType: kind === 'tdx' ? HARDWARE_TDX : HARDWARE_SGX,
+        rootHash: root?.rootHash as Hex,
+        measurement: attestation?.measurement ?? keccak256('0x00'),
+        ...changes.registration,
+      },
+      evidence: { kind, document: encodeDcapEvidence(made), ...changes.evidence },
+    },
+  )
+  const { evidence } = proposal
+  const registration = { ...proposal.registration, evidenceHash: keccak256(evidence) }
+  const registrationId = registrationIdOf(deployment.chainId, teeRegistry, registration)
+  return { ...proposal, registration, registrationId, now: BigInt(DCAP_AT) }
+}
+
+test('trust domains and enclaves are registered by quote and collateral', async () => {
+  for (const kind of ['tdx', 'sgx'] as const) {
+    const judge = async (...parameters: [Parameters<typeof proposeDcap>[1]?]) =>
+      outcome(verifyRegistration(await proposeDcap(kind, ...parameters)))
+    assert.equal(await judge(), 'valid ok')
+    const failed = 'invalid attestation_invalid'
+    assert.equal(await judge({ dcap: { quote: { [kind === 'tdx' ? 120 : 48]: [7] } } }), `${failed} notDebug`)
+    const elsewhere = { quote: { [kind === 'tdx' ? 520 : 320]: [1, 2, 3] } }
+    assert.equal(await judge({ dcap: elsewhere }), `${failed} reportData`)
+    const outdated = { componentSvns: new Array<number>(16).fill(2) }
+    assert.equal(await judge({ dcap: outdated }), `${failed} statusAccepted`)
+    assert.equal(await judge({ registration: { measurement: keccak256('0x01') } }), `${failed} measurement`)
+    assert.equal(await judge({ registration: { rootHash: keccak256('0x01') } }), `${failed} pckChain`)
+    assert.equal(await judge({ evidence: { document: Uint8Array.of(0x7b) } }), failed)
+    // The same root vouches for both, but a key is registered as one of them.
+    const other = kind === 'tdx' ? HARDWARE_SGX : HARDWARE_TDX
+    assert.equal(await judge({ registration: { hardwareType: other } }), 'invalid hardware_unknown')
+    const disguised = {
+      registration: { hardwareType: other },
+      evidence: { kind: kind === 'tdx' ? 'sgx' : 'tdx' },
+    }
+    assert.equal(await judge(disguised), `${failed} pckChain`)
+  }
+})
+
+test('collateral that ran out between vote and admission still proves a key that was voted in', async () => {
+  const { registration, evidence } = await proposeDcap('tdx')
+  const { kind, document } = evidenceFromJson(parseCanonicalJson(evidence, 1 << 20))
+  const claims = {
+    ...registration,
+    userData: enclaveBinding(deployment, { node, key, ...hashes }),
+    earlier: 86_400n,
+  }
+  const end = BigInt(DCAP_AT + 29 * 86_400)
+  assert.equal(verifyEvidence({ kind, document }, { ...claims, now: end })?.ok, true)
+  assert.equal(verifyEvidence({ kind, document }, { ...claims, now: end + 86_400n })?.ok, true)
+  assert.equal(verifyEvidence({ kind, document }, { ...claims, now: end + 86_401n })?.ok, false)
+  assert.equal(verifyEvidence({ kind, document }, { ...claims, now: end + 1n, earlier: 0n })?.ok, false)
+  assert.equal(verifyEvidence({ kind: 'toString', document }, { ...claims, now: end }), undefined)
 })

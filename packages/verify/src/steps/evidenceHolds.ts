@@ -2,7 +2,7 @@ import { type Bundle, canonicalJsonBytes, enclaveBinding, evidenceToJson, tag } 
 import { keccak256 } from 'viem'
 import type { ChainView } from '../chainView.ts'
 import { failed, passed, type Step, same, skipped, step } from '../step.ts'
-import { verifyNitro } from '../tee/nitro/verifyNitro.ts'
+import { verifyEvidence } from '../tee/verifyEvidence.ts'
 
 /**
  * Seconds between the document and the key's admission: validators judge freshness when they vote (300 s); a reader who
@@ -34,21 +34,22 @@ export function evidenceHolds({ evidence, receipt }: Bundle, view: ChainView): P
         `Evidence of kind ${JSON.stringify(evidence.kind)} is not of the key's type.`,
       )
     }
-    const report = verifyNitro(evidence.document, {
-      roots: [{ rootHash: key.rootHash, hardwareType: key.hardwareType }],
-      now: key.validFrom,
-      maxAge: ADMISSION_SECONDS,
-      expectedMeasurement: key.measurement,
-      expectedUserData: enclaveBinding(view.deployment, {
+    const verdict = verifyEvidence(evidence, {
+      rootHash: key.rootHash,
+      hardwareType: key.hardwareType,
+      measurement: key.measurement,
+      userData: enclaveBinding(view.deployment, {
         node: receipt.node,
         key: receipt.key,
         tlsKeyHash: evidence.tlsKeyHash,
         hpkeKeyHash: evidence.hpkeKeyHash,
       }),
+      now: key.validFrom,
+      earlier: ADMISSION_SECONDS,
     })
-    const problem = report.steps.find((entry) => entry.outcome === 'failed')
-    return report.ok
-      ? passed('The attestation document holds and names this key and operator.')
-      : failed('evidence_invalid', `${problem?.name ?? 'document'}: ${problem?.reason ?? 'does not hold'}.`)
+    if (verdict?.ok) return passed('The attestation document holds and names this key and operator.')
+    const reason =
+      verdict?.reason ?? `nothing here verifies evidence of kind ${JSON.stringify(evidence.kind)}`
+    return failed('evidence_invalid', `${reason}.`)
   })
 }

@@ -1,0 +1,82 @@
+import type { Evidence } from '@assay/protocol'
+import type { Hex } from 'viem'
+import { decodeDcapEvidence } from './dcap/evidence.ts'
+import type { DcapStepName } from './dcap/steps.ts'
+import { type DcapReport, verifyDcap } from './dcap/verifyDcap.ts'
+import { type NitroStepName, verifyNitro } from './nitro/verifyNitro.ts'
+
+/** What the registry says of a key; evidence must bear out all of it. */
+export type EvidenceClaims = {
+  /** The one root that the key was registered under: what it vouches for is what the registry approved it for. */
+  rootHash: Hex
+  hardwareType: Hex
+  measurement: Hex
+  /** `enclaveBinding(…)`. */
+  userData: Hex
+  /** Time to judge as of, Unix seconds. */
+  now: bigint
+  /** Seconds before `now` at which the evidence may have been judged instead; 0 where it is judged now. */
+  earlier: bigint
+}
+
+export type EvidenceStepName = NitroStepName | DcapStepName
+export type EvidenceVerdict = {
+  ok: boolean
+  /** The first check that failed; absent where not even the document could be read. */
+  failedCheck: EvidenceStepName | undefined
+  /** One clause for a person; empty where all is well. */
+  reason: string
+}
+
+type Step = { name: EvidenceStepName; outcome: string; reason: string }
+
+function verdictOf({ ok, steps }: { ok: boolean; steps: readonly Step[] }): EvidenceVerdict {
+  const failed = steps.find(({ outcome }) => outcome === 'failed')
+  const reason = failed === undefined ? '' : `${failed.name}: ${failed.reason}`
+  return { ok, failedCheck: failed?.name, reason }
+}
+
+function judgeNitro(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdict {
+  const report = verifyNitro(document, {
+    roots: [claims],
+    now: claims.now,
+    maxAge: claims.earlier === 0n ? undefined : claims.earlier,
+    expectedMeasurement: claims.measurement,
+    expectedUserData: claims.userData,
+  })
+  return verdictOf(report)
+}
+
+function judgeDcap(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdict {
+  let evidence: ReturnType<typeof decodeDcapEvidence>
+  try {
+    evidence = decodeDcapEvidence(document)
+  } catch {
+    return { ok: false, failedCheck: undefined, reason: 'the document is not one of DCAP evidence' }
+  }
+  const at = (now: bigint): DcapReport =>
+    verifyDcap(evidence.quote, evidence.collateral, {
+      roots: [claims],
+      now,
+      expected: { measurement: claims.measurement, reportData: claims.userData },
+    })
+  const report = at(claims.now)
+  // Collateral may have run out between the vote and the admission, but never have begun and ended within that time.
+  const expired = report.steps.some(({ code }) => code.endsWith('_not_valid_then'))
+  return verdictOf(expired && claims.earlier > 0n ? at(claims.now - claims.earlier) : report)
+}
+
+const JUDGES: Readonly<Record<string, (document: Uint8Array, claims: EvidenceClaims) => EvidenceVerdict>> = {
+  nitro: judgeNitro,
+  'nitro-sim': judgeNitro,
+  sgx: judgeDcap,
+  tdx: judgeDcap,
+}
+
+/** Judges registration evidence of whatever kind by what was claimed; undefined where nothing here knows the kind. */
+export function verifyEvidence(
+  { kind, document }: Pick<Evidence, 'kind' | 'document'>,
+  claims: EvidenceClaims,
+): EvidenceVerdict | undefined {
+  return Object.hasOwn(JUDGES, kind) ? JUDGES[kind]?.(document, claims) : undefined
+}

@@ -34,7 +34,7 @@ import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
 import { createPriceCache } from './priceCache.ts'
 import { receiptRoutes } from './receipts/receiptRoutes.ts'
-import { chatRoute } from './relay/chatRoute.ts'
+import { inferenceRoutes } from './relay/inferenceRoutes.ts'
 import { startRecovery } from './relay/recover.ts'
 import { infoRoutes } from './routes/infoRoutes.ts'
 
@@ -166,7 +166,7 @@ async function assemble(
   const recovery = startRecovery(base)
   const context: Context = { ...base, recoverSoon: recovery.soon }
   const server = createServer(limits, (error) => log('internal_error', { why: messageOf(error) }))
-  chatRoute(server, context)
+  inferenceRoutes(server, context)
   receiptRoutes(server, context)
   infoRoutes(server, context)
   facilitatorRoutes(server, context)

@@ -1,7 +1,5 @@
 import {
   type Deployment,
-  ENGINE_CLASS,
-  MODE,
   type PriceRow,
   priceOf,
   type Receipt,
@@ -30,6 +28,10 @@ export type ReceiptParameters = {
   modelId: Hex
   priceVersion: bigint
   priceRow: PriceRow
+  /** One of `ENGINE_CLASS`. */
+  engineClass: number
+  /** One of `MODE`. */
+  mode: number
   /** One of `STATUS`. */
   status: number
   requestHash: Hex
@@ -67,8 +69,8 @@ export function createReceiptSigner(parameters: {
       includeBy: issuedAt + INCLUDE_SECONDS,
       modelId: answer.modelId,
       priceVersion: answer.priceVersion,
-      engineClass: ENGINE_CLASS.enclave,
-      mode: MODE.tee,
+      engineClass: answer.engineClass,
+      mode: answer.mode,
       status: answer.status,
       requestHash: answer.requestHash,
       responseHash: answer.responseHash,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
-import { readOpenaiChat } from '../src/dialects/openaiChat.ts'
+import { openaiChat } from '../src/dialects/openai/readChat.ts'
+import type { Feature } from '../src/engines/engine.ts'
 import { readOpg } from '../src/server/valueAtRisk.ts'
 import {
   chatBody,
@@ -21,6 +22,8 @@ type Row = [what: string, members: Record<string, unknown>, param: string | null
 
 const user = (content: unknown) => ({ messages: [{ role: 'user', content }] })
 
+const tool = (definition: Record<string, unknown>) => ({ type: 'function', function: definition })
+
 const BODIES: Row[] = [
   ['unknown model', { model: 'gpt-9' }, 'model', 'model_not_found'],
   ['model of a wrong type', { model: 5 }, 'model', 'invalid_model'],
@@ -37,14 +40,25 @@ const BODIES: Row[] = [
     'invalid_value',
   ],
   ['a message that is text', { messages: ['hello'] }, 'messages[0]', 'invalid_type'],
-  ['an unknown role', { messages: [{ role: 'tool', content: 'a' }] }, 'messages[0].role', 'invalid_value'],
+  [
+    'an unknown role',
+    { messages: [{ role: 'narrator', content: 'a' }] },
+    'messages[0].role',
+    'invalid_value',
+  ],
+  [
+    'a result without a call',
+    { messages: [{ role: 'tool', content: 'a' }] },
+    'messages[0].tool_call_id',
+    'invalid_type',
+  ],
   ['content of a wrong type', user(7), 'messages[0].content', 'invalid_type'],
   ['content missing', { messages: [{ role: 'user' }] }, 'messages[0].content', 'invalid_type'],
   [
     'a picture',
     user([{ type: 'image_url', image_url: {} }]),
     'messages[0].content[0].type',
-    'unsupported_value',
+    'unsupported_parameter',
   ],
   [
     'too many parts',
@@ -81,14 +95,29 @@ const BODIES: Row[] = [
     'stream_options.x',
     'unknown_parameter',
   ],
-  ['n of two', { n: 2 }, 'n', 'unsupported_value'],
-  ['tools', { tools: [{ type: 'function' }] }, 'tools', 'unsupported_value'],
-  ['tool_choice', { tool_choice: 'auto' }, 'tool_choice', 'unsupported_value'],
-  ['functions', { functions: [] }, 'functions', 'unsupported_parameter'],
-  ['logprobs', { logprobs: true }, 'logprobs', 'unsupported_value'],
-  ['top_logprobs', { top_logprobs: 3 }, 'top_logprobs', 'unsupported_parameter'],
+  ['n of nine', { n: 9 }, 'n', 'invalid_value'],
+  ['a tool that is no function', { tools: [{ type: 'web_search' }] }, 'tools[0].type', 'unsupported_value'],
+  ['a tool without a name', { tools: [tool({})] }, 'tools[0].function.name', 'invalid_type'],
+  ['a tool with a bad name', { tools: [tool({ name: 'a b' })] }, 'tools[0].function.name', 'invalid_value'],
+  ['two tools of one name', { tools: [tool({ name: 'a' }), tool({ name: 'a' })] }, 'tools', 'invalid_value'],
+  ['tool_choice without tools', { tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
+  [
+    'tool_choice of another tool',
+    { tools: [tool({ name: 'a' })], tool_choice: { type: 'function', function: { name: 'b' } } },
+    'tool_choice',
+    'invalid_value',
+  ],
+  ['functions', { functions: [{}] }, 'functions', 'unsupported_value'],
+  ['top_logprobs alone', { top_logprobs: 3 }, 'top_logprobs', 'invalid_value'],
+  ['top_logprobs too many', { logprobs: true, top_logprobs: 21 }, 'top_logprobs', 'invalid_value'],
   ['logit_bias', { logit_bias: { 5: 1 } }, 'logit_bias', 'unsupported_value'],
-  ['JSON mode', { response_format: { type: 'json_object' } }, 'response_format', 'unsupported_value'],
+  ['another format', { response_format: { type: 'xml' } }, 'response_format.type', 'unsupported_value'],
+  [
+    'a schema without a name',
+    { response_format: { type: 'json_schema', json_schema: { schema: {} } } },
+    'response_format.json_schema.name',
+    'invalid_type',
+  ],
   ['audio', { modalities: ['text', 'audio'] }, 'modalities', 'unsupported_value'],
   ['a member nobody knows', { temprature: 1 }, 'temprature', 'unsupported_parameter'],
   ['a member named like a prototype', { constructor: 1 }, 'constructor', 'unsupported_parameter'],
@@ -246,10 +275,24 @@ test('the whole surface answers 503 until the key is admitted', async () => {
   await node.close()
 })
 
-const read = (json: unknown) =>
-  readOpenaiChat(new TextEncoder().encode(JSON.stringify(json)), (model) => (model === 'm' ? 100 : undefined))
+const read = (json: unknown) => {
+  const features = new Set<Feature>([
+    'chat',
+    'tools',
+    'json',
+    'logprobs',
+    'choices',
+    'sampling',
+    'seed',
+    'penalties',
+  ])
+  return openaiChat.read(new TextEncoder().encode(JSON.stringify(json)), {}, (model) =>
+    model === 'm' ? { contextLength: 100, features, native: new Set() } : undefined,
+  )
+}
 
 test('what is supported is honoured, with null as absent', () => {
+  const weather = { name: 'weather', description: 'Of a city', parameters: { type: 'object' }, strict: true }
   const found = read({
     model: 'm',
     messages: [
@@ -263,6 +306,12 @@ test('what is supported is honoured, with null as absent', () => {
       { role: 'user', content: 'a' },
       { role: 'assistant', content: 'b', refusal: null, annotations: [] },
       { role: 'user', content: 'c' },
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{}' } }],
+      },
+      { role: 'tool', tool_call_id: 'call_1', content: 'rain' },
     ],
     stream: true,
     stream_options: { include_usage: true },
@@ -274,39 +323,72 @@ test('what is supported is honoured, with null as absent', () => {
     stop: 'END',
     frequency_penalty: 1,
     presence_penalty: -1,
-    n: 1,
-    logprobs: false,
-    tools: null,
+    n: 2,
+    logprobs: true,
+    top_logprobs: 3,
+    tools: [{ type: 'function', function: weather }],
+    tool_choice: { type: 'function', function: { name: 'weather' } },
+    parallel_tool_calls: false,
+    response_format: {
+      type: 'json_schema',
+      json_schema: { name: 'x', schema: { type: 'object' }, strict: true },
+    },
+    functions: null,
     user: 'someone',
   })
-  assert.deepEqual(found, {
-    request: {
-      model: 'm',
-      stream: true,
-      includeUsage: true,
-      messages: [
-        { role: 'system', content: 'Be brief.' },
-        { role: 'user', content: 'a' },
-        { role: 'assistant', content: 'b' },
-        { role: 'user', content: 'c' },
-      ],
-      maxOutput: 7,
+  assert.ok('work' in found, JSON.stringify(found))
+  assert.equal(found.intent.maxOutput, 14)
+  assert.deepEqual(found.work, {
+    kind: 'chat',
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: [{ type: 'text', text: 'a' }] },
+      { role: 'assistant', content: 'b', toolCalls: [] },
+      { role: 'user', content: [{ type: 'text', text: 'c' }] },
+      { role: 'assistant', content: '', toolCalls: [{ id: 'call_1', name: 'weather', arguments: '{}' }] },
+      { role: 'tool', callId: 'call_1', content: 'rain' },
+    ],
+    tools: [{ ...weather, place: 'tools[0].function.parameters' }],
+    toolChoice: { name: 'weather' },
+    parallelTools: false,
+    format: {
+      type: 'json_schema',
+      name: 'x',
+      schema: { type: 'object' },
+      strict: true,
+      place: 'response_format.json_schema.schema',
+    },
+    settings: {
+      sampling: { temperature: 0.5, topP: 0.9, seed: -1, frequencyPenalty: 1, presencePenalty: -1 },
+      maxTokens: 7,
       stop: ['END'],
-      sampling: {
-        temperature: 0.5,
-        topP: 0.9,
-        seed: 4294967295,
-        frequencyPenalty: 1,
-        presencePenalty: -1,
-      },
+      choices: 2,
+      logprobs: 3,
     },
   })
-  const plain = read({ model: 'm', messages: [{ role: 'user', content: 'a' }] })
-  assert.ok('request' in plain)
-  assert.deepEqual([plain.request.sampling.temperature, plain.request.maxOutput], [0, 100])
-  const nucleus = read({ model: 'm', messages: [{ role: 'user', content: 'a' }], top_p: 0.5 })
-  assert.ok('request' in nucleus)
-  assert.equal(nucleus.request.sampling.temperature, 1, 'asking for top_p is asking for sampling')
+})
+
+test('an engine that cannot do a thing has it refused by name', () => {
+  const cases: [Record<string, unknown>, param: string][] = [
+    [{ tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],
+    [{ response_format: { type: 'json_object' } }, 'response_format'],
+    [{ logprobs: true }, 'logprobs'],
+    [{ n: 2 }, 'n'],
+    [{ temperature: 1 }, 'temperature'],
+    [{ top_p: 0.5 }, 'top_p'],
+    [{ seed: 1 }, 'seed'],
+    [{ presence_penalty: 1 }, 'presence_penalty'],
+  ]
+  for (const [members, param] of cases) {
+    const body = { model: 'm', messages: [{ role: 'user', content: 'a' }], ...members }
+    const found = openaiChat.read(new TextEncoder().encode(JSON.stringify(body)), {}, () => ({
+      contextLength: 100,
+      features: new Set(['chat']),
+      native: new Set(),
+    }))
+    assert.ok('error' in found, param)
+    assert.deepEqual([found.error.param, found.error.code], [param, 'unsupported_parameter'])
+  }
 })
 
 test('no JSON whatever makes the reader throw', () => {
@@ -325,7 +407,7 @@ test('no JSON whatever makes the reader throw', () => {
       for (const json of [members, { ...members, model: 'm', messages: [{ role: 'user', content }] }]) {
         const found = read(json)
         if ('error' in found) assert.ok(found.error.code.length > 0)
-        else assert.ok(found.request.maxOutput >= 1)
+        else assert.ok(found.intent.maxOutput >= 1)
       }
     }),
     { numRuns: 500 },

@@ -20,7 +20,7 @@ import type { NodeChain } from '../src/chain/nodeChain.ts'
 import { openEvidenceStore } from '../src/enclaves/evidenceStore.ts'
 import { startNitroSim } from '../src/enclaves/nitroSim.ts'
 import { simulatedRoot } from '../src/enclaves/simulatedChain.ts'
-import type { ChatMessage, Engine, GenerateOptions, GenerateResult } from '../src/engines/engine.ts'
+import type { Engine, Feature, RunOptions, Work } from '../src/engines/engine.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from '../src/models/smollm2.ts'
 import { createQueue } from '../src/queue.ts'
 import { openReceiptStore } from '../src/receiptStore.ts'
@@ -42,8 +42,13 @@ export const PRICE = { perCall: 1000n, inputPrice: 10n, outputPrice: 100n }
 const PAYER_KEY: Hex = `0x${'11'.repeat(32)}`
 export const PAYER = privateKeyToAccount(PAYER_KEY)
 
-/** What the scripted engine does with a prompt. */
-export type Script = (options: GenerateOptions, messages: readonly ChatMessage[]) => Promise<GenerateResult>
+/** What a script is given: the engine's own options, and a short way to say text. */
+export type ScriptOptions = RunOptions & { onText: (text: string, outputUnits: number) => void }
+/** What the scripted engine does with its work. */
+export type Script = (
+  options: ScriptOptions,
+  work: Work,
+) => Promise<{ finish: 'stop' | 'length' | 'aborted'; outputUnits: number }>
 
 /** Says "one two three", a word a token. */
 export const threeWords: Script = async (options) => {
@@ -52,18 +57,63 @@ export const threeWords: Script = async (options) => {
   return { finish: 'stop', outputUnits: words.length }
 }
 
+/** Every word of what was asked, as an engine would read it. */
+function wordsOf(work: Work): number {
+  const count = (text: string) => text.split(' ').length
+  if (work.kind === 'embedding') return work.inputs.reduce((sum, text) => sum + count(text), 0)
+  if (work.kind === 'completion') return work.prompts.reduce((sum, text) => sum + count(text), 0)
+  if (work.kind === 'native') return 1
+  return work.messages.reduce((sum, { content }) => {
+    const text =
+      typeof content === 'string' ? content : content.map((part) => 'text' in part && part.text).join('')
+    return sum + count(text)
+  }, 0)
+}
+
+const ALL_FEATURES: ReadonlySet<Feature> = new Set<Feature>([
+  'chat',
+  'completions',
+  'embeddings',
+  'tools',
+  'json',
+  'logprobs',
+  'choices',
+  'sampling',
+  'top_k',
+  'seed',
+  'penalties',
+])
+
 export async function startTestServer(
-  options: { script?: Script; keyValid?: () => boolean; waiting?: number; requestTimeoutMs?: number } = {},
+  options: {
+    script?: Script
+    features?: Feature[]
+    keyValid?: () => boolean
+    waiting?: number
+    requestTimeoutMs?: number
+  } = {},
 ) {
   const dir = temporaryFolder('node')
   const state = { script: options.script ?? threeWords, till: TILL as Address | undefined, uncollectable: '' }
   const engine: Engine = {
     contextLength: SMOLLM2_MANIFEST.contextLength,
     concurrency: 1,
-    prepareChat(messages) {
-      const inputUnits = messages.reduce((sum, message) => sum + message.content.split(' ').length, 0)
+    engineClass: 0,
+    features: options.features === undefined ? ALL_FEATURES : new Set(options.features),
+    native: new Set(),
+    prepare(work) {
+      const inputUnits = wordsOf(work)
       if (inputUnits > 2000) return { tooLong: true, contextLength: 2048 }
-      return { inputUnits, generate: (generate) => state.script(generate, messages) }
+      return {
+        inputUnits,
+        async run(run) {
+          const onText = (text: string, outputUnits: number) =>
+            run.emit({ type: 'text', choice: 0, text }, outputUnits)
+          const { finish, outputUnits } = await state.script({ ...run, onText }, work)
+          if (finish !== 'aborted') run.emit({ type: 'finish', choice: 0, reason: finish }, outputUnits)
+          return { inputUnits, outputUnits }
+        },
+      }
     },
     close: async () => undefined,
   }

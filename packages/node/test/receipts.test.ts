@@ -156,9 +156,9 @@ describe('receipts of a node', () => {
     const held = new Promise<void>((resolve) => {
       finish = resolve
     })
-    node.state.script = async (options, messages) => {
+    node.state.script = async (options, work) => {
       await held
-      return threeWords(options, messages)
+      return threeWords(options, work)
     }
     const first = post(chatBody(), await paidHeaders(paid))
     await until(() => node.queue.state().running === 1)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createStopScanner } from '../src/engines/stopScanner.ts'
+import { createStopScanner } from '../src/engines/llama/stopScanner.ts'
 
 function scan(stops: string[], pieces: string[]): { text: string; stopped: boolean } {
   const scanner = createStopScanner(stops)
@@ -9,7 +9,7 @@ function scan(stops: string[], pieces: string[]): { text: string; stopped: boole
   for (const piece of pieces) {
     const out = scanner.push(piece)
     text += out.text
-    if (out.stopped) return { text, stopped: true }
+    if (out.stop !== undefined) return { text, stopped: true }
   }
   return { text: text + scanner.flush(), stopped: false }
 }

@@ -2,7 +2,7 @@
 export type PriceRow = { perCall: bigint; inputPrice: bigint; outputPrice: bigint }
 
 /** Allowance for the prompt template around the body's text, units (docs/spec.md §10). */
-const TEMPLATE_UNITS = 64n
+export const TEMPLATE_UNITS = 64
 
 /** What an answer costs; nothing where it failed or is empty. */
 export function priceOf(
@@ -16,6 +16,6 @@ export function priceOf(
 /** The most a request can cost: no tokenizer makes more tokens than there are bytes. */
 export function quoteMaximum(row: PriceRow, bodyBytes: number, maxOutput: number): bigint {
   return (
-    row.perCall + row.inputPrice * (BigInt(bodyBytes) + TEMPLATE_UNITS) + row.outputPrice * BigInt(maxOutput)
+    row.perCall + row.inputPrice * BigInt(bodyBytes + TEMPLATE_UNITS) + row.outputPrice * BigInt(maxOutput)
   )
 }

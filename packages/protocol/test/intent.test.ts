@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readIntent } from '../src/index.ts'
+import { INFERENCE_PATHS, type InferenceRoute, readIntent } from '../src/index.ts'
 
 const CONTEXT = 2048
 const contextLengthOf = (model: string) => (model === 'm' ? CONTEXT : undefined)
-const read = (body: unknown) =>
+const read = (body: unknown, route: InferenceRoute = 'chat') =>
   readIntent(
+    route,
     new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body)),
     contextLengthOf,
   )
@@ -22,11 +23,39 @@ test('limits: the smaller of both names, never above the context length, which s
     [{ max_tokens: 10 ** 9 }, CONTEXT],
   ]
   for (const [limits, maxOutput] of cases) {
-    assert.deepEqual(read({ model: 'm', ...limits }), { intent: { model: 'm', stream: false, maxOutput } })
+    assert.deepEqual(read({ model: 'm', ...limits }), {
+      intent: { model: 'm', stream: false, answers: 1, maxOutputEach: maxOutput, maxOutput },
+    })
   }
-  assert.deepEqual(read({ model: 'm', stream: true }), {
-    intent: { model: 'm', stream: true, maxOutput: CONTEXT },
-  })
+  const streamed = read({ model: 'm', stream: true })
+  assert.ok('intent' in streamed && streamed.intent.stream && streamed.intent.maxOutput === CONTEXT)
+})
+
+test('each route is bounded by its own members, and more answers cost more', () => {
+  const cases: [InferenceRoute, object, answers: number, maxOutput: number][] = [
+    ['chat', { n: 3, max_tokens: 10 }, 3, 30],
+    ['completions', { prompt: 'a' }, 1, 16],
+    ['completions', { prompt: ['a', 'b'], n: 2, max_tokens: 5 }, 4, 20],
+    ['completions', { prompt: [1, 2, 3] }, 1, 16],
+    ['completions', { prompt: 'a', max_completion_tokens: 5 }, 1, 16],
+    ['embeddings', { input: 'a' }, 1, 1],
+    ['embeddings', { input: ['a', 'b', 'c'], max_tokens: 9 }, 3, 3],
+    ['responses', { max_output_tokens: 7, max_tokens: 3 }, 1, 7],
+    ['responses', {}, 1, CONTEXT],
+    ['messages', { max_tokens: 9, n: 5 }, 1, 9],
+  ]
+  for (const [route, members, answers, maxOutput] of cases) {
+    const found = read({ model: 'm', ...members }, route)
+    assert.ok('intent' in found, JSON.stringify(members))
+    assert.deepEqual([found.intent.answers, found.intent.maxOutput], [answers, maxOutput], route)
+  }
+  assert.deepEqual(Object.values(INFERENCE_PATHS).sort(), [
+    'chat',
+    'completions',
+    'embeddings',
+    'messages',
+    'responses',
+  ])
 })
 
 test('a bad body is named by a stable code', () => {
@@ -47,13 +76,26 @@ test('a bad body is named by a stable code', () => {
     [{ model: 'm', max_tokens: 1.5 }, 'invalid_value'],
     [{ model: 'm', max_tokens: '16' }, 'invalid_value'],
     [{ model: 'm', max_completion_tokens: {} }, 'invalid_value'],
+    [{ model: 'm', n: 0 }, 'invalid_value'],
+    [{ model: 'm', n: 9 }, 'invalid_value'],
+    [{ model: 'm', n: 1.5 }, 'invalid_value'],
   ]
   for (const [body, code] of cases) {
     const answer = read(body)
     assert.ok('problem' in answer, JSON.stringify(body))
     assert.equal(answer.problem.code, code, JSON.stringify(body))
   }
-  const notUtf8 = readIntent(Uint8Array.of(0x22, 0xff, 0x22), contextLengthOf)
+  const more: [InferenceRoute, unknown, string][] = [
+    ['messages', { model: 'm' }, 'missing_parameter'],
+    ['embeddings', { model: 'm', input: [] }, 'invalid_value'],
+    ['embeddings', { model: 'm', input: Array(257).fill('a') }, 'invalid_value'],
+    ['completions', { model: 'm', prompt: Array(257).fill('a') }, 'invalid_value'],
+  ]
+  for (const [route, body, code] of more) {
+    const answer = read(body, route)
+    assert.ok('problem' in answer && answer.problem.code === code, route)
+  }
+  const notUtf8 = readIntent('chat', Uint8Array.of(0x22, 0xff, 0x22), contextLengthOf)
   assert.ok('problem' in notUtf8 && notUtf8.problem.code === 'invalid_json')
 })
 
@@ -64,15 +106,20 @@ test('no JSON body makes it throw, and no intent leaves its bounds', () => {
       stream: fc.jsonValue(),
       max_tokens: fc.jsonValue(),
       messages: fc.jsonValue(),
+      n: fc.jsonValue(),
+      input: fc.jsonValue(),
+      prompt: fc.jsonValue(),
     },
     { requiredKeys: [] },
   )
+  const routes = fc.constantFrom(...Object.values(INFERENCE_PATHS))
   fc.assert(
-    fc.property(fc.oneof(body, fc.jsonValue()), (value) => {
-      const answer = read(value)
+    fc.property(fc.oneof(body, fc.jsonValue()), routes, (value, route) => {
+      const answer = read(value, route)
       if ('problem' in answer) return
-      const { maxOutput } = answer.intent
-      assert.ok(Number.isInteger(maxOutput) && maxOutput >= 1 && maxOutput <= CONTEXT)
+      const { answers, maxOutputEach, maxOutput } = answer.intent
+      assert.ok(Number.isInteger(maxOutputEach) && maxOutputEach >= 1 && maxOutputEach <= CONTEXT)
+      assert.ok(answers >= 1 && answers <= 2048 && maxOutput === answers * maxOutputEach)
     }),
   )
 })

@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http'
+import { errorBody } from '@assay/protocol'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Limits } from '../limits.ts'
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
-import { type DialectError, dialectBody, RefusedError } from './dialectError.ts'
+import { type DialectError, RefusedError } from './dialectError.ts'
 
 function ofFramework(error: unknown, limits: Limits): DialectError {
   if (error instanceof RefusedError) return error.dialect
@@ -53,7 +54,8 @@ export function createServer(limits: Limits, onInternalError: (error: unknown) =
         code: 'bad_request',
         message: 'The request is not valid HTTP.',
       }
-      const body = dialectBody({ status, message, code, type: 'invalid_request_error' })
+      // No request was read, so no path says which dialect the client speaks.
+      const body = errorBody({ status, message, code, type: 'invalid_request_error' }, '/')
       socket.end(
         `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close\r\n` +
           `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -79,7 +81,7 @@ export function createServer(limits: Limits, onInternalError: (error: unknown) =
       })
     }
   })
-  server.setErrorHandler((error, _request, reply) => {
+  server.setErrorHandler((error, request, reply) => {
     const refused = ofFramework(error, limits)
     if (refused.status === 500) onInternalError(error)
     if (refused.status === 413 || refused.status === 415) reply.header('connection', 'close')
@@ -87,7 +89,7 @@ export function createServer(limits: Limits, onInternalError: (error: unknown) =
       .code(refused.status)
       .headers(refused.headers ?? {})
       .header('content-type', 'application/json')
-      .send(dialectBody(refused))
+      .send(errorBody(refused, request.url))
   })
   server.setNotFoundHandler((request) => {
     throw new RefusedError({

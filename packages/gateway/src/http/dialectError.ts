@@ -1,18 +1,7 @@
-/** An error as the OpenAI dialect words it; `code` is stable and may be relied on. */
-export type DialectError = {
-  status: number
-  /** What happened, why, and what to do next. */
-  message: string
-  type: 'invalid_request_error' | 'payment_required' | 'rate_limit_error' | 'server_error'
-  code: string
-  param?: string | null | undefined
-  headers?: Record<string, string> | undefined
-}
+import type { DialectError as Worded } from '@assay/protocol'
 
-export function dialectBody(error: DialectError): string {
-  const { message, type, code, param = null } = error
-  return JSON.stringify({ error: { message, type, param, code } })
-}
+/** An error with the headers that go along with it; `errorBody` words it in the dialect of the path. */
+export type DialectError = Worded & { headers?: Record<string, string> | undefined }
 
 /** Carries a dialect error out of a handler. */
 export class RefusedError extends Error {

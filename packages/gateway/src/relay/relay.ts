@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   concatBytes,
   decodeReceiptHeader,
+  errorBody,
+  errorEvent,
   RECEIPT_HEADER,
   REQUEST_ID_HEADER,
   type SignedReceipt,
@@ -12,7 +14,7 @@ import type { Dispatcher } from 'undici'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { CORS_HEADERS } from '../http/cors.ts'
-import { type DialectError, dialectBody } from '../http/dialectError.ts'
+import type { DialectError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
 import { type InferenceNode, readBounded } from '../nodes/nodePool.ts'
 import { paymentRequired } from '../payment/offer.ts'
@@ -269,14 +271,15 @@ async function end(exchange: Exchange, state: 'failed' | 'released'): Promise<vo
 
 /** As a status and a body where the head is still to be sent, else as the dialect's error event. */
 function answerError(exchange: Exchange, error: DialectError): void {
-  const { response, expected } = exchange
+  const { request, response, expected } = exchange
+  const path = request.url ?? '/'
   if (response.destroyed) return
   if (response.headersSent) {
     // The blank line closes whatever event the break cut in two.
-    response.end(`\n\ndata: ${dialectBody(error)}\n\n`)
+    response.end(`\n\n${errorEvent(error, path)}`)
     return
   }
-  const body = dialectBody(error)
+  const body = errorBody(error, path)
   response.writeHead(error.status, {
     ...CORS_HEADERS,
     ...error.headers,

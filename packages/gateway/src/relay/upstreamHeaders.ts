@@ -18,6 +18,7 @@ const DROPPED_REQUEST = new Set([
   'assay-committer',
   // Credentials for other services are none of the node's business.
   'authorization',
+  'x-api-key',
   'cookie',
 ])
 const DROPPED_RESPONSE = new Set([

@@ -1,5 +1,7 @@
-import type { FastifyInstance } from 'fastify'
+import { INFERENCE_PATHS, type NetworkModel } from '@assay/protocol'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
+import { RefusedError } from '../http/dialectError.ts'
 import { paymentRequirements } from '../payment/offer.ts'
 import { OPENAPI } from './openapi.ts'
 
@@ -7,35 +9,57 @@ import { OPENAPI } from './openapi.ts'
 export function infoRoutes(server: FastifyInstance, context: Context): void {
   const { network } = context
 
-  server.get('/v1/models', async () => ({
-    object: 'list',
-    data: await Promise.all(
-      network.models.map(async (model) => {
-        const price = await context.priceOf(model.modelId)
-        return {
-          id: model.name,
-          object: 'model',
-          created: 0,
-          owned_by: 'assay',
-          assay: {
-            modelId: model.modelId,
-            contextLength: model.contextLength,
-            modes: model.modes,
-            // OPG base units per call and per token.
-            price: {
-              perCall: price.perCall.toString(),
-              input: price.inputPrice.toString(),
-              output: price.outputPrice.toString(),
-            },
-          },
-        }
-      }),
-    ),
-  }))
+  async function modelJson(model: NetworkModel) {
+    const price = await context.priceOf(model.modelId)
+    return {
+      id: model.name,
+      object: 'model',
+      created: 0,
+      owned_by: 'assay',
+      // What Anthropic's clients read of the same entry.
+      type: 'model',
+      display_name: model.name,
+      created_at: '1970-01-01T00:00:00Z',
+      assay: {
+        modelId: model.modelId,
+        contextLength: model.contextLength,
+        modes: model.modes,
+        // OPG base units per call and per token.
+        price: {
+          perCall: price.perCall.toString(),
+          input: price.inputPrice.toString(),
+          output: price.outputPrice.toString(),
+        },
+      },
+    }
+  }
+
+  server.get('/v1/models', async () => {
+    const data = await Promise.all(network.models.map(modelJson))
+    return {
+      object: 'list',
+      data,
+      has_more: false,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+    }
+  })
+
+  server.get('/v1/models/:id', async (request: FastifyRequest<{ Params: { id: string } }>) => {
+    const model = context.models.get(request.params.id)
+    if (model !== undefined) return modelJson(model)
+    throw new RefusedError({
+      status: 404,
+      message: `The model \`${request.params.id.slice(0, 64)}\` does not exist; GET /v1/models lists those that do.`,
+      type: 'invalid_request_error',
+      code: 'model_not_found',
+      param: 'model',
+    })
+  })
 
   server.get('/.well-known/x402', async () => ({
     x402Version: 2,
-    resources: [`${network.gatewayUrl}/v1/chat/completions`],
+    resources: Object.keys(INFERENCE_PATHS).map((path) => `${network.gatewayUrl}${path}`),
     // The amount depends on the request; an unpaid request is answered with its own.
     accepts: paymentRequirements(
       { chainId: network.chainId, token: network.contracts.OPG, till: context.till },

@@ -13,7 +13,29 @@ const id = {
   schema: { type: 'string', pattern: '^0x[0-9a-f]{64}$' },
 }
 
-/** OpenAPI 3.1 description of the gateway's own interface; the chat body is OpenAI's. */
+const paid = (summary: string) => ({
+  post: {
+    summary,
+    parameters: [{ name: 'PAYMENT-SIGNATURE', in: 'header', schema: { type: 'string' } }],
+    requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+    responses: {
+      200: json(
+        'The answer; its receipt is in x-assay-receipt, or in the comment before the terminal event.',
+      ),
+      400: error('The body is not a request that can be priced or answered.'),
+      402: error('Unpaid, or the payment was refused; offers are in PAYMENT-REQUIRED.'),
+      404: error('No such model.'),
+      409: error('This payment has been used.'),
+      413: error('The body is too large.'),
+      415: error('The body is encoded.'),
+      429: error('Busy; see Retry-After.'),
+      502: error('The node did not finish; nothing is charged.'),
+      503: error('No node serves this model now.'),
+    },
+  },
+})
+
+/** OpenAPI 3.1 description of the gateway's own interface; bodies and errors are those of the dialect. */
 export const OPENAPI = {
   openapi: '3.1.0',
   info: {
@@ -22,29 +44,27 @@ export const OPENAPI = {
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
   paths: {
-    '/v1/chat/completions': {
+    '/v1/chat/completions': paid('OpenAI chat completion, whole or streamed, paid per answer by x402 v2.'),
+    '/v1/completions': paid('OpenAI text completion, whole or streamed.'),
+    '/v1/embeddings': paid('OpenAI embeddings.'),
+    '/v1/responses': paid('OpenAI response, whole or streamed; stateless: nothing is stored.'),
+    '/v1/messages': paid('Anthropic message, whole or streamed.'),
+    '/v1/messages/count_tokens': {
       post: {
-        summary: 'Chat completion, whole or streamed, paid per answer by x402 v2.',
-        parameters: [{ name: 'PAYMENT-SIGNATURE', in: 'header', schema: { type: 'string' } }],
+        summary: 'Input tokens of an Anthropic message; free.',
         requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
-        responses: {
-          200: json(
-            'The answer; its receipt is in x-assay-receipt, or in the comment before the terminal event.',
-          ),
-          400: error('The body is not a request that can be priced.'),
-          402: error('Unpaid, or the payment was refused; offers are in PAYMENT-REQUIRED.'),
-          404: error('No such model.'),
-          409: error('This payment has been used.'),
-          413: error('The body is too large.'),
-          415: error('The body is encoded.'),
-          429: error('Busy; see Retry-After.'),
-          502: error('The node did not finish; nothing is charged.'),
-          503: error('No node serves this model now.'),
-        },
+        responses: { 200: json('{"input_tokens": …}'), 400: error('The body cannot be counted.') },
       },
     },
     '/v1/models': {
       get: { summary: 'Models and their prices.', responses: { 200: json('An OpenAI model list.') } },
+    },
+    '/v1/models/{id}': {
+      get: {
+        summary: 'One model.',
+        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
+        responses: { 200: json('An OpenAI model.'), 404: error('No such model.') },
+      },
     },
     '/v1/receipts/{id}': {
       get: {

@@ -3,20 +3,24 @@ import {
   AssayError,
   canonicalJsonBytes,
   type Deployment,
+  type DialectError,
+  errorBody,
   type SignedReceipt,
   signedReceiptToJson,
 } from '@assay/protocol'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Address, Hex } from 'viem'
 import type { NodeChain } from '../chain/nodeChain.ts'
-import { badRequest, type DialectError, openaiErrorBody } from '../dialects/openaiError.ts'
+import type { Dialect } from '../dialects/dialect.ts'
+import { DIALECTS } from '../dialects/dialects.ts'
+import { badRequest } from '../dialects/refusal.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
 import type { EvidenceStore } from '../enclaves/evidenceStore.ts'
 import { QueueFullError } from '../queue.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { ReceiptParameters } from '../signReceipt.ts'
-import { type Admission, admitChat, type RawRequest, unavailable } from './admitChat.ts'
-import { JSON_TYPE, serveChat } from './serveChat.ts'
+import { type Admission, admit, type RawRequest, unavailable } from './admit.ts'
+import { JSON_TYPE, serve } from './serve.ts'
 import type { ServedModel } from './servedModel.ts'
 
 /** Largest request body, bytes. */
@@ -24,6 +28,13 @@ const MAX_BODY_BYTES = 1024 * 1024
 /** A request that has not arrived by then is dropped, ms. */
 const REQUEST_TIMEOUT_MS = 30_000
 const MAX_CONNECTIONS = 512
+
+const BUSY: DialectError = {
+  status: 429,
+  message: 'The node is busy; try again later. Nothing is charged.',
+  type: 'rate_limit_error',
+  code: 'queue_full',
+}
 
 export type StartServerParameters = {
   port: number
@@ -96,7 +107,6 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       message: 'The node failed to answer. Nothing is charged.',
       type: 'server_error',
       code: 'internal_error',
-      param: null,
     })
   })
   app.setNotFoundHandler((request, reply) =>
@@ -166,19 +176,28 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       : refuse(reply, badRequest('There is no receipt of this request.', null, 'receipt_not_found', 404))
   })
 
-  app.post('/v1/chat/completions', async (request, reply) => {
+  /** What has to hold of any request with a body; answers and returns undefined where it does not. */
+  function accept(request: FastifyRequest, reply: FastifyReply): RawRequest | undefined {
     const type = request.headers['content-type'] ?? ''
     if (!/^application\/json\s*(;|$)/i.test(type)) {
-      return refuse(
-        reply,
-        badRequest('Send content-type: application/json.', null, 'unsupported_media_type', 415),
-      )
+      refuse(reply, badRequest('Send content-type: application/json.', null, 'unsupported_media_type', 415))
+      return undefined
     }
     if (!isKeyValid()) {
-      return refuse(reply, unavailable('The signing key is not admitted yet.', 'not_ready'), 2)
+      refuse(reply, unavailable('The signing key is not admitted yet.', 'not_ready'), 2)
+      return undefined
     }
-    const raw = rawRequestOf(request.raw, request.body)
-    const admitted = await admitChat(raw, { deployment, token, escrow, chain, models })
+    return rawRequestOf(request.raw, request.body)
+  }
+
+  async function answer(
+    dialect: Dialect,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const raw = accept(request, reply)
+    if (raw === undefined) return reply
+    const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, models })
     if ('error' in admitted) return refuse(reply, admitted.error)
     const { admission } = admitted
     const { requestId } = admission.payment
@@ -191,22 +210,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     const gone = goneSignal(reply.raw)
     try {
       await inTurn(admission, gone, reply, () =>
-        serveChat({ admission, response: reply.raw, signal: gone, chain, store: receipts, sign, log }),
+        serve({ admission, response: reply.raw, signal: gone, chain, store: receipts, sign, log }),
       )
     } catch (error) {
-      if (error instanceof QueueFullError) {
-        return refuse(
-          reply,
-          {
-            status: 429,
-            message: 'The node is busy; try again later. Nothing is charged.',
-            type: 'rate_limit_error',
-            code: 'queue_full',
-            param: null,
-          },
-          error.retryAfter,
-        )
-      }
+      if (error instanceof QueueFullError) return refuse(reply, BUSY, error.retryAfter)
       log('serve_failed', { requestId, reason: error instanceof AssayError ? error.code : nameOf(error) })
       // The answer's head may be out: a broken connection is the only honest sign left.
       if (!reply.sent) throw error
@@ -215,7 +222,11 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       running.delete(requestId)
     }
     return reply
-  })
+  }
+
+  for (const [path, dialect] of Object.entries(DIALECTS)) {
+    app.post(path, (request, reply) => answer(dialect, request, reply))
+  }
 
   await app.listen({ host: '127.0.0.1', port: parameters.port })
   const address = app.server.address()
@@ -274,7 +285,7 @@ function refuse(reply: FastifyReply, error: DialectError, retryAfter?: number): 
   return reply
     .code(error.status)
     .type(JSON_TYPE)
-    .send(Buffer.from(openaiErrorBody(error)))
+    .send(Buffer.from(errorBody(error, reply.request.url)))
 }
 
 function nameOf(error: unknown): string {

@@ -3,8 +3,8 @@
  * so that no part of a stop string ever reaches the reader.
  */
 export function createStopScanner(stops: readonly string[]): {
-  /** Adds text; returns what may go out now. */
-  push: (text: string) => { text: string; stopped: boolean }
+  /** Adds text; returns what may go out now, and which stop text was met. */
+  push: (text: string) => { text: string; stop: string | undefined }
   /** What is still held back when generation ends by itself. */
   flush: () => string
 } {
@@ -13,14 +13,17 @@ export function createStopScanner(stops: readonly string[]): {
     push(text) {
       held += text
       let cut = -1
+      let met: string | undefined
       for (const stop of stops) {
         const at = held.indexOf(stop)
-        if (at !== -1 && (cut === -1 || at < cut)) cut = at
+        if (at === -1 || (cut !== -1 && at >= cut)) continue
+        cut = at
+        met = stop
       }
-      if (cut !== -1) {
+      if (met !== undefined) {
         const out = held.slice(0, cut)
         held = ''
-        return { text: out, stopped: true }
+        return { text: out, stop: met }
       }
       let keep = 0
       for (const stop of stops) {
@@ -30,7 +33,7 @@ export function createStopScanner(stops: readonly string[]): {
       }
       const out = held.slice(0, held.length - keep)
       held = held.slice(held.length - keep)
-      return { text: out, stopped: false }
+      return { text: out, stop: undefined }
     },
     flush() {
       const out = held

@@ -1,20 +1,28 @@
-import { listedHeaders, quoteMaximum, readIntent, requestHash } from '@assay/protocol'
+import {
+  INFERENCE_PATHS,
+  type InferenceRoute,
+  listedHeaders,
+  quoteMaximum,
+  readIntent,
+  requestHash,
+} from '@assay/protocol'
 import { endRequest } from '@assay/store'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
+import { messageOf } from '../log.ts'
+import { readBounded } from '../nodes/nodePool.ts'
 import { admit, paymentUsed } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
 import { relay } from './relay.ts'
-import { headerPairs } from './upstreamHeaders.ts'
+import { headerPairs, requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
-const PATH = '/v1/chat/completions'
-
-/** The paid route: read what is asked, quote, admit the payment, claim it durably, relay. */
-export function chatRoute(server: FastifyInstance, context: Context): void {
+/** The paid routes: read what is asked, quote, admit the payment, claim it durably, relay. */
+export function inferenceRoutes(server: FastifyInstance, context: Context): void {
   let running = 0
   context.metrics.gauge('running_requests', 'Requests being relayed.', () => running)
-  server.post(PATH, async (request, reply) => {
+
+  async function bounded(work: () => Promise<void>): Promise<void> {
     if (running >= context.limits.maxConcurrent) {
       context.metrics.count('refused_total', 'busy')
       throw new RefusedError({
@@ -27,18 +35,59 @@ export function chatRoute(server: FastifyInstance, context: Context): void {
     }
     running += 1
     try {
-      await handle(context, request, reply)
+      await work()
     } finally {
       running -= 1
     }
+  }
+
+  for (const [path, route] of Object.entries(INFERENCE_PATHS)) {
+    server.post(path, async (request, reply) => {
+      await bounded(() => handle(context, path, route, request, reply))
+      return reply
+    })
+  }
+  server.post(COUNT_PATH, async (request, reply) => {
+    await bounded(() => countTokens(context, request, reply))
     return reply
   })
 }
 
-async function handle(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const arrivedAt = performance.now()
-  const body = request.body instanceof Uint8Array ? request.body : new Uint8Array(0)
-  const read = readIntent(body, (name) => context.models.get(name)?.contextLength)
+/** Counting costs nothing and promises nothing, so it carries neither payment nor receipt. */
+const COUNT_PATH = '/v1/messages/count_tokens'
+
+async function countTokens(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const body = bodyOf(request)
+  const { node } = await nodeFor(context, 'responses', body)
+  const upstream = await node.pool
+    .request({
+      method: 'POST',
+      path: request.raw.url ?? COUNT_PATH,
+      headers: requestHeaders(request.raw.rawHeaders, context.committer),
+      body,
+      signal: AbortSignal.timeout(context.limits.nodeTimeoutMs),
+    })
+    .catch((cause: unknown) => {
+      context.log('count_failed', { node: node.operator, why: messageOf(cause) })
+      throw new RefusedError({
+        status: 503,
+        message: 'The inference node could not be reached. Try again.',
+        type: 'server_error',
+        code: 'node_unreachable',
+        headers: { 'retry-after': '1' },
+      })
+    })
+  const bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
+  await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
+}
+
+function bodyOf(request: FastifyRequest): Uint8Array {
+  return request.body instanceof Uint8Array ? request.body : new Uint8Array(0)
+}
+
+/** What the body asks for, and the node to ask. @throws RefusedError */
+async function nodeFor(context: Context, route: InferenceRoute, body: Uint8Array) {
+  const read = readIntent(route, body, (name) => context.models.get(name)?.contextLength)
   if ('problem' in read) {
     const { problem } = read
     context.metrics.count('refused_total', problem.code)
@@ -59,7 +108,20 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
       headers: { 'retry-after': '1' },
     })
   }
-  const url = `${context.network.gatewayUrl}${PATH}`
+  return { model, maximum, node }
+}
+
+async function handle(
+  context: Context,
+  path: string,
+  route: InferenceRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const arrivedAt = performance.now()
+  const body = bodyOf(request)
+  const { model, maximum, node } = await nodeFor(context, route, body)
+  const url = `${context.network.gatewayUrl}${path}`
   const header = request.headers['payment-signature']
   const { payment, nonceUnused } = await admit(
     context,
@@ -75,7 +137,7 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
     modelId: model.modelId,
     requestHash: requestHash({
       method: request.method,
-      path: request.raw.url ?? PATH,
+      path: request.raw.url ?? path,
       headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
       body,
     }),

@@ -1,20 +1,21 @@
 import {
   type Deployment,
+  type DialectError,
   decodeRequestAuthHeader,
   listedHeaders,
-  priceOf,
   quoteMaximum,
   REQUEST_AUTH_HEADER,
   recoverSigner,
   requestAuthDigest,
   requestHash,
+  TEMPLATE_UNITS,
 } from '@assay/protocol'
 import { type CheckedPayment, checkPayment } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { CurrentPrice, NodeChain } from '../chain/nodeChain.ts'
-import { type ChatRequest, readOpenaiChat } from '../dialects/openaiChat.ts'
-import { badRequest, type DialectError } from '../dialects/openaiError.ts'
-import type { PreparedChat } from '../engines/engine.ts'
+import type { Dialect, ModelFacts, Reading } from '../dialects/dialect.ts'
+import { badRequest } from '../dialects/refusal.ts'
+import type { Engine, Prepared } from '../engines/engine.ts'
 import type { ServedModel } from './servedModel.ts'
 import { readOpg } from './valueAtRisk.ts'
 
@@ -33,13 +34,18 @@ export type RawRequest = {
 
 /** A paid request that may run. */
 export type Admission = {
-  request: ChatRequest
+  dialect: Dialect
+  /** Request target as sent. */
+  path: string
+  reading: Reading
   served: ServedModel
-  prepared: PreparedChat
+  prepared: Prepared
   payment: CheckedPayment
   committer: Address
   price: CurrentPrice
   requestHash: Hex
+  /** Most input units that the quote covers. */
+  maxInputUnits: number
   /** OPG base units. */
   valueAtRisk: bigint
 }
@@ -57,28 +63,29 @@ export type AdmitParameters = {
  * Everything that has to hold before a node spends work on a request: it can be read, this node can do what it asks,
  * and it is paid. The node trusts no gateway with any of this.
  */
-export async function admitChat(
+export async function admit(
   raw: RawRequest,
+  dialect: Dialect,
   parameters: AdmitParameters,
 ): Promise<{ admission: Admission } | { error: DialectError }> {
   const { deployment, token, escrow, chain, models } = parameters
   const header = (name: string): string | undefined =>
     raw.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
 
-  const read = readOpenaiChat(raw.body, (name) => models.get(name)?.manifest.contextLength)
-  if ('error' in read) return read
-  const { request } = read
-  const served = models.get(request.model) as ServedModel
+  const reading = dialect.read(raw.body, anthropicHeaders(raw), (name) => factsOf(models.get(name)))
+  if ('error' in reading) return reading
+  const { intent } = reading
+  const served = models.get(intent.model) as ServedModel
 
   const settlement = header('x-assay-settlement')
   if (settlement !== undefined && settlement !== 'batch') {
     return fail('`x-assay-settlement` can be: batch.', 'unsupported_settlement')
   }
   const mode = header('x-assay-verification') ?? 'auto'
-  if (mode !== 'auto' && mode !== 'tee') {
-    const modes = served.manifest.modes.filter((name) => name === 'tee')
+  const modes = served.manifest.modes.filter((name) => name === modeOf(served.engine))
+  if (mode !== 'auto' && !modes.some((name) => name === mode)) {
     return fail(
-      `The model ${request.model} cannot be verified as asked; it can be: auto, ${modes.join(', ')}.`,
+      `The model ${intent.model} cannot be verified as asked; it can be: auto, ${modes.join(', ')}.`,
       'unsupported_mode',
     )
   }
@@ -92,7 +99,7 @@ export async function admitChat(
   if (price === undefined || chain.anchor() === undefined) {
     return { error: unavailable('The node has not read the price of this model yet.', 'not_ready') }
   }
-  const quote = quoteMaximum(price.row, raw.body.length, request.maxOutput)
+  const quote = quoteMaximum(price.row, raw.body.length, intent.maxOutput)
 
   const committer = header(COMMITTER_HEADER)
   if (committer === undefined || !/^0x[0-9a-fA-F]{40}$/.test(committer)) {
@@ -153,30 +160,60 @@ export async function admitChat(
     if (wrong !== undefined) return fail(`\`${REQUEST_AUTH_HEADER}\`: ${wrong}.`, 'invalid_request_auth')
   }
 
-  const prepared = served.engine.prepareChat(request.messages)
-  if ('tooLong' in prepared) {
-    const message = `The messages do not fit into the context of ${prepared.contextLength} tokens with room for an answer.`
-    return { error: badRequest(message, 'messages', 'context_length_exceeded') }
-  }
-  // The quote is what the payer agreed to; a template that made more tokens than it allows for must not be charged.
-  const most = priceOf(price.row, {
-    inputUnits: BigInt(prepared.inputUnits),
-    outputUnits: BigInt(request.maxOutput),
-    failed: false,
-  })
-  if (most > quote) return fail('The request could cost more than the quote.', 'quote_exceeded')
+  const prepared = prepare(reading, served)
+  if ('error' in prepared) return prepared
+  const maxInputUnits = raw.body.length + TEMPLATE_UNITS
   return {
     admission: {
-      request,
+      dialect,
+      path: raw.path,
+      reading,
       served,
       prepared,
       payment,
       committer: gateway,
       price,
       requestHash: hash,
+      maxInputUnits,
       valueAtRisk,
     },
   }
+}
+
+/** What this engine's receipts are: signed by the enclave's key, or by one that only the bond stands behind. */
+export function modeOf(engine: Engine): 'tee' | 'bonded' {
+  return engine.engineClass === 2 ? 'bonded' : 'tee'
+}
+
+/** Whether the engine can do it, and how much it is. */
+export function prepare(reading: Reading, { engine }: ServedModel): Prepared | { error: DialectError } {
+  const prepared = engine.prepare(reading.work)
+  if ('unsupported' in prepared) {
+    const { message, param } = prepared.unsupported
+    return { error: badRequest(message, param, 'unsupported_value') }
+  }
+  if (!('tooLong' in prepared)) return prepared
+  const message = `The request does not fit into the context of ${prepared.contextLength} tokens with room for an answer.`
+  return { error: badRequest(message, LONG_MEMBERS[reading.work.kind], 'context_length_exceeded') }
+}
+
+/** The member that makes a request long. */
+const LONG_MEMBERS = { chat: 'messages', completion: 'prompt', embedding: 'input', native: null } as const
+
+export function factsOf(served: ServedModel | undefined): ModelFacts | undefined {
+  if (served === undefined) return undefined
+  const { engine, manifest } = served
+  return { contextLength: manifest.contextLength, features: engine.features, native: engine.native }
+}
+
+/** `anthropic-*` headers: part of what Anthropic's dialect asks. */
+export function anthropicHeaders(raw: RawRequest): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const line of listedHeaders(raw.headers)) {
+    const colon = line.indexOf(':')
+    if (line.startsWith('anthropic-')) found[line.slice(0, colon)] = line.slice(colon + 1)
+  }
+  return found
 }
 
 /** Why the payer's own signature does not cover this request; undefined when it does (docs/spec.md §4). */

@@ -1,0 +1,105 @@
+import type { TextFormat, Tool, ToolChoice } from '../../engines/engine.ts'
+import type { Needs } from '../dialect.ts'
+import { arrayAt, booleanAt, type Fields, objectAt, onlyMembers, optional, textAt } from '../fields.ts'
+import { refuse } from '../refusal.ts'
+
+const MAX_TOOLS = 128
+const NAME = /^[a-zA-Z0-9_-]{1,64}$/
+/** Arguments of a function that names none. */
+const NO_PARAMETERS = { type: 'object', properties: {}, additionalProperties: false }
+
+export function functionNameAt(value: unknown, param: string): string {
+  const name = textAt(value, param)
+  if (!NAME.test(name)) refuse(`\`${param}\` must have 1 to 64 letters, digits, _ or -.`, param)
+  return name
+}
+
+/** A function as both of OpenAI's dialects describe it. */
+export function functionAt(definition: Fields, place: string): Tool {
+  const parameters = optional(definition, 'parameters', objectAt, place)
+  return {
+    name: functionNameAt(definition.name, `${place}.name`),
+    description: optional(definition, 'description', textAt, place),
+    parameters: parameters ?? NO_PARAMETERS,
+    strict: optional(definition, 'strict', booleanAt, place) ?? false,
+    place: `${place}.parameters`,
+  }
+}
+
+/** `tools` of chat/completions. @throws Refusal */
+export function chatToolsAt(value: unknown, needs: Needs): Tool[] {
+  const tools = arrayAt(value, 'tools', MAX_TOOLS).map((entry, at) => {
+    const place = `tools[${at}]`
+    const tool = objectAt(entry, place)
+    if (tool.type !== 'function')
+      refuse(`\`${place}.type\` must be "function".`, `${place}.type`, 'unsupported_value')
+    onlyMembers(tool, ['type', 'function'], place)
+    const definition = objectAt(tool.function, `${place}.function`)
+    onlyMembers(definition, ['name', 'description', 'parameters', 'strict'], `${place}.function`)
+    return functionAt(definition, `${place}.function`)
+  })
+  if (tools.length > 0) needs('tools', 'tools')
+  mustDiffer(tools)
+  return tools
+}
+
+export function mustDiffer(tools: readonly Tool[]): void {
+  if (new Set(tools.map(({ name }) => name)).size < tools.length) {
+    refuse('Two of `tools` have the same name.', 'tools')
+  }
+}
+
+/** `tool_choice`; `nameOf` finds the function's name in the object form, which the two dialects write differently. */
+export function toolChoiceAt(
+  value: unknown,
+  tools: readonly Tool[],
+  nameOf: (choice: Fields) => unknown,
+): ToolChoice {
+  if (value === undefined || value === null) return 'auto'
+  if (value === 'auto' || value === 'none') return value
+  if (tools.length === 0) refuse('`tool_choice` is only allowed with `tools`.', 'tool_choice')
+  if (value === 'required') return value
+  const choice = objectAt(value, 'tool_choice')
+  if (choice.type !== 'function') {
+    refuse(
+      '`tool_choice` must be "auto", "none", "required" or a function.',
+      'tool_choice',
+      'unsupported_value',
+    )
+  }
+  const name = nameOf(choice)
+  if (!tools.some((tool) => tool.name === name)) refuse('`tool_choice` names none of `tools`.', 'tool_choice')
+  return { name: name as string }
+}
+
+/** `response_format`, or `text.format` of responses, where the schema stands beside the type. */
+export function textFormatAt(value: unknown, place: string, needs: Needs, isFlat: boolean): TextFormat {
+  const format = objectAt(value, place)
+  if (format.type === 'text') {
+    onlyMembers(format, ['type'], place)
+    return { type: 'text' }
+  }
+  needs('json', place)
+  if (format.type === 'json_object') {
+    onlyMembers(format, ['type'], place)
+    return { type: 'json_object' }
+  }
+  if (format.type !== 'json_schema') {
+    refuse(
+      `\`${place}.type\` must be text, json_object or json_schema.`,
+      `${place}.type`,
+      'unsupported_value',
+    )
+  }
+  const inside = isFlat ? place : `${place}.json_schema`
+  const members = isFlat ? format : objectAt(format.json_schema, inside)
+  onlyMembers(members, ['name', 'description', 'schema', 'strict', ...(isFlat ? ['type'] : [])], inside)
+  if (!isFlat) onlyMembers(format, ['type', 'json_schema'], place)
+  return {
+    type: 'json_schema',
+    name: functionNameAt(members.name, `${inside}.name`),
+    schema: objectAt(members.schema, `${inside}.schema`),
+    strict: optional(members, 'strict', booleanAt, inside) ?? false,
+    place: `${inside}.schema`,
+  }
+}

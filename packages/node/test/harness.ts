@@ -1,15 +1,24 @@
 /** A node's server over a scripted engine and a chain made of constants; the payments and receipts are real. */
+import assert from 'node:assert/strict'
 import {
   type Deployment,
+  decodeReceiptHeader,
   encodeRequestAuthHeader,
   listedHeaders,
   OPG_DOMAIN,
+  priceOf,
+  type Receipt,
   type RequestAuth,
+  receiptDigest,
+  recoverSigner,
   requestAuthDigest,
   requestHash,
   requestIdOf,
+  responseHash,
   SCHEME,
+  STATUS,
   signDigest,
+  stripSseComments,
   tag,
   toBase64,
 } from '@assay/protocol'
@@ -88,6 +97,7 @@ export async function startTestServer(
   options: {
     script?: Script
     features?: Feature[]
+    engine?: Engine
     keyValid?: () => boolean
     waiting?: number
     requestTimeoutMs?: number
@@ -95,7 +105,7 @@ export async function startTestServer(
 ) {
   const dir = temporaryFolder('node')
   const state = { script: options.script ?? threeWords, till: TILL as Address | undefined, uncollectable: '' }
-  const engine: Engine = {
+  const scripted: Engine = {
     contextLength: SMOLLM2_MANIFEST.contextLength,
     concurrency: 1,
     engineClass: 0,
@@ -131,7 +141,7 @@ export async function startTestServer(
   const served = {
     modelId: SMOLLM2_MODEL_ID,
     manifest: SMOLLM2_MANIFEST,
-    engine,
+    engine: options.engine ?? scripted,
     queue: createQueue({ concurrency: 1, waiting: options.waiting ?? 4 }),
   }
   const server = await startServer({
@@ -272,5 +282,54 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error('the condition never came true')
     await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** What a paid answer came with, checked already: the receipt signs these very bytes. */
+export type PaidAnswer = { receipt: Receipt; body: Uint8Array; status: number; requestId: Hex }
+
+/**
+ * A fetch that pays for every POST and checks the receipt of every answer, for the official clients, which know nothing
+ * of either. The answers end up in `answers`.
+ */
+export function payingFetch(node: TestServer, answers: PaidAnswer[]): typeof globalThis.fetch {
+  return async (input, init) => {
+    const request = new Request(input, init)
+    const path = new URL(request.url).pathname
+    if (request.method !== 'POST' || path.endsWith('/count_tokens')) return fetch(request)
+    const paid = await payment(PLENTY)
+    const body = await request.text()
+    const headers = await paidHeaders(paid, Object.fromEntries(request.headers))
+    const response = await fetch(request.url, { method: 'POST', headers, body, signal: request.signal })
+    const check = async (bytes: Uint8Array): Promise<void> => {
+      const inStream = /^: assay-receipt (\S+)$/m.exec(new TextDecoder().decode(bytes))?.[1]
+      const header = response.headers.get('x-assay-receipt') ?? inStream
+      // Refused before any work was done: nothing to sign.
+      if (header === undefined && response.status >= 400) return
+      assert.ok(header !== undefined, 'an answer carries its receipt')
+      const signed = decodeReceiptHeader(header)
+      const { receipt } = signed
+      const contentType = response.headers.get('content-type') ?? ''
+      const isStream = contentType.startsWith('text/event-stream')
+      const covered = {
+        status: response.status,
+        contentType,
+        body: isStream ? stripSseComments(bytes) : bytes,
+      }
+      assert.equal(receipt.responseHash, responseHash(covered))
+      const target = new URL(request.url)
+      assert.equal(receipt.requestHash, hashOfRequest(body, headers, target.pathname + target.search))
+      assert.equal(
+        await recoverSigner(receiptDigest(receipt, DEPLOYMENT), signed.signature),
+        node.enclave.key,
+      )
+      const failed = receipt.status === STATUS.failed
+      const { inputUnits, outputUnits } = receipt
+      assert.equal(receipt.price, priceOf(PRICE, { inputUnits, outputUnits, failed }))
+      answers.push({ receipt, body: bytes, status: response.status, requestId: paid.requestId })
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    await check(bytes)
+    return new Response(bytes, { status: response.status, headers: response.headers })
   }
 }

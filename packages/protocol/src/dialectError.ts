@@ -36,7 +36,9 @@ export function errorBody(error: DialectError, path: string): string {
   const { status, message, type, code, param = null } = error
   if (!isAnthropic(path)) return JSON.stringify({ error: { message, type, param, code } })
   const anthropicType = ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error')
-  return JSON.stringify({ type: 'error', error: { type: anthropicType, message, code, param } })
+  // Their client shows `details.error_code`; ours is where all our errors have it, too.
+  const details = { error_code: code }
+  return JSON.stringify({ type: 'error', error: { type: anthropicType, message, code, param, details } })
 }
 
 /** The event that tells of an error inside a stream which has begun, with its blank line. */

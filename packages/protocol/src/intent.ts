@@ -1,5 +1,5 @@
-/** A paid way of asking: one dialect's one path. */
-export type InferenceRoute = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages'
+/** A way of asking: one dialect's one path. All are paid for but `count_tokens`, which answers nothing. */
+export type InferenceRoute = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | 'count_tokens'
 
 /** Paths that are paid for and answered with a receipt, and how their bodies are read. */
 export const INFERENCE_PATHS: Readonly<Record<string, InferenceRoute>> = {
@@ -37,6 +37,7 @@ const LIMITS: Record<InferenceRoute, readonly string[]> = {
   embeddings: [],
   responses: ['max_output_tokens'],
   messages: ['max_tokens'],
+  count_tokens: [],
 }
 
 class Problem extends Error {

@@ -4,6 +4,7 @@ import {
   deploymentOf,
   encodeRequestAuthHeader,
   type HttpRequestBytes,
+  INFERENCE_PATHS,
   listedHeaders,
   type Network,
   RECEIPT_HEADER,
@@ -43,14 +44,8 @@ export type AssayFetchOptions = {
 const DEFAULT_MAX_PER_CALL = 10n ** 19n
 /** Seconds for which the payer's own signature on a request stands. */
 const AUTH_LIFETIME_SECONDS = 3600n
-/** Paths that answer with a receipt; everything else (models, receipts, health) passes untouched. */
-const PAID_PATHS = new Set([
-  '/v1/chat/completions',
-  '/v1/completions',
-  '/v1/embeddings',
-  '/v1/messages',
-  '/v1/infer',
-])
+/** Whether a path answers with a receipt; everything else (models, receipts, health) passes untouched. */
+const isPaid = (path: string): boolean => Object.hasOwn(INFERENCE_PATHS, path) || path === '/v1/infer'
 
 /**
  * A drop-in `fetch` for the OpenAI and Anthropic clients. It pays the gateway's 402, signs the request, and verifies
@@ -73,7 +68,7 @@ export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch 
   return async (input, init) => {
     const request = new Request(input, init)
     const url = new URL(request.url)
-    if (request.method !== 'POST' || !PAID_PATHS.has(url.pathname)) return send(request.url, request)
+    if (request.method !== 'POST' || !isPaid(url.pathname)) return send(request.url, request)
     if (url.origin !== gatewayOrigin) {
       throw new SdkError('This request does not go to the gateway of the network file.', {
         code: 'offer_rejected',

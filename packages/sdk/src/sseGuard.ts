@@ -3,6 +3,7 @@ import { SdkError } from './errors.ts'
 import { MAX_BODY_BYTES, MAX_LINE_BYTES } from './limits.ts'
 
 const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
 const COLON = 0x3a
 
 export type SseGuardOptions = {
@@ -13,12 +14,13 @@ export type SseGuardOptions = {
 }
 
 /**
- * Passes an event stream through line by line and withholds its terminal event until the answer is verified: a reader
+ * Passes an event stream through event by event and withholds its terminal event until the answer is verified: a reader
  * either sees a stream that ends after a passed check, or an error, never an unverified end. Bytes behind the
  * terminal event are covered by no signature and are dropped.
  *
  * Comment lines are not part of the signed body (docs/spec.md §2); they pass, except that after the receipt comment
- * nothing passes before the check.
+ * nothing passes before the check. What ends a stream is judged as clients judge it, by the data of a whole event
+ * however it is spaced or split into lines, or a gateway could end it for the client and not for us.
  */
 export function sseGuard(
   source: ReadableStream<Uint8Array>,
@@ -31,27 +33,30 @@ export function sseGuard(
   let partialBytes = 0
   let total = 0
   let receipt: SignedReceipt | undefined
-  let terminalLine = false
+  /** Lines of the event that is being received. */
+  let event: Uint8Array[] = []
   let ended = false
 
-  /** Takes one line with its line feed; returns it if it may be shown now. */
-  function take(line: Uint8Array): Uint8Array | undefined {
+  /** Takes one line with its line feed; returns what may be shown now. */
+  function take(line: Uint8Array): Uint8Array[] {
+    if (line.includes(CARRIAGE_RETURN)) throw otherLineEnds()
     if (line[0] === COLON) {
       const text = new TextDecoder().decode(line.subarray(0, -1))
-      if (!text.startsWith(RECEIPT_COMMENT)) return options.buffer || receipt !== undefined ? undefined : line
+      if (!text.startsWith(RECEIPT_COMMENT)) return options.buffer || receipt !== undefined ? [] : [line]
       receipt = decodeReceipt(text.slice(RECEIPT_COMMENT.length))
       held.push(line)
-      return undefined
+      return []
     }
     signedLines.push(line)
-    if (terminalLine) {
-      // The blank line after the terminal event is its end (docs/spec.md §2).
-      ended = line.length === 1
-      terminalLine = ended
-    } else if (isTerminal(line)) terminalLine = true
-    if (!options.buffer && receipt === undefined && !terminalLine) return line
-    held.push(line)
-    return undefined
+    event.push(line)
+    // A client acts on an event at the blank line behind it.
+    if (line.length > 1) return []
+    const whole = event
+    event = []
+    ended = isTerminal(whole, receipt !== undefined)
+    if (!options.buffer && receipt === undefined && !ended) return whole
+    held.push(...whole)
+    return []
   }
 
   return new ReadableStream<Uint8Array>({
@@ -73,8 +78,7 @@ export function sseGuard(
             partial = []
             partialBytes = 0
             start = end + 1
-            const visible = take(line)
-            if (visible !== undefined) shown.push(visible)
+            shown.push(...take(line))
           }
           if (ended) {
             if (receipt === undefined) throw receiptMissing()
@@ -104,11 +108,34 @@ export function sseGuard(
   })
 }
 
-/** Terminal events of the dialects: OpenAI's `data: [DONE]`, Anthropic's `data: {"type":"message_stop"}`. */
-function isTerminal(line: Uint8Array): boolean {
-  if (line.length > 64) return false
-  const text = new TextDecoder().decode(line).trimEnd()
-  return text === 'data: [DONE]' || /^data: \{\s*"type"\s*:\s*"message_stop"\s*\}$/.test(text)
+/** Types of the events that end an answer: Anthropic's, and those of OpenAI's responses (docs/spec.md §2). */
+const TERMINAL_TYPES = new Set([
+  'message_stop',
+  'response.completed',
+  'response.incomplete',
+  'response.failed',
+])
+
+/**
+ * Whether an event ends the answer for a client.
+ * @param behindReceipt an `error` ends it too, where the node signed for it; without a receipt it is the gateway's own
+ * and passes as an error answer does.
+ */
+function isTerminal(lines: readonly Uint8Array[], behindReceipt: boolean): boolean {
+  const decoder = new TextDecoder()
+  const data = lines
+    .map((line) => decoder.decode(line.subarray(0, -1)))
+    .flatMap((line) =>
+      line === 'data' ? [''] : line.startsWith('data:') ? [line.slice(5).replace(/^ /, '')] : [],
+    )
+    .join('\n')
+  if (data.trimStart().startsWith('[DONE]')) return true
+  try {
+    const { type } = JSON.parse(data) as { type?: unknown }
+    return typeof type === 'string' && (TERMINAL_TYPES.has(type) || (type === 'error' && behindReceipt))
+  } catch {
+    return false
+  }
 }
 
 function decodeReceipt(text: string): SignedReceipt {
@@ -121,6 +148,13 @@ function decodeReceipt(text: string): SignedReceipt {
       cause,
     })
   }
+}
+
+function otherLineEnds(): SdkError {
+  return new SdkError('The stream has carriage returns between its lines, which no node writes.', {
+    code: 'verification_failed',
+    next: 'Do not use this answer. Ask another gateway.',
+  })
 }
 
 function incomplete(): SdkError {

@@ -102,6 +102,61 @@ test('with buffer, a failed check lets no content through', async () => {
   assert.equal(text, '')
 })
 
+test('knows the end of every dialect, also of an answer that failed', async () => {
+  const ends = [
+    'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r"}}\n\n',
+    'event: response.incomplete\ndata: {"type":"response.incomplete"}\n\n',
+    'event: response.failed\ndata: {"type":"response.failed"}\n\n',
+    'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"m"}}\n\n',
+  ]
+  for (const end of ends) {
+    let body = ''
+    const verify = async (bytes: Uint8Array) => {
+      body = new TextDecoder().decode(bytes)
+    }
+    const passed = await drain(sseGuard(sourceOf([first, comment, end], false), { buffer: false, verify }))
+    assert.deepEqual(passed, { text: first + comment + end, error: undefined })
+    assert.equal(body, first + end)
+    const failing = {
+      buffer: false,
+      verify: () => Promise.reject(new SdkError('x', { code: 'verification_failed' })),
+    }
+    const withheld = await drain(sseGuard(sourceOf([first, comment, end], false), failing))
+    assert.equal(withheld.text, first)
+  }
+})
+
+test('a gateway cannot end a stream for the client and not for us', async () => {
+  const ends = [
+    'data:[DONE]\n\n',
+    'data: [DONE] \n\n',
+    'data: [DONE]junk\n\n',
+    'data:{"type":"message_stop"}\n\n',
+    'data: {"x":1, "type" : "message_stop"}\n\n',
+    'data: {"\\u0074ype":"message_\\u0073top"}\n\n',
+    'data: {"type":\ndata: "message_stop"}\n\n',
+    'event: anything\nid: 1\ndata: {"response":{"a":[]},"type":"response.completed"}\n\n',
+    'data: x\rdata: [DONE]\r\r\n\n',
+  ]
+  for (const end of ends) {
+    const { text, error } = await drain(
+      sseGuard(sourceOf([first, end]), { buffer: false, async verify() {} }),
+    )
+    assert.ok(error instanceof SdkError, end)
+    assert.equal(text, first, end)
+  }
+})
+
+test("a gateway's own error event passes without a receipt, and the stream still fails", async () => {
+  const refusal = 'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"m"}}\n\n'
+  const { text, error } = await drain(
+    sseGuard(sourceOf([first, refusal]), { buffer: false, async verify() {} }),
+  )
+  assert.equal(text, first + refusal)
+  assert.ok(error instanceof SdkError && error.code === 'receipt_missing')
+})
+
 const endings: { name: string; pieces: string[]; code: string }[] = [
   { name: 'no receipt', pieces: [first, done], code: 'receipt_missing' },
   { name: 'no terminal event', pieces: [first, comment], code: 'receipt_missing' },

@@ -58,7 +58,7 @@ const COUNT_PATH = '/v1/messages/count_tokens'
 
 async function countTokens(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const body = bodyOf(request)
-  const { node } = await nodeFor(context, 'responses', body)
+  const { node } = await nodeFor(context, 'count_tokens', body)
   const upstream = await node.pool
     .request({
       method: 'POST',

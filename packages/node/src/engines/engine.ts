@@ -16,7 +16,6 @@ export type Feature =
   | 'top_k'
   | 'seed'
   | 'penalties'
-  | 'thinking'
 
 export type Part = { type: 'text'; text: string } | { type: 'image'; mediaType: string; base64: string }
 

@@ -20,6 +20,7 @@ import { QueueFullError } from '../queue.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { ReceiptParameters } from '../signReceipt.ts'
 import { type Admission, admit, type RawRequest, unavailable } from './admit.ts'
+import { countTokens } from './countTokens.ts'
 import { JSON_TYPE, serve } from './serve.ts'
 import type { ServedModel } from './servedModel.ts'
 
@@ -227,6 +228,13 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   for (const [path, dialect] of Object.entries(DIALECTS)) {
     app.post(path, (request, reply) => answer(dialect, request, reply))
   }
+
+  app.post('/v1/messages/count_tokens', async (request, reply) => {
+    const raw = accept(request, reply)
+    if (raw === undefined) return reply
+    const counted = await countTokens(raw, models, goneSignal(reply.raw))
+    return 'error' in counted ? refuse(reply, counted.error) : reply.type(JSON_TYPE).send(counted)
+  })
 
   await app.listen({ host: '127.0.0.1', port: parameters.port })
   const address = app.server.address()

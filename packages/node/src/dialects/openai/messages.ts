@@ -1,8 +1,8 @@
 import type { ChatMessage, Part, ToolCall } from '../../engines/engine.ts'
 import type { Needs } from '../dialect.ts'
 import { arrayAt, type Fields, isEmptyArray, nameOf, objectAt, onlyMembers, textAt } from '../fields.ts'
+import { dataUrlAt } from '../images.ts'
 import { refuse } from '../refusal.ts'
-import { dataUrlAt } from './images.ts'
 
 /** Most messages of one conversation, parts of one message, and calls of one answer. */
 const MAX_MESSAGES = 512

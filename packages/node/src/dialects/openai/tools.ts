@@ -2,20 +2,14 @@ import type { TextFormat, Tool, ToolChoice } from '../../engines/engine.ts'
 import type { Needs } from '../dialect.ts'
 import { arrayAt, booleanAt, type Fields, objectAt, onlyMembers, optional, textAt } from '../fields.ts'
 import { refuse } from '../refusal.ts'
+import { functionNameAt, mustDiffer } from '../tools.ts'
 
 const MAX_TOOLS = 128
-const NAME = /^[a-zA-Z0-9_-]{1,64}$/
 /** Arguments of a function that names none. */
 const NO_PARAMETERS = { type: 'object', properties: {}, additionalProperties: false }
 
-export function functionNameAt(value: unknown, param: string): string {
-  const name = textAt(value, param)
-  if (!NAME.test(name)) refuse(`\`${param}\` must have 1 to 64 letters, digits, _ or -.`, param)
-  return name
-}
-
 /** A function as both of OpenAI's dialects describe it. */
-export function functionAt(definition: Fields, place: string): Tool {
+function functionAt(definition: Fields, place: string): Tool {
   const parameters = optional(definition, 'parameters', objectAt, place)
   return {
     name: functionNameAt(definition.name, `${place}.name`),
@@ -41,12 +35,6 @@ export function chatToolsAt(value: unknown, needs: Needs): Tool[] {
   if (tools.length > 0) needs('tools', 'tools')
   mustDiffer(tools)
   return tools
-}
-
-export function mustDiffer(tools: readonly Tool[]): void {
-  if (new Set(tools.map(({ name }) => name)).size < tools.length) {
-    refuse('Two of `tools` have the same name.', 'tools')
-  }
 }
 
 /** `tool_choice`; `nameOf` finds the function's name in the object form, which the two dialects write differently. */

@@ -1,0 +1,194 @@
+import type { RequestIntent } from '@assay/protocol'
+import type { ChatWork, TextFormat, Tool, ToolChoice } from '../../engines/engine.ts'
+import { type Dialect, type ModelFacts, type Needs, readRequest } from '../dialect.ts'
+import {
+  arrayAt,
+  booleanAt,
+  type Fields,
+  integerAt,
+  knownMembers,
+  nameOf,
+  numberAt,
+  objectAt,
+  onlyMembers,
+  optional,
+  textAt,
+} from '../fields.ts'
+import { nativeDraft } from '../native.ts'
+import { badRequest, Refusal, refuse } from '../refusal.ts'
+import { functionNameAt, mustDiffer } from '../tools.ts'
+import { anthropicMessagesAt, systemAt } from './messages.ts'
+import { messagesWriter } from './writeMessages.ts'
+
+/**
+ * Versions of Anthropic's API that are spoken here. They differ in what a request may hold: the later one took the
+ * sampling members away. What is answered fits both, as a version only adds members.
+ */
+const VERSIONS = ['2023-06-01', '2026-10-21']
+const WITHOUT_SAMPLING = '2026-10-21'
+const MAX_TOOLS = 128
+const MAX_STOPS = 16
+const MAX_STOP_LENGTH = 256
+
+const HONOURED = [
+  ...['model', 'stream', 'max_tokens', 'messages', 'system', 'temperature', 'top_p', 'top_k'],
+  ...['stop_sequences', 'tools', 'tool_choice', 'output_config'],
+]
+
+const NEUTRAL: Record<string, (value: unknown) => boolean> = {
+  thinking: (value) => (value as { type?: unknown }).type === 'disabled',
+  // Names the end user to the operator's abuse desk; there is nothing to do with it here.
+  metadata: (value) =>
+    typeof value === 'object' && Object.keys(value as object).every((name) => name === 'user_id'),
+  service_tier: (value) => value === 'auto' || value === 'standard_only',
+  // A discount that is not given; usage says so.
+  cache_control: (value) => typeof value === 'object',
+  speed: (value) => value === 'standard',
+}
+
+/** Anthropic's `POST /v1/messages`. */
+export const anthropicMessages: Dialect = {
+  route: 'messages',
+  idPrefix: 'msg_',
+  requestIdHeader: 'request-id',
+  read: (body, headers, model) =>
+    readRequest('messages', body, model, (fields, intent, needs, facts) => {
+      checkVersion(headers, fields)
+      if (facts.native.has('messages')) return nativeDraft('messages', fields, intent, headers)
+      return { work: workOf(fields, intent, needs, headers), answer: messagesWriter }
+    }),
+}
+
+/** Anthropic's `POST /v1/messages/count_tokens`: the same request without a limit, read for its length. */
+export function readCount(
+  body: Uint8Array,
+  headers: Record<string, string>,
+  model: (name: string) => ModelFacts | undefined,
+): ReturnType<Dialect['read']> {
+  return readRequest('count_tokens', body, model, (fields, intent, needs, facts) => {
+    checkVersion(headers, fields)
+    if (fields.max_tokens !== undefined || fields.stream !== undefined) {
+      refuse('`max_tokens` and `stream` have no place in counting.', 'max_tokens', 'unsupported_parameter')
+    }
+    if (facts.native.has('messages')) return nativeDraft('messages', fields, intent, headers)
+    return { work: workOf(fields, intent, needs, headers), answer: messagesWriter }
+  })
+}
+
+/** The version decides what a body means; Anthropic's API demands it too. */
+function checkVersion(headers: Record<string, string>, fields: Fields): void {
+  const version = headers['anthropic-version']
+  if (version === undefined || !VERSIONS.includes(version)) {
+    const what = version === undefined ? 'is required' : `${nameOf(version)} is not known`
+    const message = `The header \`anthropic-version\` ${what}: it can be ${VERSIONS.join(' or ')}.`
+    throw new Refusal(badRequest(message, 'anthropic-version', 'unsupported_version'))
+  }
+  if (version !== WITHOUT_SAMPLING) return
+  for (const name of ['temperature', 'top_p', 'top_k']) {
+    if (fields[name] === undefined || fields[name] === null) continue
+    const message = `\`${name}\` is no parameter of version ${version}; send anthropic-version ${VERSIONS[0]} to use it.`
+    refuse(message, name, 'unsupported_parameter')
+  }
+}
+
+function workOf(
+  fields: Fields,
+  intent: RequestIntent,
+  needs: Needs,
+  headers: Record<string, string>,
+): ChatWork {
+  needs('chat', 'model')
+  if (headers['anthropic-beta'] !== undefined) {
+    refuse(
+      'This model has none of the features that `anthropic-beta` asks for; leave the header out.',
+      'anthropic-beta',
+      'unsupported_parameter',
+    )
+  }
+  const given = knownMembers(fields, HONOURED, NEUTRAL)
+  const tools = optional(given, 'tools', (value) => toolsAt(value, needs)) ?? []
+  const { choice, parallel } = toolChoiceAt(given.tool_choice, tools)
+  const number = (name: string, feature: Parameters<Needs>[0], most: number): number | undefined => {
+    const value = optional(given, name, (member, param) => numberAt(member, param, 0, most))
+    if (value !== undefined) needs(feature, name)
+    return value
+  }
+  const topK = optional(given, 'top_k', (value, param) => integerAt(value, param, 0, 1_000_000))
+  if (topK !== undefined) needs('top_k', 'top_k')
+  return {
+    kind: 'chat',
+    messages: [...systemAt(given.system), ...anthropicMessagesAt(given.messages, needs)],
+    tools,
+    toolChoice: choice,
+    parallelTools: parallel,
+    format: formatAt(given.output_config, needs),
+    settings: {
+      sampling: {
+        temperature: number('temperature', 'sampling', 1),
+        topP: number('top_p', 'sampling', 1),
+        topK,
+      },
+      maxTokens: intent.maxOutputEach,
+      stop: optional(given, 'stop_sequences', stopsAt) ?? [],
+      choices: 1,
+    },
+  }
+}
+
+function stopsAt(value: unknown, param: string): string[] {
+  return arrayAt(value, param, MAX_STOPS).map((entry, at) => {
+    const text = textAt(entry, `${param}[${at}]`, MAX_STOP_LENGTH)
+    if (text === '') refuse(`\`${param}[${at}]\` must not be empty.`, `${param}[${at}]`)
+    return text
+  })
+}
+
+function toolsAt(value: unknown, needs: Needs): Tool[] {
+  const tools = arrayAt(value, 'tools', MAX_TOOLS).map((entry, at): Tool => {
+    const place = `tools[${at}]`
+    const tool = objectAt(entry, place)
+    if (tool.type !== undefined && tool.type !== null && tool.type !== 'custom') {
+      refuse(`\`${place}.type\` must be "custom".`, `${place}.type`, 'unsupported_value')
+    }
+    onlyMembers(tool, ['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'], place)
+    return {
+      name: functionNameAt(tool.name, `${place}.name`),
+      description: optional(tool, 'description', textAt, place),
+      parameters: objectAt(tool.input_schema, `${place}.input_schema`),
+      strict: optional(tool, 'strict', booleanAt, place) ?? false,
+      place: `${place}.input_schema`,
+    }
+  })
+  if (tools.length > 0) needs('tools', 'tools')
+  mustDiffer(tools)
+  return tools
+}
+
+function toolChoiceAt(value: unknown, tools: readonly Tool[]): { choice: ToolChoice; parallel: boolean } {
+  if (value === undefined) return { choice: 'auto', parallel: true }
+  const given = objectAt(value, 'tool_choice')
+  onlyMembers(given, ['type', 'name', 'disable_parallel_tool_use'], 'tool_choice')
+  const parallel = optional(given, 'disable_parallel_tool_use', booleanAt, 'tool_choice') !== true
+  if (given.type === 'none' || given.type === 'auto') return { choice: given.type, parallel }
+  if (tools.length === 0) refuse('`tool_choice` is only allowed with `tools`.', 'tool_choice')
+  if (given.type === 'any') return { choice: 'required', parallel }
+  if (given.type !== 'tool') refuse('`tool_choice.type` must be auto, any, tool or none.', 'tool_choice.type')
+  const name = textAt(given.name, 'tool_choice.name')
+  if (!tools.some((tool) => tool.name === name))
+    refuse('`tool_choice` names none of `tools`.', 'tool_choice.name')
+  return { choice: { name }, parallel }
+}
+
+function formatAt(value: unknown, needs: Needs): TextFormat {
+  if (value === undefined) return { type: 'text' }
+  const config = objectAt(value, 'output_config')
+  onlyMembers(config, ['format'], 'output_config')
+  const place = 'output_config.format'
+  const format = optional(config, 'format', objectAt, 'output_config')
+  if (format === undefined) return { type: 'text' }
+  if (format.type !== 'json_schema') refuse(`\`${place}.type\` must be json_schema.`, `${place}.type`)
+  onlyMembers(format, ['type', 'schema'], place)
+  needs('json', place)
+  const schema = objectAt(format.schema, `${place}.schema`)
+  return { type: 'json_schema', name: 'answer', schema, strict: true, place: `${place}.schema` }
+}

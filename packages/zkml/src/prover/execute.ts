@@ -14,22 +14,31 @@ import { roundingTerm } from '../verifier/linear/verifyNode.ts'
 export type Columns = (Int32Array | undefined)[]
 
 export function execute(model: Model, input: ArrayLike<number>): Columns {
-  const { plan } = model
-  const columns: Columns = plan.values.map(() => undefined)
-  columns[plan.tensorValues[0] as ValueIndex] = layOutTensor(
-    input,
-    plan.architecture.input,
-    plan.architecture.input.zeroPoint,
-  )
-  for (const [index, planned] of plan.nodes.entries()) {
-    const inputs = inputsOf(planned.node).map(
-      (tensor) => columns[plan.tensorValues[tensor] as ValueIndex] as Int32Array,
-    )
-    const output = plan.tensorValues[index + 1] as ValueIndex
-    if (planned.node.op === 'maxPool') fillMaxima(columns, planned, inputs[0] as Int32Array)
-    else fillRequantised(columns, planned, output, accumulate(model, planned, inputs))
-  }
+  const columns = startColumns(model, input)
+  for (const index of model.plan.nodes.keys()) fillNode(model, columns, index)
   return columns
+}
+
+/** All columns empty but the input's. */
+export function startColumns({ plan }: Model, input: ArrayLike<number>): Columns {
+  const columns: Columns = plan.values.map(() => undefined)
+  const shape = plan.architecture.input
+  columns[plan.tensorValues[0] as ValueIndex] = layOutTensor(input, shape, shape.zeroPoint)
+  return columns
+}
+
+/** Fills the columns of one node from those of the nodes before it. */
+export function fillNode(model: Model, columns: Columns, index: number): void {
+  const { plan } = model
+  const planned = plan.nodes[index] as NodePlan
+  const inputs = inputsOf(planned.node).map(
+    (tensor) => columns[plan.tensorValues[tensor] as ValueIndex] as Int32Array,
+  )
+  if (planned.node.op === 'maxPool') fillMaxima(columns, planned, inputs[0] as Int32Array)
+  else {
+    const output = plan.tensorValues[index + 1] as ValueIndex
+    fillRequantised(columns, planned, output, accumulate(model, planned, inputs))
+  }
 }
 
 function accumulate(model: Model, planned: NodePlan, inputs: readonly Int32Array[]): Int32Array {

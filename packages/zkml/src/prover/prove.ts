@@ -2,7 +2,7 @@
 
 import type { Model } from '../circuit/model.ts'
 import type { Plan } from '../circuit/plan.ts'
-import { checkTensor, type Statement } from '../circuit/statement.ts'
+import { checkTensor } from '../circuit/statement.ts'
 import { type Commitment, commit, openColumns, rowWeights } from '../commitment/commit.ts'
 import { openingBits } from '../commitment/shape.ts'
 import type { Ext } from '../field/extension.ts'
@@ -59,9 +59,10 @@ export function proveInference(
   countRows(plan, columns)
   const output = outputOf(plan, columns)
   const statement = { weightsRoot: committed.commitment.root, input, output }
-  const proof = proveColumns(committed, statement, columns, onStage)
+  const writer = new ProofWriter(statementTranscript(plan, statement))
+  proveColumns(committed, columns, writer, onStage)
   work.arena.release(mark)
-  return { output, proof }
+  return { output, proof: writer.bytes() }
 }
 
 /** The true units of the last column. */
@@ -70,16 +71,18 @@ function outputOf(plan: Plan, columns: Columns): number[] {
   return Array.from((columns[plan.tensorValues.at(-1) as number] as Int32Array).subarray(0, channels))
 }
 
-/** The proof that given columns bear the statement out; it verifies only if they do. */
-function proveColumns(
+/**
+ * Writes the proof that the columns are a run of the model. It proves whatever it is given; only a proof about a true run
+ * verifies. `writer` stands behind the statement.
+ */
+export function proveColumns(
   { model, work, commitment, weights }: CommittedModel,
-  statement: Statement,
   columns: Columns,
+  writer: ProofWriter,
   onStage: (stage: ProveStage) => void = () => {},
-): Uint8Array {
+): void {
   const { plan } = model
   const { arena, kernels } = work
-  const writer = new ProofWriter(statementTranscript(plan, statement))
   const { transcript } = writer
 
   onStage('commit')
@@ -115,7 +118,6 @@ function proveColumns(
   arena.release(mark)
   openColumns(work, writer, 'witness', witnessCommitment)
   openColumns(work, writer, 'weights', commitment)
-  return writer.bytes()
 }
 
 /** The committed columns as plain words, each at its offset, zero past the last. */

@@ -50,7 +50,7 @@ export function intelChainProblem(chain: IntelChain, role: Role): string | undef
   const leaf = leafOf(chain)
   const name = commonNameOf(leaf.subject)
   if (name === undefined || !LEAF_NAMES[role].includes(name)) {
-    return `the leaf is named ${JSON.stringify(name)}, not ${LEAF_NAMES[role].join(' or ')}`
+    return `the leaf is not named ${LEAF_NAMES[role].join(' or ')}`
   }
   if (role === 'pck') {
     const ca = commonNameOf(issuerOfLeaf(chain).subject)

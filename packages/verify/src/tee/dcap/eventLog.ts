@@ -38,7 +38,7 @@ function readEvent(value: unknown): TdEvent {
   const digest = runtimeDigest(name, payload)
   // The short form of the log leaves the digest out, since it follows from the rest.
   if (event.digest !== '' && asHex(event.digest, 48, 'digest') !== digest) {
-    throw new CollateralError(`the digest of event ${JSON.stringify(name)} is not that of its payload`)
+    throw new CollateralError('the digest of an event is not that of its payload')
   }
   return { register, digest, claim: { name, payload } }
 }

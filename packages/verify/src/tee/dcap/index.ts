@@ -1,12 +1,9 @@
+/** Intel SGX and TDX under DCAP. Start with `verifyDcap.ts`. */
 export { type DcapCollateral, readDcapCollateral } from './collateral.ts'
 export { readEventLog, type TdEvent } from './eventLog.ts'
 export { type DcapEvidence, decodeDcapEvidence, encodeDcapEvidence } from './evidence.ts'
-export {
-  type DcapExpectations,
-  type DcapMeasurements,
-  type DcapPolicy,
-  DEFAULT_DCAP_POLICY,
-} from './policy.ts'
+export type { DcapExpectations, DcapMeasurements } from './expectations.ts'
+export { type DcapPolicy, DEFAULT_DCAP_POLICY } from './policy.ts'
 export type { EnclaveReport, TdReport } from './reports.ts'
 export { DCAP_STEPS, type DcapCode, type DcapStep, type DcapStepName } from './steps.ts'
 export type { TcbStatus } from './tcbStatus.ts'

@@ -7,14 +7,8 @@ import { checkRevocation } from './checkRevocation.ts'
 import { checkSignatures } from './checkSignatures.ts'
 import { checkTcb } from './checkTcb.ts'
 import type { DcapCollateral } from './collateral.ts'
-import {
-  compare,
-  type DcapExpectations,
-  type DcapPolicy,
-  DEFAULT_DCAP_POLICY,
-  judge,
-  measurementOf,
-} from './policy.ts'
+import { compare, type DcapExpectations, measurementOf } from './expectations.ts'
+import { type DcapPolicy, DEFAULT_DCAP_POLICY, judge } from './policy.ts'
 import { readQuote } from './quote.ts'
 import type { EnclaveReport, TdReport } from './reports.ts'
 import type { DcapCode, DcapStepName } from './steps.ts'

@@ -47,6 +47,8 @@ export type CertificateFields = {
   /** keyUsage as its first byte; absent where undefined. */
   keyUsage?: number | undefined
   extensions?: Uint8Array[]
+  /** How a common name is written as a name; alone by default. */
+  nameOf?: (commonName: string) => Uint8Array
 }
 
 /** keyCertSign and cRLSign. */
@@ -55,6 +57,7 @@ export const SIGNS_DATA = 0x80
 
 export function writeCertificate(fields: CertificateFields): Uint8Array {
   const algorithm = algorithmOf(fields.issuerKey)
+  const nameOf = fields.nameOf ?? named
   const constraints = sequence(
     der(1, [0xff]),
     ...(fields.pathLength === undefined ? [] : [integer(fields.pathLength)]),
@@ -69,23 +72,30 @@ export function writeCertificate(fields: CertificateFields): Uint8Array {
     der(0xa0, integer(2)),
     integer(fields.serial ?? 0),
     algorithm,
-    named(fields.issuer),
+    nameOf(fields.issuer),
     sequence(time(fields.from), time(fields.to)),
-    named(fields.subject),
+    nameOf(fields.subject),
     new Uint8Array(fields.subjectKey.publicKey.export({ type: 'spki', format: 'der' })),
     ...(extensions.length === 0 ? [] : [der(0xa3, sequence(...extensions))]),
   )
   return sequence(tbs, algorithm, der(3, [0], signWith(fields.issuerKey, tbs)))
 }
 
-export type CrlFields = { issuer: string; key: TestKey; from: number; to: number; revoked?: number[] }
+export type CrlFields = {
+  issuer: string
+  key: TestKey
+  from: number
+  to: number
+  revoked?: number[]
+  nameOf?: (commonName: string) => Uint8Array
+}
 
-export function writeCrl({ issuer, key, from, to, revoked = [] }: CrlFields): Uint8Array {
+export function writeCrl({ issuer, key, from, to, revoked = [], nameOf = named }: CrlFields): Uint8Array {
   const entries = revoked.map((serial) => sequence(integer(serial), time(from)))
   const tbs = sequence(
     integer(1),
     algorithmOf(key),
-    named(issuer),
+    nameOf(issuer),
     time(from),
     time(to),
     ...(entries.length === 0 ? [] : [sequence(...entries)]),

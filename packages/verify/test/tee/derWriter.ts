@@ -39,10 +39,15 @@ export function time(seconds: number): Uint8Array {
   return der(short ? 0x17 : 0x18, Buffer.from(short ? text.slice(2) : text))
 }
 
-/** Name of one common name. */
-export function named(commonName: string): Uint8Array {
-  return sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(commonName)))))
+/** Name of these attributes, each its type's OID and a UTF8String. */
+export function nameOf(attributes: readonly (readonly [type: string, value: string])[]): Uint8Array {
+  return sequence(
+    ...attributes.map(([type, value]) => der(0x31, sequence(oid(type), der(0x0c, Buffer.from(value))))),
+  )
 }
+
+/** Name of one common name. */
+export const named = (commonName: string): Uint8Array => nameOf([['2.5.4.3', commonName]])
 
 export function extension(id: string, value: Uint8Array, critical = false): Uint8Array {
   return sequence(oid(id), ...(critical ? [der(1, [0xff])] : []), der(4, value))

@@ -150,7 +150,7 @@ test('an unknown member of the payload', async () => {
 
 test('hostile lengths and depths end at once', () => {
   const nested = new Uint8Array(16_000).fill(0x81)
-  const started = performance.now()
+  const started = process.cpuUsage()
   for (const head of [0x5b, 0x7b, 0x9b, 0xbb]) {
     const claims = Uint8Array.of(head, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
     assert.equal(check(claims), unreadable)
@@ -158,7 +158,7 @@ test('hostile lengths and depths end at once', () => {
     assert.equal(check(Uint8Array.of(head, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff)), unreadable)
   }
   assert.equal(check(nested), unreadable)
-  assert.ok(performance.now() - started < 2000)
+  assert.ok(process.cpuUsage(started).user < 2_000_000)
 })
 
 test('the same COSE_Sign1 in other bytes', () => {

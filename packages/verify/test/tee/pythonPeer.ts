@@ -3,15 +3,12 @@ import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
+import { type LinePeer, linePeer } from './linePeer.ts'
 
 const cacheFolder = join(import.meta.dirname, '../../../../node_modules/.cache')
 
-export type PythonPeer = {
-  ask(request: unknown): Promise<unknown>
-  close(): Promise<void>
-}
+export type PythonPeer = LinePeer
 
 /** Installs the pinned requirements beside the other build caches. A text says why that is impossible here. */
 function install(requirements: string): { folder: string } | string {
@@ -47,18 +44,5 @@ export function startPythonPeer(folder: string): PythonPeer | string {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...process.env, PYTHONPATH: installed.folder, PYTHONDONTWRITEBYTECODE: '1' },
   })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  return {
-    async ask(request) {
-      child.stdin.write(`${JSON.stringify(request)}\n`)
-      const { value, done } = await lines.next()
-      if (done) throw new Error('the peer has ended')
-      return JSON.parse(value)
-    },
-    async close() {
-      child.stdin.end()
-      await ended
-    },
-  }
+  return linePeer(child)
 }

@@ -20,11 +20,13 @@ import { NRAS_AT, nrasJwks, simulateNras } from './simulatedNras.ts'
 import { simulateSnp } from './simulatedSnp.ts'
 
 export type RecordedEvidence = { name: string } & (
-  | { kind: 'nitro'; document: Uint8Array; parameters: VerifyNitroParameters }
+  | { kind: 'nitro'; document: Uint8Array; root: Uint8Array; parameters: VerifyNitroParameters }
   | { kind: 'snp'; evidence: SnpEvidence; parameters: VerifySnpParameters }
   | { kind: 'gpu'; evidence: GpuEvidence; parameters: VerifyGpuParameters }
   | { kind: 'nras'; tokens: NrasTokens; parameters: VerifyNrasParameters }
 )
+
+const FOR_EVER = Object.fromEntries([0, 1, 2, 3, 4].map((at) => [at, { to: 253_402_300_799 }]))
 
 /** One of each kind under local roots. */
 export async function simulatedEvidence(): Promise<RecordedEvidence[]> {
@@ -34,11 +36,13 @@ export async function simulatedEvidence(): Promise<RecordedEvidence[]> {
   return [
     {
       ...{ name: 'simulated Nitro', kind: 'nitro', document: nitro.document },
+      root: nitro.certificates[0] as Uint8Array,
       parameters: { roots, now: BigInt(at), revoked: [] },
     },
     { name: 'simulated Genoa', kind: 'snp', ...simulateSnp({ crl: { revoked: [7] } }) },
     { name: 'simulated Turin', kind: 'snp', ...simulateSnp({ product: 'Turin', version: 5 }) },
-    { name: 'simulated GPU', kind: 'gpu', ...simulateGpu() },
+    // Valid to the end of 9999 as NVIDIA's are: its own verifier reads the machine's clock.
+    { name: 'simulated GPU', kind: 'gpu', ...simulateGpu({ certificates: FOR_EVER }) },
     {
       ...{ name: 'simulated NRAS', kind: 'nras', tokens: simulateNras() },
       parameters: { jwks: nrasJwks, now: BigInt(NRAS_AT) },
@@ -48,6 +52,7 @@ export async function simulatedEvidence(): Promise<RecordedEvidence[]> {
 
 /** Real reports accepted at their own time; Milan is allowed here, so that only validity decides. */
 export function recordedNitro(): Extract<RecordedEvidence, { kind: 'nitro' }>[] {
+  const [root] = pemFixture('nitro/aws-nitro-root-g1.pem') as [Uint8Array]
   const roots = [{ rootHash: AWS_NITRO_ROOT_HASH, hardwareType: HARDWARE_NITRO }]
   const documents: [string, bigint][] = [
     ['dstack-2025-12-25.bin', 1_766_668_537n],
@@ -56,7 +61,7 @@ export function recordedNitro(): Extract<RecordedEvidence, { kind: 'nitro' }>[] 
     ['og-evm-2026-02-12.bin', 1_770_918_962n],
   ]
   return documents.map(([name, now]) => ({
-    ...{ name, kind: 'nitro', document: fixture(`nitro/${name}`) },
+    ...{ name, kind: 'nitro', document: fixture(`nitro/${name}`), root },
     parameters: { roots, now },
   }))
 }

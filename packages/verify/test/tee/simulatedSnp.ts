@@ -11,7 +11,7 @@ import {
   writeCertificate,
   writeCrl,
 } from './certificateWriter.ts'
-import { der, extension, fromHex, integer } from './derWriter.ts'
+import { der, extension, integer, nameOf } from './derWriter.ts'
 
 export const SNP_AT = 1_770_000_000
 const YEAR = 365 * 86_400
@@ -26,6 +26,17 @@ export function authorities(): { ark: TestKey; ask: TestKey } {
 const chipKey = p384Key()
 
 export const CHIP = Uint8Array.from({ length: 64 }, (_, at) => at + 1)
+
+/** A name as AMD writes it. */
+const amdName = (commonName: string) =>
+  nameOf([
+    ['2.5.4.11', 'Engineering'],
+    ['2.5.4.6', 'US'],
+    ['2.5.4.7', 'Santa Clara'],
+    ['2.5.4.8', 'CA'],
+    ['2.5.4.10', 'Advanced Micro Devices'],
+    ['2.5.4.3', commonName],
+  ])
 
 export type SnpChanges = {
   product?: SnpProduct
@@ -89,6 +100,9 @@ function endorsementExtensions(
     '3.2': at(turin ? 2 : 1),
     '3.3': at(turin ? 3 : 6),
     '3.4': integer(0),
+    '3.5': integer(0),
+    '3.6': integer(0),
+    '3.7': integer(0),
     '3.8': at(7),
     ...(turin ? { '3.9': at(0) } : {}),
     ...(vlek
@@ -128,11 +142,20 @@ export function simulateSnp(changes: SnpChanges = {}): {
       ...{ subject: names[2], issuer: names[1], subjectKey: chipKey, issuerKey: ask, ...times },
       extensions: endorsementExtensions(changes, product, tcb),
     },
-  ].map((fields, at) => writeCertificate({ ...fields, ...changes.certificates?.[at as 0 | 1 | 2] }))
+  ].map((fields, at) =>
+    writeCertificate({ ...fields, nameOf: amdName, ...changes.certificates?.[at as 0 | 1 | 2] }),
+  )
   const crl =
     changes.crl === undefined
       ? undefined
-      : writeCrl({ issuer: names[0], key: ark, from: SNP_AT - 100, to: SNP_AT + 100, ...changes.crl })
+      : writeCrl({
+          issuer: names[0],
+          nameOf: amdName,
+          key: ark,
+          from: SNP_AT - 100,
+          to: SNP_AT + 100,
+          ...changes.crl,
+        })
   return {
     evidence: { report: reportBytes(changes, product, tcb), certificates, crl },
     parameters: {
@@ -141,5 +164,3 @@ export function simulateSnp(changes: SnpChanges = {}): {
     },
   }
 }
-
-export { fromHex }

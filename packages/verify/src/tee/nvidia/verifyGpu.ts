@@ -136,8 +136,9 @@ function checkValidity(
     list.skip('firmware', 'validity', 'the report names no firmware, as that of older drivers')
   } else {
     list.check('firmware', () => {
-      const known = firmwareOf(found.chain[found.chain.length - 1] as Certificate)
-      if (firmwareId !== undefined && known.includes(firmwareId)) return undefined
+      // The first of the digests is the firmware's own (NVIDIA's verifier compares that one too).
+      const [known] = firmwareOf(found.chain[found.chain.length - 1] as Certificate)
+      if (known !== undefined && known === firmwareId) return undefined
       const reason = `the report names firmware ${firmwareId}, the key is another's`
       return { code: 'firmware_differs', reason }
     })

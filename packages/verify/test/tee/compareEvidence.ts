@@ -1,0 +1,78 @@
+/** Our verdicts on mutants beside those of independent verifiers; each difference must be one whose cause is known. */
+import { encodeCoseSign1, parseCoseSign1 } from '../../src/tee/nitro/cose.ts'
+import { fuzzEvidence } from './fuzzEvidence.ts'
+import { type FuzzTarget, fuzzTarget, type Parts } from './fuzzTargets.ts'
+import type { LinePeer } from './linePeer.ts'
+import type { RecordedEvidence } from './recordedEvidence.ts'
+import { secondOpinion } from './secondOpinion.ts'
+
+/** A certificate without what stands behind its outermost SEQUENCE, whose two-byte length all these have. */
+function withoutTail(certificate: Uint8Array): Uint8Array {
+  const [tag, form, high, low] = certificate
+  if (tag !== 0x30 || form !== 0x82) return certificate
+  return certificate.subarray(0, 4 + (high as number) * 256 + (low as number))
+}
+
+/**
+ * The mutant with what its peer never reads put back as it was:
+ * - Nitro: cbor2 (Python) takes every encoding of the same four members; we take the one that enclaves write.
+ * - SEV-SNP: go-sev-guest is given no revocation list (it fetches its own).
+ * - GPU: OpenSSL, under NVIDIA's verifier, ignores bytes behind a certificate.
+ */
+function withUnreadRestored({ kind, parts: original }: FuzzTarget, mutant: Parts): Parts {
+  if (kind === 'nitro') {
+    try {
+      return [encodeCoseSign1(parseCoseSign1(mutant[0] as Uint8Array))]
+    } catch {
+      return mutant
+    }
+  }
+  if (kind === 'snp') return mutant.map((part, at) => (at === 4 ? (original[4] as Uint8Array) : part))
+  if (kind === 'gpu') return mutant.map((part, at) => (at === 0 ? part : withoutTail(part)))
+  return mutant
+}
+
+export type Comparison = {
+  mutants: number
+  agreed: number
+  /** Refused by us alone, for something that the peer does not read; by our failed step. */
+  stricter: Record<string, number>
+  unexplained: string[]
+}
+
+/** Compares on the evidence as it is and on `count` mutants of each. */
+export async function compareEvidence(
+  peer: LinePeer,
+  evidence: readonly RecordedEvidence[],
+  count: number,
+  seed: number,
+): Promise<Comparison> {
+  const result: Comparison = { mutants: 0, agreed: 0, stricter: {}, unexplained: [] }
+  for (const one of evidence) {
+    const target = fuzzTarget(one)
+    const sound = await secondOpinion(peer, one, target.parts)
+    if (!sound.ok || !target.judge(target.parts).ok) {
+      result.unexplained.push(`${one.name} as it is: they say ${sound.error ?? 'accepted'}`)
+    }
+    for (const { parts, judgement } of fuzzEvidence([target], count, seed)) {
+      result.mutants++
+      const verdict = await secondOpinion(peer, one, parts)
+      if (verdict.ok === judgement.ok) result.agreed++
+      else if (verdict.ok && target.judge(withUnreadRestored(target, parts)).ok) {
+        const step = judgement.failed ?? ''
+        result.stricter[step] = (result.stricter[step] ?? 0) + 1
+      } else {
+        const difference = verdict.ok
+          ? `only we refuse: ${judgement.failed}`
+          : `only they refuse: ${verdict.error}`
+        result.unexplained.push(`${one.name}: ${difference}`)
+      }
+    }
+  }
+  return result
+}
+
+/** Without Turin, whose patch levels go-sev-guest 0.15 cannot read yet. */
+export function comparable(evidence: readonly RecordedEvidence[]): RecordedEvidence[] {
+  return evidence.filter(({ name }) => !name.includes('Turin'))
+}

@@ -185,6 +185,22 @@ test('2: roles: a PCK certificate signs no collateral, a TCB signing certificate
   assert.deepEqual(failures(good, identity), ['qeIdentityChain: chain_invalid'])
 })
 
+test('2: a quote that names its platform only is verified by the chain in its collateral', () => {
+  for (const certification of [1, 2, 3]) {
+    const made = simulateDcap({ certification })
+    assert.deepEqual(failures(made), [])
+    assert.deepEqual(failures(made, { collateral: { pckChain: undefined } }), ['pckChain: unreadable'])
+    const { tcb, root } = made.certificates
+    const other = { pckChain: toPem(tcb, root) }
+    assert.deepEqual(failures(made, { collateral: other }), ['pckChain: chain_invalid'])
+  }
+  for (const certification of [0, 4, 6, 7]) {
+    assert.deepEqual(changed({ certification }), ['quoteShape: unreadable'])
+  }
+  // Where the quote carries its chain, no other is looked at.
+  assert.deepEqual(failures(good, { collateral: { pckChain: 'garbage' } }), [])
+})
+
 test('2: links, CA flags, path length, usages, critical extensions', () => {
   const wrong: [string, NonNullable<DcapChanges['certificates']>][] = [
     ['forged CA', { ca: { issuerKey: dcapKeys.stranger } }],

@@ -54,7 +54,11 @@ test('collateral as dstack and dcap-qvl keep it: every member in its form, or an
     qe_identity: collateral.qeIdentity,
     qe_identity_signature: hex(collateral.qeIdentitySignature),
   }
-  assert.deepEqual(readDcapCollateral({ ...json, pck_certificate_chain: 'ignored' }), collateral)
+  assert.deepEqual(readDcapCollateral({ ...json, extra: 'ignored', pck_certificate_chain: null }), collateral)
+  const withChain = { ...collateral, pckChain: 'a chain' }
+  assert.deepEqual(readDcapCollateral({ ...json, pck_certificate_chain: 'a chain' }), withChain)
+  const evidence = { quote, collateral: withChain, eventLog: undefined }
+  assert.deepEqual(decodeDcapEvidence(encodeDcapEvidence(evidence)), evidence)
   for (const name of Object.keys(json)) {
     for (const value of [undefined, null, 7, 'x'.repeat(1 << 21)]) {
       assert.throws(() => readDcapCollateral({ ...json, [name]: value }), new RegExp(name))

@@ -43,7 +43,7 @@ export function startDcapQvl(): DcapQvl | string {
 }
 
 /** The root in a quote's own chain. */
-export const rootIn = ({ quote }: Sound): Uint8Array => readQuote(quote).pckChain.at(-1) as Uint8Array
+export const rootIn = ({ quote }: Sound): Uint8Array => readQuote(quote).pckChain?.at(-1) as Uint8Array
 
 /** Where two verdicts part; undefined where they agree. */
 export function disagreement(report: DcapReport, verdict: QvlVerdict): string | undefined {

@@ -37,12 +37,12 @@ const EVENT_LOG = utf8(
 )
 
 function targets(sound: readonly Sound[]): Target[] {
-  const certificates = sound.flatMap(({ quote }) => [...readQuote(quote).pckChain])
+  const certificates = sound.flatMap(({ quote }) => [...(readQuote(quote).pckChain ?? [])])
   const chains = sound.map(({ collateral }) => utf8(collateral.tcbInfoIssuerChain))
   return [
     {
       name: 'quote',
-      parse: (bytes) => parseChain(readQuote(bytes).pckChain),
+      parse: (bytes) => parseChain(readQuote(bytes).pckChain ?? []),
       seeds: sound.map(({ quote }) => quote),
     },
     {
@@ -126,7 +126,7 @@ function essenceOf(quote: Uint8Array, collateral: DcapCollateral): string {
   const list = (bytes: Uint8Array) => bytesToHex(parseRevocationList(bytes, [ECDSA_P256]).tbs)
   return JSON.stringify([
     [signed, attestationKey, qeReportBytes, qeAuthData].map((bytes) => bytesToHex(bytes)),
-    tbs(pckChain),
+    tbs(pckChain ?? readPemCertificates(collateral.pckChain ?? '')),
     [collateral.pckCrlIssuerChain, collateral.tcbInfoIssuerChain, collateral.qeIdentityIssuerChain].map(
       (pem) => tbs(readPemCertificates(pem)),
     ),

@@ -58,6 +58,8 @@ export type DcapChanges = {
   qeIdentityKey?: TestKey
   qeReportKey?: TestKey
   quoteKey?: TestKey
+  /** Certification data: the PCK chain (5) by default, or the platform's PPID (1 to 3), with the chain in the collateral. */
+  certification?: number
   /** What the QE report commits to; the attestation key and data by default. */
   committed?: Uint8Array
 }
@@ -292,14 +294,16 @@ export function simulateDcap(changes: DcapChanges = {}): SimulatedDcap {
   const signed = patch(join(header, descriptor, report), changes.quote, start)
   const qe = qeReport(changes, authData)
   const pem = Buffer.from(`${toPem(certificates.pck, certificates.ca, certificates.root)}\0`)
+  const type5 = (changes.certification ?? 5) === 5
+  const data = type5 ? pem : new Uint8Array(404).fill(0xcc)
   const certification = join(
     qe,
     compact(changes.qeReportKey ?? dcapKeys.pck, qe),
     little(authData.length, 2),
     authData,
-    little(5, 2),
-    little(pem.length, 4),
-    pem,
+    little(changes.certification ?? 5, 2),
+    little(data.length, 4),
+    data,
   )
   const signature = join(
     compact(changes.quoteKey ?? dcapKeys.attestation, signed),
@@ -316,6 +320,7 @@ export function simulateDcap(changes: DcapChanges = {}): SimulatedDcap {
     quote: join(signed, little(signature.length, 4), signature),
     certificates,
     collateral: {
+      ...(type5 ? {} : { pckChain: toPem(certificates.pck, certificates.ca, certificates.root) }),
       pckCrlIssuerChain: toPem(certificates.ca, certificates.root),
       rootCaCrl: writeCrl({
         issuer: 'Intel SGX Root CA',

@@ -38,7 +38,8 @@ export function chainProblem(
 export function checkChains(verification: Verification): void {
   const { list, found, collateral } = verification
   list.check('pckChain', () => {
-    found.pckChain = parseChain(found.quote.pckChain)
+    const own = found.quote.pckChain
+    found.pckChain = own === undefined ? parsePemChain(collateral.pckChain ?? '') : parseChain(own)
     return chainProblem(verification, found.pckChain, 'pck')
   })
   list.check('tcbInfoChain', () => {

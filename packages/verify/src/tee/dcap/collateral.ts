@@ -5,6 +5,8 @@ import { MAX_TCB_INFO_CHARACTERS } from './tcbInfo.ts'
 
 /** What Intel publishes of a platform at some time; a quote is judged by it. All of it is hostile until verified. */
 export type DcapCollateral = {
+  /** PEM, leaf first, of the PCK certificate; read only where the quote does not carry it. */
+  pckChain?: string | undefined
   /** PEM, leaf first: the CA that issued the PCK certificate and its revocation list, and the root. */
   pckCrlIssuerChain: string
   /** DER. */
@@ -37,7 +39,11 @@ export function readDcapCollateral(value: unknown): DcapCollateral {
   const members = asObject(value, 'collateral')
   const text = (name: string, max: number) => asText(members[name], max, name)
   const signature = (name: string) => hexToBytes(asHex(members[name], 64, name))
+  const { pck_certificate_chain: pckChain } = members
   return {
+    ...(pckChain === undefined || pckChain === null
+      ? {}
+      : { pckChain: text('pck_certificate_chain', MAX_CHAIN_CHARACTERS) }),
     pckCrlIssuerChain: text('pck_crl_issuer_chain', MAX_CHAIN_CHARACTERS),
     rootCaCrl: crl(members.root_ca_crl, 'root_ca_crl'),
     pckCrl: crl(members.pck_crl, 'pck_crl'),

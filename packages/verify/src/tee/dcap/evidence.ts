@@ -39,6 +39,7 @@ export function encodeDcapEvidence({ quote, collateral, eventLog }: DcapEvidence
     collateral: Object.fromEntries([
       ...TEXTS.map((name) => [name, collateral[name]] as const),
       ...BYTES.map((name) => [name, toBase64(collateral[name])] as const),
+      ...(collateral.pckChain === undefined ? [] : [['pckChain', collateral.pckChain] as const]),
     ]),
     ...(eventLog === undefined ? {} : { eventLog }),
   })
@@ -54,12 +55,15 @@ export function decodeDcapEvidence(document: Uint8Array): DcapEvidence {
       facts: { expected: FORMAT },
     })
   }
-  const collateral = readObject(members.collateral, 'collateral', [...TEXTS, ...BYTES])
+  const collateral = readObject(members.collateral, 'collateral', [...TEXTS, ...BYTES], ['pckChain'])
   const text = (name: (typeof TEXTS)[number]) => readString(collateral[name], name, MAX_TEXT)
   const bytes = (name: (typeof BYTES)[number]) => fromBase64(readString(collateral[name], name, MAX_TEXT))
   return {
     quote: fromBase64(readString(members.quote, 'quote', MAX_TEXT)),
     collateral: {
+      ...(collateral.pckChain === undefined
+        ? {}
+        : { pckChain: readString(collateral.pckChain, 'pckChain', MAX_TEXT) }),
       pckCrlIssuerChain: text('pckCrlIssuerChain'),
       rootCaCrl: bytes('rootCaCrl'),
       pckCrl: bytes('pckCrl'),

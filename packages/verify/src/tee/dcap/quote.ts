@@ -31,15 +31,19 @@ export type Quote = {
   /** By the PCK certificate's key, r ‖ s. */
   qeReportSignature: Uint8Array
   qeAuthData: Uint8Array
-  /** DER, leaf first. */
-  pckChain: readonly Uint8Array[]
+  /** DER, leaf first; undefined where the quote only says which platform's chain belongs to it. */
+  pckChain: readonly Uint8Array[] | undefined
 }
 
 const KEY_ECDSA_P256 = 2
 const TEE_SGX = 0x00
 const TEE_TDX = 0x81
 const INTEL_QE_VENDOR = '0x939a7233f79c4ca9940a0db3957f0607'
-/** Certification data (TDX DCAP Quoting Library API, A.3.9): a PCK chain in PEM; a QE report with data of its own. */
+/**
+ * Certification data (TDX DCAP Quoting Library API, A.3.9): the platform's PPID, in clear or under either RSA key of
+ * Intel's, by which its PCK chain can be fetched; that chain in PEM; a QE report with certification data of its own.
+ */
+const DATA_PPIDS = [1, 2, 3]
 const DATA_PCK_CHAIN = 5
 const DATA_QE_REPORT = 6
 
@@ -70,12 +74,11 @@ function readBody(reader: Reader, version: number, teeType: 'sgx' | 'tdx'): Encl
     : readTdReport(reader.bytes(TD_REPORT_10_BYTES, 'TD report'))
 }
 
-function readPckChain(reader: Reader): readonly Uint8Array[] {
+function readPckChain(reader: Reader): readonly Uint8Array[] | undefined {
   const type = reader.uint16('certification data type')
-  if (type !== DATA_PCK_CHAIN) {
-    throw new QuoteError(`certification data of type ${type}; only a PCK chain (5) can be verified offline`)
-  }
   const bytes = reader.bytes(reader.uint32('certification data size'), 'certification data')
+  if (DATA_PPIDS.includes(type)) return undefined
+  if (type !== DATA_PCK_CHAIN) throw new QuoteError(`certification data of type ${type}`)
   // Intel counts the terminator of its string.
   const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length
   try {

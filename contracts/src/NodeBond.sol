@@ -3,47 +3,72 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Params} from "./libraries/Params.sol";
 import {ParamStore} from "./ParamStore.sol";
+import {SlashProceeds} from "./staking/SlashProceeds.sol";
 
-/// @title What a node operator stands to lose
-/// @notice A bond on its way out stays slashable until it is paid out.
-contract NodeBond {
+/// @title What the operator of a node or a gateway stands to lose
+/// @notice A bond has one owner, so all of it answers for all that the owner did: what is bonded and what is on its way
+/// out alike, until it is paid out. An exit's time is fixed when it begins.
+contract NodeBond is SlashProceeds {
     using SafeERC20 for IERC20;
 
-    struct Bond {
-        uint256 bonded;
-        uint256 unbonding;
-        uint64 unbondAt;
-        bool registered;
-        string url;
+    // ------------------------------------------------------------------ types
+
+    struct Exit {
+        uint128 amount;
+        uint64 releaseAt;
     }
 
+    struct Bond {
+        uint128 bonded;
+        /// Σ exposure of open batches, OPG base units; beside `bonded`, so that a commit reads one slot.
+        uint128 open;
+        bool registered;
+        string url;
+        Exit[] exits;
+    }
+
+    // ------------------------------------------------------------------ constants, storage
+
     uint256 private constant MAX_URL = 256;
+    uint256 private constant WAD = 1e18;
+    uint256 private constant BPS = 10_000;
+    /// @notice Exits of one operator that may be under way.
+    uint256 public constant MAX_EXITS = 32;
 
     IERC20 public immutable token;
     ParamStore public immutable params;
     address private immutable deployer;
     /// @notice Only contract that may slash; set once.
     address public faultManager;
+    /// @notice Only contract that may reserve coverage; set once.
+    address public settlement;
     mapping(address operator => Bond) private _bonds;
+
+    // ------------------------------------------------------------------ events, errors
 
     event NodeRegistered(address indexed node, string url, uint256 amount);
     event NodeUrlSet(address indexed node, string url);
     event BondAdded(address indexed node, uint256 amount);
     event UnbondBegun(address indexed node, uint256 amount, uint64 unbondAt);
     event BondWithdrawn(address indexed node, uint256 amount);
-    event NodeSlashed(address indexed node, uint256 amount, bytes32 faultId);
+    event NodeSlashed(address indexed node, uint256 amount, bytes32 indexed faultId);
 
     error AlreadyWired();
     error AlreadyRegistered(address node);
     error NotRegistered(address node);
     error BondTooSmall(uint256 amount, uint256 min);
     error NotEnoughBond(uint256 bonded, uint256 asked);
+    error CoverageExceeded(address operator, uint256 open, uint256 added, uint256 covered);
     error UrlTooLong(uint256 length);
+    error TooManyExits();
     error StillUnbonding(uint64 unbondAt);
     error NothingUnbonding(address node);
     error NotFaultManager(address caller);
+    error NotSettlement(address caller);
+    error BadFraction(uint256 fraction);
 
     constructor(IERC20 token_, ParamStore params_) {
         token = token_;
@@ -57,13 +82,35 @@ contract NodeBond {
         faultManager = faultManager_;
     }
 
+    /// @notice One-shot: names the contract whose batches reserve coverage.
+    function setSettlement(address settlement_) external {
+        if (msg.sender != deployer || settlement != address(0)) revert AlreadyWired();
+        settlement = settlement_;
+    }
+
+    modifier onlySettlement() {
+        if (msg.sender != settlement) revert NotSettlement(msg.sender);
+        _;
+    }
+
+    // ------------------------------------------------------------------ views
+
+    /// @return bonded OPG base units.
+    /// @return unbonding OPG base units on their way out, slashable still.
+    /// @return unbondAt when the next exit is free, Unix seconds; 0 without one.
+    /// @return url where it listens.
+    /// @return registered whether it ever was.
     function node(address operator)
         external
         view
         returns (uint256 bonded, uint256 unbonding, uint64 unbondAt, string memory url, bool registered)
     {
         Bond storage b = _bonds[operator];
-        return (b.bonded, b.unbonding, b.unbondAt, b.url, b.registered);
+        return (b.bonded, _unbonding(b), _nextRelease(b), b.url, b.registered);
+    }
+
+    function exitsOf(address operator) external view returns (Exit[] memory) {
+        return _bonds[operator].exits;
     }
 
     function isBonded(address operator) external view returns (bool) {
@@ -71,16 +118,28 @@ contract NodeBond {
         return b.registered && b.bonded >= params.get(Params.MIN_NODE_BOND);
     }
 
+    /// @notice All that a slash could take, OPG base units.
+    function slashableOf(address operator) external view returns (uint256) {
+        Bond storage b = _bonds[operator];
+        return b.bonded + _unbonding(b);
+    }
+
+    /// @notice Exposure of an operator's open batches, OPG base units.
+    function openExposureOf(address operator) external view returns (uint256) {
+        return _bonds[operator].open;
+    }
+
+    // ------------------------------------------------------------------ writes
+
     function register(string calldata url, uint256 amount) external {
         Bond storage b = _bonds[msg.sender];
         if (b.registered) revert AlreadyRegistered(msg.sender);
         uint256 min = params.get(Params.MIN_NODE_BOND);
         if (amount < min) revert BondTooSmall(amount, min);
         b.registered = true;
-        b.bonded = amount;
         _setUrl(b, url);
         emit NodeRegistered(msg.sender, url, amount);
-        token.safeTransferFrom(msg.sender, address(this), amount);
+        _bond(b, amount);
     }
 
     function setUrl(string calldata url) external {
@@ -89,43 +148,113 @@ contract NodeBond {
     }
 
     function add(uint256 amount) external {
-        _registered().bonded += amount;
+        Bond storage b = _registered();
         emit BondAdded(msg.sender, amount);
-        token.safeTransferFrom(msg.sender, address(this), amount);
+        _bond(b, amount);
     }
 
-    /// @notice Starts an exit. What is already on its way out waits with it, from now.
+    /// @notice Starts an exit. It no longer covers new batches, and answers for the open ones until it is paid out.
     function beginUnbond(uint256 amount) external {
         Bond storage b = _registered();
         if (amount == 0 || amount > b.bonded) revert NotEnoughBond(b.bonded, amount);
-        b.bonded -= amount;
-        b.unbonding += amount;
-        b.unbondAt = uint64(block.timestamp + params.get(Params.UNBONDING));
-        emit UnbondBegun(msg.sender, amount, b.unbondAt);
+        if (b.exits.length >= MAX_EXITS) revert TooManyExits();
+        // Safe casts: not more than `bonded`.
+        b.bonded -= uint128(amount);
+        uint64 releaseAt = uint64(block.timestamp + params.get(Params.UNBONDING));
+        b.exits.push(Exit(uint128(amount), releaseAt));
+        emit UnbondBegun(msg.sender, amount, releaseAt);
     }
 
+    /// @notice Pays out every exit that is due.
     function withdraw() external returns (uint256 amount) {
-        Bond storage b = _registered();
-        amount = b.unbonding;
-        if (amount == 0) revert NothingUnbonding(msg.sender);
-        if (block.timestamp < b.unbondAt) revert StillUnbonding(b.unbondAt);
-        b.unbonding = 0;
+        Exit[] storage exits = _registered().exits;
+        if (exits.length == 0) revert NothingUnbonding(msg.sender);
+        bool due = false;
+        for (uint256 i = exits.length; i > 0; i--) {
+            Exit memory exit = exits[i - 1];
+            if (exit.releaseAt > block.timestamp) continue;
+            due = true;
+            amount += exit.amount;
+            exits[i - 1] = exits[exits.length - 1];
+            exits.pop();
+        }
+        if (!due) revert StillUnbonding(_nextRelease(_bonds[msg.sender]));
         emit BondWithdrawn(msg.sender, amount);
         token.safeTransfer(msg.sender, amount);
     }
 
+    // ------------------------------------------------------------------ coverage
+
+    /// @notice Reserves `exposure` (OPG base units) of an operator's bond: Σ open exposure never exceeds κ times it.
+    function reserve(address operator, uint128 exposure) external onlySettlement {
+        Bond storage b = _bonds[operator];
+        uint256 covered = b.bonded * params.get(Params.COVERAGE_KAPPA_BPS) / BPS;
+        uint256 open = b.open;
+        if (open + exposure > covered) revert CoverageExceeded(operator, open, exposure, covered);
+        // Safe cast: at most the bond.
+        b.open = uint128(open + exposure);
+    }
+
+    /// @notice Gives back what `reserve` took.
+    function release(address operator, uint128 exposure) external onlySettlement {
+        Bond storage b = _bonds[operator];
+        b.open = b.open > exposure ? b.open - exposure : 0;
+    }
+
+    // ------------------------------------------------------------------ slashing
+
     /// @notice Takes up to `amount`, from the bond first, then from what is leaving.
     function slash(address operator, uint256 amount, bytes32 faultId) external returns (uint256 taken) {
+        return _slash(operator, amount, faultId);
+    }
+
+    /// @notice Takes `fraction` (10^18 = all), rounded up, of the bond and of what is leaving.
+    function slashFraction(address operator, uint256 fraction, bytes32 faultId) external returns (uint256 taken) {
+        if (fraction == 0 || fraction > WAD) revert BadFraction(fraction);
+        Bond storage b = _bonds[operator];
+        uint256 amount = Math.mulDiv(b.bonded + _unbonding(b), fraction, WAD, Math.Rounding.Ceil);
+        return _slash(operator, amount, faultId);
+    }
+
+    /// @notice Sends the fault manager what an earlier transfer could not. Anyone may call.
+    function sendProceeds() external {
+        uint256 amount = unsentProceeds;
+        unsentProceeds = 0;
+        _sendProceeds(token, faultManager, amount);
+    }
+
+    // ------------------------------------------------------------------ internal
+
+    function _bond(Bond storage b, uint256 amount) private {
+        // Safe cast: nobody can bring more than the supply, below 2^90; the transfer fails for more.
+        b.bonded += uint128(Math.min(amount, type(uint128).max));
+        token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    function _slash(address operator, uint256 amount, bytes32 faultId) private returns (uint256 taken) {
         if (msg.sender != faultManager) revert NotFaultManager(msg.sender);
         Bond storage b = _bonds[operator];
-        uint256 fromBonded = amount < b.bonded ? amount : b.bonded;
-        uint256 rest = amount - fromBonded;
-        uint256 fromUnbonding = rest < b.unbonding ? rest : b.unbonding;
-        b.bonded -= fromBonded;
-        b.unbonding -= fromUnbonding;
-        taken = fromBonded + fromUnbonding;
+        taken = Math.min(amount, b.bonded);
+        // Safe casts: never more than what is there.
+        b.bonded -= uint128(taken);
+        for (uint256 i = 0; i < b.exits.length && taken < amount; i++) {
+            uint256 part = Math.min(amount - taken, b.exits[i].amount);
+            b.exits[i].amount -= uint128(part);
+            taken += part;
+        }
         emit NodeSlashed(operator, taken, faultId);
-        token.safeTransfer(msg.sender, taken);
+        _sendProceeds(token, faultManager, taken);
+    }
+
+    function _unbonding(Bond storage b) private view returns (uint256 amount) {
+        for (uint256 i = 0; i < b.exits.length; i++) amount += b.exits[i].amount;
+    }
+
+    function _nextRelease(Bond storage b) private view returns (uint64 next) {
+        for (uint256 i = 0; i < b.exits.length; i++) {
+            uint64 releaseAt = b.exits[i].releaseAt;
+            if (next == 0 || releaseAt < next) next = releaseAt;
+        }
     }
 
     function _registered() private view returns (Bond storage b) {

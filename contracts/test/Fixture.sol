@@ -42,6 +42,8 @@ abstract contract Fixture is TestBase {
         tee = deployTee(new TeeRegistry.Approval[](0));
         bonds.setFaultManager(address(this));
         staking.setFaultManager(address(this));
+        bonds.setSettlement(address(settlement));
+        staking.setSettlement(address(settlement));
     }
 
     function deployTee(TeeRegistry.Approval[] memory approvals) internal returns (TeeRegistry) {
@@ -51,7 +53,7 @@ abstract contract Fixture is TestBase {
     }
 
     function deployParams(address governor_) internal returns (ParamStore) {
-        bytes32[10] memory names = [
+        bytes32[14] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.ADJUDICATION,
@@ -61,17 +63,22 @@ abstract contract Fixture is TestBase {
             Params.MIN_SELF_BOND,
             Params.MIN_NODE_BOND,
             Params.COVERAGE_KAPPA_BPS,
-            Params.PRICE_RISE_DELAY
+            Params.PRICE_RISE_DELAY,
+            Params.SELF_FIRST_BPS,
+            Params.COMMISSION_CAP_BPS,
+            Params.COMMISSION_STEP_BPS,
+            Params.COMMISSION_DELAY
         ];
-        uint256[10] memory starts = [UNBONDING, 5, 5, 5, 60, 900, MIN_BOND, MIN_BOND, 6667, 1 days];
-        uint256[10] memory lows = [uint256(10), 1, 1, 1, 1, 1, 1, 1, 6667, 1 hours];
-        uint256[10] memory highs =
-            [uint256(90 days), 30 days, 30 days, 30 days, 7 days, 60 days, 1e25, 1e25, 10_000, 30 days];
-        bytes32[] memory keys = new bytes32[](10);
-        uint256[] memory values = new uint256[](10);
-        uint256[] memory mins = new uint256[](10);
-        uint256[] memory maxs = new uint256[](10);
-        for (uint256 i = 0; i < 10; i++) {
+        uint256[14] memory starts =
+            [UNBONDING, 5, 5, 5, 60, 900, MIN_BOND, MIN_BOND, 6667, 1 days, 2000, 2000, 100, 60];
+        uint256[14] memory lows = [uint256(10), 1, 1, 1, 1, 1, 1, 1, 6667, 1 hours, 1000, 100, 1, 1];
+        uint256[14] memory highs =
+            [uint256(90 days), 30 days, 30 days, 30 days, 7 days, 60 days, 1e25, 1e25, 10_000, 30 days, 10_000, 5000, 500, 30 days];
+        bytes32[] memory keys = new bytes32[](14);
+        uint256[] memory values = new uint256[](14);
+        uint256[] memory mins = new uint256[](14);
+        uint256[] memory maxs = new uint256[](14);
+        for (uint256 i = 0; i < 14; i++) {
             (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], lows[i], highs[i]);
         }
         return new ParamStore(governor_, keys, values, mins, maxs);

@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {NodeBond} from "../src/NodeBond.sol";
+import {Params} from "../src/libraries/Params.sol";
 import {Fixture} from "./Fixture.sol";
+import {StubbornToken} from "./StubbornToken.sol";
 
 contract NodeBondTest is Fixture {
     address private constant NODE = address(0xC1);
@@ -71,5 +73,154 @@ contract NodeBondTest is Fixture {
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(NodeBond.BondTooSmall.selector, MIN_BOND - 1, MIN_BOND));
         bonds.register("http://node.test", MIN_BOND - 1);
+    }
+
+    function test_theSettlementIsNamedOnceByTheDeployer() public {
+        assertEq(bonds.settlement(), address(settlement));
+        vm.expectRevert(NodeBond.AlreadyWired.selector);
+        bonds.setSettlement(STRANGER);
+        NodeBond other = new NodeBond(token, params);
+        vm.prank(STRANGER);
+        vm.expectRevert(NodeBond.AlreadyWired.selector);
+        other.setSettlement(STRANGER);
+    }
+
+    // ---------------------------------------------------------------- exits
+
+    function test_aSecondExitDoesNotDelayTheFirst() public {
+        unbond(40e18);
+        vm.warp(START + 20);
+        unbond(30e18);
+        (, uint256 unbonding, uint64 next,,) = bonds.node(NODE);
+        assertEq(unbonding, 70e18);
+        assertEq(next, START + UNBONDING);
+        vm.warp(START + UNBONDING);
+        vm.prank(NODE);
+        assertEq(bonds.withdraw(), 40e18);
+        vm.warp(START + 20 + UNBONDING - 1);
+        vm.prank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.StillUnbonding.selector, START + 20 + UNBONDING));
+        bonds.withdraw();
+        vm.warp(START + 20 + UNBONDING);
+        vm.prank(NODE);
+        assertEq(bonds.withdraw(), 30e18);
+        assertEq(bonds.exitsOf(NODE).length, 0);
+    }
+
+    function test_aVoteMovesNoExitUnderWay() public {
+        unbond(40e18);
+        params.set(Params.UNBONDING, 90 days);
+        vm.warp(START + UNBONDING);
+        vm.prank(NODE);
+        assertEq(bonds.withdraw(), 40e18);
+    }
+
+    function test_exitsAreBounded() public {
+        for (uint256 i = 0; i < 32; i++) unbond(1e18);
+        vm.prank(NODE);
+        vm.expectRevert(NodeBond.TooManyExits.selector);
+        bonds.beginUnbond(1e18);
+        vm.warp(START + UNBONDING);
+        vm.prank(NODE);
+        assertEq(bonds.withdraw(), 32e18);
+        unbond(1e18);
+    }
+
+    function test_addingToABondMakesItWhole() public {
+        unbond(40e18);
+        assertTrue(!bonds.isBonded(NODE));
+        fund(NODE, 40e18);
+        vm.prank(NODE);
+        bonds.add(40e18);
+        assertTrue(bonds.isBonded(NODE));
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotRegistered.selector, STRANGER));
+        bonds.add(1);
+    }
+
+    // ---------------------------------------------------------------- coverage
+
+    function test_openExposureNeverExceedsKappaTimesTheBond() public {
+        uint256 covered = MIN_BOND * 6667 / 10_000;
+        vm.startPrank(address(settlement));
+        bonds.reserve(NODE, 60e18);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.CoverageExceeded.selector, NODE, 60e18, 7e18, covered));
+        bonds.reserve(NODE, 7e18);
+        bonds.reserve(NODE, uint128(covered - 60e18));
+        assertEq(bonds.openExposureOf(NODE), covered);
+        bonds.release(NODE, 60e18);
+        assertEq(bonds.openExposureOf(NODE), covered - 60e18);
+        vm.stopPrank();
+        // What is leaving covers nothing new.
+        unbond(60e18);
+        vm.prank(address(settlement));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                NodeBond.CoverageExceeded.selector, NODE, covered - 60e18, 50e18, 40e18 * 6667 / 10_000
+            )
+        );
+        bonds.reserve(NODE, 50e18);
+    }
+
+    function test_onlySettlementReserves() public {
+        bytes memory refusal = abi.encodeWithSelector(NodeBond.NotSettlement.selector, address(this));
+        vm.expectRevert(refusal);
+        bonds.reserve(NODE, 1);
+        vm.expectRevert(refusal);
+        bonds.release(NODE, 1);
+    }
+
+    function test_anUnbondedOperatorCoversNothing() public {
+        vm.prank(address(settlement));
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.CoverageExceeded.selector, STRANGER, 0, 1, 0));
+        bonds.reserve(STRANGER, 1);
+    }
+
+    // ---------------------------------------------------------------- slashing
+
+    function testFuzz_aFractionIsOfAllThatIsThereRoundedUp(uint64 fraction, uint96 leaving) public {
+        uint256 part = 1 + uint256(fraction) % 1e18;
+        unbond(1 + uint256(leaving) % MIN_BOND);
+        uint256 taken = bonds.slashFraction(NODE, part, FAULT);
+        assertEq(taken, (MIN_BOND * part + 1e18 - 1) / 1e18);
+        assertEq(bonds.slashableOf(NODE), MIN_BOND - taken);
+        vm.warp(START + UNBONDING);
+        vm.prank(NODE);
+        uint256 paid = bonds.withdraw();
+        (uint256 bonded,,,,) = bonds.node(NODE);
+        assertEq(paid + bonded + taken, MIN_BOND);
+    }
+
+    function test_aFractionIsAPartOfOne() public {
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.BadFraction.selector, 0));
+        bonds.slashFraction(NODE, 0, FAULT);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.BadFraction.selector, 1e18 + 1));
+        bonds.slashFraction(NODE, 1e18 + 1, FAULT);
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotFaultManager.selector, STRANGER));
+        bonds.slashFraction(NODE, 1, FAULT);
+    }
+
+    function test_aSlashNeverRevertsOnATransfer() public {
+        StubbornToken stubborn = new StubbornToken();
+        NodeBond other = new NodeBond(stubborn, params);
+        other.setFaultManager(address(this));
+        stubborn.transfer(NODE, MIN_BOND);
+        vm.startPrank(NODE);
+        stubborn.approve(address(other), MIN_BOND);
+        other.register("http://node.test", MIN_BOND);
+        vm.stopPrank();
+        stubborn.refuse(address(this), false);
+        assertEq(other.slash(NODE, 30e18, FAULT), 30e18);
+        assertEq(other.unsentProceeds(), 30e18);
+        stubborn.refuse(address(0), false);
+        uint256 mine = stubborn.balanceOf(address(this));
+        other.sendProceeds();
+        assertEq(stubborn.balanceOf(address(this)) - mine, 30e18);
+    }
+
+    function unbond(uint256 amount) private {
+        vm.prank(NODE);
+        bonds.beginUnbond(amount);
     }
 }

@@ -92,6 +92,8 @@ const WIRING = parseAbi([
   'function wired() view returns (bool)',
   'function PROPOSER_ROLE() view returns (bytes32)',
   'function hasRole(bytes32 role, address account) view returns (bool)',
+  'function settlement() view returns (address)',
+  'function setSettlement(address settlement)',
 ])
 
 /**
@@ -283,6 +285,14 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
       })
       if (!ours) throw hijacked('OpgTimelock', undefined)
     })(),
+    ...(['NodeBond', 'ValidatorStaking'] as const).map(async (name) => {
+      const bonds = { address: contracts[name], abi: WIRING } as const
+      const settlement = await client.readContract({ ...bonds, functionName: 'settlement' })
+      const { Settlement } = contracts
+      if (settlement === zeroAddress)
+        await sender.send({ ...bonds, functionName: 'setSettlement', args: [Settlement] })
+      else if (!isAddressEqual(settlement, Settlement)) throw hijacked(name, settlement)
+    }),
   ])
 }
 

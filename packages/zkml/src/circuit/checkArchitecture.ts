@@ -8,6 +8,13 @@ import {
   type Shape,
   type Window,
 } from './architecture.ts'
+import {
+  largestWithoutWeights,
+  MAX_ACCUMULATOR,
+  MAX_DECOMPOSITION_BITS,
+  MAX_REACH,
+  neededReach,
+} from './reach.ts'
 
 export const LIMITS = {
   nodes: 256,
@@ -54,10 +61,11 @@ function checkRequantise(requantise: Requantise, facts: Record<string, unknown>)
   integer('zeroPoint', zeroPoint, -128, 127, facts)
   integer('low', low, -128, 127, facts)
   integer('high', high, low, 127, facts)
-  integer('reach', reach, 8, 18, facts)
+  integer('reach', reach, 8, MAX_REACH, facts)
   // The decomposition 2^shift·(target − zeroPoint) + remainder then spans less than p/2 on either side of zero: it is
   // unique modulo p. See docs/zkml.md, "Requantisation".
-  if (shift + reach > 29) fail('shift + reach must not exceed 29', { ...facts, shift, reach })
+  if (shift + reach > MAX_DECOMPOSITION_BITS)
+    fail(`shift + reach must not exceed ${MAX_DECOMPOSITION_BITS}`, { ...facts, shift, reach })
 }
 
 function checkWindow(window: Window, facts: Record<string, unknown>): void {
@@ -129,8 +137,21 @@ function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, 
   }
 }
 
-/** Checks every rule and gives the tensors, the input first. @throws ZkmlError bad_architecture */
-export function checkArchitecture(architecture: Architecture): Tensor[] {
+/** A node without weights must reach as far as its inputs can drive it; with weights, `makeModel` sees to it. */
+function checkReach(node: Node, tensors: readonly Tensor[], facts: Record<string, unknown>): void {
+  if (node.op !== 'combine' && node.op !== 'sumPool') return
+  const largest = largestWithoutWeights(node, tensors)
+  const needed = neededReach(node.requantise, largest)
+  if (largest > MAX_ACCUMULATOR) fail('an accumulator could leave the field', { ...facts, largest })
+  if (node.requantise.reach < needed)
+    fail('the reach is smaller than the inputs can drive the target', { ...facts, needed })
+}
+
+/**
+ * Checks every rule and gives the tensors, the input first. Whoever is still to compute the reaches says so.
+ * @throws ZkmlError bad_architecture
+ */
+export function checkArchitecture(architecture: Architecture, reaches?: 'reaches unknown'): Tensor[] {
   const { input, nodes } = architecture
   checkShape(input, { tensor: 0 })
   integer('zeroPoint', input.zeroPoint, -128, 127, { tensor: 0 })
@@ -151,6 +172,7 @@ export function checkArchitecture(architecture: Architecture): Tensor[] {
     checkShape(output, facts)
     if (node.op === 'dense' && pad(node.units) * layoutSize(tensors[node.input] as Tensor) > LIMITS.weights)
       fail(`a node holds at most ${LIMITS.weights} weights, padded`, facts)
+    if (reaches === undefined) checkReach(node, tensors, facts)
     tensors.push(output)
   }
   for (let tensor = 0; tensor < nodes.length; tensor++)

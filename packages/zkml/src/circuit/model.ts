@@ -3,7 +3,14 @@ import { ZkmlError } from '../errors.ts'
 import type { Architecture, Node, Requantise } from './architecture.ts'
 import { checkArchitecture, pad, type Tensor } from './checkArchitecture.ts'
 import { BIAS_DIGITS, type NodePlan, type Plan, planCircuit, type WeightBlock } from './plan.ts'
-import { MAX_ACCUMULATOR } from './statement.ts'
+import {
+  farthest,
+  largestWithoutWeights,
+  MAX_ACCUMULATOR,
+  MAX_DECOMPOSITION_BITS,
+  MAX_REACH,
+  neededReach,
+} from './reach.ts'
 
 /** Weights and biases of one dense or convolution node, in the order unit, channel, row, column. */
 export type Parameters = { weights: Int8Array; bias: Int32Array }
@@ -29,9 +36,9 @@ export type ArchitectureDraft = Omit<Architecture, 'nodes'> & { nodes: readonly 
  * could leave the range in which field arithmetic is integer arithmetic
  */
 export function makeModel(draft: ArchitectureDraft, parameters: readonly (Parameters | undefined)[]): Model {
-  // A first pass with the smallest reach gives the tensors, on which the bounds depend.
+  // A first pass, all reaches unknown, gives the tensors, on which the bounds depend.
   const guess = { ...draft, nodes: draft.nodes.map((node) => withReach(node, 8)) }
-  const tensors = checkArchitecture(guess)
+  const tensors = checkArchitecture(guess, 'reaches unknown')
   const nodes = draft.nodes.map((node, index) => {
     const complete = guess.nodes[index] as Node
     checkParameters(complete, tensors, index, parameters[index])
@@ -77,37 +84,30 @@ function checkParameters(
     })
 }
 
-/** Largest |accumulator| over all int8 inputs: every difference x − zeroPoint is at its farthest. */
+/** Largest |accumulator| over all int8 inputs. */
 function largestAccumulator(node: Node, tensors: readonly Tensor[], own: Parameters | undefined): number {
-  const farthest = (tensor: number) => {
-    const { zeroPoint } = tensors[tensor] as Tensor
-    return Math.max(127 - zeroPoint, zeroPoint + 128)
-  }
   if (node.op === 'maxPool') return 0
-  if (node.op === 'combine')
-    return node.terms.reduce((sum, { input, multiplier }) => sum + Math.abs(multiplier) * farthest(input), 0)
-  if (node.op === 'sumPool') return node.window.height * node.window.width * farthest(node.input)
+  if (node.op === 'combine' || node.op === 'sumPool') return largestWithoutWeights(node, tensors)
   const { weights, bias } = own as Parameters
   const patch = weights.length / bias.length
+  const reach = farthest(tensors[node.input] as Tensor)
   let largest = 0
   for (const [unit, start] of bias.entries()) {
     let weight = 0
     for (let at = unit * patch; at < (unit + 1) * patch; at++) weight += Math.abs(weights[at] as number)
-    largest = Math.max(largest, Math.abs(start) + weight * farthest(node.input))
+    largest = Math.max(largest, Math.abs(start) + weight * reach)
   }
   return largest
 }
 
-/** Smallest reach, from 8 up, that holds every target. */
 function reachOf(node: Node, tensors: readonly Tensor[], index: number, own: Parameters | undefined): number {
   const largest = largestAccumulator(node, tensors, own)
   if (largest > MAX_ACCUMULATOR)
     throw new ZkmlError('bad_model', 'an accumulator could leave the field', { node: index, largest })
   if (node.op === 'maxPool' || node.requantise === null) return 8
-  const { multiplier, shift, zeroPoint } = node.requantise
-  const target = Math.abs(zeroPoint) + (largest * multiplier) / 2 ** shift + 1
-  const reach = Math.max(8, Math.ceil(Math.log2(target + 1)))
-  if (shift + reach > 29 || reach > 18)
+  const reach = neededReach(node.requantise, largest)
+  const { multiplier, shift } = node.requantise
+  if (shift + reach > MAX_DECOMPOSITION_BITS || reach > MAX_REACH)
     throw new ZkmlError(
       'bad_model',
       'an accumulator times its multiplier could leave the field',

@@ -2,11 +2,11 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { ZkmlError } from '../errors.ts'
-import { P } from '../field/babyBear.ts'
 import type { Shape } from './architecture.ts'
 import { layoutSize, pad } from './checkArchitecture.ts'
 import { encodeArchitecture } from './encodeArchitecture.ts'
 import type { Plan } from './plan.ts'
+import { MAX_ACCUMULATOR } from './reach.ts'
 
 /** Name and version of the proof system; the first thing every transcript absorbs. */
 export const PROTOCOL = 'assay/zkml/v1'
@@ -19,9 +19,6 @@ export type Statement = {
   /** int8 values, or accumulators (below p/2) where the last node does not requantise. */
   output: ArrayLike<number>
 }
-
-/** Accumulators stay below p/2 on either side of zero, so each stands for one field element and back. */
-export const MAX_ACCUMULATOR = (P - 1) / 2 - 1
 
 /** The model's identity: keccak(tag ‖ keccak(architecture) ‖ weightsRoot). */
 export function modelRootOf(plan: Plan, weightsRoot: Uint8Array): Uint8Array {

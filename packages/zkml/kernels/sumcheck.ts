@@ -13,11 +13,11 @@ const F = memory.data(80, 16)
 const SUM_AT_ZERO = memory.data(80, 16)
 const SUM_LEADING = memory.data(80, 16)
 
-/** Doublings `from` … variables − 1 of an eq table whose first 2^from entries stand; from ≥ 2. */
+/** from ≥ 2. */
 export function expandEq(out: usize, stride: usize, from: i32, variables: i32, point: usize): void {
   const s = stride << 2
   for (let t = from; t < variables; t++) {
-    broadcast(A, point + 20 * t)
+    broadcast(A, point + 20 * (t - from))
     const size: usize = (<usize>1) << (t + 2)
     for (let low = out, end = out + size; low < end; low += 16) {
       extMul(low + size, s, low, s, A, REGISTER)

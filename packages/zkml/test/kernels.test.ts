@@ -66,7 +66,8 @@ for (const n of [1, 2, 4, 8, 16, 64, 256]) {
   test(`vectors of ${n}: both implementations agree`, () => {
     const vector = (heap: Heap) => heap.words(5 * stride)
     const bits = Math.log2(n)
-    sameResult('expandEq', n, (k, h) => k.expandEq(vector(h), stride, bits, h.words(5 * Math.max(1, bits))))
+    for (let from = 0; from <= bits; from++)
+      sameResult('expandEq', n, (k, h) => k.expandEq(vector(h), stride, from, bits, h.words(5 * (bits + 1))))
     sameResult('addVector', n, (k, h) => k.addVector(vector(h), stride, vector(h), stride, n))
     sameResult('dotWords', n, (k, h) => k.dotWords(h.words(n), n, vector(h), stride, h.output(5)))
     if (n >= 16) {

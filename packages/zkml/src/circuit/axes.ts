@@ -2,13 +2,16 @@
 import type { Ext } from '../field/extension.ts'
 import type { Point } from '../field/multilinear.ts'
 import type { Padding, Shape, Window } from './architecture.ts'
-import { pad } from './checkArchitecture.ts'
 
 export type AxisBits = { width: number; height: number; channels: number }
 
+/** log2 of a side padded to a power of two. */
+function bitsOf(side: number): number {
+  return 32 - Math.clz32(side - 1)
+}
+
 export function axisBits(shape: Shape): AxisBits {
-  const bits = (side: number) => Math.round(Math.log2(pad(side)))
-  return { width: bits(shape.width), height: bits(shape.height), channels: bits(shape.channels) }
+  return { width: bitsOf(shape.width), height: bitsOf(shape.height), channels: bitsOf(shape.channels) }
 }
 
 /** Cuts a point over a tensor's index into its axes. */

@@ -8,10 +8,11 @@
  */
 export type Kernels = {
   /**
-   * eq table of a point: on entry element 0 of `out` holds the scale; on return `out[i]` = scale·eq(point, i) for
-   * i < 2^variables. `point` is a Montgomery list; the scale's form is kept.
+   * Multiplies a table by eq of more variables above its own: on entry the first 2^from elements of `out` stand; on
+   * return out[i + 2^from·j] = out[i]·eq(point, j) for j < 2^(variables − from). `point` is a Montgomery list of one
+   * coordinate for each of those variables; the table's form is kept.
    */
-  expandEq(out: number, stride: number, variables: number, point: number): void
+  expandEq(out: number, stride: number, from: number, variables: number, point: number): void
   /** a[i] += b[i], vectors of n elements. */
   addVector(a: number, strideA: number, b: number, strideB: number, n: number): void
   /** out[j] = Σ weights[i]·matrix[i][j], int8 matrix, plain list in, plain vector (stride = columns) out. */

@@ -25,11 +25,11 @@ export function scalarKernels(memory: WebAssembly.Memory): Kernels {
   const signed = (byte: number) => (byte << 24) >> 24
 
   return {
-    expandEq(out, stride, variables, point) {
-      for (let t = 0; t < variables; t++) {
+    expandEq(out, stride, from, variables, point) {
+      for (let t = from; t < variables; t++) {
         for (let i = 0; i < 2 ** t; i++) {
           const value = load(out, stride, i)
-          const high = mul(value, item(point, t))
+          const high = mul(value, item(point, t - from))
           store(out, stride, i + 2 ** t, high)
           store(out, stride, i, ext.sub(value, high))
         }

@@ -15,8 +15,7 @@ const MODULE = fileURLToPath(new URL('../../kernels/build/kernels.wasm', import.
 /** Elements of a vector register. */
 const LANES = 4
 
-type Exports = Omit<Kernels, 'expandEq' | 'dotRowsInt8'> & {
-  expandEq(out: number, stride: number, from: number, variables: number, point: number): void
+type Exports = Omit<Kernels, 'dotRowsInt8'> & {
   dotRowsInt8(
     matrix: number,
     rows: number,
@@ -58,9 +57,11 @@ function wasmKernels(wasm: Exports, arena: Arena): Kernels {
   const halvesFit = (n: number) => n % (2 * LANES) === 0
   const zero = (pointer: number, words: number) => arena.view(pointer, words).fill(0)
   return {
-    expandEq(out, stride, variables, point) {
-      scalar.expandEq(out, stride, Math.min(2, variables), point)
-      if (variables > 2) wasm.expandEq(out, stride, 2, variables, point)
+    expandEq(out, stride, from, variables, point) {
+      // A table of fewer than four elements doubles in TypeScript until it fills a register.
+      const first = Math.max(from, Math.min(2, variables))
+      scalar.expandEq(out, stride, from, first, point)
+      wasm.expandEq(out, stride, first, variables, point + 20 * (first - from))
     },
     addVector(a, strideA, b, strideB, n) {
       const kernels = fits(n) ? wasm : scalar

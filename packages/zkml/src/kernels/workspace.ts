@@ -59,7 +59,7 @@ export class Workspace {
     const list = this.montgomeryList(point)
     const words = this.arena.view(out, 4 * stride + 1)
     for (const [plane, word] of extToMontgomery(scale).entries()) words[plane * stride] = word
-    this.kernels.expandEq(out, stride, point.length, list)
+    this.kernels.expandEq(out, stride, 0, point.length, list)
     this.arena.release(mark)
   }
 }

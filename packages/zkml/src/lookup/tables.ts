@@ -19,6 +19,17 @@ export function tableRow(table: Table, row: number): [number, number] {
   return [value, Math.min(table.high, Math.max(table.low, value))]
 }
 
+/** Both columns written out. */
+export function tableColumns(table: Table): [Int32Array, Int32Array] {
+  const [first, second] = [new Int32Array(2 ** table.bits), new Int32Array(2 ** table.bits)]
+  for (let row = 0; row < first.length; row++) {
+    const [a, b] = tableRow(table, row)
+    first[row] = a
+    second[row] = b
+  }
+  return [first, second]
+}
+
 /** The row that holds a first entry, or undefined where the table does not reach. */
 export function rowOf(table: Table, value: number): number | undefined {
   const row = table.kind === 'range' ? value : value + 2 ** (table.bits - 1)

@@ -14,9 +14,10 @@ import { committedClaims, statementTranscript } from '../verifier/verify.ts'
 import { countRows } from './countRows.ts'
 import { type Columns, execute } from './execute.ts'
 import { type ProverContext, proveNode } from './linear/proveNode.ts'
-import { proveLookups, storeIntegers } from './proveLookups.ts'
+import { proveLookups } from './proveLookups.ts'
 import { proveColumnClaims } from './reduceColumns.ts'
 import { proveWeightClaims } from './reduceWeights.ts'
+import { storeIntegers } from './storeIntegers.ts'
 
 /** A model committed to once, ready to prove any number of inferences. */
 export type CommittedModel = {

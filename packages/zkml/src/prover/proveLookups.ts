@@ -1,16 +1,16 @@
 /** The prover's side of `verifyLookups.ts`: the tree of fractions and one sumcheck a layer, on the kernels. */
 import type { Plan } from '../circuit/plan.ts'
-import { fromInteger } from '../field/babyBear.ts'
 import type { Ext } from '../field/extension.ts'
 import * as ext from '../field/extension.ts'
 import { extFromMontgomery, extToMontgomery, toMontgomery } from '../kernels/montgomery.ts'
 import type { Workspace } from '../kernels/workspace.ts'
-import { tableRow } from '../lookup/tables.ts'
+import { tableColumns } from '../lookup/tables.ts'
 import type { Fingerprint } from '../lookup/verifyLookups.ts'
 import { evaluateQuadratic, type Quadratic } from '../sumcheck/verifySumcheck.ts'
 import type { ProofWriter } from '../transcript/proofWriter.ts'
 import { formRows } from './countRows.ts'
 import type { Columns } from './execute.ts'
+import { storeIntegers } from './storeIntegers.ts'
 
 /** A layer of 2^bits fractions: vectors p and q of that stride, in Montgomery form. */
 type Layer = { p: number; q: number; bits: number }
@@ -56,13 +56,8 @@ function buildLeaves(work: Workspace, plan: Plan, keys: Fingerprint, columns: Co
     arena.view(p + 4 * offset, 2 ** bits).fill(one)
   }
   for (const [index, { table, multiplicities, offset }] of plan.tables.entries()) {
-    const rows = Array.from({ length: 2 ** table.bits }, (_, row) => tableRow(table, row))
-    block(
-      offset,
-      index + 1,
-      rows.map(([a]) => a),
-      rows.map(([, b]) => b),
-    )
+    const [a, b] = tableColumns(table)
+    block(offset, index + 1, a, b)
     const counts = columns[multiplicities] as Int32Array
     storeIntegers(
       arena.view(first, counts.length),
@@ -72,11 +67,6 @@ function buildLeaves(work: Workspace, plan: Plan, keys: Fingerprint, columns: Co
   }
   arena.release(mark)
   return { p, q, bits: plan.leafBits }
-}
-
-/** Integers as words below p. */
-export function storeIntegers(words: Uint32Array, integers: ArrayLike<number>): void {
-  for (let i = 0; i < integers.length; i++) words[i] = fromInteger(integers[i] as number)
 }
 
 function joinLayer({ arena, kernels }: Workspace, { p, q, bits }: Layer): Layer {

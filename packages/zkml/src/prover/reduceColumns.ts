@@ -4,9 +4,9 @@ import { openingBits } from '../commitment/shape.ts'
 import type { Ext } from '../field/extension.ts'
 import * as ext from '../field/extension.ts'
 import type { Workspace } from '../kernels/workspace.ts'
-import { evaluateQuadratic, type Quadratic } from '../sumcheck/verifySumcheck.ts'
 import type { ProofWriter } from '../transcript/proofWriter.ts'
 import type { ColumnClaim } from '../verifier/claims.ts'
+import { proveWordsSum } from './proveWordsSum.ts'
 
 /** `witness` holds 2^openingBits plain words. Gives the point at which the witness is to be opened. */
 export function proveColumnClaims(
@@ -16,30 +16,14 @@ export function proveColumnClaims(
   witness: number,
   claims: readonly ColumnClaim[],
 ): Ext[] {
-  const { arena, kernels } = work
+  const { arena } = work
   const mark = arena.mark()
   const weights = ext.powers(writer.transcript.challenge('columns/combine'), claims.length)
   const size = 2 ** openingBits(plan.witness)
   const eq = claimWeights(work, plan, claims, weights, size)
-  const folded = arena.words(5 * (size / 2))
-  const out = arena.words(10)
-  const point: Ext[] = []
-  let claim = ext.sum(claims.map(({ value }, at) => ext.mul(weights[at] as Ext, value)))
-  for (let n = size; n > 1; n /= 2) {
-    if (n === size) kernels.productRoundWords(witness, eq, size, n, out)
-    else kernels.productRound(folded, size / 2, eq, size, n, out)
-    const [atZero, leading] = work.readList(out, 2) as [Ext, Ext]
-    const polynomial: Quadratic = [atZero, ext.sub(claim, atZero), leading]
-    writer.exts('columns/round', polynomial)
-    const challenge = writer.transcript.challenge('columns/round')
-    claim = evaluateQuadratic(polynomial, challenge)
-    point.unshift(challenge)
-    const bound = work.montgomeryList([challenge])
-    if (n === size) kernels.foldWords(witness, n, bound, folded, size / 2)
-    else kernels.foldHalves(folded, size / 2, n, bound)
-    kernels.foldHalves(eq, size, n, bound)
-  }
-  writer.exts('columns/value', work.readVector(folded, size / 2, 1))
+  const sum = ext.sum(claims.map(({ value }, at) => ext.mul(weights[at] as Ext, value)))
+  const { point, value } = proveWordsSum(work, writer, 'columns/round', witness, eq, size, sum)
+  writer.exts('columns/value', [value])
   arena.release(mark)
   return point
 }

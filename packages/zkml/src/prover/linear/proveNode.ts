@@ -6,14 +6,22 @@ import * as field from '../../field/babyBear.ts'
 import type { Ext } from '../../field/extension.ts'
 import * as ext from '../../field/extension.ts'
 import { eqTable, type Point } from '../../field/multilinear.ts'
+import { extToMontgomery } from '../../kernels/montgomery.ts'
 import type { Workspace } from '../../kernels/workspace.ts'
 import type { ProofWriter } from '../../transcript/proofWriter.ts'
 import type { RowContext } from '../../verifier/linear/verifyNode.ts'
-import { convolutionWiring, poolingWiring } from '../../verifier/linear/verifyNode.ts'
+import {
+  accumulatorAt,
+  convolutionWiring,
+  poolingWiring,
+  windowSum,
+} from '../../verifier/linear/verifyNode.ts'
 import { axisWeights, type Wiring } from '../../verifier/linear/wiring.ts'
 import { DIGIT_WEIGHTS } from '../../verifier/reduceClaims.ts'
 import type { Columns } from '../execute.ts'
 import { proveProductSum } from '../proverSumcheck.ts'
+import { proveWordsSum } from '../proveWordsSum.ts'
+import { storeIntegers } from '../storeIntegers.ts'
 
 export type ProverContext = RowContext & {
   columns: Columns
@@ -32,8 +40,8 @@ export function proveNode(
   const { node } = planned
   if (node.op === 'dense') proveDense(work, writer, context, planned, node.input)
   else if (node.op === 'conv2d') proveConv2d(work, writer, context, planned, node)
-  else if (node.op === 'sumPool') proveSumPool(writer, context, planned, node)
-  else if (node.op === 'maxPool') proveMaxPool(writer, context, planned, node)
+  else if (node.op === 'sumPool') proveSumPool(work, writer, context, planned, node)
+  else if (node.op === 'maxPool') proveMaxPool(work, writer, context, planned, node)
 }
 
 /** A block's rows folded with eq(channel): one extension element a column, in one pass over the weights. */
@@ -108,29 +116,46 @@ function proveDense(
   })
 }
 
-/** The wiring's weights over the whole input, channel by row by column. */
-function wiringTable({ input, x, y, at }: Wiring): Ext[] {
+/** The wiring's weights over the whole input: the image's in TypeScript, the channels' doublings on the heap. */
+function wiringTable(work: Workspace, { input, x, y, at }: Wiring): number {
   const bits = axisBits(input)
   const columns = axisWeights(x, at.x, bits.width)
   const rows = axisWeights(y, at.y, bits.height)
   const image = rows.flatMap((row) => columns.map((column) => ext.mul(row, column)))
-  return eqTable(at.channel).flatMap((channel) => image.map((weight) => ext.mul(channel, weight)))
+  const imageBits = bits.width + bits.height
+  const size = 2 ** (imageBits + bits.channels)
+  const table = work.arena.words(5 * size)
+  const mark = work.arena.mark()
+  const channel = work.montgomeryList(at.channel)
+  const words = work.arena.view(table, 5 * size)
+  for (const [i, weight] of image.map(extToMontgomery).entries())
+    for (let plane = 0; plane < ext.DEGREE; plane++) words[plane * size + i] = weight[plane] as number
+  work.kernels.expandEq(table, size, imageBits, imageBits + bits.channels, channel)
+  work.arena.release(mark)
+  return table
 }
 
-/** Σ (x(j) − zeroPoint)·G(j). */
+/** "Σ (x(j) − zeroPoint)·G(j) is `sum`", proved down to a claim about x. */
 function proveWiring(
+  work: Workspace,
   writer: ProofWriter,
   context: ProverContext,
   input: number,
   wiring: Wiring,
   zeroPoint: number,
+  sum: Ext,
 ): void {
   const column = context.plan.tensorValues[input] as ValueIndex
-  const image = Array.from(context.columns[column] as Int32Array, (x) => ext.fromInteger(x - zeroPoint))
-  const { point, a } = proveProductSum(writer, 'linear/window', image, wiringTable(wiring))
-  const value = ext.add(a, ext.fromInteger(zeroPoint))
+  const image = context.columns[column] as Int32Array
+  const mark = work.arena.mark()
+  const words = work.arena.words(image.length)
+  const table = wiringTable(work, wiring)
+  storeIntegers(work.arena.view(words, image.length), image, -zeroPoint)
+  const proved = proveWordsSum(work, writer, 'linear/window', words, table, image.length, sum)
+  work.arena.release(mark)
+  const value = ext.add(proved.value, ext.fromInteger(zeroPoint))
   writer.exts('linear/image', [value])
-  context.claims.columns.push({ column, point, value })
+  context.claims.columns.push({ column, point: proved.point, value })
 }
 
 function proveConv2d(
@@ -146,7 +171,7 @@ function proveConv2d(
   const patches = foldPatches(context, planned, node)
   const patch = proveProduct(work, writer, context, weights, channel, patches)
   const wiring = convolutionWiring(node, input, output, context.row, patch.point)
-  proveWiring(writer, context, node.input, wiring, input.zeroPoint)
+  proveWiring(work, writer, context, node.input, wiring, input.zeroPoint, patch.value)
 }
 
 /**
@@ -172,12 +197,17 @@ function foldPatches(context: ProverContext, { input, output }: NodePlan, node: 
       }
       return sum
     }
-    const folded = Array.from({ length: kernelWidth }, (_, kx) =>
+    const folded = Array.from({ length: node.window.width }, (_, kx) =>
       Array.from({ length: input.height }, (_, fromY) => along(kx, fromY)),
     )
     for (let ky = 0; ky < kernelHeight; ky++) {
       for (let kx = 0; kx < kernelWidth; kx++) {
         let sum = ext.ZERO
+        // Offsets that only pad the window see nothing.
+        if (ky >= node.window.height || kx >= node.window.width) {
+          patches.push(sum)
+          continue
+        }
         for (let y = 0; y < output.height; y++) {
           const fromY = y * node.window.strideY + ky - node.padding.top
           if (fromY < 0 || fromY >= input.height) continue
@@ -190,13 +220,35 @@ function foldPatches(context: ProverContext, { input, output }: NodePlan, node: 
   return patches
 }
 
-function proveSumPool(writer: ProofWriter, context: ProverContext, planned: NodePlan, node: SumPool): void {
+function proveSumPool(
+  work: Workspace,
+  writer: ProofWriter,
+  context: ProverContext,
+  planned: NodePlan,
+  node: SumPool,
+): void {
   const wiring = poolingWiring(planned, node, context.row, ext.ONE, ext.ONE)
-  proveWiring(writer, context, node.input, wiring, planned.input.zeroPoint)
+  const sum = accumulatorAt(planned, context.evaluations)
+  proveWiring(work, writer, context, node.input, wiring, planned.input.zeroPoint, sum)
 }
 
-function proveMaxPool(writer: ProofWriter, context: ProverContext, planned: NodePlan, node: MaxPool): void {
+function proveMaxPool(
+  work: Workspace,
+  writer: ProofWriter,
+  context: ProverContext,
+  planned: NodePlan,
+  node: MaxPool,
+): void {
   const acrossX = writer.transcript.challenge('maxPool/x')
   const acrossY = writer.transcript.challenge('maxPool/y')
-  proveWiring(writer, context, node.input, poolingWiring(planned, node, context.row, acrossX, acrossY), 0)
+  const wiring = poolingWiring(planned, node, context.row, acrossX, acrossY)
+  proveWiring(
+    work,
+    writer,
+    context,
+    node.input,
+    wiring,
+    0,
+    windowSum(context, planned, node, acrossX, acrossY),
+  )
 }

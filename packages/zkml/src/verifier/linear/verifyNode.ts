@@ -49,7 +49,7 @@ export function verifyNode(reader: ProofReader, context: RowContext, planned: No
  * The accumulator at the row: the public output, or (remainder + 2^shift·(target − zeroPoint) − 2^(shift−1)) over the
  * multiplier, which is linear in the committed columns and so needs no column of its own.
  */
-function accumulatorAt({ accumulator }: NodePlan, evaluations: readonly (Ext | undefined)[]): Ext {
+export function accumulatorAt({ accumulator }: NodePlan, evaluations: readonly (Ext | undefined)[]): Ext {
   if (accumulator === undefined) throw new ZkmlError('bad_architecture', 'a max-pooling has no accumulator')
   if (accumulator.kind === 'output') return evaluations[accumulator.value] as Ext
   const { multiplier, shift, zeroPoint } = accumulator.requantise
@@ -166,7 +166,10 @@ export function convolutionWiring(
   const at = splitPoint(axisBits(output), row)
   const { channels: _, ...window } = axisBits({ ...node.window, channels: 1 })
   const offset = splitPoint({ ...window, channels: axisBits(input).channels }, patch)
-  const axes = windowAxes(input, output, node.window, node.padding, eqTable(offset.x), eqTable(offset.y))
+  // Offsets that only pad the window see nothing.
+  const kernelX = eqTable(offset.x).slice(0, node.window.width)
+  const kernelY = eqTable(offset.y).slice(0, node.window.height)
+  const axes = windowAxes(input, output, node.window, node.padding, kernelX, kernelY)
   return { input, ...axes, at: { x: at.x, y: at.y, channel: offset.channel } }
 }
 
@@ -200,7 +203,7 @@ function verifyMaxPool(reader: ProofReader, context: RowContext, planned: NodePl
 }
 
 /** Σ acrossX^kx·acrossY^ky·view(ky, kx) at the row. */
-function windowSum(
+export function windowSum(
   { evaluations }: Pick<RowContext, 'evaluations'>,
   { windows }: NodePlan,
   node: MaxPool,

@@ -1,5 +1,5 @@
 /**
- * Compares our verdicts on Nitro, SEV-SNP, GPU and NRAS evidence with those of independent verifiers, on sound evidence
+ * Compares our verdicts on Nitro, DCAP, SEV-SNP, GPU and NRAS evidence with those of independent verifiers, on sound evidence
  * and on mutants of it.
  *   node packages/verify/scripts/compareEvidence.ts [--mutants 2500] [--seed 1] [--kind snp]   (mutants of each piece)
  * Needs python3 with pip, and Go for SEV-SNP; they install or build the verifiers on first use. Ends with status 1 at any
@@ -9,7 +9,13 @@ import { parseArgs } from 'node:util'
 import { comparable, compareEvidence } from '../test/tee/compareEvidence.ts'
 import { missingFixtures } from '../test/tee/fixtures.ts'
 import type { Kind } from '../test/tee/fuzzTargets.ts'
-import { recordedGpus, recordedNitro, recordedSnp, simulatedEvidence } from '../test/tee/recordedEvidence.ts'
+import {
+  recordedDcap,
+  recordedGpus,
+  recordedNitro,
+  recordedSnp,
+  simulatedEvidence,
+} from '../test/tee/recordedEvidence.ts'
 import { PEERS, startPeer } from '../test/tee/secondOpinion.ts'
 
 const { values } = parseArgs({
@@ -22,6 +28,7 @@ const { values } = parseArgs({
 const evidence = comparable(await simulatedEvidence())
 for (const [folder, recorded] of [
   ['nitro', recordedNitro],
+  ['tdx', recordedDcap],
   ['snp', recordedSnp],
   ['nvidia', recordedGpus],
 ] as const) {
@@ -30,7 +37,7 @@ for (const [folder, recorded] of [
   else console.log(`${folder}: simulated evidence only, since ${missing}`)
 }
 
-const kinds: Kind[] = ['nitro', 'snp', 'gpu', 'nras']
+const kinds: Kind[] = ['nitro', 'dcap', 'snp', 'gpu', 'nras']
 for (const kind of kinds.filter((one) => values.kind === undefined || one === values.kind)) {
   const peer = startPeer(kind, 600_000)
   if (typeof peer === 'string') {

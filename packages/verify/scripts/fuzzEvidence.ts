@@ -1,5 +1,5 @@
 /**
- * The long run of the fuzzers of Nitro, SEV-SNP, GPU and NRAS evidence, simulated and (where it is on this machine)
+ * The long run of the fuzzers of Nitro, DCAP, SEV-SNP, GPU and NRAS evidence, simulated and (where it is on this machine)
  * recorded; each kind on its own.
  *   node packages/verify/scripts/fuzzEvidence.ts [--parsers 1000000] [--verifier 20000] [--seed 1] [--kind nitro]
  * Prints a tally of each; ends with an error at the first mutant that crashes, dawdles, or passes for another.
@@ -8,7 +8,13 @@ import { parseArgs } from 'node:util'
 import { missingFixtures } from '../test/tee/fixtures.ts'
 import { fuzzEvidence, fuzzEvidenceParsers, type VerifierTally } from '../test/tee/fuzzEvidence.ts'
 import { fuzzTarget, type Kind } from '../test/tee/fuzzTargets.ts'
-import { recordedGpus, recordedNitro, recordedSnp, simulatedEvidence } from '../test/tee/recordedEvidence.ts'
+import {
+  recordedDcap,
+  recordedGpus,
+  recordedNitro,
+  recordedSnp,
+  simulatedEvidence,
+} from '../test/tee/recordedEvidence.ts'
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +28,7 @@ const seed = Number(values.seed)
 const evidence = await simulatedEvidence()
 for (const [folder, recorded] of [
   ['nitro', recordedNitro],
+  ['tdx', recordedDcap],
   ['snp', recordedSnp],
   ['nvidia', recordedGpus],
 ] as const) {
@@ -30,7 +37,7 @@ for (const [folder, recorded] of [
   else console.log(`${folder}: simulated evidence only, since ${missing}`)
 }
 
-const kinds: Kind[] = ['nitro', 'snp', 'gpu', 'nras']
+const kinds: Kind[] = ['nitro', 'dcap', 'snp', 'gpu', 'nras']
 for (const kind of kinds.filter((one) => values.kind === undefined || one === values.kind)) {
   const targets = evidence.filter((one) => one.kind === kind).map(fuzzTarget)
   console.log(`${kind} parsers`, fuzzEvidenceParsers(targets, Number(values.parsers), seed))

@@ -13,9 +13,36 @@ function withoutTail(certificate: Uint8Array): Uint8Array {
   return certificate.subarray(0, 4 + (high as number) * 256 + (low as number))
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----([\s\S]*?)-----END CERTIFICATE-----/g
+const latin = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
+const bodies = (bytes: Uint8Array) =>
+  [...latin(bytes).matchAll(CERTIFICATE)].map(([, body]) => body?.replace(/\s/g, ''))
+
+/** Whether two texts hold the same first certificates. */
+function sameStart(a: Uint8Array, b: Uint8Array, count: number): boolean {
+  const [first, second] = [bodies(a).slice(0, count), bodies(b).slice(0, count)]
+  return first.length === count && first.every((body, at) => body === second[at])
+}
+
+function dcapRestored(mutant: Parts, original: Parts): Parts {
+  const whole = original[0] as Uint8Array
+  const start = latin(whole).indexOf('-----BEGIN')
+  return mutant.map((part, at) => {
+    const was = original[at] as Uint8Array
+    if (at === 0) {
+      const same = sameStart(part.subarray(start), was.subarray(start), 2)
+      return same ? Uint8Array.from([...part.subarray(0, start), ...was.subarray(start)]) : part
+    }
+    if (at === 7) return was
+    return at > 7 && sameStart(part, was, 1) ? was : part
+  })
+}
+
 /**
  * The mutant with what its peer never reads put back as it was:
  * - Nitro: cbor2 (Python) takes every encoding of the same four members; we take the one that enclaves write.
+ * - DCAP: dcap-qvl takes the issuer of the PCK revocation list from the quote and the root that it was given, so it reads
+ *   neither in the evidence; nor text around certificates, nor bytes behind the quote.
  * - SEV-SNP: go-sev-guest is given no revocation list (it fetches its own).
  * - GPU: OpenSSL, under NVIDIA's verifier, ignores bytes behind a certificate.
  */
@@ -27,6 +54,7 @@ function withUnreadRestored({ kind, parts: original }: FuzzTarget, mutant: Parts
       return mutant
     }
   }
+  if (kind === 'dcap') return dcapRestored(mutant, original)
   if (kind === 'snp') return mutant.map((part, at) => (at === 4 ? (original[4] as Uint8Array) : part))
   if (kind === 'gpu') return mutant.map((part, at) => (at === 0 ? part : withoutTail(part)))
   return mutant

@@ -14,6 +14,7 @@ import {
 import { replayRtmrs } from '../../src/tee/dcap/eventLog.ts'
 import { SIGNS_DATA, writeCertificate } from './certificateWriter.ts'
 import { der, extension } from './derWriter.ts'
+import { mutate, randomFrom } from './mutate.ts'
 import {
   DCAP_AT,
   type DcapChanges,
@@ -605,4 +606,22 @@ test('8: an event log counts where it replays to the registers, and its first ev
   assert.throws(() => log([{ ...firmware, imr: 4 }]), /imr/)
   assert.throws(() => log([{ ...firmware, digest: '' }]), /digest/)
   assert.throws(() => log({}), /not a list/)
+})
+
+test('even what Intel signs may be malformed in every way and gives a failed step, never an exception', () => {
+  const random = randomFrom(Math.floor(Date.now() / 86_400_000))
+  const bytes = new TextEncoder().encode(good.collateral.tcbInfo)
+  let read = 0
+  for (let count = 0; count < 100; count++) {
+    try {
+      const value: unknown = JSON.parse(new TextDecoder().decode(mutate(bytes, [bytes], random)))
+      if (typeof value !== 'object' || value === null) continue
+      const made = simulateDcap({ tcbInfo: value as Record<string, unknown> })
+      assert.equal(failures(made).length === 0, report(made).ok)
+      read++
+    } catch (error) {
+      assert.ok(error instanceof SyntaxError)
+    }
+  }
+  assert.ok(read > 10)
 })

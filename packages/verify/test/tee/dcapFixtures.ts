@@ -36,11 +36,3 @@ export function dstack(name: 'dstack-quote-report' | 'dstack-tdx-lite-getquote')
     reportData: `0x${reportData}` as const,
   }
 }
-
-/** All recorded evidence that verifies, as one who checks it would hold it. */
-export function recordedEvidence() {
-  return (['sgx_quote', 'tdx_quote'] as const).map((name) => {
-    const { quote, collateral, now } = recorded(name)
-    return { quote, collateral, parameters: { roots: intelRoots, now } }
-  })
-}

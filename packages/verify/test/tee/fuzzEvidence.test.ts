@@ -3,12 +3,18 @@ import { test } from 'node:test'
 import { missingFixtures } from './fixtures.ts'
 import { fuzzEvidence, fuzzEvidenceParsers, type VerifierTally } from './fuzzEvidence.ts'
 import { type FuzzTarget, fuzzTarget, type Kind } from './fuzzTargets.ts'
-import { recordedGpus, recordedNitro, recordedSnp, simulatedEvidence } from './recordedEvidence.ts'
+import {
+  recordedDcap,
+  recordedGpus,
+  recordedNitro,
+  recordedSnp,
+  simulatedEvidence,
+} from './recordedEvidence.ts'
 
 // The long run is `node packages/verify/scripts/fuzzEvidence.ts`; these slices take another part of it each day.
 const seed = Math.floor(Date.now() / 86_400_000)
 const targets = (await simulatedEvidence()).map(fuzzTarget)
-const KINDS: readonly Kind[] = ['nitro', 'snp', 'gpu', 'nras']
+const KINDS: readonly Kind[] = ['nitro', 'dcap', 'snp', 'gpu', 'nras']
 const of = (kind: Kind) => targets.filter((target) => target.kind === kind)
 
 function tallyOf(all: readonly FuzzTarget[], count: number): VerifierTally {
@@ -35,6 +41,7 @@ for (const kind of KINDS) {
 
 for (const [kind, recorded] of [
   ['nitro', recordedNitro],
+  ['tdx', recordedDcap],
   ['snp', recordedSnp],
   ['nvidia', recordedGpus],
 ] as const) {

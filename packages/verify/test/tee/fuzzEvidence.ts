@@ -1,4 +1,4 @@
-/** Hostile mutants of Nitro, SEV-SNP, GPU and NRAS evidence, at the parsers and through all cryptography. */
+/** Hostile mutants of Nitro, DCAP, SEV-SNP, GPU and NRAS evidence, at the parsers and through all cryptography. */
 import { bytesToHex } from 'viem'
 import { DerError } from '../../src/tee/x509/der.ts'
 import type { FuzzTarget, Judgement, Parts } from './fuzzTargets.ts'

@@ -21,9 +21,10 @@ import { parseCertificate } from '../../src/tee/x509/certificate.ts'
 import { parseRevocationList } from '../../src/tee/x509/crl.ts'
 import { RSA_PSS_SHA384 } from '../../src/tee/x509/rsaPss.ts'
 import { ECDSA_P384 } from '../../src/tee/x509/scheme.ts'
+import { dcapTarget } from './dcapTarget.ts'
 import type { RecordedEvidence } from './recordedEvidence.ts'
 
-export type Kind = 'nitro' | 'snp' | 'gpu' | 'nras'
+export type Kind = 'nitro' | 'dcap' | 'snp' | 'gpu' | 'nras'
 
 /** One piece of evidence as its byte strings, in an order that each kind knows. */
 export type Parts = readonly Uint8Array[]
@@ -200,6 +201,8 @@ export function fuzzTarget(evidence: RecordedEvidence): FuzzTarget {
   switch (evidence.kind) {
     case 'nitro':
       return nitroTarget(evidence)
+    case 'dcap':
+      return dcapTarget(evidence)
     case 'snp':
       return snpTarget(evidence)
     case 'gpu':

@@ -4,29 +4,39 @@ import type { Hex } from 'viem'
 import {
   AMD_ROOT_HASHES,
   AWS_NITRO_ROOT_HASH,
+  type DcapEvidence,
   type GpuEvidence,
   type NrasTokens,
   NVIDIA_ROOT_HASH,
   type SnpEvidence,
+  type VerifyDcapParameters,
   type VerifyGpuParameters,
   type VerifyNitroParameters,
   type VerifyNrasParameters,
   type VerifySnpParameters,
 } from '../../src/index.ts'
 import { simulateNitro } from '../simulatedNitro.ts'
+import { intelRoots, recorded } from './dcapFixtures.ts'
 import { fixture, fixtureText, pemFixture } from './fixtures.ts'
+import { type DcapChanges, simulateDcap } from './simulatedDcap.ts'
 import { simulateGpu } from './simulatedGpu.ts'
 import { NRAS_AT, nrasJwks, simulateNras } from './simulatedNras.ts'
 import { simulateSnp } from './simulatedSnp.ts'
 
 export type RecordedEvidence = { name: string } & (
   | { kind: 'nitro'; document: Uint8Array; root: Uint8Array; parameters: VerifyNitroParameters }
+  | { kind: 'dcap'; evidence: DcapEvidence; parameters: VerifyDcapParameters }
   | { kind: 'snp'; evidence: SnpEvidence; parameters: VerifySnpParameters }
   | { kind: 'gpu'; evidence: GpuEvidence; parameters: VerifyGpuParameters }
   | { kind: 'nras'; tokens: NrasTokens; parameters: VerifyNrasParameters }
 )
 
 const FOR_EVER = Object.fromEntries([0, 1, 2, 3, 4].map((at) => [at, { to: 253_402_300_799 }]))
+
+function simulatedDcap(name: string, changes: DcapChanges): Extract<RecordedEvidence, { kind: 'dcap' }> {
+  const { quote, collateral, parameters } = simulateDcap(changes)
+  return { name, kind: 'dcap', evidence: { quote, collateral }, parameters }
+}
 
 /** One of each kind under local roots. */
 export async function simulatedEvidence(): Promise<RecordedEvidence[]> {
@@ -39,6 +49,9 @@ export async function simulatedEvidence(): Promise<RecordedEvidence[]> {
       root: nitro.certificates[0] as Uint8Array,
       parameters: { roots, now: BigInt(at), revoked: [] },
     },
+    simulatedDcap('simulated TDX 1.0', {}),
+    simulatedDcap('simulated TDX 1.5', { version: 5, pckCrl: { revoked: [7, 8, 9] } }),
+    simulatedDcap('simulated SGX', { kind: 'sgx' }),
     { name: 'simulated Genoa', kind: 'snp', ...simulateSnp({ crl: { revoked: [7] } }) },
     { name: 'simulated Turin', kind: 'snp', ...simulateSnp({ product: 'Turin', version: 5 }) },
     // Valid to the end of 9999 as NVIDIA's are: its own verifier reads the machine's clock.
@@ -64,6 +77,13 @@ export function recordedNitro(): Extract<RecordedEvidence, { kind: 'nitro' }>[] 
     ...{ name, kind: 'nitro', document: fixture(`nitro/${name}`), root },
     parameters: { roots, now },
   }))
+}
+
+export function recordedDcap(): Extract<RecordedEvidence, { kind: 'dcap' }>[] {
+  return (['sgx_quote', 'tdx_quote'] as const).map((name) => {
+    const { quote, collateral, now } = recorded(name)
+    return { name, kind: 'dcap', evidence: { quote, collateral }, parameters: { roots: intelRoots, now } }
+  })
 }
 
 export function recordedSnp(): Extract<RecordedEvidence, { kind: 'snp' }>[] {

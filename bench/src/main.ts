@@ -1,15 +1,17 @@
 /**
  * What the network costs, measured side by side:
- *   npm run bench [rates] [gas] [latency]
+ *   npm run bench [rates] [evidence] [gas] [latency]
  * A measurement, never a test: it asserts nothing about time.
  */
 import { cpus } from 'node:os'
+import { benchEvidence } from './evidenceTimes.ts'
 import { benchGas } from './gasPerInference.ts'
 import { benchLatency } from './latency/benchLatency.ts'
 import { benchReceiptRates } from './receiptRates.ts'
 
 const SECTIONS: Record<string, () => Promise<void>> = {
   rates: benchReceiptRates,
+  evidence: benchEvidence,
   gas: benchGas,
   latency: benchLatency,
 }

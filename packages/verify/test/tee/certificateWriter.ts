@@ -5,6 +5,10 @@ import { der, extension, fromHex, integer, named, sequence, time } from './derWr
 const RSA_PSS = fromHex(
   '304606092a864886f70d01010a3039a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130a303020101',
 )
+/** The same with its default trailer left out, as in certificates of Turin's chips. */
+export const RSA_PSS_SHORT = fromHex(
+  '304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130',
+)
 const ECDSA_SHA384 = fromHex('300a06082a8648ce3d040303')
 const ECDSA_SHA256 = fromHex('300a06082a8648ce3d040302')
 
@@ -47,6 +51,8 @@ export type CertificateFields = {
   /** keyUsage as its first byte; absent where undefined. */
   keyUsage?: number | undefined
   extensions?: Uint8Array[]
+  /** AlgorithmIdentifier in the place of the usual one. */
+  algorithm?: Uint8Array | undefined
   /** How a common name is written as a name; alone by default. */
   nameOf?: (commonName: string) => Uint8Array
 }
@@ -56,7 +62,7 @@ export const CA_USAGE = 0x06
 export const SIGNS_DATA = 0x80
 
 export function writeCertificate(fields: CertificateFields): Uint8Array {
-  const algorithm = algorithmOf(fields.issuerKey)
+  const algorithm = fields.algorithm ?? algorithmOf(fields.issuerKey)
   const nameOf = fields.nameOf ?? named
   const constraints = sequence(
     der(1, [0xff]),

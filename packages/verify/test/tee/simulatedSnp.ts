@@ -5,6 +5,7 @@ import {
   CA_USAGE,
   type CertificateFields,
   p384Key,
+  RSA_PSS_SHORT,
   rsaKey,
   signWith,
   type TestKey,
@@ -94,12 +95,12 @@ function endorsementExtensions(
   const vlek = changes.signer === 'VLEK'
   const at = (index: number) => integer(tcb[index] as number)
   const values: Record<string, Uint8Array | null> = {
-    '1': integer(0),
-    '2': der(0x16, Buffer.from(vlek ? product : `${product}-B1`)),
+    '1': integer(turin ? 1 : 0),
+    '2': der(0x16, Buffer.from(vlek || turin ? product : `${product}-B1`)),
     '3.1': at(turin ? 1 : 0),
     '3.2': at(turin ? 2 : 1),
     '3.3': at(turin ? 3 : 6),
-    '3.4': integer(0),
+    ...(turin ? {} : { '3.4': integer(0) }),
     '3.5': integer(0),
     '3.6': integer(0),
     '3.7': integer(0),
@@ -140,6 +141,7 @@ export function simulateSnp(changes: SnpChanges = {}): {
     },
     {
       ...{ subject: names[2], issuer: names[1], subjectKey: chipKey, issuerKey: ask, ...times },
+      algorithm: product === 'Turin' ? RSA_PSS_SHORT : undefined,
       extensions: endorsementExtensions(changes, product, tcb),
     },
   ].map((fields, at) =>

@@ -120,7 +120,7 @@ export function readSignedWith(
   if (bytesToHex(expectTag(outside, TAG.sequence, 'algorithm').bytes) !== named) {
     throw new DerError('the two signature algorithms differ')
   }
-  const scheme = schemes.find(({ signatureAlgorithm }) => signatureAlgorithm === named)
+  const scheme = schemes.find(({ signatureAlgorithms }) => signatureAlgorithms.includes(named))
   if (scheme === undefined) throw new DerError('signed by an algorithm that has no place in this chain')
   return scheme
 }

@@ -5,8 +5,8 @@ import type { Hex } from 'viem'
 /** One way to sign a certificate or a revocation list: which key, which algorithm, how it is checked. */
 export type Scheme = {
   name: string
-  /** DER of the AlgorithmIdentifier beside a signature. */
-  signatureAlgorithm: Hex
+  /** DER of the AlgorithmIdentifier beside a signature, in each form that says this scheme. */
+  signatureAlgorithms: readonly Hex[]
   /** DER of the AlgorithmIdentifier in a subject's public key. */
   keyAlgorithm: Hex
   /** Whether these octets of a subjectPublicKey have the form of such a key. */
@@ -53,7 +53,7 @@ export function verifyP384(
 
 export const ECDSA_P256: Scheme = {
   name: 'ecdsa-with-SHA256 on P-256',
-  signatureAlgorithm: '0x300a06082a8648ce3d040302', // RFC 5758 §3.2: no parameters
+  signatureAlgorithms: ['0x300a06082a8648ce3d040302'], // RFC 5758 §3.2: no parameters
   keyAlgorithm: '0x301306072a8648ce3d020106082a8648ce3d030107', // RFC 5480 §2.1.1
   isKey: (key) => isUncompressedPoint(key, 65),
   verify: (key, message, signature) => verifyP256(key, message, signature, 'der'),
@@ -61,7 +61,7 @@ export const ECDSA_P256: Scheme = {
 
 export const ECDSA_P384: Scheme = {
   name: 'ecdsa-with-SHA384 on P-384',
-  signatureAlgorithm: '0x300a06082a8648ce3d040303',
+  signatureAlgorithms: ['0x300a06082a8648ce3d040303'],
   keyAlgorithm: '0x301006072a8648ce3d020106052b81040022',
   isKey: (key) => isUncompressedPoint(key, 97),
   verify: (key, message, signature) => verifyP384(key, message, signature, 'der'),

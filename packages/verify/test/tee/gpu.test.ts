@@ -8,6 +8,7 @@ import {
   type GpuEvidence,
   type GpuVerification,
   NVIDIA_ROOT_HASH,
+  parseGpuEvidence,
   readRim,
   repeatedDevices,
   type VerifyGpuParameters,
@@ -71,7 +72,6 @@ test('shape: cut, trailing, other codes, other sizes, repeated fields', () => {
     ['SPDM version of the request', { bytes: { 0: [0x12] } }],
     ['request code', { bytes: { 1: [0xe1] } }],
     ['unsigned measurements', { bytes: { 2: [0] } }],
-    ['one measurement only', { bytes: { 3: [1] } }],
     ['SPDM version of the response', { bytes: { 37: [0x10] } }],
     ['an SPDM error instead of measurements', { bytes: { 38: [0x7f] } }],
     ['more blocks than the record has', { bytes: { 41: [65] } }],
@@ -79,9 +79,9 @@ test('shape: cut, trailing, other codes, other sizes, repeated fields', () => {
     ['an index twice', { bytes: { [45 + 55]: [1] } }],
     ['index 0', { bytes: { 45: [0] } }],
     ['another measurement specification', { bytes: { 46: [2] } }],
-    ['raw bits', { bytes: { 49: [0x81] } }],
-    ['a shorter digest', { measurements: [new Uint8Array(32)] }],
     ['no measurements', { measurements: [] }],
+    ['a measurement that is too long', { measurements: [new Uint8Array(2000)] }],
+    ['a value longer than its block', { bytes: { 50: [49] } }],
     ['a firmware id of another size', { opaque: { 20: new Uint8Array(32) } }],
     ['an odd driver version', { opaque: { 3: Uint8Array.of(0x1b, 0x5b) } }],
   ]
@@ -150,6 +150,15 @@ test('flips in nonce, measurements, opaque data and signature', () => {
     report[at] = (report[at] as number) ^ 1
     assert.match(outcomeOf(verifyGpu({ ...evidence, report }, parameters)), /^invalid /, `byte ${at}`)
   }
+})
+
+test('a raw value is extracted like a digest, and compared with golden values', () => {
+  const raw = { measurements: [new Uint8Array(8).fill(5)] }
+  assert.equal(check(raw, { golden: [{ index: 0, values: ['0x0505050505050505'] }] }), 'accepted')
+  assert.equal(
+    check(raw, { golden: [{ index: 0, values: [`0x${'05'.repeat(48)}`] }] }),
+    refused('measurements', 'measurement_differs'),
+  )
 })
 
 test('another challenge', () => {
@@ -221,6 +230,26 @@ test('one device counts once, and a denied one not at all', () => {
     check({}, { deniedDevices: [attestation.deviceId] }),
     refused('deviceAccepted', 'device_denied'),
   )
+})
+
+test("evidence as NVIDIA's tools write it, and what is none", () => {
+  const { evidence } = simulateGpu()
+  const pem = [...evidence.certificates]
+    .reverse()
+    .map(
+      (der) =>
+        `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE-----\n`,
+    )
+  const entry = {
+    nonce: bytesToHex(NONCE).slice(2),
+    evidence: Buffer.from(evidence.report).toString('base64'),
+    certificate: Buffer.from(pem.join('')).toString('base64'),
+  }
+  assert.deepEqual(parseGpuEvidence(JSON.stringify([entry])), [{ nonce: bytesToHex(NONCE), evidence }])
+  for (const odd of [[], {}, [7], [{ evidence: entry.evidence }], [{ ...entry, evidence: '*' }]]) {
+    assert.throws(() => parseGpuEvidence(JSON.stringify(odd)))
+  }
+  assert.throws(() => parseGpuEvidence(' '.repeat(2_000_000)), /characters/)
 })
 
 test('recorded reports of nine H100', { skip: missingFixtures('nvidia') }, () => {

@@ -6,8 +6,10 @@ import {
   AWS_NITRO_ROOT_HASH,
   type DcapEvidence,
   type GpuEvidence,
+  type GpuEvidenceEntry,
   type NrasTokens,
   NVIDIA_ROOT_HASH,
+  parseGpuEvidence,
   type SnpEvidence,
   type VerifyDcapParameters,
   type VerifyGpuParameters,
@@ -107,40 +109,23 @@ export function recordedSnp(): Extract<RecordedEvidence, { kind: 'snp' }>[] {
 
 export type RecordedGpu = Extract<RecordedEvidence, { kind: 'gpu' }> & { nonce: Hex }
 
-const derOf = (pem: string) =>
-  [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END/g)].map(
-    ([, body]) => new Uint8Array(Buffer.from((body as string).replace(/\s/g, ''), 'base64')),
-  )
-
 /** Nine H100, each with the nonce that it was asked with. */
 export function recordedGpus(): RecordedGpu[] {
   const parameters: VerifyGpuParameters = {
     roots: [{ rootHash: NVIDIA_ROOT_HASH, hardwareType: tag('nvidia-gpu') }],
     now: BigInt(Date.UTC(2026, 0, 1) / 1000),
   }
-  const eight = JSON.parse(fixtureText('nvidia/ppcie-gpu_evidence.json')) as {
-    nonce: string
-    evidence: string
-    certificate: string
-  }[]
-  const alone = {
-    nonce: '931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb',
-    report: Buffer.from(fixtureText('nvidia/hopperAttestationReport.hex').trim(), 'hex'),
-    pem: fixtureText('nvidia/hopperCertChain.pem'),
+  const alone: GpuEvidenceEntry = {
+    nonce: '0x931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb',
+    evidence: {
+      report: new Uint8Array(Buffer.from(fixtureText('nvidia/hopperAttestationReport.hex').trim(), 'hex')),
+      // The driver hands the chain out leaf first.
+      certificates: pemFixture('nvidia/hopperCertChain.pem').reverse(),
+    },
   }
-  return [
-    alone,
-    ...eight.map(({ nonce, evidence, certificate }) => ({
-      nonce,
-      report: Buffer.from(evidence, 'base64'),
-      pem: Buffer.from(certificate, 'base64').toString(),
-    })),
-  ].map(({ nonce, report, pem }, at) => ({
-    name: `H100 ${at}`,
-    kind: 'gpu',
-    nonce: `0x${nonce}`,
-    // The driver hands the chain out leaf first.
-    evidence: { report: new Uint8Array(report), certificates: derOf(pem).reverse() },
-    parameters,
+  const eight = parseGpuEvidence(fixtureText('nvidia/ppcie-gpu_evidence.json'))
+  return [alone, ...eight].map(({ nonce, evidence }, at) => ({
+    ...{ name: `H100 ${at}`, kind: 'gpu', evidence, parameters },
+    nonce: nonce as Hex,
   }))
 }

@@ -78,8 +78,8 @@ export function parseNitroPayload(bytes: Uint8Array): NitroPayload {
     certificate,
     cabundle: cabundle as Uint8Array[],
     publicKey: optionalBytes(members.get('public_key'), 1024),
-    userData: optionalBytes(members.get('user_data'), 512),
-    nonce: optionalBytes(members.get('nonce'), 512),
+    userData: optionalBytes(members.get('user_data'), 1024),
+    nonce: optionalBytes(members.get('nonce'), 1024),
   }
 }
 

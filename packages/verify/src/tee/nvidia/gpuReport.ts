@@ -5,7 +5,9 @@ const MAX_REPORT_BYTES = 65_536
 /** GET_MEASUREMENTS with nonce and slot (DSP0274 1.1, table 42). */
 const REQUEST_BYTES = 37
 const SIGNATURE_BYTES = 96
-const DIGEST_BYTES = 48
+const FIRMWARE_ID_BYTES = 48
+/** H100 measures by SHA-384; the form leaves room for raw values. */
+const MAX_MEASUREMENT_BYTES = 1024
 
 /** Fields of the vendor's opaque data that are read here. */
 const OPAQUE = { driverVersion: 3, vbiosVersion: 6, nvdec0: 11, firmwareId: 20 } as const
@@ -18,7 +20,7 @@ export type GpuReport = {
   nonce: Hex
   /** Slot of the certificate chain. */
   slot: number
-  /** Digest by index, counted from 0 as NVIDIA's RIM files do (the wire counts from 1). */
+  /** Value by index, a digest of 48 bytes on every GPU so far; counted from 0 as NVIDIA's RIM files do (the wire counts from 1). */
   measurements: ReadonlyMap<number, Hex>
   driverVersion: string | undefined
   vbiosVersion: Hex | undefined
@@ -69,16 +71,17 @@ function readMeasurements(record: Uint8Array, blocks: number): ReadonlyMap<numbe
     expect(reader.number(1), 1, 'the measurement specification')
     const size = reader.number(2)
     const measurement = new Reader(reader.take(size))
-    // Bit 7 says raw bits instead of a digest (DSP0274 1.1, table 44); the rest says of what.
-    if (measurement.number(1) >= 0x80) throw new Error('a measurement is no digest')
-    expect(measurement.number(2), DIGEST_BYTES, 'the size of a measurement')
-    const value = bytesToHex(measurement.take(DIGEST_BYTES))
-    if (!measurement.done || index < 0 || found.has(index)) throw new Error('a measurement block is odd')
+    measurement.take(1) // what was measured, and whether the value is a digest or raw
+    const value = bytesToHex(measurement.take(measurement.number(2)))
+    if (!measurement.done || size > MAX_MEASUREMENT_BYTES || index < 0 || found.has(index))
+      throw new Error('a measurement block is odd')
     found.set(index, value)
   }
   if (!reader.done || found.size === 0) throw new Error('the measurement record is odd')
   return found
 }
+
+const READ: readonly number[] = Object.values(OPAQUE)
 
 /** Type → value. Types may repeat only where they are not read here. */
 function readOpaque(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
@@ -87,7 +90,7 @@ function readOpaque(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
   while (!reader.done) {
     const type = reader.number(2)
     const value = reader.take(reader.number(2))
-    if (found.has(type)) throw new Error(`opaque field ${type} occurs twice`)
+    if (found.has(type) && READ.includes(type)) throw new Error(`opaque field ${type} occurs twice`)
     found.set(type, value)
   }
   return found
@@ -108,7 +111,7 @@ export function parseGpuReport(bytes: Uint8Array): GpuReport {
   expect(request.number(1), 0x11, "the request's SPDM version")
   expect(request.number(1), 0xe0, 'the request code (GET_MEASUREMENTS)')
   if ((request.number(1) & 1) !== 1) throw new Error('no signature was asked for')
-  expect(request.number(1), 0xff, 'the measurement asked for (all)')
+  request.take(1) // which measurements were asked for: a golden value that is missing fails later
   const nonce = bytesToHex(request.take(32))
   const slot = request.number(1) & 0x0f
 
@@ -124,7 +127,7 @@ export function parseGpuReport(bytes: Uint8Array): GpuReport {
   if (!response.done) throw new Error('bytes behind the signature')
   const vbios = opaque.get(OPAQUE.vbiosVersion)
   const firmware = opaque.get(OPAQUE.firmwareId)
-  if (firmware !== undefined) expect(firmware.length, DIGEST_BYTES, 'the size of the firmware id')
+  if (firmware !== undefined) expect(firmware.length, FIRMWARE_ID_BYTES, 'the size of the firmware id')
   return {
     nonce,
     slot,

@@ -18,21 +18,38 @@ function isRefusal(error: unknown): boolean {
   return error instanceof DerError || !(error instanceof TypeError || error instanceof RangeError)
 }
 
-export type ParserTally = { mutants: number; read: number; refused: number; slowestMilliseconds: number }
+export type ParserTally = {
+  mutants: number
+  read: number
+  refused: number
+  /** Messages of refusal, numbers aside. */
+  waysRefused: number
+  slowestMilliseconds: number
+}
 
-/** Feeds `count` mutants to the targets' parsers; @throws where one crashes or dawdles. */
+/** Mutants that a parser's own pool may grow by. */
+const MAX_KEPT = 256
+
+/**
+ * Feeds `count` mutants to the targets' parsers; @throws where one crashes or dawdles. A mutant that a parser refuses in a
+ * way not seen before is mutated further: without the engine's coverage, the messages tell how deep it came.
+ */
 export function fuzzEvidenceParsers(
   targets: readonly FuzzTarget[],
   count: number,
   seed: number,
 ): ParserTally {
   const random = randomFrom(seed)
-  const parsers = targets.flatMap((target) => target.parsers)
+  const parsers = targets
+    .flatMap((target) => target.parsers)
+    .map((parser) => ({ ...parser, kept: [...parser.seeds] }))
   const corpus = parsers.flatMap(({ seeds }) => seeds)
-  const tally: ParserTally = { mutants: 0, read: 0, refused: 0, slowestMilliseconds: 0 }
+  const seen = new Set<string>()
+  const tally: ParserTally = { mutants: 0, read: 0, refused: 0, waysRefused: 0, slowestMilliseconds: 0 }
   for (; tally.mutants < count; tally.mutants++) {
-    const { name, parse, seeds } = parsers[random() % parsers.length] as (typeof parsers)[0]
-    const mutant = mutate(seeds[random() % seeds.length] as Uint8Array, corpus, random)
+    const { name, parse, seeds, kept } = parsers[random() % parsers.length] as (typeof parsers)[0]
+    const pool = random() % 4 === 0 ? kept : seeds
+    const mutant = mutate(pool[random() % pool.length] as Uint8Array, corpus, random)
     const started = cpuMilliseconds()
     try {
       parse(mutant)
@@ -40,9 +57,15 @@ export function fuzzEvidenceParsers(
     } catch (error) {
       if (!isRefusal(error)) throw new Error(`${name}: mutant ${bytesToHex(mutant)}`, { cause: error })
       tally.refused++
+      const way = `${name}: ${(error as Error).message.replace(/0x[0-9a-f]+|\d+/g, '#')}`
+      if (!seen.has(way) && kept.length < seeds.length + MAX_KEPT) {
+        seen.add(way)
+        kept.push(mutant)
+      }
     }
     noteTime(tally, started, name)
   }
+  tally.waysRefused = seen.size
   return tally
 }
 

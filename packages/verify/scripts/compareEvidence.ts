@@ -1,14 +1,13 @@
 /**
  * Compares our verdicts on Nitro, DCAP, SEV-SNP, GPU and NRAS evidence with those of independent verifiers, on sound evidence
  * and on mutants of it.
- *   node packages/verify/scripts/compareEvidence.ts [--mutants 2500] [--seed 1] [--kind snp]   (mutants of each piece)
+ *   node packages/verify/scripts/compareEvidence.ts [--mutants 10000] [--seed 1] [--kind snp]   (mutants for each peer)
  * Needs python3 with pip, and Go for SEV-SNP; they install or build the verifiers on first use. Ends with status 1 at any
  * unexplained difference or missing verifier.
  */
 import { parseArgs } from 'node:util'
-import { comparable, compareEvidence } from '../test/tee/compareEvidence.ts'
+import { compareEvidence } from '../test/tee/compareEvidence.ts'
 import { missingFixtures } from '../test/tee/fixtures.ts'
-import type { Kind } from '../test/tee/fuzzTargets.ts'
 import {
   recordedDcap,
   recordedGpus,
@@ -16,16 +15,16 @@ import {
   recordedSnp,
   simulatedEvidence,
 } from '../test/tee/recordedEvidence.ts'
-import { PEERS, startPeer } from '../test/tee/secondOpinion.ts'
+import { PEERS } from '../test/tee/secondOpinion.ts'
 
 const { values } = parseArgs({
   options: {
-    mutants: { type: 'string', default: '2500' },
+    mutants: { type: 'string', default: '10000' },
     seed: { type: 'string', default: '1' },
     kind: { type: 'string' },
   },
 })
-const evidence = comparable(await simulatedEvidence())
+const evidence = await simulatedEvidence()
 for (const [folder, recorded] of [
   ['nitro', recordedNitro],
   ['tdx', recordedDcap],
@@ -37,17 +36,15 @@ for (const [folder, recorded] of [
   else console.log(`${folder}: simulated evidence only, since ${missing}`)
 }
 
-const kinds: Kind[] = ['nitro', 'dcap', 'snp', 'gpu', 'nras']
-for (const kind of kinds.filter((one) => values.kind === undefined || one === values.kind)) {
-  const peer = startPeer(kind, 600_000)
-  if (typeof peer === 'string') {
-    console.log(`${kind}: no second opinion: ${peer}`)
+for (const peer of PEERS.filter(({ kind }) => values.kind === undefined || kind === values.kind)) {
+  const line = peer.start(600_000)
+  if (typeof line === 'string') {
+    console.log(`${peer.kind}: no second opinion of ${peer.name}: ${line}`)
     process.exitCode = 1
     continue
   }
-  const of = evidence.filter((one) => one.kind === kind)
-  const result = await compareEvidence(peer, of, Number(values.mutants), Number(values.seed))
-  console.log(`${kind}: ${PEERS[kind]} on ${of.length} pieces of evidence`, result)
+  const result = await compareEvidence(line, peer, evidence, Number(values.mutants), Number(values.seed))
+  console.log(`${peer.kind}: ${peer.name}`, result)
   if (result.unexplained.length > 0) process.exitCode = 1
-  await peer.close()
+  await line.close()
 }

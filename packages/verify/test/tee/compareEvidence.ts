@@ -4,7 +4,7 @@ import { fuzzEvidence } from './fuzzEvidence.ts'
 import { type FuzzTarget, fuzzTarget, type Parts } from './fuzzTargets.ts'
 import type { LinePeer } from './linePeer.ts'
 import type { RecordedEvidence } from './recordedEvidence.ts'
-import { secondOpinion } from './secondOpinion.ts'
+import { type Peer, secondOpinion } from './secondOpinion.ts'
 
 /** A certificate without what stands behind its outermost SEQUENCE, whose two-byte length all these have. */
 function withoutTail(certificate: Uint8Array): Uint8Array {
@@ -68,23 +68,26 @@ export type Comparison = {
   unexplained: string[]
 }
 
-/** Compares on the evidence as it is and on `count` mutants of each. */
+/** Compares on the evidence that this peer takes as it is, and on about `count` mutants of it, evenly. */
 export async function compareEvidence(
-  peer: LinePeer,
+  line: LinePeer,
+  peer: Peer,
   evidence: readonly RecordedEvidence[],
   count: number,
   seed: number,
 ): Promise<Comparison> {
   const result: Comparison = { mutants: 0, agreed: 0, stricter: {}, unexplained: [] }
-  for (const one of evidence) {
+  const taken = evidence.filter((one) => one.kind === peer.kind && (peer.takes?.(one) ?? true))
+  const each = Math.ceil(count / Math.max(taken.length, 1))
+  for (const one of taken) {
     const target = fuzzTarget(one)
-    const sound = await secondOpinion(peer, one, target.parts)
+    const sound = await secondOpinion(line, peer, one, target.parts)
     if (!sound.ok || !target.judge(target.parts).ok) {
       result.unexplained.push(`${one.name} as it is: they say ${sound.error ?? 'accepted'}`)
     }
-    for (const { parts, judgement } of fuzzEvidence([target], count, seed)) {
+    for (const { parts, judgement } of fuzzEvidence([target], each, seed)) {
       result.mutants++
-      const verdict = await secondOpinion(peer, one, parts)
+      const verdict = await secondOpinion(line, peer, one, parts)
       if (verdict.ok === judgement.ok) result.agreed++
       else if (verdict.ok && target.judge(withUnreadRestored(target, parts)).ok) {
         const step = judgement.failed ?? ''
@@ -98,9 +101,4 @@ export async function compareEvidence(
     }
   }
   return result
-}
-
-/** Without Turin, whose patch levels go-sev-guest 0.15 cannot read yet. */
-export function comparable(evidence: readonly RecordedEvidence[]): RecordedEvidence[] {
-  return evidence.filter(({ name }) => !name.includes('Turin'))
 }

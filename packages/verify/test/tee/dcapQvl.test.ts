@@ -6,11 +6,12 @@ import { dcapParts } from './dcapTarget.ts'
 import { missingFixtures } from './fixtures.ts'
 import type { LinePeer } from './linePeer.ts'
 import { type RecordedEvidence, recordedDcap } from './recordedEvidence.ts'
-import { secondOpinion, startPeer } from './secondOpinion.ts'
+import { PEERS, type Peer, secondOpinion } from './secondOpinion.ts'
 import { type DcapChanges, simulateDcap } from './simulatedDcap.ts'
 
 // Verdicts on mutants are compared with those of the other kinds, in compareEvidence.test.ts; here it is the status.
-const started = startPeer('dcap', 0)
+const peer = PEERS.find(({ kind }) => kind === 'dcap') as Peer
+const started = peer.start(0)
 const skip = typeof started === 'string' ? started : false
 const qvl = started as LinePeer
 after(() => (skip === false ? qvl.close() : undefined))
@@ -22,7 +23,7 @@ async function agree(evidence: Dcap, what = ''): Promise<void> {
   const { quote, collateral } = evidence.evidence
   const policy = { minimumStatus: 'OutOfDateConfigurationNeeded' } as const
   const { attestation } = verifyDcap(quote, collateral, { ...evidence.parameters, policy })
-  const { ok, status, advisoryIds } = await secondOpinion(qvl, evidence, dcapParts(evidence.evidence))
+  const { ok, status, advisoryIds } = await secondOpinion(qvl, peer, evidence, dcapParts(evidence.evidence))
   const ours = attestation && [attestation.status, ...[...attestation.advisoryIds].sort()]
   assert.deepEqual(ours, ok ? [status, ...(advisoryIds ?? [])] : undefined, `${evidence.name} ${what}`)
 }

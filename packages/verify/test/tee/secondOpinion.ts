@@ -19,21 +19,36 @@ export type Verdict = {
   advisoryIds?: string[]
 }
 
-/** Who gives the second opinion on each kind. */
-export const PEERS: Record<Kind, string> = {
-  nitro: 'pyca/cryptography and cbor2 (Python)',
-  dcap: 'dcap-qvl (Rust, by Phala)',
-  snp: 'go-sev-guest (Go, by Google)',
-  gpu: "NVIDIA's local GPU verifier (Python)",
-  nras: 'PyJWT (Python)',
+export type Peer = {
+  kind: Kind
+  name: string
+  /** @param goTimeout for the first build of a Go program, milliseconds. A text says why there is none here. */
+  start(goTimeout: number): LinePeer | string
+  /** How many of the evidence's parts it reads; all by default. */
+  reads?: number
+  /** Whether it can judge such evidence at all; it can by default. */
+  takes?(evidence: RecordedEvidence): boolean
 }
 
-/** @param goTimeout for the first build of a Go program, milliseconds. A text says why there is no such peer here. */
-export function startPeer(kind: Kind, goTimeout: number): LinePeer | string {
-  if (kind === 'snp') return startGoPeer(join(scripts, 'goSevGuest'), goTimeout)
-  const folders = { nitro: 'cryptographyPeer', dcap: 'dcapQvl', gpu: 'nvidiaPeer', nras: 'nvidiaPeer' }
-  return startPythonPeer(join(scripts, folders[kind]))
-}
+const python = (folder: string) => () => startPythonPeer(join(scripts, folder))
+
+/** Who gives second opinions. */
+export const PEERS: readonly Peer[] = [
+  { kind: 'nitro', name: 'pyca/cryptography and cbor2 (Python)', start: python('cryptographyPeer') },
+  { kind: 'dcap', name: 'dcap-qvl (Rust, by Phala)', start: python('dcapQvl') },
+  {
+    kind: 'snp',
+    name: 'go-sev-guest (Go, by Google)',
+    start: (goTimeout) => startGoPeer(join(scripts, 'goSevGuest'), goTimeout),
+    // It fetches its revocation list itself, so a list in the evidence stays with us.
+    reads: 4,
+    // go-sev-guest 0.15 does not know the extensions of Turin's certificates.
+    takes: ({ name }) => !name.includes('Turin'),
+  },
+  { kind: 'snp', name: 'pyca/cryptography (Python)', start: python('cryptographyPeer') },
+  { kind: 'gpu', name: "NVIDIA's local GPU verifier (Python)", start: python('nvidiaPeer') },
+  { kind: 'nras', name: 'PyJWT (Python)', start: python('nvidiaPeer') },
+]
 
 const hex = (bytes: Uint8Array | undefined) => bytesToHex(bytes ?? new Uint8Array(0)).slice(2)
 
@@ -58,12 +73,11 @@ function context(evidence: RecordedEvidence): Record<string, unknown> {
 
 /** What the peer makes of these parts in the place of the evidence's own. */
 export async function secondOpinion(
-  peer: LinePeer,
+  line: LinePeer,
+  { reads }: Peer,
   evidence: RecordedEvidence,
   parts: Parts,
 ): Promise<Verdict> {
-  // go-sev-guest fetches its revocation list itself, so a list in the evidence stays with us.
-  const given = evidence.kind === 'snp' ? parts.slice(0, 4) : parts
-  const request = { kind: evidence.kind, parts: given.map(hex), ...context(evidence) }
-  return (await peer.ask(request)) as Verdict
+  const request = { kind: evidence.kind, parts: parts.slice(0, reads).map(hex), ...context(evidence) }
+  return (await line.ask(request)) as Verdict
 }

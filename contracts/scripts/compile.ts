@@ -56,6 +56,12 @@ const PUBLISHED = [
   'PauseClock',
   'SupplyView',
   'VestingBucket',
+  'FaultManager',
+  'TeeFault',
+  'EquivocationFault',
+  'DataChallenge',
+  'SumFault',
+  'RowFault',
 ]
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')

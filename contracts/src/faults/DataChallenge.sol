@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {FaultManager} from "../FaultManager.sol";
+import {DataLib, DataSibling} from "../libraries/DataLib.sol";
+import {Params} from "../libraries/Params.sol";
+import {OPG} from "../OPG.sol";
+import {ParamStore} from "../ParamStore.sol";
+import {PauseClock} from "../PauseClock.sol";
+import {Settlement} from "../Settlement.sol";
+import {Batches} from "./Batches.sol";
+import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
+
+/// @title Class 4: a chunk of a batch file that nobody can show
+/// @notice Whoever cannot fetch a chunk demands it here, with a bond. Anyone who holds it answers, and earns half the
+/// bond; the rest is burned. Unanswered in DATA_RESPONSE, the batch is void, its committer and those who called it
+/// valid pay, and the bond goes back.
+contract DataChallenge is IFaultAdapter {
+    using SafeERC20 for IERC20;
+    using Batches for Settlement;
+
+    // ------------------------------------------------------------------ types, constants
+
+    enum State {
+        None,
+        Open,
+        Answered,
+        Unanswered
+    }
+
+    struct Challenge {
+        address challenger;
+        State state;
+        uint64 openedAt;
+        uint64 chunk;
+        /// OPG base units.
+        uint128 bond;
+        bytes32 batchId;
+    }
+
+    /// @notice Chunks of the largest batch file, 8 MiB.
+    uint64 public constant MAX_CHUNKS = 1024;
+    /// @dev The bond grows with the stake that the challenge holds in, by a thousandth of it.
+    uint256 private constant STAKE_PER_BOND = 1000;
+
+    // ------------------------------------------------------------------ storage
+
+    OPG public immutable token;
+    ParamStore public immutable params;
+    PauseClock public immutable clock;
+    Settlement public immutable settlement;
+    FaultManager public immutable faultManager;
+    mapping(bytes32 challengeId => Challenge) private _challenges;
+    /// @notice What an account may withdraw, OPG base units.
+    mapping(address account => uint256) public credit;
+
+    // ------------------------------------------------------------------ events, errors
+
+    event ChunkDemanded(
+        bytes32 indexed challengeId, bytes32 indexed batchId, address indexed challenger, uint64 chunk, uint256 bond
+    );
+    event ChunkShown(bytes32 indexed challengeId, bytes32 indexed batchId, address indexed by, bytes chunk);
+    event ChunkAbsent(bytes32 indexed challengeId, bytes32 indexed batchId, address indexed by, uint64 length);
+    event ChunkWithheld(bytes32 indexed challengeId, bytes32 indexed batchId);
+    event CreditWithdrawn(address indexed account, uint256 amount);
+
+    error NotChallengeable(bytes32 batchId, Settlement.State state);
+    error WindowClosed(bytes32 batchId, uint64 since);
+    error NoFile(bytes32 batchId);
+    error NoSuchChunk(uint64 chunk);
+    error AlreadyDemanded(bytes32 challengeId);
+    error NotOpen(bytes32 challengeId, State state);
+    error TooLate(bytes32 challengeId, uint64 deadline);
+    error TooEarly(bytes32 challengeId, uint64 deadline);
+    error WrongChunk(bytes32 challengeId);
+    error NoCredit(address account);
+
+    constructor(
+        OPG token_,
+        ParamStore params_,
+        PauseClock pauseClock_,
+        Settlement settlement_,
+        FaultManager faultManager_
+    ) {
+        token = token_;
+        params = params_;
+        clock = pauseClock_;
+        settlement = settlement_;
+        faultManager = faultManager_;
+    }
+
+    // ------------------------------------------------------------------ views
+
+    function challengeIdOf(bytes32 batchId, uint64 chunk) public pure returns (bytes32) {
+        return keccak256(abi.encode(batchId, chunk));
+    }
+
+    function challenge(bytes32 challengeId) external view returns (Challenge memory) {
+        return _challenges[challengeId];
+    }
+
+    /// @notice What a challenge of this batch takes now, OPG base units.
+    function bondFor(bytes32 batchId) public view returns (uint256) {
+        (uint256 held,) = settlement.attestedStake(batchId);
+        return params.get(Params.CHALLENGE_BOND) + held / STAKE_PER_BOND;
+    }
+
+    /// @notice Until when a demanded chunk may be shown, Unix seconds, as far as known now.
+    function deadlineOf(bytes32 challengeId) public view returns (uint64) {
+        uint64 openedAt = _challenges[challengeId].openedAt;
+        return clock.extended(openedAt, openedAt + uint64(params.getAt(Params.DATA_RESPONSE, openedAt)));
+    }
+
+    // ------------------------------------------------------------------ writes
+
+    /// @notice Demands a chunk of the file of a batch that is not final. Each chunk of a batch once: what was shown is
+    /// on chain.
+    function demand(bytes32 batchId, uint64 chunk) external returns (bytes32 challengeId) {
+        Settlement.Batch memory b = settlement.known(batchId);
+        _requireChallengeable(batchId, b);
+        if (chunk >= MAX_CHUNKS) revert NoSuchChunk(chunk);
+        challengeId = challengeIdOf(batchId, chunk);
+        if (_challenges[challengeId].state != State.None) revert AlreadyDemanded(challengeId);
+        uint256 bond = bondFor(batchId);
+        // Safe cast: the transfer fails for more than the supply, below 2^90.
+        _challenges[challengeId] =
+            Challenge(msg.sender, State.Open, uint64(block.timestamp), chunk, uint128(bond), batchId);
+        emit ChunkDemanded(challengeId, batchId, msg.sender, chunk, bond);
+        faultManager.openChallenge(batchId, challengeId);
+        IERC20(token).safeTransferFrom(msg.sender, address(this), bond);
+    }
+
+    /// @notice Shows the demanded chunk.
+    /// @param length of the whole file, bytes
+    function show(bytes32 challengeId, uint64 length, bytes calldata chunk, DataSibling[] calldata siblings) external {
+        Challenge storage c = _answerable(challengeId);
+        bytes32 dataHash = DataLib.dataHash(length, c.chunk, chunk, siblings);
+        bool whole = chunk.length == DataLib.chunkLength(length, c.chunk) && chunk.length != 0;
+        if (!whole || dataHash != settlement.batch(c.batchId).dataHash) revert WrongChunk(challengeId);
+        emit ChunkShown(challengeId, c.batchId, msg.sender, chunk);
+        _answered(challengeId, c);
+    }
+
+    /// @notice Shows that the file ends before the demanded chunk.
+    /// @param chunkRoot top of the tree of its chunks
+    function showEnd(bytes32 challengeId, uint64 length, bytes32 chunkRoot) external {
+        Challenge storage c = _answerable(challengeId);
+        bool ends = c.chunk >= DataLib.chunkCount(length);
+        if (!ends || DataLib.hashOf(length, chunkRoot) != settlement.batch(c.batchId).dataHash) {
+            revert WrongChunk(challengeId);
+        }
+        emit ChunkAbsent(challengeId, c.batchId, msg.sender, length);
+        _answered(challengeId, c);
+    }
+
+    /// @notice Ends a challenge that nobody met in time. Anyone may call.
+    function conclude(bytes32 challengeId) external {
+        Challenge storage c = _open(challengeId);
+        uint64 deadline = deadlineOf(challengeId);
+        if (block.timestamp < deadline) revert TooEarly(challengeId, deadline);
+        c.state = State.Unanswered;
+        credit[c.challenger] += c.bond;
+        emit ChunkWithheld(challengeId, c.batchId);
+        faultManager.closeChallenge(c.batchId, challengeId);
+        uint8 class = faultManager.DATA();
+        if (faultManager.fault(faultManager.faultIdOf(class, c.batchId)).provenAt == 0) {
+            faultManager.prove(class, abi.encode(challengeId), bytes32(0));
+        }
+    }
+
+    function withdraw() external returns (uint256 amount) {
+        amount = credit[msg.sender];
+        if (amount == 0) revert NoCredit(msg.sender);
+        credit[msg.sender] = 0;
+        emit CreditWithdrawn(msg.sender, amount);
+        IERC20(token).safeTransfer(msg.sender, amount);
+    }
+
+    // ------------------------------------------------------------------ judging
+
+    /// @param proof abi.encode(bytes32 challengeId) of a challenge that nobody met
+    function judge(bytes calldata proof) external view returns (Finding memory f) {
+        bytes32 challengeId = abi.decode(proof, (bytes32));
+        Challenge memory c = _challenges[challengeId];
+        if (c.state != State.Unanswered) revert NotOpen(challengeId, c.state);
+        Settlement.Batch memory b = settlement.batch(c.batchId);
+        f.faultKey = c.batchId;
+        f.batchId = c.batchId;
+        f.voids = true;
+        f.attesters = true;
+        f.committer = b.committer;
+        f.offenceAt = b.committedAt;
+        f.bountyTo = c.challenger;
+    }
+
+    // ------------------------------------------------------------------ internal
+
+    /// @dev Until the challenge window ends: then no challenge can put finality off any more.
+    function _requireChallengeable(bytes32 batchId, Settlement.Batch memory b) private view {
+        if (!Batches.open(b)) revert NotChallengeable(batchId, b.state);
+        if (b.dataHash == bytes32(0)) revert NoFile(batchId);
+        if (b.quorumAt == 0) return;
+        uint64 until = clock.extended(
+            b.quorumAt, b.quorumAt + uint64(params.getAt(Params.CHALLENGE_WINDOW, b.quorumAt))
+        );
+        if (block.timestamp >= until) revert WindowClosed(batchId, until);
+    }
+
+    function _open(bytes32 challengeId) private view returns (Challenge storage c) {
+        c = _challenges[challengeId];
+        if (c.state != State.Open) revert NotOpen(challengeId, c.state);
+    }
+
+    function _answerable(bytes32 challengeId) private view returns (Challenge storage c) {
+        c = _open(challengeId);
+        uint64 deadline = deadlineOf(challengeId);
+        if (block.timestamp >= deadline) revert TooLate(challengeId, deadline);
+    }
+
+    function _answered(bytes32 challengeId, Challenge storage c) private {
+        c.state = State.Answered;
+        uint256 reward = c.bond / 2;
+        credit[msg.sender] += reward;
+        faultManager.closeChallenge(c.batchId, challengeId);
+        token.burn(c.bond - reward);
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {InferenceEscrow} from "../InferenceEscrow.sol";
+import {TeeRegistry} from "../TeeRegistry.sol";
+import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
+import {MerkleSumLib, RowKey, SumNode} from "../libraries/MerkleSumLib.sol";
+import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
+import {ModelRegistry} from "../ModelRegistry.sol";
+import {Settlement} from "../Settlement.sol";
+import {Batches} from "./Batches.sol";
+import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
+import {ProofBytes} from "./ProofBytes.sol";
+
+/// @title Class 7: a settlement row holds what does not belong there
+/// @notice Rows under a grant are settled whole, so what single receipts are checked for elsewhere must be provable here.
+contract RowFault is IFaultAdapter {
+    using Batches for Settlement;
+
+    /// @dev A receipt where it stands: under a row of key `key`, in the group of `group`.
+    struct Place {
+        bytes32 batchId;
+        Entry entry;
+        RowKey key;
+        address group;
+        Path path;
+    }
+
+    struct Proof {
+        Place place;
+        /// Of the receipt, for OVERCHARGE; else empty.
+        bytes signature;
+        /// One more for TWICE; else empty.
+        Place[] other;
+    }
+
+    /// @notice Under a row of another payer, node, model or price, or a row in the group of another node.
+    uint256 public constant FOREIGN_ROW = 0;
+    /// @notice Under a grant whose counter does not give the receipt's request id.
+    uint256 public constant FOREIGN_GRANT = 1;
+    /// @notice Under a grant twice, in batches of one committer that stand.
+    uint256 public constant TWICE = 2;
+    /// @notice Under a grant, in a stranger's batch, while only the named committer might batch it.
+    uint256 public constant TOO_EARLY = 3;
+    /// @notice Priced above what the price row gives: the node signed it, the committer took it.
+    uint256 public constant OVERCHARGE = 4;
+
+    uint8 private constant SCHEME_GRANT = 3;
+    uint8 private constant STATUS_FAILED = 2;
+
+    Settlement public immutable settlement;
+    InferenceEscrow public immutable escrow;
+    ModelRegistry public immutable models;
+    TeeRegistry public immutable teeRegistry;
+
+    error UnknownKind(uint256 kind);
+    error RowHolds(bytes32 requestId);
+
+    constructor(Settlement settlement_, InferenceEscrow escrow_, ModelRegistry models_, TeeRegistry teeRegistry_) {
+        settlement = settlement_;
+        escrow = escrow_;
+        models = models_;
+        teeRegistry = teeRegistry_;
+    }
+
+    /// @param proof abi.encode(uint256 kind, Proof)
+    function judge(bytes calldata proof) external view returns (Finding memory f) {
+        uint256 kind = ProofBytes.word(proof, 0);
+        uint256 offset = ProofBytes.member(proof, 1);
+        Proof calldata p;
+        assembly ("memory-safe") {
+            p := offset
+        }
+        (Settlement.Batch memory b, uint256 position) = _placed(p.place);
+        Receipt memory r = p.place.entry.receipt;
+        bytes32 batchId = p.place.batchId;
+        f.faultKey = batchId;
+        f.loss = r.price;
+        if (kind == OVERCHARGE) {
+            f.loss = _overcharge(p, r);
+            f.node = r.node;
+            // Each node answers for its own receipts.
+            f.faultKey = keccak256(abi.encode(batchId, OVERCHARGE, r.node));
+        } else if (kind == TWICE) {
+            (batchId, b) = _laterOf(p, b, position);
+            f.faultKey = batchId;
+        } else if (!_misplaced(kind, p.place, b)) {
+            revert RowHolds(r.requestId);
+        }
+        f.batchId = batchId;
+        f.voids = true;
+        f.attesters = true;
+        f.committer = b.committer;
+        f.requestId = r.requestId;
+        f.payer = p.place.key.payer;
+        f.offenceAt = b.committedAt;
+    }
+
+    // ------------------------------------------------------------------ predicates
+
+    function _misplaced(uint256 kind, Place calldata place, Settlement.Batch memory b) private view returns (bool) {
+        RowKey calldata key = place.key;
+        Receipt calldata r = place.entry.receipt;
+        if (kind == FOREIGN_ROW) {
+            return key.node != place.group || key.node != r.node || key.payer != r.payer || key.modelId != r.modelId
+                || key.priceVersion != r.priceVersion;
+        }
+        if (kind != FOREIGN_GRANT && kind != TOO_EARLY) revert UnknownKind(kind);
+        if (key.grantId == bytes32(0)) return false;
+        if (kind == TOO_EARLY) return b.committer != r.committer && b.committedAt <= r.includeBy;
+        bytes32 nonce = keccak256(abi.encode(key.grantId, uint256(place.entry.counter)));
+        return r.requestId != escrow.requestIdOf(key.payer, SCHEME_GRANT, nonce);
+    }
+
+    /// @dev Another's batch is no proof: whoever copies a receipt first would make its own committer guilty.
+    function _laterOf(Proof calldata p, Settlement.Batch memory b, uint256 position)
+        private
+        view
+        returns (bytes32, Settlement.Batch memory)
+    {
+        bytes32 requestId = p.place.entry.receipt.requestId;
+        if (p.other.length != 1) revert RowHolds(requestId);
+        Place calldata second = p.other[0];
+        (Settlement.Batch memory c, uint256 otherPosition) = _placed(second);
+        bool bothUnderGrants = p.place.key.grantId != bytes32(0) && second.key.grantId != bytes32(0);
+        bool apart = p.place.batchId != second.batchId || position != otherPosition;
+        if (
+            !bothUnderGrants || !apart || second.entry.receipt.requestId != requestId || b.committer != c.committer
+                || !Batches.stands(b) || !Batches.stands(c)
+        ) revert RowHolds(requestId);
+        return b.height > c.height ? (p.place.batchId, b) : (second.batchId, c);
+    }
+
+    /// @return surplus over what the row gives, OPG base units; a row that does not exist gives nothing.
+    function _overcharge(Proof calldata p, Receipt memory r) private view returns (uint128 surplus) {
+        uint256 due = 0;
+        if (r.status != STATUS_FAILED && r.outputUnits != 0) {
+            (uint128 perCall, uint128 inputPrice, uint128 outputPrice,) = models.priceRow(r.modelId, r.priceVersion);
+            due = perCall + uint256(inputPrice) * r.inputUnits + uint256(outputPrice) * r.outputUnits;
+        }
+        if (r.price <= due) revert RowHolds(r.requestId);
+        // Only its own signature makes the node guilty.
+        bool committed = keccak256(p.signature) == p.place.entry.signatureHash;
+        (address operator,,,,,,,,) = teeRegistry.key(r.key);
+        bytes32 digest = settlement.digestOf(ReceiptLib.structHash(r));
+        if (!committed || operator != r.node || ECDSA.recoverCalldata(digest, p.signature) != r.key) {
+            revert RowHolds(r.requestId);
+        }
+        // Safe cast: due < price, which has this width.
+        return r.price - uint128(due);
+    }
+
+    // ------------------------------------------------------------------ where it stands
+
+    /// @return b the batch it stands in
+    /// @return position receipts before it: no two places of one batch share it, unless a count lies
+    function _placed(Place calldata place) private view returns (Settlement.Batch memory b, uint256 position) {
+        b = settlement.known(place.batchId);
+        uint64 before;
+        SumNode memory top;
+        (top, before) = MerkleSumLib.fold(InclusionLib.leaf(place.entry), place.path.leafSiblings);
+        position = before;
+        (top, before) = MerkleSumLib.fold(MerkleSumLib.row(place.key, top), place.path.rowSiblings);
+        position += before;
+        (top, before) = MerkleSumLib.fold(MerkleSumLib.group(place.group, top), place.path.groupSiblings);
+        position += before;
+        if (top.hash != b.root) revert Batches.NotInBatch(place.batchId);
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {DataChallenge} from "../src/faults/DataChallenge.sol";
+import {FaultManager} from "../src/FaultManager.sol";
+import {DataLib, DataSibling} from "../src/libraries/DataLib.sol";
+import {Settlement} from "../src/Settlement.sol";
+import {SettlementDouble, StakingDouble} from "./FaultDoubles.sol";
+import {FaultFixture} from "./FaultFixture.sol";
+
+/// @title Class 4: a committer that withholds its batch file, and a challenger that only says so
+contract DataChallengeTest is FaultFixture {
+    address private constant CHALLENGER = address(0xC4A1);
+    address private constant HOLDER = address(0x401D);
+    uint64 private constant LENGTH = 2 * 8192 + 100;
+
+    bytes[] private chunks;
+    bytes32 private batchId;
+
+    function setUp() public {
+        deployFaults();
+        for (uint256 i = 0; i < 3; i++) chunks.push(new bytes(i < 2 ? 8192 : 100));
+        for (uint256 i = 0; i < 3; i++) chunks[i][0] = bytes1(uint8(i + 1));
+        batchId = commitGroups(groupsWith(NODE, leavesOf(only(honestEntry(1)))[0]), dataHash());
+        token.transfer(CHALLENGER, 1000e18);
+        vm.prank(CHALLENGER);
+        token.approve(address(dataChallenge), type(uint256).max);
+    }
+
+    // ---------------------------------------------------------------- answered
+
+    function test_everyChunkCanBeShownAndTheBondIsShared() public {
+        for (uint64 i = 0; i < 3; i++) {
+            bytes32 id = demand(i);
+            uint256 supply = token.totalSupply();
+            vm.prank(HOLDER);
+            dataChallenge.show(id, LENGTH, chunks[i], siblings(i));
+            assertEq(dataChallenge.credit(HOLDER), CHALLENGE_BOND / 2 * (i + 1));
+            assertEq(supply - token.totalSupply(), CHALLENGE_BOND / 2);
+            assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+        }
+        vm.prank(HOLDER);
+        dataChallenge.withdraw();
+        assertEq(token.balanceOf(HOLDER), CHALLENGE_BOND * 3 / 2);
+        assertEq(token.balanceOf(address(dataChallenge)), 0);
+        assertEq(bondOf(COMMITTER), MIN_BOND);
+    }
+
+    function test_aChunkBeyondTheEndIsAnsweredByTheLength() public {
+        bytes32 id = demand(3);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongChunk.selector, id));
+        dataChallenge.showEnd(id, LENGTH + 1, chunkRoot());
+        vm.prank(HOLDER);
+        dataChallenge.showEnd(id, LENGTH, chunkRoot());
+        assertEq(dataChallenge.credit(HOLDER), CHALLENGE_BOND / 2);
+        // But not one before it.
+        id = demand(2);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongChunk.selector, id));
+        dataChallenge.showEnd(id, LENGTH, chunkRoot());
+    }
+
+    function test_anotherChunkALengthOrASiblingIsNoAnswer() public {
+        bytes32 id = demand(1);
+        bytes memory reason = abi.encodeWithSelector(DataChallenge.WrongChunk.selector, id);
+        vm.expectRevert(reason);
+        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        vm.expectRevert(reason);
+        dataChallenge.show(id, LENGTH, chunks[1], siblings(0));
+        vm.expectRevert(reason);
+        dataChallenge.show(id, LENGTH - 1, chunks[1], siblings(1));
+        vm.expectRevert(reason);
+        dataChallenge.show(id, LENGTH, "", siblings(1));
+        dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
+        vm.expectRevert(
+            abi.encodeWithSelector(DataChallenge.NotOpen.selector, id, DataChallenge.State.Answered)
+        );
+        dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
+    }
+
+    function test_whatWasShownIsNotDemandedAgain() public {
+        bytes32 id = demand(1);
+        dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.AlreadyDemanded.selector, id));
+        vm.prank(CHALLENGER);
+        dataChallenge.demand(batchId, 1);
+    }
+
+    // ---------------------------------------------------------------- unanswered
+
+    function test_withheldDataVoidsTheBatchAndCostsCommitterAndAttesters() public {
+        attestAll(batchId, 2);
+        bytes32 id = demand(0);
+        vm.warp(block.timestamp + DATA_RESPONSE - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(DataChallenge.TooEarly.selector, id, uint64(block.timestamp + 1))
+        );
+        dataChallenge.conclude(id);
+        vm.warp(block.timestamp + 1);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.TooLate.selector, id, uint64(block.timestamp)));
+        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.conclude(id);
+        assertState(batchId, Settlement.State.Void);
+        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+        assertEq(dataChallenge.credit(CHALLENGER), bondPaid(2));
+        assertEq(bondOf(COMMITTER), MIN_BOND * 95 / 100);
+        bytes32 faultId = faults.faultIdOf(4, batchId);
+        faults.punish(faultId, 0, 64);
+        StakingDouble stakes = StakingDouble(address(staking));
+        for (uint256 i = 0; i < 2; i++) {
+            // A small penalty, whatever their share: an outage is no lie.
+            assertEq(staking.stakeOf(validatorAt(i)), MIN_BOND * 95 / 100);
+            assertTrue(stakes.jailed(validatorAt(i)) && !stakes.tombstoned(validatorAt(i)));
+            assertEq(stakes.freezes(validatorAt(i)), 0);
+        }
+        assertEq(staking.stakeOf(validatorAt(2)), MIN_BOND);
+        vm.warp(block.timestamp + GRACE);
+        faults.distribute(faultId);
+        // 5 % of three bonds of 100, a fifth of it to the challenger.
+        assertEq(faults.credit(CHALLENGER), 3e18);
+        assertEq(faults.credit(INSURANCE), 4.5e18);
+    }
+
+    function test_oneBatchIsPunishedOnceHoweverManyChunksAreMissing() public {
+        bytes32 first = demand(0);
+        bytes32 second = demand(1);
+        vm.warp(block.timestamp + DATA_RESPONSE);
+        dataChallenge.conclude(first);
+        dataChallenge.conclude(second);
+        assertEq(bondOf(COMMITTER), MIN_BOND * 95 / 100);
+        assertEq(dataChallenge.credit(CHALLENGER), 2 * CHALLENGE_BOND);
+    }
+
+    function test_anOpenOrAnsweredChallengeProvesNothing() public {
+        bytes32 id = demand(0);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.NotOpen.selector, id, DataChallenge.State.Open));
+        faults.prove(4, abi.encode(id), SALT);
+        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        vm.warp(block.timestamp + DATA_RESPONSE);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.NotOpen.selector, id, DataChallenge.State.Answered));
+        faults.prove(4, abi.encode(id), SALT);
+    }
+
+    function test_aPauseLengthensTheTimeToAnswer() public {
+        bytes32 id = demand(0);
+        vm.prank(GUARDIAN);
+        clock.pause(10);
+        vm.warp(block.timestamp + DATA_RESPONSE + 5);
+        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+    }
+
+    // ---------------------------------------------------------------- opening
+
+    function test_theBondGrowsWithTheStakeThatItHoldsIn() public {
+        assertEq(dataChallenge.bondFor(batchId), CHALLENGE_BOND);
+        attestAll(batchId, 3);
+        assertEq(dataChallenge.bondFor(batchId), bondPaid(3));
+    }
+
+    function test_afterTheWindowNothingPutsFinalityOff() public {
+        attestAll(batchId, 3);
+        vm.warp(block.timestamp + WINDOW);
+        vm.expectRevert(
+            abi.encodeWithSelector(DataChallenge.WindowClosed.selector, batchId, uint64(block.timestamp))
+        );
+        vm.prank(CHALLENGER);
+        dataChallenge.demand(batchId, 0);
+        settlement.finalise(batchId);
+        vm.expectRevert(
+            abi.encodeWithSelector(DataChallenge.NotChallengeable.selector, batchId, Settlement.State.Final)
+        );
+        vm.prank(CHALLENGER);
+        dataChallenge.demand(batchId, 0);
+    }
+
+    function test_noFileOfThatSizeIsEverAccepted() public {
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.NoSuchChunk.selector, 1024));
+        vm.prank(CHALLENGER);
+        dataChallenge.demand(batchId, 1024);
+    }
+
+    function test_serialChallengesHoldDepositsBackForAdjudicationAtMost() public {
+        attestAll(batchId, 1);
+        StakingDouble stakes = StakingDouble(address(staking));
+        bytes32 first = demand(0);
+        assertEq(stakes.freezes(validatorAt(0)), 1);
+        vm.warp(block.timestamp + 1);
+        bytes32 second = demand(1);
+        // It would end after ADJUDICATION from the first: the batch waits, the validator does not.
+        assertEq(stakes.freezes(validatorAt(0)), 1);
+        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 2);
+        dataChallenge.show(first, LENGTH, chunks[0], siblings(0));
+        assertEq(stakes.freezes(validatorAt(0)), 0);
+        dataChallenge.show(second, LENGTH, chunks[1], siblings(1));
+        assertEq(stakes.freezes(validatorAt(0)), 0);
+        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+    }
+
+    function test_onlyChallengesOpenChallenges() public {
+        vm.expectRevert(abi.encodeWithSelector(FaultManager.NotAChallenge.selector, address(this)));
+        faults.openChallenge(batchId, batchId);
+        vm.expectRevert(abi.encodeWithSelector(FaultManager.NotAChallenge.selector, address(this)));
+        faults.closeChallenge(batchId, batchId);
+    }
+
+    /// @dev Test first 13: whoever withholds its own data and says so itself, or answers itself, loses by it.
+    function test_13_challengingOneselfLoses() public {
+        uint256 before = token.balanceOf(CHALLENGER);
+        bytes32 id = demand(0);
+        vm.startPrank(CHALLENGER);
+        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.withdraw();
+        vm.stopPrank();
+        assertEq(before - token.balanceOf(CHALLENGER), CHALLENGE_BOND / 2);
+
+        before = token.balanceOf(CHALLENGER) + bondOf(COMMITTER);
+        id = demand(1);
+        vm.warp(block.timestamp + DATA_RESPONSE);
+        dataChallenge.conclude(id);
+        vm.warp(block.timestamp + GRACE);
+        faults.distribute(faults.faultIdOf(4, batchId));
+        vm.startPrank(CHALLENGER);
+        dataChallenge.withdraw();
+        faults.withdraw();
+        vm.stopPrank();
+        // 5 slashed, 1 back.
+        assertEq(before - token.balanceOf(CHALLENGER) - bondOf(COMMITTER), 4e18);
+    }
+
+    // ---------------------------------------------------------------- helpers
+
+    function demand(uint64 chunk) private returns (bytes32) {
+        vm.prank(CHALLENGER);
+        return dataChallenge.demand(batchId, chunk);
+    }
+
+    function bondPaid(uint256 attesters) private pure returns (uint256) {
+        return CHALLENGE_BOND + attesters * MIN_BOND / 1000;
+    }
+
+    function leaf(uint64 index) private view returns (bytes32) {
+        return keccak256(abi.encode(keccak256("assay/data-chunk/v1"), index, keccak256(chunks[index])));
+    }
+
+    function node(bytes32 left, bytes32 right) private pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("assay/data-node/v1"), left, right));
+    }
+
+    function chunkRoot() private view returns (bytes32) {
+        return node(node(leaf(0), leaf(1)), leaf(2));
+    }
+
+    function dataHash() private view returns (bytes32) {
+        return keccak256(abi.encode(keccak256("assay/data/v1"), LENGTH, chunkRoot()));
+    }
+
+    function siblings(uint64 index) private view returns (DataSibling[] memory s) {
+        if (index == 2) {
+            s = new DataSibling[](1);
+            s[0] = DataSibling(node(leaf(0), leaf(1)), true);
+            return s;
+        }
+        s = new DataSibling[](2);
+        s[0] = DataSibling(leaf(1 - index), index == 1);
+        s[1] = DataSibling(leaf(2), false);
+    }
+}

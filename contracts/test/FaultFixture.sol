@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {DataChallenge} from "../src/faults/DataChallenge.sol";
+import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
+import {IFaultAdapter} from "../src/faults/IFaultAdapter.sol";
+import {RowFault} from "../src/faults/RowFault.sol";
+import {SumFault} from "../src/faults/SumFault.sol";
+import {TeeFault} from "../src/faults/TeeFault.sol";
+import {FaultManager} from "../src/FaultManager.sol";
+import {Guardian} from "../src/Guardian.sol";
+import {InferenceEscrow} from "../src/InferenceEscrow.sol";
+import {IBondFaults} from "../src/interfaces/IBondFaults.sol";
+import {IEscrowFaults} from "../src/interfaces/IEscrowFaults.sol";
+import {IStakeFaults} from "../src/interfaces/IStakeFaults.sol";
+import {Entry, Path} from "../src/libraries/InclusionLib.sol";
+import {Group, RowKey, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Params} from "../src/libraries/Params.sol";
+import {Receipt} from "../src/libraries/ReceiptLib.sol";
+import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {OPG} from "../src/OPG.sol";
+import {ParamStore} from "../src/ParamStore.sol";
+import {PauseClock} from "../src/PauseClock.sol";
+import {Settlement} from "../src/Settlement.sol";
+import {TeeRegistry} from "../src/TeeRegistry.sol";
+import {BondDouble, EscrowDouble, SettlementDouble, StakingDouble} from "./FaultDoubles.sol";
+import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
+import {SettlementFixture} from "./SettlementFixture.sol";
+
+/// @title A deployment that judges faults: a bonded committer, a bonded node with an enclave key, three validators
+abstract contract FaultFixture is SettlementFixture {
+    uint256 internal constant GRACE = 5;
+    uint256 internal constant DATA_RESPONSE = 20;
+    uint256 internal constant CHALLENGE_BOND = 10e18;
+    uint256 internal constant ENCLAVE = 0xE1;
+    uint256 internal constant ROGUE = 0xE2;
+    bytes32 internal constant HARDWARE = keccak256("nitro-sim");
+    bytes32 internal constant ROOT = keccak256("root");
+    bytes32 internal constant CODE = keccak256("code");
+    bytes32 internal constant MODEL = keccak256("model");
+    bytes32 internal constant GRANT = keccak256("grant");
+    bytes32 internal constant SALT = keccak256("salt");
+    address internal constant COMMITTER = address(0xC0117);
+    address internal constant NODE = address(0x40DE);
+    address internal constant PAYER = address(0xFA7);
+    address internal constant HUNTER = address(0x4017);
+    address internal constant INSURANCE = address(0x1115);
+
+    FaultManager internal faults;
+    TeeFault internal teeFault;
+    EquivocationFault internal equivocation;
+    DataChallenge internal dataChallenge;
+    SumFault internal sumFault;
+    RowFault internal rowFault;
+    EscrowDouble internal payments;
+    ModelRegistry internal models;
+    PauseClock internal clock;
+    uint64 internal height;
+
+    function deployFaults() internal {
+        vm.warp(START);
+        vm.roll(100);
+        token = new OPG(address(this));
+        params = deployFaultParams();
+        guardian = new Guardian(address(this), GUARDIAN, 365 days);
+        clock = new PauseClock(guardian, 60, 120);
+        bonds = new BondDouble(token, params);
+        staking = new StakingDouble(token, params);
+        settlement = new SettlementDouble(staking, params, DEPLOYMENT);
+        models = new ModelRegistry(params);
+        payments = new EscrowDouble();
+        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
+        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
+        tee = deployTee(approvals);
+        _deployJudges();
+        models.publish(MODEL, "http://model.test", CODE, 100, 2, 3);
+        uint256[] memory keys = new uint256[](3);
+        (keys[0], keys[1], keys[2]) = (0xA1, 0xA2, 0xA3);
+        validatorKeys = ascending(keys);
+        for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), MIN_BOND);
+        registerNode(NODE);
+        registerNode(COMMITTER);
+        vm.roll(101);
+        _admit(ENCLAVE);
+        vm.warp(START + 100);
+    }
+
+    function _deployJudges() private {
+        faults = new FaultManager(
+            token,
+            params,
+            settlement,
+            IStakeFaults(address(staking)),
+            IBondFaults(address(bonds)),
+            IEscrowFaults(address(payments)),
+            INSURANCE,
+            address(this)
+        );
+        settlement.setFaultManager(address(faults));
+        staking.setFaultManager(address(faults));
+        bonds.setFaultManager(address(faults));
+        teeFault = new TeeFault(settlement, tee, params);
+        equivocation = new EquivocationFault(settlement, tee, IStakeFaults(address(staking)));
+        dataChallenge = new DataChallenge(token, params, clock, settlement, faults);
+        sumFault = new SumFault(settlement);
+        rowFault = new RowFault(settlement, InferenceEscrow(address(payments)), models, tee);
+        uint8[] memory classes = new uint8[](5);
+        (classes[0], classes[1], classes[2], classes[3], classes[4]) = (1, 3, 4, 6, 7);
+        IFaultAdapter[] memory adapters = new IFaultAdapter[](5);
+        (adapters[0], adapters[1], adapters[2], adapters[3], adapters[4]) =
+            (teeFault, equivocation, dataChallenge, sumFault, rowFault);
+        uint64[] memory gas = new uint64[](5);
+        for (uint256 i = 0; i < 5; i++) gas[i] = 1_000_000;
+        faults.wire(classes, adapters, gas);
+    }
+
+    function deployFaultParams() internal returns (ParamStore) {
+        bytes32[20] memory names = [
+            Params.UNBONDING,
+            Params.CHALLENGE_WINDOW,
+            Params.ADJUDICATION,
+            Params.GRACE,
+            Params.ATTEST_TIMEOUT,
+            Params.REFUND_TIMEOUT,
+            Params.DATA_RESPONSE,
+            Params.MIN_SELF_BOND,
+            Params.MIN_NODE_BOND,
+            Params.COVERAGE_KAPPA_BPS,
+            Params.PRICE_RISE_DELAY,
+            Params.PHI_TEE_BPS,
+            Params.PHI_EQUIVOCATION_BPS,
+            Params.PHI_DATA_BPS,
+            Params.PHI_SUM_BPS,
+            Params.PHI_ROW_BPS,
+            Params.CHALLENGE_BOND,
+            Params.BOUNTY_BPS,
+            Params.BOUNTY_CAP,
+            Params.INSURANCE_BPS
+        ];
+        uint256[20] memory starts = [
+            UNBONDING,
+            WINDOW,
+            20,
+            GRACE,
+            ATTEST_TIMEOUT,
+            REFUND_TIMEOUT,
+            DATA_RESPONSE,
+            MIN_BOND,
+            MIN_BOND,
+            6667,
+            1 days,
+            5000,
+            10_000,
+            500,
+            5000,
+            5000,
+            CHALLENGE_BOND,
+            2000,
+            30e18,
+            3000
+        ];
+        bytes32[] memory keys = new bytes32[](20);
+        uint256[] memory values = new uint256[](20);
+        uint256[] memory mins = new uint256[](20);
+        uint256[] memory maxs = new uint256[](20);
+        for (uint256 i = 0; i < 20; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
+        return new ParamStore(address(this), keys, values, mins, maxs);
+    }
+
+    function _admit(uint256 key) internal {
+        vm.prank(NODE);
+        bytes32 id = tee.proposeKey(vm.addr(key), HARDWARE, ROOT, CODE, 1, CODE, "http://evidence.test");
+        bytes32 vote = keccak256(abi.encode(keccak256("KeyVote(bytes32 registrationId,bool valid)"), id, true));
+        vm.roll(block.number + 1);
+        for (uint256 i = 0; i < 2; i++) tee.voteKey(id, true, signDigest(validatorKeys[i], settlement.digestOf(vote)));
+    }
+
+    // ---------------------------------------------------------------- receipts
+
+    /// @dev An honest receipt of the enclave, for 10 units in and 20 out: 100 + 2 · 10 + 3 · 20 = 180.
+    function honest(uint256 nonce) internal view returns (Receipt memory r) {
+        r.version = 1;
+        r.requestId = keccak256(abi.encode("request", nonce));
+        r.payer = PAYER;
+        r.node = NODE;
+        r.key = vm.addr(ENCLAVE);
+        r.seq = uint64(nonce + 1);
+        r.committer = COMMITTER;
+        r.includeBy = uint64(block.timestamp + 600);
+        r.modelId = MODEL;
+        r.priceVersion = 1;
+        r.mode = 1;
+        r.requestHash = keccak256("request");
+        r.responseHash = keccak256("response");
+        r.inputUnits = 10;
+        r.outputUnits = 20;
+        r.price = 180;
+        r.valueAtRisk = 1e18;
+        r.issuedAt = uint64(block.timestamp - 10);
+    }
+
+    /// @dev One that a spending grant pays for.
+    function granted(uint64 counter) internal view returns (Receipt memory r) {
+        r = honest(1000 + counter);
+        r.requestId = payments.requestIdOf(PAYER, 3, keccak256(abi.encode(GRANT, uint256(counter))));
+    }
+
+    function sign(Receipt memory r, uint256 key) internal view returns (bytes memory) {
+        return signDigest(key, settlement.digestOf(MerkleSumBuilder.structHash(r)));
+    }
+
+    function entryOf(Receipt memory r, bytes memory signature) internal pure returns (Entry memory) {
+        return Entry(r, keccak256(signature), bytes32(0), 0);
+    }
+
+    function honestEntry(uint256 nonce) internal view returns (Entry memory) {
+        Receipt memory r = honest(nonce);
+        return entryOf(r, sign(r, ENCLAVE));
+    }
+
+    function grantedEntry(uint64 counter) internal view returns (Entry memory) {
+        Receipt memory r = granted(counter);
+        return Entry(r, keccak256(sign(r, ENCLAVE)), GRANT, counter);
+    }
+
+    // ---------------------------------------------------------------- batches
+
+    /// @dev `count` honest receipts in one row, with another in their midst.
+    function among(Entry memory entry, uint256 place, uint256 count) internal view returns (Entry[] memory entries) {
+        entries = new Entry[](count);
+        for (uint256 i = 0; i < count; i++) entries[i] = i == place ? entry : honestEntry(i);
+    }
+
+    function only(Entry memory entry) internal pure returns (Entry[] memory entries) {
+        entries = new Entry[](1);
+        entries[0] = entry;
+    }
+
+    function leavesOf(Entry[] memory entries) internal pure returns (SumNode[] memory leaves) {
+        leaves = new SumNode[](entries.length);
+        for (uint256 i = 0; i < entries.length; i++) {
+            leaves[i] = MerkleSumBuilder.leaf(entries[i].receipt, entries[i].signatureHash, entries[i].counter);
+        }
+    }
+
+    function rowOf(RowKey memory key, SumNode memory top) internal pure returns (SumNode memory) {
+        bytes32 hash = keccak256(abi.encode(keccak256("assay/row/v1"), key, top));
+        return SumNode(hash, top.sum, top.exposure, top.count);
+    }
+
+    function keyOf(Entry memory e) internal pure returns (RowKey memory) {
+        return RowKey(e.receipt.node, e.receipt.payer, e.grantId, e.receipt.modelId, e.receipt.priceVersion);
+    }
+
+    /// @dev Three rows, ours in the middle, in the first of two groups.
+    function rowsAround(SumNode memory row) internal pure returns (SumNode[] memory rows) {
+        rows = new SumNode[](3);
+        rows[0] = SumNode(keccak256("row before"), 5, 6, 2);
+        rows[1] = row;
+        rows[2] = SumNode(keccak256("row after"), 7, 8, 1);
+    }
+
+    function groupsWith(address node, SumNode memory top) internal pure returns (Group[] memory groups) {
+        groups = new Group[](2);
+        groups[0] = Group(node, top.hash, top.sum, top.exposure, top.count);
+        groups[1] = Group(address(type(uint160).max), keccak256("other group"), 1, 2, 3);
+    }
+
+    function commitRow(RowKey memory key, SumNode[] memory leaves) internal returns (bytes32 batchId) {
+        return commitRowIn(key.node, key, leaves);
+    }
+
+    function commitRowIn(address group, RowKey memory key, SumNode[] memory leaves) internal returns (bytes32) {
+        SumNode memory top = MerkleSumBuilder.top(rowsAround(rowOf(key, MerkleSumBuilder.top(leaves))));
+        return commitGroups(groupsWith(group, top), keccak256("data"));
+    }
+
+    function commitGroups(Group[] memory groups, bytes32 dataHash) internal returns (bytes32 batchId) {
+        vm.roll(block.number + 1);
+        vm.prank(COMMITTER);
+        batchId = settlement.commit(++height, dataHash, groups);
+    }
+
+    function commitEntries(Entry[] memory entries) internal returns (bytes32) {
+        return commitRow(keyOf(entries[0]), leavesOf(entries));
+    }
+
+    function pathOf(Entry[] memory entries, uint256 index) internal pure returns (Path memory) {
+        return pathIn(keyOf(entries[index]).node, keyOf(entries[index]), leavesOf(entries), index);
+    }
+
+    function pathIn(address group, RowKey memory key, SumNode[] memory leaves, uint256 index)
+        internal
+        pure
+        returns (Path memory path)
+    {
+        SumNode[] memory rows = rowsAround(rowOf(key, MerkleSumBuilder.top(leaves)));
+        path.leafSiblings = MerkleSumBuilder.proof(leaves, index);
+        path.rowSiblings = MerkleSumBuilder.proof(rows, 1);
+        Group[] memory groups = groupsWith(group, MerkleSumBuilder.top(rows));
+        path.groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), 0);
+    }
+
+    function attestAll(bytes32 batchId, uint256 count) internal {
+        attestWith(batchId, VALID, firstKeys(count));
+    }
+
+    function finalise(bytes32 batchId) internal {
+        attestAll(batchId, 3);
+        vm.warp(block.timestamp + WINDOW);
+        settlement.finalise(batchId);
+    }
+
+    // ---------------------------------------------------------------- proving
+
+    function announce(address who, uint8 class, bytes memory proof) internal {
+        bytes32 commitment = faults.commitmentOf(who, class, keccak256(proof), SALT);
+        vm.prank(who);
+        faults.announce(commitment);
+        vm.roll(block.number + 1);
+    }
+
+    function prove(uint8 class, bytes memory proof) internal returns (bytes32 faultId) {
+        announce(HUNTER, class, proof);
+        vm.prank(HUNTER);
+        faultId = faults.prove(class, proof, SALT);
+    }
+
+    /// @dev `prove` that must fail.
+    function refuse(uint8 class, bytes memory proof, bytes memory reason) internal {
+        announce(HUNTER, class, proof);
+        vm.expectRevert(reason);
+        vm.prank(HUNTER);
+        faults.prove(class, proof, SALT);
+    }
+
+    function bondOf(address operator) internal view returns (uint256 bonded) {
+        (bonded,,,,) = bonds.node(operator);
+    }
+
+    function validatorAt(uint256 index) internal view returns (address) {
+        return vm.addr(validatorKeys[index]);
+    }
+}

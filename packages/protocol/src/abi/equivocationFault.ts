@@ -1,0 +1,23 @@
+/** ABI of EquivocationFault.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export const equivocationFaultAbi = [
+  { inputs: [{ internalType: 'contract Settlement', name: 'settlement_', type: 'address' }, { internalType: 'contract TeeRegistry', name: 'teeRegistry_', type: 'address' }, { internalType: 'contract IStakeFaults', name: 'staking_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [], name: 'ECDSAInvalidSignature', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'length', type: 'uint256' }], name: 'ECDSAInvalidSignatureLength', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 's', type: 'bytes32' }], name: 'ECDSAInvalidSignatureS', type: 'error' },
+  { inputs: [{ internalType: 'address', name: 'key', type: 'address' }, { internalType: 'uint64', name: 'time', type: 'uint64' }], name: 'KeyNotInForce', type: 'error' },
+  { inputs: [], name: 'NoContradiction', type: 'error' },
+  { inputs: [{ internalType: 'address', name: 'signer', type: 'address' }], name: 'NotAValidator', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'NotInBatch', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'NotNamed', type: 'error' },
+  { inputs: [{ internalType: 'address', name: 'signer', type: 'address' }, { internalType: 'address', name: 'expected', type: 'address' }], name: 'NotSigned', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'depth', type: 'uint256' }], name: 'ProofTooDeep', type: 'error' },
+  { inputs: [], name: 'ProofTooShort', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'UnknownBatch', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'kind', type: 'uint256' }], name: 'UnknownKind', type: 'error' },
+  { inputs: [], name: 'NODE', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'VALIDATOR', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ internalType: 'bytes', name: 'proof', type: 'bytes' }], name: 'judge', outputs: [{ components: [{ internalType: 'bytes32', name: 'faultKey', type: 'bytes32' }, { internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'bool', name: 'voids', type: 'bool' }, { internalType: 'bool', name: 'attesters', type: 'bool' }, { internalType: 'address', name: 'committer', type: 'address' }, { internalType: 'address', name: 'validator', type: 'address' }, { internalType: 'address', name: 'node', type: 'address' }, { internalType: 'bytes32', name: 'requestId', type: 'bytes32' }, { internalType: 'address', name: 'payer', type: 'address' }, { internalType: 'uint128', name: 'loss', type: 'uint128' }, { internalType: 'uint64', name: 'offenceAt', type: 'uint64' }, { internalType: 'address', name: 'bountyTo', type: 'address' }], internalType: 'struct Finding', name: '', type: 'tuple' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'settlement', outputs: [{ internalType: 'contract Settlement', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'staking', outputs: [{ internalType: 'contract IStakeFaults', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'teeRegistry', outputs: [{ internalType: 'contract TeeRegistry', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+] as const

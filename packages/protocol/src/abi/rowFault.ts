@@ -1,0 +1,23 @@
+/** ABI of RowFault.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export const rowFaultAbi = [
+  { inputs: [{ internalType: 'contract Settlement', name: 'settlement_', type: 'address' }, { internalType: 'contract InferenceEscrow', name: 'escrow_', type: 'address' }, { internalType: 'contract ModelRegistry', name: 'models_', type: 'address' }, { internalType: 'contract TeeRegistry', name: 'teeRegistry_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [], name: 'ECDSAInvalidSignature', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'length', type: 'uint256' }], name: 'ECDSAInvalidSignatureLength', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 's', type: 'bytes32' }], name: 'ECDSAInvalidSignatureS', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'NotInBatch', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'depth', type: 'uint256' }], name: 'ProofTooDeep', type: 'error' },
+  { inputs: [], name: 'ProofTooShort', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'requestId', type: 'bytes32' }], name: 'RowHolds', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'UnknownBatch', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'kind', type: 'uint256' }], name: 'UnknownKind', type: 'error' },
+  { inputs: [], name: 'FOREIGN_GRANT', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'FOREIGN_ROW', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'OVERCHARGE', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'TOO_EARLY', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'TWICE', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'escrow', outputs: [{ internalType: 'contract InferenceEscrow', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ internalType: 'bytes', name: 'proof', type: 'bytes' }], name: 'judge', outputs: [{ components: [{ internalType: 'bytes32', name: 'faultKey', type: 'bytes32' }, { internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'bool', name: 'voids', type: 'bool' }, { internalType: 'bool', name: 'attesters', type: 'bool' }, { internalType: 'address', name: 'committer', type: 'address' }, { internalType: 'address', name: 'validator', type: 'address' }, { internalType: 'address', name: 'node', type: 'address' }, { internalType: 'bytes32', name: 'requestId', type: 'bytes32' }, { internalType: 'address', name: 'payer', type: 'address' }, { internalType: 'uint128', name: 'loss', type: 'uint128' }, { internalType: 'uint64', name: 'offenceAt', type: 'uint64' }, { internalType: 'address', name: 'bountyTo', type: 'address' }], internalType: 'struct Finding', name: 'f', type: 'tuple' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'models', outputs: [{ internalType: 'contract ModelRegistry', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'settlement', outputs: [{ internalType: 'contract Settlement', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'teeRegistry', outputs: [{ internalType: 'contract TeeRegistry', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+] as const

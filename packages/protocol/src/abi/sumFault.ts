@@ -1,0 +1,12 @@
+/** ABI of SumFault.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export const sumFaultAbi = [
+  { inputs: [{ internalType: 'contract Settlement', name: 'settlement_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'NotInBatch', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'accused', type: 'bytes32' }, { internalType: 'bytes32', name: 'content', type: 'bytes32' }], name: 'OtherContent', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'depth', type: 'uint256' }], name: 'ProofTooDeep', type: 'error' },
+  { inputs: [], name: 'ProofTooShort', type: 'error' },
+  { inputs: [], name: 'SumHolds', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'UnknownBatch', type: 'error' },
+  { inputs: [{ internalType: 'bytes', name: 'proof', type: 'bytes' }], name: 'judge', outputs: [{ components: [{ internalType: 'bytes32', name: 'faultKey', type: 'bytes32' }, { internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'bool', name: 'voids', type: 'bool' }, { internalType: 'bool', name: 'attesters', type: 'bool' }, { internalType: 'address', name: 'committer', type: 'address' }, { internalType: 'address', name: 'validator', type: 'address' }, { internalType: 'address', name: 'node', type: 'address' }, { internalType: 'bytes32', name: 'requestId', type: 'bytes32' }, { internalType: 'address', name: 'payer', type: 'address' }, { internalType: 'uint128', name: 'loss', type: 'uint128' }, { internalType: 'uint64', name: 'offenceAt', type: 'uint64' }, { internalType: 'address', name: 'bountyTo', type: 'address' }], internalType: 'struct Finding', name: 'f', type: 'tuple' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'settlement', outputs: [{ internalType: 'contract Settlement', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+] as const

@@ -545,6 +545,14 @@ def check_batch(v):
         check_inclusion(entry["receipt"], entry["signature"], proof, {"id": entry["grantId"], "counter": entry["counter"]})
 
 
+def check_fault(v):
+    kinds, proof = ["address", "uint8", "bytes32", "bytes32"], keccak256(from_hex(v["proof"]))
+    computed = keccak256(abi_encode(kinds, [v["prover"], v["class"], proof, v["salt"]]))
+    expect("commitment", to_hex(computed), v["commitment"])
+    computed = tagged("assay/fault/v1", "uint8 bytes32", [v["class"], v["faultKey"]])
+    expect("fault id", to_hex(computed), v["faultId"])
+
+
 def check_registration(v):
     expect("registration id", to_hex(registration_id(v)), v["registrationId"])
 
@@ -640,6 +648,7 @@ CHECKS = {
     "files": check_file,
     "trees": check_tree,
     "batches": check_batch,
+    "faults": check_fault,
     "registrations": check_registration,
     "bindings": check_binding,
     "measurements": check_measurement,

@@ -12,6 +12,7 @@ import {
   attestationDigest,
   type BatchEntry,
   type Bundle,
+  batchEntries,
   buildBatch,
   canonicalJson,
   canonicalJsonBytes,
@@ -24,6 +25,9 @@ import {
   encodeReceiptHeader,
   encodeRequestAuthHeader,
   evidenceToJson,
+  FAULT_CLASS,
+  faultCommitment,
+  faultIdOf,
   gpuNonce,
   groupHeaders,
   groupNode,
@@ -37,6 +41,7 @@ import {
   modelIdOf,
   NO_GRANT,
   nitroMeasurement,
+  nodeEquivocationProof,
   parentNode,
   priceOf,
   proveInclusion,
@@ -52,6 +57,7 @@ import {
   requestHash,
   requestIdOf,
   responseHash,
+  rowFaultProof,
   rowKeyOf,
   rowNode,
   type SignedReceipt,
@@ -60,11 +66,14 @@ import {
   signDigest,
   snpMeasurement,
   stripSseComments,
+  sumFaultProof,
   sumTreeLevels,
   TAGS,
   tag,
   tdxMeasurement,
+  teeFaultProof,
   toBase64,
+  validatorEquivocationProof,
 } from '../src/index.ts'
 
 type Vector = { [name: string]: Json }
@@ -207,6 +216,7 @@ function tags(): Vector[] {
     dataChunk: 'assay/data-chunk/v1',
     dataNode: 'assay/data-node/v1',
     batch: 'assay/batch/v1',
+    fault: 'assay/fault/v1',
     registration: 'assay/registration/v1',
     enclaveBinding: 'assay/enclave-binding/v1',
     nitroMeasurement: 'assay/measurement/nitro/v1',
@@ -518,6 +528,46 @@ async function batches(): Promise<Vector[]> {
   return vectors
 }
 
+/** Proofs from the batch of 13 receipts of batch.json: of form only, since every receipt in it is honest. */
+async function faults(): Promise<Vector[]> {
+  const batch = buildBatch({ deployment, committer, height: 2n ** 63n, receipts: await receiptsOf(13) })
+  const [first, second] = batchEntries(batch)
+  const [header] = groupHeaders(batch)
+  if (first === undefined || second === undefined || header === undefined) throw new Error('no receipts')
+  const { requestId } = first.receipt
+  const overclaimed = groupHeaders(batch).with(0, { ...header, sum: header.sum + 1n })
+  const attestation = {
+    batchId: batch.batchId,
+    root: batch.header.root,
+    registryBlock: 7n,
+    dataAvailable: true,
+    verdict: 1,
+  }
+  const named = (verdict: number) => ({
+    attestation: { ...attestation, verdict },
+    signature: first.signature,
+    batch: batch.header,
+  })
+  const proofs: [name: string, faultClass: number, proof: Hex | undefined][] = [
+    ['tee', FAULT_CLASS.tee, teeFaultProof(batch, requestId)],
+    ['equivocation of a node', FAULT_CLASS.equivocation, nodeEquivocationProof(first, second, batch)],
+    ['equivocation of a validator', FAULT_CLASS.equivocation, validatorEquivocationProof(named(1), named(2))],
+    ['sum', FAULT_CLASS.sum, sumFaultProof(batch, overclaimed, batch.batchId)],
+    ['row', FAULT_CLASS.row, rowFaultProof('overcharge', batch, requestId)],
+  ]
+  const salt = word('salt')
+  return proofs.map(([name, faultClass, proof = '0x']) => ({
+    name,
+    class: faultClass,
+    proof,
+    prover: account('prover'),
+    salt,
+    commitment: faultCommitment(account('prover'), faultClass, proof, salt),
+    faultKey: batch.batchId,
+    faultId: faultIdOf(faultClass, batch.batchId),
+  }))
+}
+
 function enclaves(): { [kind: string]: Vector[] } {
   const evidence = {
     kind: 'nitro-sim',
@@ -739,6 +789,7 @@ export async function vectors(): Promise<Map<string, string>> {
     'tree.json': { parents: parents(), rows: await rows(), groups: await groups(), trees: trees() },
     'data.json': { files: files() },
     'batch.json': { batches: await batches() },
+    'faultProof.json': { faults: await faults() },
     'enclave.json': enclaves(),
     'canonicalJson.json': canonical(),
     'manifest.json': {

@@ -117,17 +117,20 @@ export function leafNode(entry: BatchEntry): SumNode {
   return { hash: receiptLeaf(entry), sum: price, exposure: receiptExposure(entry.receipt), count: 1n }
 }
 
-function topOf(levels: readonly SumNode[][]): SumNode {
+/** The one node of the last level. */
+export function topOf(levels: readonly SumNode[][]): SumNode {
   return (levels.at(-1) as SumNode[])[0] as SumNode
 }
 
-function buildRow(key: RowKey, receipts: BatchEntry[]): Row {
+/** A row of receipts in the order given. */
+export function buildRow(key: RowKey, receipts: BatchEntry[]): Row {
   const levels = sumTreeLevels(receipts.map(leafNode))
   const top = topOf(levels)
   return { ...key, receipts, levels, top, summary: rowNode(key, top) }
 }
 
-function buildGroup(node: Address, rows: Row[]): Group {
+/** The rows of one inference node, in the order given. */
+export function buildGroup(node: Address, rows: Row[]): Group {
   const levels = sumTreeLevels(rows.map((row) => row.summary))
   const top = topOf(levels)
   return { node, rows, levels, top, summary: groupNode(node, top) }
@@ -235,11 +238,20 @@ export function buildBatch(parameters: {
   return { header, batchId: batchIdOf(header), file, groups, groupLevels }
 }
 
+/** A row as a batch file states it, not yet compared with what its receipts say. */
+type StatedRow = { key: RowKey; entries: BatchEntry[] }
+
 /** @throws AssayError `malformed` */
-function rowFromJson(value: Json, where: string): BatchEntry[] {
+function rowFromJson(value: Json, where: string): StatedRow {
   const row = readObject(value, where, ['grantId', 'modelId', 'node', 'payer', 'priceVersion', 'receipts'])
-  const grantId = readBytes(row.grantId, `${where}.grantId`, 32)
-  return readArray(row.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((entry, at) => {
+  const key = {
+    node: readAddress(row.node, `${where}.node`),
+    payer: readAddress(row.payer, `${where}.payer`),
+    grantId: readBytes(row.grantId, `${where}.grantId`, 32),
+    modelId: readBytes(row.modelId, `${where}.modelId`, 32),
+    priceVersion: readUint(row.priceVersion, `${where}.priceVersion`, 64),
+  }
+  const entries = readArray(row.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((entry, at) => {
     const place = `${where}.receipts[${at}]`
     const members = readObject(entry, place, ['counter', 'receipt', 'signature'])
     const counter = readUint(members.counter, `${place}.counter`, 64)
@@ -247,16 +259,18 @@ function rowFromJson(value: Json, where: string): BatchEntry[] {
       receipt: receiptFromJson(members.receipt, `${place}.receipt`),
       signature: readBytes(members.signature, `${place}.signature`, 65),
     }
-    return grantId === NO_GRANT ? signed : { ...signed, grant: { id: grantId, counter } }
+    return key.grantId === NO_GRANT ? signed : { ...signed, grant: { id: key.grantId, counter } }
   })
+  return { key, entries }
 }
 
-/**
- * Reads a batch file, rebuilds it, and insists that the rebuilt file is byte-identical: row order, leaf order, sums,
- * counts and root are all checked by that one comparison.
- * @throws AssayError `malformed` | `non_canonical` | `invalid_batch`
- */
-export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch {
+/** What a batch file states, read and not judged. @throws AssayError `malformed` | `non_canonical` | `invalid_batch` */
+export function readBatchFile(file: Uint8Array): {
+  committer: Address
+  height: bigint
+  root: Hex
+  rows: StatedRow[]
+} {
   const members = readObject(parseCanonicalJson(file, MAX_BATCH_FILE_BYTES), 'batch', [
     'chainId',
     'committer',
@@ -273,17 +287,29 @@ export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch 
   readUint(members.sum, 'batch.sum', 128)
   readUint(members.exposure, 'batch.exposure', 128)
   readUint(members.count, 'batch.count', 64)
-  const root = readBytes(members.root, 'batch.root', 32)
-  const receipts = readArray(members.rows, 'batch.rows', MAX_BATCH_RECEIPTS).flatMap((row: Json, at) =>
-    rowFromJson(row, `batch.rows[${at}]`),
-  )
-  const batch = buildBatch({
-    deployment,
+  if (readString(members.format, 'batch.format') !== 'assay-batch/1') {
+    throw new AssayError('The file is not a batch of this version.', { code: 'invalid_batch' })
+  }
+  return {
     committer: readAddress(members.committer, 'batch.committer'),
     height: readUint(members.height, 'batch.height', 64),
-    receipts,
-  })
-  if (readString(members.format, 'batch.format') !== 'assay-batch/1' || batch.header.root !== root) {
+    root: readBytes(members.root, 'batch.root', 32),
+    rows: readArray(members.rows, 'batch.rows', MAX_BATCH_RECEIPTS).map((row: Json, at) =>
+      rowFromJson(row, `batch.rows[${at}]`),
+    ),
+  }
+}
+
+/**
+ * Reads a batch file, rebuilds it, and insists that the rebuilt file is byte-identical: row order, leaf order, sums,
+ * counts and root are all checked by that one comparison.
+ * @throws AssayError `malformed` | `non_canonical` | `invalid_batch`
+ */
+export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch {
+  const { committer, height, root, rows } = readBatchFile(file)
+  const receipts = rows.flatMap(({ entries }) => entries)
+  const batch = buildBatch({ deployment, committer, height, receipts })
+  if (batch.header.root !== root) {
     throw new AssayError('The batch file does not hold what it states.', {
       code: 'invalid_batch',
       facts: { root },

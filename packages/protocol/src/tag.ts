@@ -18,6 +18,7 @@ export const TAGS = {
   dataChunk: tag('assay/data-chunk/v1'),
   dataNode: tag('assay/data-node/v1'),
   batch: tag('assay/batch/v1'),
+  fault: tag('assay/fault/v1'),
   registration: tag('assay/registration/v1'),
   enclaveBinding: tag('assay/enclave-binding/v1'),
   nitroMeasurement: tag('assay/measurement/nitro/v1'),

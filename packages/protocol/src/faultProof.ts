@@ -1,0 +1,238 @@
+import {
+  type AbiParameter,
+  type Address,
+  encodeAbiParameters,
+  type Hex,
+  keccak256,
+  parseAbiParameters,
+} from 'viem'
+import type { Attestation } from './attestation.ts'
+import {
+  type Batch,
+  type BatchHeader,
+  contractEntry,
+  type Group,
+  type GroupHeader,
+  groupNode,
+  type InclusionProof,
+  NO_GRANT,
+  proveInclusion,
+  type Row,
+} from './batch.ts'
+import { AssayError } from './errors.ts'
+import { type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
+import { type BatchEntry, RECEIPT_FIELDS, type SignedReceipt } from './receipt.ts'
+import { TAGS } from './tag.ts'
+
+/** Classes of faults, as FaultManager numbers its adapters (docs/spec.md §11). */
+export const FAULT_CLASS = { tee: 1, zk: 2, equivocation: 3, data: 4, replay: 5, sum: 6, row: 7 } as const
+/** What is wrong with a receipt's place or price; RowFault's kinds. */
+export const ROW_FAULT = { foreignRow: 0, foreignGrant: 1, twice: 2, tooEarly: 3, overcharge: 4 } as const
+
+const EQUIVOCATION = { node: 0n, validator: 1n } as const
+const CONTENT = { leaf: 0, inner: 1, row: 2 } as const
+
+const STRUCTS = [
+  `struct Receipt { ${RECEIPT_FIELDS.map(({ type, name }) => `${type} ${name};`).join(' ')} }`,
+  'struct Entry { Receipt receipt; bytes32 signatureHash; bytes32 grantId; uint64 counter; }',
+  'struct Sibling { bytes32 hash; uint128 sum; uint128 exposure; uint64 count; bool left; }',
+  'struct Path { Sibling[] leafSiblings; Sibling[] rowSiblings; Sibling[] groupSiblings; }',
+  'struct SumNode { bytes32 hash; uint128 sum; uint128 exposure; uint64 count; }',
+  'struct RowKey { address node; address payer; bytes32 grantId; bytes32 modelId; uint64 priceVersion; }',
+  'struct TeeProof { bytes32 batchId; Entry entry; bytes signature; Path path; }',
+  'struct NodeProof { Receipt first; bytes firstSignature; Receipt second; bytes secondSignature; bytes32 batchId; bytes32 grantId; uint64 counter; Path path; }',
+  'struct Attestation { bytes32 batchId; bytes32 root; uint64 registryBlock; bool dataAvailable; uint8 verdict; }',
+  'struct BatchName { address committer; uint64 height; bytes32 root; bytes32 dataHash; }',
+  'struct ValidatorProof { Attestation first; bytes firstSignature; BatchName firstName; Attestation second; bytes secondSignature; BatchName secondName; }',
+  'struct SumProof { bytes32 batchId; SumNode accused; uint8 content; Entry leaf; SumNode left; SumNode right; RowKey rowKey; SumNode rowTop; bool inRow; address node; Sibling[] leafSiblings; Sibling[] rowSiblings; Sibling[] groupSiblings; }',
+  'struct Place { bytes32 batchId; Entry entry; RowKey key; address group; Path path; }',
+  'struct RowProof { Place place; bytes signature; Place[] other; }',
+] as const
+
+/** viem cannot infer types from a text built at run time; `encode*` below say what goes in. */
+function parameters(text: string): readonly AbiParameter[] {
+  return parseAbiParameters([text, ...STRUCTS]) as readonly AbiParameter[]
+}
+
+const TEE_PROOF = parameters('TeeProof proof')
+const NODE_PROOF = parameters('uint256 kind, NodeProof proof')
+const VALIDATOR_PROOF = parameters('uint256 kind, ValidatorProof proof')
+const SUM_PROOF = parameters('SumProof proof')
+const ROW_PROOF = parameters('uint256 kind, RowProof proof')
+const COMMITMENT = parseAbiParameters('address, uint8, bytes32, bytes32')
+const FAULT_ID = parseAbiParameters('bytes32, uint8, bytes32')
+
+/** What is announced before a proof is shown: nobody else can use it. @param salt 32 random bytes */
+export function faultCommitment(prover: Address, faultClass: number, proof: Hex, salt: Hex): Hex {
+  return keccak256(encodeAbiParameters(COMMITMENT, [prover, faultClass, keccak256(proof), salt]))
+}
+
+/** Identity of a fault. For classes 1, 4, 6 and most of 7 its key is the batch id. */
+export function faultIdOf(faultClass: number, faultKey: Hex): Hex {
+  return keccak256(encodeAbiParameters(FAULT_ID, [TAGS.fault, faultClass, faultKey]))
+}
+
+/** Class 1: the receipt's signature or key does not hold. @throws AssayError `not_found` */
+export function teeFaultProof(batch: Batch, requestId: Hex): Hex {
+  const { entry, ...path } = proveInclusion(batch, requestId)
+  const { signature } = entry
+  const proof = { batchId: batch.batchId, entry: contractEntry(entry), signature, path: pathOf(path) }
+  return encodeAbiParameters(TEE_PROOF, [proof])
+}
+
+/**
+ * Class 3: two receipts under one (key, seq).
+ * @param batch one that holds `first`; it becomes void and `first`'s payer is refunded
+ * @throws AssayError `not_found` where it does not
+ */
+export function nodeEquivocationProof(first: SignedReceipt, second: SignedReceipt, batch?: Batch): Hex {
+  const place = batch === undefined ? undefined : proveInclusion(batch, first.receipt.requestId)
+  const proof = {
+    first: first.receipt,
+    firstSignature: first.signature,
+    second: second.receipt,
+    secondSignature: second.signature,
+    batchId: batch?.batchId ?? NO_GRANT,
+    grantId: place?.entry.grant?.id ?? NO_GRANT,
+    counter: place?.entry.grant?.counter ?? 0n,
+    path: place === undefined ? EMPTY_PATH : pathOf(place),
+  }
+  return encodeAbiParameters(NODE_PROOF, [EQUIVOCATION.node, proof])
+}
+
+/** A signed attestation and what its batch id is the hash of. */
+export type NamedAttestation = {
+  attestation: Attestation
+  signature: Hex
+  batch: Pick<BatchHeader, 'committer' | 'height' | 'root' | 'dataHash'>
+}
+
+/** Class 3: a validator that signed for two batches of one (committer, height), or two verdicts on one batch. */
+export function validatorEquivocationProof(first: NamedAttestation, second: NamedAttestation): Hex {
+  const nameOf = ({ batch: { committer, height, root, dataHash } }: NamedAttestation) => ({
+    committer,
+    height,
+    root,
+    dataHash,
+  })
+  const proof = {
+    first: first.attestation,
+    firstSignature: first.signature,
+    firstName: nameOf(first),
+    second: second.attestation,
+    secondSignature: second.signature,
+    secondName: nameOf(second),
+  }
+  return encodeAbiParameters(VALIDATOR_PROOF, [EQUIVOCATION.validator, proof])
+}
+
+/**
+ * Class 6: the groups that a committer put on chain state other totals than the rows under the same hash.
+ * @param batch as its file states it
+ * @param committed the groups of the commit
+ * @param batchId of the commit; another than the batch's own, since the root holds what was stated
+ * @returns undefined where no group lies
+ */
+export function sumFaultProof(
+  batch: Batch,
+  committed: readonly GroupHeader[],
+  batchId: Hex,
+): Hex | undefined {
+  const index = committed.findIndex((header) => batch.groups.some((group) => liesAbout(header, group)))
+  const header = committed[index]
+  const group = batch.groups.find((candidate) => header !== undefined && liesAbout(header, candidate))
+  const [row] = group?.rows ?? []
+  if (header === undefined || group === undefined || row === undefined) return undefined
+  const { top: hash, sum, exposure, count, node } = header
+  const children = group.levels.at(-2) ?? []
+  const [left, right] = children
+  const inner = left !== undefined && right !== undefined
+  const proof = {
+    batchId,
+    accused: { hash, sum, exposure, count },
+    content: inner ? CONTENT.inner : CONTENT.row,
+    leaf: contractEntry(row.receipts[0] as BatchEntry),
+    left: left ?? group.top,
+    right: right ?? group.top,
+    rowKey: rowKey(row),
+    rowTop: row.top,
+    inRow: false,
+    node,
+    leafSiblings: [],
+    rowSiblings: [],
+    groupSiblings: siblingsOf(committedLevels(committed), index),
+  }
+  return encodeAbiParameters(SUM_PROOF, [proof])
+}
+
+/** Class 7: the receipt does not belong in its row, its batch or its price. @throws AssayError `not_found` */
+export function rowFaultProof(kind: keyof typeof ROW_FAULT, batch: Batch, requestId: Hex): Hex {
+  const signature = kind === 'overcharge' ? proveInclusion(batch, requestId).entry.signature : '0x'
+  const [place] = placesOf(batch, requestId)
+  if (place === undefined) throw notFound(requestId)
+  return encodeAbiParameters(ROW_PROOF, [BigInt(ROW_FAULT[kind]), { place, signature, other: [] }])
+}
+
+/**
+ * Class 7: one call of a grant twice, in one batch or in two of one committer.
+ * @throws AssayError `not_found` where it does not stand twice
+ */
+export function twiceFaultProof(first: Batch, second: Batch, requestId: Hex): Hex {
+  const places = placesOf(first, requestId)
+  const other = first.batchId === second.batchId ? places[1] : placesOf(second, requestId)[0]
+  const [place] = places
+  if (place === undefined || other === undefined) throw notFound(requestId)
+  return encodeAbiParameters(ROW_PROOF, [
+    BigInt(ROW_FAULT.twice),
+    { place, signature: '0x' as Hex, other: [other] },
+  ])
+}
+
+const EMPTY_PATH = { leafSiblings: [], rowSiblings: [], groupSiblings: [] }
+
+function pathOf({ leafSiblings, rowSiblings, groupSiblings }: InclusionProof) {
+  return { leafSiblings, rowSiblings, groupSiblings }
+}
+
+function rowKey({ node, payer, grantId, modelId, priceVersion }: Row) {
+  return { node, payer, grantId, modelId, priceVersion }
+}
+
+/** Every place at which the request stands, by the rows that the batch states. */
+function placesOf(batch: Batch, requestId: Hex) {
+  return batch.groups.flatMap((group, groupIndex) =>
+    group.rows.flatMap((row, rowIndex) =>
+      row.receipts.flatMap((entry, index) => {
+        if (entry.receipt.requestId !== requestId) return []
+        const path = {
+          leafSiblings: siblingsOf(row.levels, index),
+          rowSiblings: siblingsOf(group.levels, rowIndex),
+          groupSiblings: siblingsOf(batch.groupLevels, groupIndex),
+        }
+        const place = { batchId: batch.batchId, entry: contractEntry(entry), key: rowKey(row) }
+        return [{ ...place, group: group.node, path }]
+      }),
+    ),
+  )
+}
+
+function liesAbout(header: GroupHeader, { node, top }: Group): boolean {
+  if (header.node.toLowerCase() !== node.toLowerCase() || header.top !== top.hash) return false
+  return header.sum !== top.sum || header.exposure !== top.exposure || header.count !== top.count
+}
+
+/** The tree that Settlement builds of the groups it is given. */
+function committedLevels(committed: readonly GroupHeader[]): SumNode[][] {
+  return sumTreeLevels(
+    committed.map(({ node, top, sum, exposure, count }) =>
+      groupNode(node, { hash: top, sum, exposure, count }),
+    ),
+  )
+}
+
+function notFound(requestId: Hex): AssayError {
+  return new AssayError('The batch holds no such receipt, or not as often.', {
+    code: 'not_found',
+    facts: { requestId },
+  })
+}

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Batches} from "./faults/Batches.sol";
 import {Finding, IFaultAdapter} from "./faults/IFaultAdapter.sol";
 import {FaultProceeds} from "./faults/FaultProceeds.sol";
-import {IBondFaults} from "./interfaces/IBondFaults.sol";
 import {IEscrowFaults} from "./interfaces/IEscrowFaults.sol";
 import {ISettlementFaults} from "./interfaces/ISettlementFaults.sol";
-import {IStakeFaults} from "./interfaces/IStakeFaults.sol";
+import {CorrelatedFault} from "./libraries/CorrelatedFault.sol";
 import {Params} from "./libraries/Params.sol";
+import {NodeBond} from "./NodeBond.sol";
 import {OPG} from "./OPG.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {Settlement} from "./Settlement.sol";
+import {ValidatorStaking} from "./ValidatorStaking.sol";
 
 /// @title Punishes what is proven: void batch, refund, slash, bounty
 /// @notice One adapter per class of faults judges the proof; what it finds is carried out here, once. Proofs are
@@ -70,8 +70,8 @@ contract FaultManager is FaultProceeds, Multicall {
     // ------------------------------------------------------------------ storage
 
     Settlement public immutable settlement;
-    IStakeFaults public immutable staking;
-    IBondFaults public immutable bonds;
+    ValidatorStaking public immutable staking;
+    NodeBond public immutable bonds;
     IEscrowFaults public immutable escrow;
     /// @notice Adds the adapters that a deployment began without: the timelock.
     address public immutable governor;
@@ -119,8 +119,8 @@ contract FaultManager is FaultProceeds, Multicall {
         OPG token_,
         ParamStore params_,
         Settlement settlement_,
-        IStakeFaults staking_,
-        IBondFaults bonds_,
+        ValidatorStaking staking_,
+        NodeBond bonds_,
         IEscrowFaults escrow_,
         address insurance_,
         address governor_
@@ -291,17 +291,14 @@ contract FaultManager is FaultProceeds, Multicall {
         return Params.PHI_ROW_BPS;
     }
 
-    /// @dev A lie that a share p of the stake told together costs at least 9p² of it: at a third, all. Never so for
-    /// what may be an outage or a tolerance.
+    /// @dev φ, or more where many lied together; never so for what may be an outage or a tolerance.
     function _stakeFraction(uint8 class, Finding memory f, uint256 fraction) private view returns (uint256) {
         bool stakes = f.attesters || f.validator != address(0);
         if (!_isSafety(class) || !stakes || f.batchId == bytes32(0)) return fraction;
         uint256 snapshot = settlement.batch(f.batchId).committedBlock - 1;
-        uint256 total = staking.totalStakeAt(snapshot);
-        if (total == 0) return fraction;
         uint256 guilty = f.validator == address(0) ? 0 : staking.stakeAt(f.validator, snapshot);
         if (f.attesters) (guilty,) = settlement.attestedStake(f.batchId);
-        return Math.min(WAD, Math.max(fraction, Math.mulDiv(9 * WAD, guilty * guilty, total * total)));
+        return CorrelatedFault.fraction(guilty, staking.totalStakeAt(snapshot), fraction);
     }
 
     function _isSafety(uint8 class) private pure returns (bool) {

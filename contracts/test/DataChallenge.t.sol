@@ -5,7 +5,8 @@ import {DataChallenge} from "../src/faults/DataChallenge.sol";
 import {FaultManager} from "../src/FaultManager.sol";
 import {DataLib, DataSibling} from "../src/libraries/DataLib.sol";
 import {Settlement} from "../src/Settlement.sol";
-import {SettlementDouble, StakingDouble} from "./FaultDoubles.sol";
+import {StakeState} from "../src/staking/StakeState.sol";
+import {SettlementDouble} from "./FaultDoubles.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 
 /// @title Class 4: a committer that withholds its batch file, and a challenger that only says so
@@ -105,12 +106,11 @@ contract DataChallengeTest is FaultFixture {
         assertEq(bondOf(COMMITTER), MIN_BOND * 95 / 100);
         bytes32 faultId = faults.faultIdOf(4, batchId);
         faults.punish(faultId, 0, 64);
-        StakingDouble stakes = StakingDouble(address(staking));
         for (uint256 i = 0; i < 2; i++) {
             // A small penalty, whatever their share: an outage is no lie.
             assertEq(staking.stakeOf(validatorAt(i)), MIN_BOND * 95 / 100);
-            assertTrue(stakes.jailed(validatorAt(i)) && !stakes.tombstoned(validatorAt(i)));
-            assertEq(stakes.freezes(validatorAt(i)), 0);
+            assertTrue(staking.validator(validatorAt(i)).status == StakeState.Status.Jailed);
+            assertEq(staking.validator(validatorAt(i)).openChallenges, 0);
         }
         assertEq(staking.stakeOf(validatorAt(2)), MIN_BOND);
         vm.warp(block.timestamp + GRACE);
@@ -180,18 +180,17 @@ contract DataChallengeTest is FaultFixture {
 
     function test_serialChallengesHoldDepositsBackForAdjudicationAtMost() public {
         attestAll(batchId, 1);
-        StakingDouble stakes = StakingDouble(address(staking));
         bytes32 first = demand(0);
-        assertEq(stakes.freezes(validatorAt(0)), 1);
+        assertEq(staking.validator(validatorAt(0)).openChallenges, 1);
         vm.warp(block.timestamp + 1);
         bytes32 second = demand(1);
         // It would end after ADJUDICATION from the first: the batch waits, the validator does not.
-        assertEq(stakes.freezes(validatorAt(0)), 1);
+        assertEq(staking.validator(validatorAt(0)).openChallenges, 1);
         assertEq(SettlementDouble(address(settlement)).challenges(batchId), 2);
         dataChallenge.show(first, LENGTH, chunks[0], siblings(0));
-        assertEq(stakes.freezes(validatorAt(0)), 0);
+        assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
         dataChallenge.show(second, LENGTH, chunks[1], siblings(1));
-        assertEq(stakes.freezes(validatorAt(0)), 0);
+        assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
         assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
     }
 

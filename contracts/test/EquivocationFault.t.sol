@@ -5,7 +5,7 @@ import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {Settlement} from "../src/Settlement.sol";
-import {StakingDouble} from "./FaultDoubles.sol";
+import {StakeState} from "../src/staking/StakeState.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 
 /// @title Class 3: two signatures of which only one can be true
@@ -86,7 +86,7 @@ contract EquivocationFaultTest is FaultFixture {
         prove(3, proof);
         address guilty = vm.addr(0xA1);
         assertEq(staking.stakeOf(guilty), 0);
-        assertTrue(StakingDouble(address(staking)).tombstoned(guilty));
+        assertTrue(staking.validator(guilty).status == StakeState.Status.Tombstoned);
         // The batch on chain is not the validator's fault.
         assertState(batchId, Settlement.State.Committed);
         assertEq(bondOf(COMMITTER), MIN_BOND);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {NodeBond} from "../src/NodeBond.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
@@ -31,52 +28,6 @@ contract SettlementDouble is Settlement {
     function closeChallenge(bytes32 batchId) external {
         require(msg.sender == faultManager);
         challenges[batchId]--;
-    }
-}
-
-/// @title ValidatorStaking with the hooks of fault proofs
-contract StakingDouble is ValidatorStaking {
-    uint256 private constant EPOCH = 3;
-    mapping(address validator => uint256) public freezes;
-    mapping(address validator => bool) public jailed;
-    mapping(address validator => bool) public tombstoned;
-
-    constructor(IERC20 token_, ParamStore params_) ValidatorStaking(token_, params_) {}
-
-    function epochAt(uint256 time) external pure returns (uint256) {
-        return time / EPOCH;
-    }
-
-    function freeze(address validator) external {
-        require(msg.sender == faultManager);
-        freezes[validator]++;
-    }
-
-    function unfreeze(address validator) external {
-        require(msg.sender == faultManager);
-        freezes[validator]--;
-    }
-
-    function jail(address validator) external {
-        require(msg.sender == faultManager);
-        jailed[validator] = true;
-    }
-
-    function tombstone(address validator) external {
-        require(msg.sender == faultManager);
-        tombstoned[validator] = true;
-    }
-}
-
-/// @title NodeBond with slashing by fraction
-contract BondDouble is NodeBond {
-    constructor(IERC20 token_, ParamStore params_) NodeBond(token_, params_) {}
-
-    function slashFraction(address operator, uint256 fraction, bytes32 faultId) external returns (uint256 taken) {
-        (uint256 bonded, uint256 unbonding,,,) = this.node(operator);
-        uint256 amount = (bonded + unbonding) * fraction / 1e18;
-        bytes memory call = abi.encodeCall(NodeBond.slash, (operator, amount, faultId));
-        return abi.decode(Address.functionDelegateCall(address(this), call), (uint256));
     }
 }
 

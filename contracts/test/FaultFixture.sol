@@ -10,20 +10,20 @@ import {TeeFault} from "../src/faults/TeeFault.sol";
 import {FaultManager} from "../src/FaultManager.sol";
 import {Guardian} from "../src/Guardian.sol";
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
-import {IBondFaults} from "../src/interfaces/IBondFaults.sol";
 import {IEscrowFaults} from "../src/interfaces/IEscrowFaults.sol";
-import {IStakeFaults} from "../src/interfaces/IStakeFaults.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {Group, RowKey, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
+import {NodeBond} from "../src/NodeBond.sol";
 import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
-import {BondDouble, EscrowDouble, SettlementDouble, StakingDouble} from "./FaultDoubles.sol";
+import {ValidatorStaking} from "../src/ValidatorStaking.sol";
+import {EscrowDouble, SettlementDouble} from "./FaultDoubles.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
 
@@ -64,8 +64,8 @@ abstract contract FaultFixture is SettlementFixture {
         params = deployFaultParams();
         guardian = new Guardian(address(this), GUARDIAN, 365 days);
         clock = new PauseClock(guardian, 60, 120);
-        bonds = new BondDouble(token, params);
-        staking = new StakingDouble(token, params);
+        bonds = new NodeBond(token, params);
+        staking = new ValidatorStaking(token, params);
         settlement = new SettlementDouble(staking, params, DEPLOYMENT);
         models = new ModelRegistry(params);
         payments = new EscrowDouble();
@@ -90,8 +90,8 @@ abstract contract FaultFixture is SettlementFixture {
             token,
             params,
             settlement,
-            IStakeFaults(address(staking)),
-            IBondFaults(address(bonds)),
+            staking,
+            bonds,
             IEscrowFaults(address(payments)),
             INSURANCE,
             address(this)
@@ -100,7 +100,7 @@ abstract contract FaultFixture is SettlementFixture {
         staking.setFaultManager(address(faults));
         bonds.setFaultManager(address(faults));
         teeFault = new TeeFault(settlement, tee, params);
-        equivocation = new EquivocationFault(settlement, tee, IStakeFaults(address(staking)));
+        equivocation = new EquivocationFault(settlement, tee, staking);
         dataChallenge = new DataChallenge(token, params, clock, settlement, faults);
         sumFault = new SumFault(settlement);
         rowFault = new RowFault(settlement, InferenceEscrow(address(payments)), models, tee);
@@ -115,7 +115,7 @@ abstract contract FaultFixture is SettlementFixture {
     }
 
     function deployFaultParams() internal returns (ParamStore) {
-        bytes32[20] memory names = [
+        bytes32[24] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.ADJUDICATION,
@@ -135,9 +135,13 @@ abstract contract FaultFixture is SettlementFixture {
             Params.CHALLENGE_BOND,
             Params.BOUNTY_BPS,
             Params.BOUNTY_CAP,
-            Params.INSURANCE_BPS
+            Params.INSURANCE_BPS,
+            Params.SELF_FIRST_BPS,
+            Params.COMMISSION_CAP_BPS,
+            Params.COMMISSION_STEP_BPS,
+            Params.COMMISSION_DELAY
         ];
-        uint256[20] memory starts = [
+        uint256[24] memory starts = [
             UNBONDING,
             WINDOW,
             20,
@@ -157,13 +161,17 @@ abstract contract FaultFixture is SettlementFixture {
             CHALLENGE_BOND,
             2000,
             30e18,
-            3000
+            3000,
+            2000,
+            2000,
+            100,
+            60
         ];
-        bytes32[] memory keys = new bytes32[](20);
-        uint256[] memory values = new uint256[](20);
-        uint256[] memory mins = new uint256[](20);
-        uint256[] memory maxs = new uint256[](20);
-        for (uint256 i = 0; i < 20; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
+        bytes32[] memory keys = new bytes32[](24);
+        uint256[] memory values = new uint256[](24);
+        uint256[] memory mins = new uint256[](24);
+        uint256[] memory maxs = new uint256[](24);
+        for (uint256 i = 0; i < 24; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
         return new ParamStore(address(this), keys, values, mins, maxs);
     }
 

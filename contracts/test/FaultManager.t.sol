@@ -10,7 +10,6 @@ import {Params} from "../src/libraries/Params.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Settlement} from "../src/Settlement.sol";
-import {StakingDouble} from "./FaultDoubles.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 
 /// @dev Uses up whatever gas it gets.

@@ -11,17 +11,6 @@ import {StakeState} from "../src/staking/StakeState.sol";
 import {StakingFixture} from "./StakingFixture.sol";
 import {StubbornToken} from "./StubbornToken.sol";
 
-/// @dev Reverts must cross a call to be expected.
-contract Correlation {
-    function fraction(ValidatorStaking staking, address[] memory guilty, uint256 blockNumber, uint256 classFraction)
-        external
-        view
-        returns (uint256)
-    {
-        return CorrelatedFault.fraction(staking, guilty, blockNumber, classFraction);
-    }
-}
-
 contract StakeSlashingTest is StakingFixture {
     function setUp() public {
         setUpStaking();
@@ -438,27 +427,21 @@ contract StakeSlashingTest is StakingFixture {
 
     // ---------------------------------------------------------------- correlated faults
 
-    function test_aSharedSafetyFaultCostsNineTimesTheSquareOfItsShare() public {
-        registerValidator(W, 1000e18);
-        registerValidator(address(0xA3), 8000e18);
+    function test_aSharedSafetyFaultCostsNineTimesTheSquareOfItsShare() public pure {
+        assertEq(CorrelatedFault.fraction(1000e18, 10_000e18, ALL / 100), ALL * 9 / 100);
+        assertEq(CorrelatedFault.fraction(1000e18, 10_000e18, ALL / 2), ALL / 2);
+        assertEq(CorrelatedFault.fraction(2000e18, 10_000e18, ALL / 100), ALL * 36 / 100);
+        assertEq(CorrelatedFault.fraction(10_000e18, 30_000e18, ALL / 100), ALL);
+        assertEq(CorrelatedFault.fraction(10_000e18, 10_000e18, ALL / 100), ALL);
+        assertEq(CorrelatedFault.fraction(0, 0, ALL / 100), ALL / 100);
+    }
+
+    function test_whoWentToJailSinceWeighsAsItStood() public {
         vm.roll(block.number + 1);
         uint256 before = block.number - 1;
-        Correlation correlation = new Correlation();
-        address[] memory guilty = new address[](1);
-        guilty[0] = V;
-        assertEq(correlation.fraction(staking, guilty, before, ALL / 100), ALL * 9 / 100);
-        assertEq(correlation.fraction(staking, guilty, before, ALL / 2), ALL / 2);
-        guilty = new address[](2);
-        (guilty[0], guilty[1]) = (V, W);
-        assertEq(correlation.fraction(staking, guilty, before, ALL / 100), ALL * 36 / 100);
-        // Who went to jail since counts as it stood.
-        staking.jail(W);
-        assertEq(correlation.fraction(staking, guilty, before, ALL / 100), ALL * 36 / 100);
-        (guilty[0], guilty[1]) = (V, address(0xA3));
-        assertEq(correlation.fraction(staking, guilty, before, ALL / 100), ALL);
-        (guilty[0], guilty[1]) = (V, V);
-        vm.expectRevert(abi.encodeWithSelector(CorrelatedFault.NotAscending.selector, V, V));
-        correlation.fraction(staking, guilty, before, ALL / 100);
+        staking.jail(V);
+        assertEq(staking.stakeAt(V, before), 1000e18);
+        assertEq(staking.totalStakeAt(before), 1000e18);
     }
 
     // ---------------------------------------------------------------- helpers

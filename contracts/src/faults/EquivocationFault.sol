@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {IStakeFaults} from "../interfaces/IStakeFaults.sol";
-import {TeeRegistry} from "../TeeRegistry.sol";
 import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {Settlement} from "../Settlement.sol";
+import {TeeRegistry} from "../TeeRegistry.sol";
+import {ValidatorStaking} from "../ValidatorStaking.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
 import {ProofBytes} from "./ProofBytes.sol";
@@ -61,7 +61,7 @@ contract EquivocationFault is IFaultAdapter {
 
     Settlement public immutable settlement;
     TeeRegistry public immutable teeRegistry;
-    IStakeFaults public immutable staking;
+    ValidatorStaking public immutable staking;
 
     error UnknownKind(uint256 kind);
     error NotSigned(address signer, address expected);
@@ -70,7 +70,7 @@ contract EquivocationFault is IFaultAdapter {
     error NotNamed(bytes32 batchId);
     error NotAValidator(address signer);
 
-    constructor(Settlement settlement_, TeeRegistry teeRegistry_, IStakeFaults staking_) {
+    constructor(Settlement settlement_, TeeRegistry teeRegistry_, ValidatorStaking staking_) {
         settlement = settlement_;
         teeRegistry = teeRegistry_;
         staking = staking_;

@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {TeeRegistry} from "../TeeRegistry.sol";
 import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
 import {Params} from "../libraries/Params.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {ParamStore} from "../ParamStore.sol";
 import {Settlement} from "../Settlement.sol";
+import {TeeRegistry} from "../TeeRegistry.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
 import {ProofBytes} from "./ProofBytes.sol";

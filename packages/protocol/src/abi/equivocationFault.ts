@@ -1,6 +1,6 @@
 /** ABI of EquivocationFault.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
 export const equivocationFaultAbi = [
-  { inputs: [{ internalType: 'contract Settlement', name: 'settlement_', type: 'address' }, { internalType: 'contract TeeRegistry', name: 'teeRegistry_', type: 'address' }, { internalType: 'contract IStakeFaults', name: 'staking_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ internalType: 'contract Settlement', name: 'settlement_', type: 'address' }, { internalType: 'contract TeeRegistry', name: 'teeRegistry_', type: 'address' }, { internalType: 'contract ValidatorStaking', name: 'staking_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
   { inputs: [], name: 'ECDSAInvalidSignature', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'length', type: 'uint256' }], name: 'ECDSAInvalidSignatureLength', type: 'error' },
   { inputs: [{ internalType: 'bytes32', name: 's', type: 'bytes32' }], name: 'ECDSAInvalidSignatureS', type: 'error' },
@@ -18,6 +18,6 @@ export const equivocationFaultAbi = [
   { inputs: [], name: 'VALIDATOR', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes', name: 'proof', type: 'bytes' }], name: 'judge', outputs: [{ components: [{ internalType: 'bytes32', name: 'faultKey', type: 'bytes32' }, { internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'bool', name: 'voids', type: 'bool' }, { internalType: 'bool', name: 'attesters', type: 'bool' }, { internalType: 'address', name: 'committer', type: 'address' }, { internalType: 'address', name: 'validator', type: 'address' }, { internalType: 'address', name: 'node', type: 'address' }, { internalType: 'bytes32', name: 'requestId', type: 'bytes32' }, { internalType: 'address', name: 'payer', type: 'address' }, { internalType: 'uint128', name: 'loss', type: 'uint128' }, { internalType: 'uint64', name: 'offenceAt', type: 'uint64' }, { internalType: 'address', name: 'bountyTo', type: 'address' }], internalType: 'struct Finding', name: '', type: 'tuple' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'settlement', outputs: [{ internalType: 'contract Settlement', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'staking', outputs: [{ internalType: 'contract IStakeFaults', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'staking', outputs: [{ internalType: 'contract ValidatorStaking', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'teeRegistry', outputs: [{ internalType: 'contract TeeRegistry', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
 ] as const

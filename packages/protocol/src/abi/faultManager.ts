@@ -1,6 +1,6 @@
 /** ABI of FaultManager.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */
 export const faultManagerAbi = [
-  { inputs: [{ internalType: 'contract OPG', name: 'token_', type: 'address' }, { internalType: 'contract ParamStore', name: 'params_', type: 'address' }, { internalType: 'contract Settlement', name: 'settlement_', type: 'address' }, { internalType: 'contract IStakeFaults', name: 'staking_', type: 'address' }, { internalType: 'contract IBondFaults', name: 'bonds_', type: 'address' }, { internalType: 'contract IEscrowFaults', name: 'escrow_', type: 'address' }, { internalType: 'address', name: 'insurance_', type: 'address' }, { internalType: 'address', name: 'governor_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ internalType: 'contract OPG', name: 'token_', type: 'address' }, { internalType: 'contract ParamStore', name: 'params_', type: 'address' }, { internalType: 'contract Settlement', name: 'settlement_', type: 'address' }, { internalType: 'contract ValidatorStaking', name: 'staking_', type: 'address' }, { internalType: 'contract NodeBond', name: 'bonds_', type: 'address' }, { internalType: 'contract IEscrowFaults', name: 'escrow_', type: 'address' }, { internalType: 'address', name: 'insurance_', type: 'address' }, { internalType: 'address', name: 'governor_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
   { inputs: [{ internalType: 'uint8', name: 'class', type: 'uint8' }], name: 'AdapterTaken', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
   { inputs: [{ internalType: 'bytes32', name: 'commitment', type: 'bytes32' }], name: 'AlreadyAnnounced', type: 'error' },
@@ -48,7 +48,7 @@ export const faultManagerAbi = [
   { inputs: [{ internalType: 'bytes32', name: 'commitment', type: 'bytes32' }], name: 'announce', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'commitment', type: 'bytes32' }], name: 'announcements', outputs: [{ internalType: 'uint64', name: 'blockNumber', type: 'uint64' }, { internalType: 'uint64', name: 'time', type: 'uint64' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'requestId', type: 'bytes32' }], name: 'answered', outputs: [{ internalType: 'bool', name: '', type: 'bool' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'bonds', outputs: [{ internalType: 'contract IBondFaults', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'bonds', outputs: [{ internalType: 'contract NodeBond', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'burn', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ internalType: 'uint8', name: 'class', type: 'uint8' }, { internalType: 'bytes', name: 'proof', type: 'bytes' }], name: 'claim', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'faultId', type: 'bytes32' }], name: 'claimsOf', outputs: [{ components: [{ internalType: 'address', name: 'payer', type: 'address' }, { internalType: 'uint128', name: 'owed', type: 'uint128' }], internalType: 'struct FaultProceeds.Claim[]', name: '', type: 'tuple[]' }], stateMutability: 'view', type: 'function' },
@@ -71,7 +71,7 @@ export const faultManagerAbi = [
   { inputs: [{ internalType: 'bytes32', name: 'faultId', type: 'bytes32' }, { internalType: 'uint256', name: 'from', type: 'uint256' }, { internalType: 'uint256', name: 'to', type: 'uint256' }], name: 'punish', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'faultId', type: 'bytes32' }, { internalType: 'address', name: 'validator', type: 'address' }], name: 'punished', outputs: [{ internalType: 'bool', name: '', type: 'bool' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'settlement', outputs: [{ internalType: 'contract Settlement', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'staking', outputs: [{ internalType: 'contract IStakeFaults', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'staking', outputs: [{ internalType: 'contract ValidatorStaking', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'token', outputs: [{ internalType: 'contract OPG', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'uint8[]', name: 'classes', type: 'uint8[]' }, { internalType: 'contract IFaultAdapter[]', name: 'adapters', type: 'address[]' }, { internalType: 'uint64[]', name: 'gas', type: 'uint64[]' }], name: 'wire', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [], name: 'withdraw', outputs: [{ internalType: 'uint256', name: 'amount', type: 'uint256' }], stateMutability: 'nonpayable', type: 'function' },

@@ -19,6 +19,12 @@ export const CONTRACT_NAMES = [
   'Guardian',
   'PauseClock',
   'SupplyView',
+  'FaultManager',
+  'TeeFault',
+  'EquivocationFault',
+  'DataChallenge',
+  'SumFault',
+  'RowFault',
 ] as const
 export type ContractName = (typeof CONTRACT_NAMES)[number]
 export type Contracts = Record<ContractName, Address>

@@ -58,7 +58,7 @@ export const manifest = {
 const modelId = modelIdOf(manifest)
 const QUOTE = 10_000n
 const till: Address = '0x1111111111111111111111111111111111111111'
-const contract = (digit: string): Address => `0x${digit.repeat(40)}`
+const contract = (digits: string): Address => `0x${digits.repeat(40 / digits.length)}`
 const address = (key: Hex) => privateKeyToAccount(key).address.toLowerCase() as Address
 
 export type StubNetwork = {
@@ -106,6 +106,12 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       Guardian: contract('9'),
       PauseClock: contract('1'),
       SupplyView: contract('0'),
+      FaultManager: contract('1a'),
+      TeeFault: contract('1b'),
+      EquivocationFault: contract('1c'),
+      DataChallenge: contract('1d'),
+      SumFault: contract('1e'),
+      RowFault: contract('1f'),
     },
     gateway: address(gatewayKey),
     nodes: [],

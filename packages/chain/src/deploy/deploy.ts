@@ -31,6 +31,7 @@ import type { EnclaveApproval } from './enclaveApproval.ts'
 import { governanceValues } from './governance.ts'
 import { parameterLists } from './parameters.ts'
 import { placeStandIns, requireCanonical } from './standIns.ts'
+import { hijacked, wireFaults } from './wireFaults.ts'
 
 export type DeployOptions = {
   rpcUrl: string
@@ -79,7 +80,8 @@ const GROUPS: readonly (readonly ContractName[])[] = [
   ['ModelRegistry', 'PauseClock', 'NodeBond', 'ValidatorStaking'],
   ['Settlement', 'RevenueSplitter', 'OpgVotes'],
   ['TeeRegistry', 'InferenceEscrow', 'OpgGovernor'],
-  ['SupplyView'],
+  ['FaultManager', 'SupplyView'],
+  ['TeeFault', 'EquivocationFault', 'DataChallenge', 'SumFault', 'RowFault'],
 ]
 
 const WIRING = parseAbi([
@@ -227,6 +229,7 @@ function valuesOf(
     guardian: contracts.Guardian,
     votes: contracts.OpgVotes,
     treasury: options.treasury,
+    insurance: options.treasury,
     deploymentId: journal.deploymentId,
     genesisAllocator: contracts.GenesisAllocator,
     token: contracts.OPG,
@@ -242,6 +245,7 @@ function valuesOf(
     teeRegistry: contracts.TeeRegistry,
     splitter: contracts.RevenueSplitter,
     escrow: contracts.InferenceEscrow,
+    faultManager: contracts.FaultManager,
     permit2: PERMIT2_ADDRESS,
     uptoProxy: X402_UPTO_PROXY_ADDRESS,
     x402UptoProxy: X402_UPTO_PROXY_ADDRESS,
@@ -285,6 +289,7 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
       })
       if (!ours) throw hijacked('OpgTimelock', undefined)
     })(),
+    wireFaults(client, sender, contracts),
     ...(['NodeBond', 'ValidatorStaking'] as const).map(async (name) => {
       const bonds = { address: contracts[name], abi: WIRING } as const
       const settlement = await client.readContract({ ...bonds, functionName: 'settlement' })
@@ -294,14 +299,6 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
       else if (!isAddressEqual(settlement, Settlement)) throw hijacked(name, settlement)
     }),
   ])
-}
-
-function hijacked(contract: ContractName, found: Address | undefined): AssayError {
-  return new AssayError(`${contract} is wired to a stranger's contract.`, {
-    code: 'conflict',
-    facts: { contract, found },
-    next: 'Move the journal file away and deploy again; nothing of value was in this deployment.',
-  })
 }
 
 /** Waits for all, also where one fails: nothing may still be writing when the caller hears of it. */

@@ -22,7 +22,7 @@ const HALF = 50n * PERCENT
 export const PARAMETERS = {
   ATTEST_TIMEOUT: { development: 2n * MINUTE, production: DAY, min: MINUTE, max: 7n * DAY },
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
-  ADJUDICATION: { development: 10n, production: 2n * DAY, min: 1n, max: 14n * DAY },
+  ADJUDICATION: { development: 20n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   UNBONDING: { development: 30n, production: 10n * DAY, min: 10n, max: 90n * DAY },
   REFUND_TIMEOUT: { development: 20n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },

@@ -3,8 +3,10 @@ import { EXIT, failureOf } from './cliError.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
+import { registerGov } from './commands/gov.ts'
 import { registerModel } from './commands/model.ts'
 import { registerStatus } from './commands/status.ts'
+import { registerSupply } from './commands/supply.ts'
 import { registerUp } from './commands/up.ts'
 import { registerVerify } from './commands/verify.ts'
 import { registerWallet } from './commands/wallet.ts'
@@ -86,6 +88,8 @@ function createProgram(context: CommandContext): Command {
     registerVerify,
     registerModel,
     registerWallet,
+    registerGov,
+    registerSupply,
   ]) {
     register(program, context)
   }

@@ -140,18 +140,35 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     }
   })
 
-  app.get('/v1/models', async () => ({
-    object: 'list',
-    data: [...models.values()].map(({ modelId, manifest }) => ({
-      id: manifest.name,
-      object: 'model',
-      created,
-      owned_by: 'assay',
-      model_id: modelId,
-      context_length: manifest.contextLength,
-      modes: manifest.modes,
-    })),
-  }))
+  const modelJson = ({ modelId, manifest }: ServedModel) => ({
+    id: manifest.name,
+    object: 'model',
+    created,
+    owned_by: 'assay',
+    // What Anthropic's clients read of the same entry.
+    type: 'model',
+    display_name: manifest.name,
+    created_at: new Date(created * 1000).toISOString(),
+    model_id: modelId,
+    context_length: manifest.contextLength,
+    modes: manifest.modes,
+  })
+  app.get('/v1/models', async () => {
+    const data = [...models.values()].map(modelJson)
+    return {
+      object: 'list',
+      data,
+      has_more: false,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+    }
+  })
+  app.get('/v1/models/:id', async (request: FastifyRequest<{ Params: { id: string } }>, reply) => {
+    const served = models.get(request.params.id)
+    if (served !== undefined) return modelJson(served)
+    const message = 'There is no such model here; GET /v1/models lists those there are.'
+    return refuse(reply, badRequest(message, 'model', 'model_not_found', 404))
+  })
 
   app.get('/v1/evidence/:hash', async (request: FastifyRequest<{ Params: { hash: string } }>, reply) => {
     const found = await evidence.find(request.params.hash.toLowerCase() as Hex)

@@ -46,7 +46,7 @@ function numberAt1(value: unknown): number {
   return value as number
 }
 
-function samplingAt(given: Fields, needs: Needs): Sampling {
+export function samplingAt(given: Fields, needs: Needs): Sampling {
   const number = (
     name: string,
     feature: Parameters<Needs>[0],

@@ -9,7 +9,7 @@ const MAX_TOOLS = 128
 const NO_PARAMETERS = { type: 'object', properties: {}, additionalProperties: false }
 
 /** A function as both of OpenAI's dialects describe it. */
-function functionAt(definition: Fields, place: string): Tool {
+export function functionAt(definition: Fields, place: string): Tool {
   const parameters = optional(definition, 'parameters', objectAt, place)
   return {
     name: functionNameAt(definition.name, `${place}.name`),

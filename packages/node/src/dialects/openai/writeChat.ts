@@ -4,9 +4,9 @@ import { type Choice, callsOf, textOf } from '../answer.ts'
 import type { AnswerHead, AnswerWriter, StreamWriter } from '../dialect.ts'
 
 /** Ends a stream of OpenAI's older dialects. */
-const DONE = 'data: [DONE]\n\n'
+export const DONE = 'data: [DONE]\n\n'
 
-function usageJson({ inputUnits, outputUnits }: Usage): Record<string, number> {
+export function usageJson({ inputUnits, outputUnits }: Usage): Record<string, number> {
   return {
     prompt_tokens: inputUnits,
     completion_tokens: outputUnits,

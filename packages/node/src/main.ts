@@ -2,6 +2,7 @@
 import { createSender, loadNetwork, publicClientOf } from '@assay/chain'
 import { AssayError } from '@assay/protocol'
 import type { Hex } from 'viem'
+import { readUpstreams } from './engines/upstream/readUpstreams.ts'
 import { startNode } from './startNode.ts'
 
 const log = (event: string, facts: Record<string, unknown>): void => {
@@ -25,6 +26,7 @@ function portOf(text: string): number {
 
 try {
   const network = await loadNetwork(required('ASSAY_NETWORK'))
+  const upstreams = process.env.ASSAY_UPSTREAMS
   const sender = createSender({ network, privateKey: required('ASSAY_KEY') as Hex })
   const node = await startNode({
     network,
@@ -34,6 +36,7 @@ try {
     rootDir: process.env.ASSAY_SIMULATED_ROOT,
     port: portOf(process.env.ASSAY_PORT ?? '4030'),
     publicUrl: process.env.ASSAY_PUBLIC_URL,
+    upstreams: upstreams === undefined || upstreams === '' ? [] : readUpstreams(upstreams, process.env),
     threads: process.env.ASSAY_THREADS === '2' ? 2 : 1,
     log,
   })

@@ -8,7 +8,6 @@ import {
   STATUS,
 } from '@assay/protocol'
 import { type Address, type Hex, zeroHash } from 'viem'
-import type { Enclave } from './enclaves/enclave.ts'
 
 /** Seconds that only the named committer may batch the receipt. */
 const INCLUDE_SECONDS = 600n
@@ -43,13 +42,16 @@ export type ReceiptParameters = {
   anchor: Anchor
 }
 
-/** Makes the receipts of one enclave boot: `seq` starts at 1 with the new key and never repeats. */
+/** A key that signs receipts; new at every boot. */
+export type ReceiptKey = { key: Address; sign: (digest: Hex) => Promise<Hex> }
+
+/** Makes the receipts of one key: `seq` starts at 1 with the new key and never repeats. */
 export function createReceiptSigner(parameters: {
-  enclave: Enclave
+  signer: ReceiptKey
   node: Address
   deployment: Deployment
 }): (answer: ReceiptParameters) => Promise<SignedReceipt> {
-  const { enclave, node, deployment } = parameters
+  const { signer, node, deployment } = parameters
   let seq = 0n
   return async (answer) => {
     seq += 1n
@@ -63,7 +65,7 @@ export function createReceiptSigner(parameters: {
       requestId: answer.requestId,
       payer: answer.payer,
       node,
-      key: enclave.key,
+      key: signer.key,
       seq,
       committer: answer.committer,
       includeBy: issuedAt + INCLUDE_SECONDS,
@@ -83,6 +85,6 @@ export function createReceiptSigner(parameters: {
       anchorHash: answer.anchor.hash,
       issuedAt,
     }
-    return { receipt, signature: await enclave.sign(receiptDigest(receipt, deployment)) }
+    return { receipt, signature: await signer.sign(receiptDigest(receipt, deployment)) }
   }
 }

@@ -1,12 +1,24 @@
 import { mkdirSync } from 'node:fs'
-import { AssayError, deploymentOf, enclaveBinding, type Network, NO_KEY_HASH } from '@assay/protocol'
+import {
+  AssayError,
+  deploymentOf,
+  ENGINE_CLASS,
+  enclaveBinding,
+  MODE,
+  modelIdOf,
+  type Network,
+  NO_KEY_HASH,
+} from '@assay/protocol'
 import type { Address, PublicClient } from 'viem'
-import { keyRegistryOf, publishUrl, type Sender } from './chain/keyRegistry.ts'
+import { bondedKeyRegistryOf, keyRegistryOf, publishUrl, type Sender } from './chain/keyRegistry.ts'
 import { watchChain } from './chain/watchChain.ts'
+import { createBondedKey } from './enclaves/bondedKey.ts'
 import { openEvidenceStore } from './enclaves/evidenceStore.ts'
 import { startNitroSim } from './enclaves/nitroSim.ts'
 import { simulatedRoot } from './enclaves/simulatedChain.ts'
 import { startLlamaEngine } from './engines/llama/startLlamaEngine.ts'
+import type { UpstreamModel } from './engines/upstream/readUpstreams.ts'
+import { startUpstreamEngine } from './engines/upstream/startUpstreamEngine.ts'
 import { pullModel } from './models/pullModel.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
 import { createQueue } from './queue.ts'
@@ -29,6 +41,8 @@ export type StartNodeParameters = {
   port: number
   /** URL under which others reach this node; the local one by default. */
   publicUrl?: string | undefined
+  /** Models that other servers run, beside the one that runs here. */
+  upstreams?: readonly UpstreamModel[] | undefined
   env?: Record<string, string | undefined> | undefined
   threads?: 1 | 2 | undefined
   /** Answers at one time, and how many more may wait. */
@@ -53,7 +67,7 @@ export type RunningNode = {
  */
 export async function startNode(parameters: StartNodeParameters): Promise<RunningNode> {
   const { network, client, sender, dataDir, env, log = () => undefined } = parameters
-  const { concurrency = 2, waiting = 16 } = parameters
+  const { concurrency = 2, waiting = 16, upstreams = [] } = parameters
   const deployment = deploymentOf(network)
   const operator = sender.address.toLowerCase() as Address
   mkdirSync(dataDir, { recursive: true })
@@ -65,17 +79,28 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     },
   })
   const threads = parameters.threads ?? 1
-  const engine = await startLlamaEngine({
+  const local = await startLlamaEngine({
     path: pulled.path,
     manifest: SMOLLM2_MANIFEST,
     threads,
     concurrency,
   })
-  const served: ServedModel = {
-    modelId: SMOLLM2_MODEL_ID,
-    manifest: SMOLLM2_MANIFEST,
-    engine,
-    queue: createQueue({ concurrency, waiting }),
+  const models: ServedModel[] = [
+    {
+      modelId: SMOLLM2_MODEL_ID,
+      manifest: SMOLLM2_MANIFEST,
+      engine: local,
+      queue: createQueue({ concurrency, waiting }),
+    },
+    ...upstreams.map(({ manifest, engine }) => ({
+      modelId: modelIdOf(manifest),
+      manifest,
+      engine: startUpstreamEngine(engine),
+      queue: createQueue({ concurrency: engine.concurrency, waiting }),
+    })),
+  ]
+  const closeEngines = async (): Promise<void> => {
+    for (const { engine } of models) await engine.close()
   }
   const enclave = startNitroSim(await simulatedRoot(parameters.rootDir ?? dataDir))
   const evidence = await openEvidenceStore(dataDir)
@@ -83,11 +108,11 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const chain = await watchChain({
     client,
     network,
-    modelIds: [served.modelId],
+    modelIds: models.map(({ modelId }) => modelId),
     onError: (error) => log('chain_unreadable', { reason: reasonOf(error) }),
   }).catch(async (cause: unknown) => {
     receipts.close()
-    await engine.close()
+    await closeEngines()
     throw new AssayError('The chain does not answer.', {
       code: 'unreachable',
       facts: { rpcUrl: network.rpcUrl, reason: reasonOf(cause) },
@@ -95,6 +120,11 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       cause,
     })
   })
+
+  const signInEnclave = createReceiptSigner({ signer: enclave, node: operator, deployment })
+  const bonded = createBondedKey()
+  const signBonded = createReceiptSigner({ signer: bonded, node: operator, deployment })
+  const needsBonded = models.some(({ engine }) => engine.engineClass === ENGINE_CLASS.unattested)
 
   let isKeyValid: () => boolean = () => false
   const server = await startServer({
@@ -105,16 +135,16 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     escrow: network.contracts.InferenceEscrow,
     enclave,
     chain,
-    models: new Map([[SMOLLM2_MANIFEST.name, served]]),
+    models: new Map(models.map((served) => [served.manifest.name, served])),
     receipts,
     evidence,
-    sign: createReceiptSigner({ enclave, node: operator, deployment }),
+    sign: (answer) => (answer.mode === MODE.bonded ? signBonded(answer) : signInEnclave(answer)),
     isKeyValid: () => isKeyValid(),
     log,
   }).catch(async (error: NodeJS.ErrnoException) => {
     chain.close()
     receipts.close()
-    await engine.close()
+    await closeEngines()
     if (error.code !== 'EADDRINUSE') throw error
     throw new AssayError(`Port ${parameters.port} is taken.`, {
       code: 'config',
@@ -142,7 +172,15 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     evidenceUri: (evidenceHash) => `${url}/v1/evidence/${evidenceHash}`,
   })
   const registration = keepRegistered({ registry, key: enclave.key, node: operator, log })
-  isKeyValid = registration.isValid
+  const bondedRegistration = needsBonded
+    ? keepRegistered({
+        registry: bondedKeyRegistryOf({ client, sender, network, bonded }),
+        key: bonded.key,
+        node: operator,
+        log,
+      })
+    : undefined
+  isKeyValid = () => registration.isValid() && bondedRegistration?.isValid() !== false
   log('listening', {
     url,
     operator,
@@ -155,13 +193,14 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     url: server.url,
     operator,
     key: enclave.key,
-    ready: registration.ready,
+    ready: Promise.all([registration.ready, bondedRegistration?.ready]).then(() => undefined),
     async close() {
       registration.close()
+      bondedRegistration?.close()
       await server.close()
       chain.close()
       receipts.close()
-      await engine.close()
+      await closeEngines()
     },
   }
 }

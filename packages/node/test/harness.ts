@@ -5,6 +5,7 @@ import {
   decodeReceiptHeader,
   encodeRequestAuthHeader,
   listedHeaders,
+  MODE,
   OPG_DOMAIN,
   priceOf,
   type Receipt,
@@ -26,6 +27,7 @@ import { type Address, bytesToHex, type Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { NodeChain } from '../src/chain/nodeChain.ts'
+import { createBondedKey } from '../src/enclaves/bondedKey.ts'
 import { openEvidenceStore } from '../src/enclaves/evidenceStore.ts'
 import { startNitroSim } from '../src/enclaves/nitroSim.ts'
 import { simulatedRoot } from '../src/enclaves/simulatedChain.ts'
@@ -98,6 +100,7 @@ export async function startTestServer(
     script?: Script
     features?: Feature[]
     engine?: Engine
+    modes?: ('tee' | 'bonded')[]
     keyValid?: () => boolean
     waiting?: number
     requestTimeoutMs?: number
@@ -140,10 +143,13 @@ export async function startTestServer(
   const events: Array<{ event: string } & Record<string, unknown>> = []
   const served = {
     modelId: SMOLLM2_MODEL_ID,
-    manifest: SMOLLM2_MANIFEST,
+    manifest: { ...SMOLLM2_MANIFEST, modes: options.modes ?? SMOLLM2_MANIFEST.modes },
     engine: options.engine ?? scripted,
     queue: createQueue({ concurrency: 1, waiting: options.waiting ?? 4 }),
   }
+  const bonded = createBondedKey()
+  const signInEnclave = createReceiptSigner({ signer: enclave, node: OPERATOR, deployment: DEPLOYMENT })
+  const signBonded = createReceiptSigner({ signer: bonded, node: OPERATOR, deployment: DEPLOYMENT })
   const server = await startServer({
     port: 0,
     operator: OPERATOR,
@@ -155,7 +161,7 @@ export async function startTestServer(
     models: new Map([[MODEL, served]]),
     receipts,
     evidence,
-    sign: createReceiptSigner({ enclave, node: OPERATOR, deployment: DEPLOYMENT }),
+    sign: (answer) => (answer.mode === MODE.bonded ? signBonded(answer) : signInEnclave(answer)),
     isKeyValid: options.keyValid ?? (() => true),
     log: (event, facts) => events.push({ event, ...facts }),
     requestTimeoutMs: options.requestTimeoutMs,
@@ -164,6 +170,7 @@ export async function startTestServer(
     url: server.url,
     dir,
     enclave,
+    bonded,
     evidence,
     receipts,
     events,
@@ -319,10 +326,9 @@ export function payingFetch(node: TestServer, answers: PaidAnswer[]): typeof glo
       assert.equal(receipt.responseHash, responseHash(covered))
       const target = new URL(request.url)
       assert.equal(receipt.requestHash, hashOfRequest(body, headers, target.pathname + target.search))
-      assert.equal(
-        await recoverSigner(receiptDigest(receipt, DEPLOYMENT), signed.signature),
-        node.enclave.key,
-      )
+      const key = receipt.mode === MODE.bonded ? node.bonded.key : node.enclave.key
+      assert.equal(await recoverSigner(receiptDigest(receipt, DEPLOYMENT), signed.signature), key)
+      assert.equal(receipt.key, key)
       const failed = receipt.status === STATUS.failed
       const { inputUnits, outputUnits } = receipt
       assert.equal(receipt.price, priceOf(PRICE, { inputUnits, outputUnits, failed }))

@@ -1,5 +1,6 @@
-import { type Network, nodeBondAbi, teeRegistryAbi } from '@assay/protocol'
+import { deploymentOf, type Network, nodeBondAbi, teeRegistryAbi } from '@assay/protocol'
 import type { Abi, Address, Hex, PublicClient } from 'viem'
+import type { BondedKey } from '../enclaves/bondedKey.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
 import type { KeyRegistry } from '../register.ts'
 
@@ -29,15 +30,7 @@ export function keyRegistryOf(parameters: KeyRegistryParameters): KeyRegistry {
   const { client, sender, network, enclave, makeEvidence, evidenceUri } = parameters
   const address = network.contracts.TeeRegistry
   return {
-    async read(key) {
-      const found = await client.readContract({
-        address,
-        abi: teeRegistryAbi,
-        functionName: 'key',
-        args: [key],
-      })
-      return { node: found[0], validFrom: found[6], revokedAt: found[7] }
-    },
+    read: (key) => readKey(client, network, key),
     async propose() {
       const evidenceHash = await makeEvidence()
       await sender.send({
@@ -56,6 +49,34 @@ export function keyRegistryOf(parameters: KeyRegistryParameters): KeyRegistry {
       })
     },
   }
+}
+
+/** TeeRegistry for a key that only the operator's bond stands behind: it counts from its registration on. */
+export function bondedKeyRegistryOf(parameters: {
+  client: PublicClient
+  sender: Sender
+  network: Network
+  bonded: BondedKey
+}): KeyRegistry {
+  const { client, sender, network, bonded } = parameters
+  const at = { address: network.contracts.TeeRegistry, abi: teeRegistryAbi } as const
+  return {
+    read: (key) => readKey(client, network, key),
+    async propose() {
+      const signature = await bonded.possession(sender.address, deploymentOf(network))
+      await sender.send({ ...at, functionName: 'registerBondedKey', args: [bonded.key, signature] })
+    },
+  }
+}
+
+async function readKey(client: PublicClient, network: Network, key: Address) {
+  const found = await client.readContract({
+    address: network.contracts.TeeRegistry,
+    abi: teeRegistryAbi,
+    functionName: 'key',
+    args: [key],
+  })
+  return { node: found[0], validFrom: found[6], revokedAt: found[7] }
 }
 
 /** Corrects the URL under which NodeBond knows this operator; does nothing where it has no bond yet. */

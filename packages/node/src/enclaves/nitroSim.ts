@@ -15,7 +15,7 @@ const PCR_COUNT = 16
  */
 const SIMULATED_PCRS: readonly Uint8Array[] = ['image', 'kernel', 'application'].map((part) => {
   const pcr = new Uint8Array(PCR_BYTES)
-  pcr.set(new TextEncoder().encode(`SIMULATED assay node v1 ${part}`))
+  pcr.set(new TextEncoder().encode(`SIMULATED assay node v2 ${part}`))
   return pcr
 })
 
@@ -24,8 +24,8 @@ export const SIMULATED_MEASUREMENT: Hex = nitroMeasurement(
   ...(SIMULATED_PCRS.map((pcr) => bytesToHex(pcr)) as [Hex, Hex, Hex]),
 )
 
-/** Engine class 0 only: the model runs inside. */
-export const SIMULATED_ENGINE_CLASSES = 0b001
+/** Engine classes 0 and 1: the model runs inside, or at a provider whose address is part of the image. */
+export const SIMULATED_ENGINE_CLASSES = 0b011
 
 /**
  * A development stand-in for an AWS Nitro enclave: the same attestation document, signed under a local root instead of

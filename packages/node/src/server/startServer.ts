@@ -115,11 +115,9 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   )
 
   app.get('/health', async (_request, reply) => {
-    const missing = !isKeyValid()
-      ? 'key_pending'
-      : [...models.values()].some((served) => chain.price(served.modelId) === undefined)
-        ? 'price_unknown'
-        : undefined
+    // One that is not published yet is not offered; the others need not wait for it.
+    const priced = [...models.values()].filter(({ modelId }) => chain.price(modelId) !== undefined)
+    const missing = !isKeyValid() ? 'key_pending' : priced.length === 0 ? 'price_unknown' : undefined
     const queues = [...models.values()].map((served) => served.queue.state())
     const sum = (name: 'running' | 'waiting' | 'limit') =>
       queues.reduce((total, queue) => total + queue[name], 0)
@@ -130,7 +128,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       key: enclave.key,
       hardware: enclave.hardware,
       simulated: enclave.simulated,
-      models: [...models.values()].map(({ modelId, manifest }) => ({
+      models: priced.map(({ modelId, manifest }) => ({
         name: manifest.name,
         modelId,
         contextLength: manifest.contextLength,

@@ -1,0 +1,147 @@
+import { Agent, type Dispatcher, request } from 'undici'
+import { EngineError } from '../engine.ts'
+import { headersFor, type Target } from './providers.ts'
+
+/** Longest wait for a connection, for the first byte, and between two pieces, ms. */
+const CONNECT_MS = 10_000
+const SILENCE_MS = 120_000
+/** How long a target that failed is asked only when no other is left, ms. */
+const REST_MS = 30_000
+const MAX_ERROR_BYTES = 64 * 1024
+const MAX_BODY_BYTES = 32 * 1024 * 1024
+
+/** An answer with status 200. */
+export type UpstreamAnswer = { target: Target; body: AsyncIterable<Uint8Array> }
+
+export type Ask = {
+  /** After the base URL, e.g. `/chat/completions`. */
+  path: string
+  /** The body for a target, whose name of the model it holds. */
+  body: (target: Target) => string
+  headers?: Record<string, string> | undefined
+  signal: AbortSignal
+}
+
+export type Exchange = {
+  /**
+   * Asks the targets in turn until one has answered to the end. The next is asked only while nothing has come out of
+   * the one before; afterwards a failure is a failure.
+   * @param consume reads an answer; calls `begun` before the first thing leaves this engine.
+   * @throws EngineError in words for the client
+   */
+  run: <T>(ask: Ask, consume: (answer: UpstreamAnswer, begun: () => void) => Promise<T>) => Promise<T>
+  close: () => Promise<void>
+}
+
+/** @param dispatcher another way to the network, for tests */
+export function createExchange(targets: readonly Target[], dispatcher?: Dispatcher): Exchange {
+  const agent =
+    dispatcher ??
+    new Agent({ connect: { timeout: CONNECT_MS }, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS })
+  const restUntil = new Map<Target, number>()
+  /** The configured order, with those that failed a moment ago behind the others. */
+  const inOrder = (): Target[] => {
+    const now = Date.now()
+    const isResting = (target: Target) => (restUntil.get(target) ?? 0) > now
+    return [...targets.filter((target) => !isResting(target)), ...targets.filter(isResting)]
+  }
+
+  async function open(target: Target, ask: Ask): Promise<UpstreamAnswer> {
+    const answer = await request(`${target.baseUrl}${ask.path}`, {
+      method: 'POST',
+      headers: headersFor(target, ask.headers ?? {}),
+      body: ask.body(target),
+      signal: ask.signal,
+      dispatcher: agent,
+    })
+    if (answer.statusCode === 200) return { target, body: answer.body }
+    const text = await readText(answer.body, MAX_ERROR_BYTES).catch(() => '')
+    throw refusal(answer.statusCode, text, single(answer.headers['retry-after']))
+  }
+
+  return {
+    async run(ask, consume) {
+      let last: unknown
+      for (const target of inOrder()) {
+        let begun = false
+        try {
+          const answer = await open(target, ask)
+          return await consume(answer, () => {
+            begun = true
+          })
+        } catch (error) {
+          if (ask.signal.aborted) throw error
+          last = error
+          if (begun || (error instanceof EngineError && error.status < 500 && error.status !== 429)) break
+          restUntil.set(target, Date.now() + REST_MS)
+        }
+      }
+      throw last instanceof EngineError ? last : broken()
+    },
+    close: () => (dispatcher === undefined ? agent.close() : Promise.resolve()),
+  }
+}
+
+/** What broke is the operator's to know: addresses and reasons of connections stay here. */
+function broken(): EngineError {
+  return new EngineError('The upstream of this model could not be reached, or broke off its answer.', {
+    status: 502,
+    code: 'upstream_failed',
+  })
+}
+
+/** An upstream's refusal in words for the client. */
+function refusal(status: number, text: string, retryAfter: string | undefined): EngineError {
+  if (status === 429) {
+    const seconds = Number(retryAfter)
+    return new EngineError('The upstream of this model is busy; try again later.', {
+      status: 429,
+      code: 'upstream_busy',
+      retryAfter: Number.isFinite(seconds) && seconds > 0 ? Math.min(Math.ceil(seconds), 3600) : 5,
+    })
+  }
+  // What they say of keys and accounts is about the operator's, and may quote a part of the key.
+  if (status === 401 || status === 402 || status === 403) {
+    return new EngineError('The upstream of this model does not take the credentials of this node.', {
+      status: 502,
+      code: 'upstream_credentials',
+    })
+  }
+  if (status >= 400 && status < 500) {
+    const { message, param } = wordsOf(text)
+    return new EngineError(`The upstream of this model refused the request: ${message}`, {
+      status: status === 404 ? 502 : status,
+      code: 'upstream_refused',
+      param,
+    })
+  }
+  return broken()
+}
+
+/** Message and member of an error in either dialect. */
+function wordsOf(text: string): { message: string; param: string | null } {
+  try {
+    const parsed = JSON.parse(text) as { error?: { message?: unknown; param?: unknown } }
+    const error = Array.isArray(parsed) ? (parsed[0] as typeof parsed).error : parsed.error
+    const message = typeof error?.message === 'string' ? error.message.slice(0, 500) : 'it gave no reason'
+    return { message, param: typeof error?.param === 'string' ? error.param.slice(0, 128) : null }
+  } catch {
+    return { message: 'it gave no reason', param: null }
+  }
+}
+
+/** A body as text. @throws RangeError when it is longer than the bound */
+export async function readText(body: AsyncIterable<Uint8Array>, maxBytes = MAX_BODY_BYTES): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > maxBytes) throw new RangeError('the answer is too large')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}

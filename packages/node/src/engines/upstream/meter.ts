@@ -1,0 +1,58 @@
+import type { Usage } from '../engine.ts'
+
+/** Bytes of a text that make one token, as a rule of thumb where nobody counts. */
+const BYTES_A_TOKEN = 4
+
+/**
+ * Counts what an upstream does: by its own figures where it gives them, else by what can be seen. A piece of a stream
+ * is a token at least; the prompt is guessed from its length.
+ */
+export type Meter = {
+  /** A piece of the answer went by. */
+  piece: () => void
+  /** Looks for figures in a body or event of either dialect. */
+  read: (json: unknown) => void
+  /** Output units so far. */
+  output: () => number
+  usage: () => Usage
+}
+
+export function createMeter(requestText: string): Meter {
+  let pieces = 0
+  let input: number | undefined
+  let output: number | undefined
+  const count = (value: unknown): number | undefined =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+
+  function take(usage: Record<string, unknown>): void {
+    const prompt = count(usage.prompt_tokens)
+    if (prompt !== undefined) input = prompt
+    const anthropicInput = count(usage.input_tokens)
+    if (anthropicInput !== undefined) {
+      // What was read from a cache or written to one is input all the same.
+      const cached =
+        (count(usage.cache_creation_input_tokens) ?? 0) + (count(usage.cache_read_input_tokens) ?? 0)
+      input = Math.max(input ?? 0, anthropicInput + cached)
+    }
+    output = count(usage.completion_tokens) ?? count(usage.output_tokens) ?? output
+  }
+
+  return {
+    piece: () => {
+      pieces++
+    },
+    read(json) {
+      if (typeof json !== 'object' || json === null) return
+      const { usage, message } = json as { usage?: unknown; message?: { usage?: unknown } }
+      for (const found of [message?.usage, usage]) {
+        if (typeof found === 'object' && found !== null) take(found as Record<string, unknown>)
+      }
+    },
+    output: () => Math.max(pieces, output ?? 0),
+    usage: () => ({
+      inputUnits: input ?? Math.ceil(Buffer.byteLength(requestText) / BYTES_A_TOKEN),
+      // Anthropic's first event counts a token that the end counts again: the last figure stands.
+      outputUnits: output === undefined || output < 2 ? Math.max(pieces, output ?? 0) : output,
+    }),
+  }
+}

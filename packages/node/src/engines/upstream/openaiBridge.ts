@@ -1,0 +1,155 @@
+import type { AnswerEvent, ChatMessage, ChatWork, FinishReason } from '../engine.ts'
+import type { Bridge } from './bridge.ts'
+import { toolChoiceName } from './bridge.ts'
+import type { Target } from './providers.ts'
+
+/** Asks an upstream of OpenAI's dialect on behalf of a client of another. */
+export const openaiBridge: Bridge = {
+  path: '/chat/completions',
+  body(work, target) {
+    const { sampling, maxTokens, stop } = work.settings
+    const tools = work.tools.map(({ name, description, parameters, strict }) => ({
+      type: 'function',
+      function: { name, description, parameters, ...(strict ? { strict } : {}) },
+    }))
+    return {
+      model: target.model,
+      messages: work.messages.map(messageJson),
+      stream: true,
+      stream_options: { include_usage: true },
+      [limitName(target)]: maxTokens,
+      temperature: sampling.temperature,
+      top_p: sampling.topP,
+      seed: sampling.seed,
+      frequency_penalty: sampling.frequencyPenalty,
+      presence_penalty: sampling.presencePenalty,
+      ...(stop.length > 0 ? { stop } : {}),
+      ...(tools.length > 0
+        ? { tools, tool_choice: toolChoice(work), parallel_tool_calls: work.parallelTools }
+        : {}),
+      ...(work.format.type === 'text' ? {} : { response_format: responseFormat(work) }),
+    }
+  },
+  reader: openaiReader,
+}
+
+/** OpenAI's newer models refuse the older name, and some servers do not know the newer one. */
+function limitName({ provider }: Target): string {
+  return provider === 'openai' ? 'max_completion_tokens' : 'max_tokens'
+}
+
+function messageJson(message: ChatMessage): Record<string, unknown> {
+  switch (message.role) {
+    case 'system':
+      return { role: 'system', content: message.content }
+    case 'tool':
+      return { role: 'tool', tool_call_id: message.callId, content: message.content }
+    case 'assistant':
+      return {
+        role: 'assistant',
+        content: message.content,
+        ...(message.toolCalls.length > 0
+          ? {
+              tool_calls: message.toolCalls.map(({ id, name, arguments: args }) => ({
+                id,
+                type: 'function',
+                function: { name, arguments: args },
+              })),
+            }
+          : {}),
+      }
+    case 'user': {
+      if (message.content.every(({ type }) => type === 'text')) {
+        return {
+          role: 'user',
+          content: message.content.map((part) => ('text' in part ? part.text : '')).join(''),
+        }
+      }
+      return {
+        role: 'user',
+        content: message.content.map((part) =>
+          part.type === 'text'
+            ? part
+            : { type: 'image_url', image_url: { url: `data:${part.mediaType};base64,${part.base64}` } },
+        ),
+      }
+    }
+  }
+}
+
+function toolChoice(work: ChatWork): unknown {
+  const name = toolChoiceName(work)
+  return name === undefined ? work.toolChoice : { type: 'function', function: { name } }
+}
+
+function responseFormat({ format }: ChatWork): unknown {
+  if (format.type !== 'json_schema') return { type: format.type }
+  const { name, schema, strict } = format
+  return { type: 'json_schema', json_schema: { name, schema, ...(strict ? { strict } : {}) } }
+}
+
+type Delta = {
+  content?: unknown
+  refusal?: unknown
+  reasoning_content?: unknown
+  reasoning?: unknown
+  tool_calls?: unknown
+}
+type Chunk = { choices?: { delta?: Delta; finish_reason?: unknown; stop_reason?: unknown }[] }
+type CallDelta = { index?: unknown; id?: unknown; function?: { name?: unknown; arguments?: unknown } }
+
+const FINISHES: Record<string, FinishReason> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool_calls',
+  function_call: 'tool_calls',
+  content_filter: 'content_filter',
+}
+
+function openaiReader() {
+  /** Calls in the order of their beginning; some servers give all the same index, but each an id. */
+  const calls: { theirs: unknown; id: unknown }[] = []
+  let refused = false
+  const filled = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+  function callEvents({ index, id, function: target }: CallDelta): AnswerEvent[] {
+    const events: AnswerEvent[] = []
+    const last = calls.at(-1)
+    if (last === undefined || last.theirs !== index || (filled(id) && id !== last.id)) {
+      calls.push({ theirs: index, id })
+      const ours = calls.length - 1
+      const name = typeof target?.name === 'string' ? target.name : ''
+      events.push({ type: 'tool', choice: 0, index: ours, id: filled(id) ? id : `call_${ours}`, name })
+    }
+    if (filled(target?.arguments)) {
+      events.push({ type: 'arguments', choice: 0, index: calls.length - 1, text: target.arguments })
+    }
+    return events
+  }
+
+  return {
+    isEnd: (data: string) => data.startsWith('[DONE]'),
+    read(json: object): AnswerEvent[] {
+      const [choice] = (json as Chunk).choices ?? []
+      if (choice === undefined) return []
+      const { delta = {}, finish_reason: finish } = choice
+      const events: AnswerEvent[] = []
+      const thought = delta.reasoning_content ?? delta.reasoning
+      if (filled(thought)) events.push({ type: 'thinking', choice: 0, text: thought })
+      if (filled(delta.content)) events.push({ type: 'text', choice: 0, text: delta.content })
+      if (filled(delta.refusal)) {
+        refused = true
+        events.push({ type: 'text', choice: 0, text: delta.refusal })
+      }
+      if (Array.isArray(delta.tool_calls)) {
+        events.push(...delta.tool_calls.flatMap((call) => callEvents(call as CallDelta)))
+      }
+      if (typeof finish === 'string') {
+        const reason = refused ? 'refusal' : (FINISHES[finish] ?? 'stop')
+        const stopText = filled(choice.stop_reason) ? choice.stop_reason : undefined
+        events.push({ type: 'finish', choice: 0, reason, stopText })
+      }
+      return events
+    },
+  }
+}

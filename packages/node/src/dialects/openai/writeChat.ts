@@ -14,9 +14,9 @@ export function usageJson({ inputUnits, outputUnits }: Usage): Record<string, nu
   }
 }
 
-/** A refusal is an answer in OpenAI's eyes: it has a member, not a reason, of its own. */
+/** A stream cannot take back what it said before a refusal, so that is told by the reason, as of a filter. */
 function finishOf(reason: FinishReason): string {
-  return reason === 'refusal' ? 'stop' : reason
+  return reason === 'refusal' ? 'content_filter' : reason
 }
 
 function logprobJson(entry: TokenLogprob): Record<string, unknown> {
@@ -50,13 +50,12 @@ export function chatWriter(head: AnswerHead, includeUsage: boolean): AnswerWrite
 function choiceJson(choice: Choice, index: number): Record<string, unknown> {
   const calls = callsOf(choice)
   const text = textOf(choice)
-  const isRefusal = choice.finish === 'refusal'
   return {
     index,
     message: {
       role: 'assistant',
-      content: isRefusal || (text === '' && calls.length > 0) ? null : text,
-      refusal: isRefusal ? text : null,
+      content: text === '' && calls.length > 0 ? null : text,
+      refusal: null,
       ...(calls.length === 0
         ? {}
         : {

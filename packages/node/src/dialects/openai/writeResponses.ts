@@ -1,14 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import type { AnswerEvent, Usage } from '../../engines/engine.ts'
 import { type Answer, type Block, collectAnswer } from '../answer.ts'
 import type { AnswerHead, AnswerWriter, StreamWriter } from '../dialect.ts'
 import type { Fields } from '../fields.ts'
 
 type Status = 'in_progress' | 'completed' | 'incomplete' | 'failed'
-
-function newId(prefix: string): string {
-  return `${prefix}_${randomBytes(16).toString('hex')}`
-}
 
 function usageJson({ inputUnits, outputUnits }: Usage): Fields {
   return {
@@ -57,10 +52,12 @@ export function responsesWriter(head: AnswerHead, given: Fields): AnswerWriter {
   })
   return {
     whole(answer, usage) {
-      const output = blocksOf(answer).flatMap((block) => itemJson(block, newItemId(block), 'completed'))
+      const output = blocksOf(answer).flatMap((block, index) =>
+        itemJson(block, itemId(head, block, index), 'completed'),
+      )
       return new TextEncoder().encode(JSON.stringify(responseJson(statusOf(answer), output, usage)))
     },
-    stream: () => responsesStream(responseJson),
+    stream: () => responsesStream(head, responseJson),
   }
 }
 
@@ -72,8 +69,9 @@ function statusOf({ choices }: Answer): Status {
   return choices[0]?.finish === 'length' ? 'incomplete' : 'completed'
 }
 
-function newItemId(block: Block): string {
-  return newId(block.type === 'tool' ? 'fc' : 'msg')
+/** Items are numbered under their answer's own id, which no other answer has. */
+function itemId(head: AnswerHead, block: Block, index: number): string {
+  return `${block.type === 'tool' ? 'fc' : 'msg'}_${head.id.replace(/^resp_/, '')}${index.toString(16).padStart(4, '0')}`
 }
 
 /** One output item; thinking has no place in the subset, since its signatures could not come back. */
@@ -93,6 +91,7 @@ function partJson(text: string): Fields {
 
 /** Items one after another, each with its begin, its deltas and its end; then the whole response once more. */
 function responsesStream(
+  head: AnswerHead,
   responseJson: (status: Status, output: unknown[], usage: Usage | null, error?: unknown) => Fields,
 ): StreamWriter {
   const collected = collectAnswer()
@@ -107,7 +106,7 @@ function responsesStream(
   const at = (): Fields => ({ item_id: open?.id, output_index: output.length })
 
   function begin(block: Block): string {
-    open = { id: newItemId(block), block }
+    open = { id: itemId(head, block, output.length), block }
     const [item] = itemJson(
       { ...block, ...(block.type === 'tool' ? { arguments: '' } : { text: '' }) } as Block,
       open.id,

@@ -123,6 +123,11 @@ export async function startStubNode(): Promise<StubNode> {
       rawHeaders: request.rawHeaders,
       body,
     })
+    if (request.url?.startsWith('/v1/messages/count_tokens')) {
+      response.setHeader('content-type', 'application/json')
+      response.end('{"input_tokens":3}')
+      return
+    }
     const { script } = node
     const status = script.status ?? 200
     const contentType =

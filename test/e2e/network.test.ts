@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
 import { developmentAccount, publicClientOf } from '@assay/chain'
 import { type Network, opgAbi, parseBundle, revenueSplitterAbi } from '@assay/protocol'
 import { assayFetch, createAssay, SdkError } from '@assay/sdk'
@@ -87,6 +88,36 @@ test('the official openai client gets whole and streamed answers through a payin
   }
   assert.match(text, /Paris/)
   assert.ok(chunks > 2, 'a stream comes in parts')
+})
+
+test('the official Anthropic client, embeddings and responses: every dialect pays, and is verified before it ends', async () => {
+  const fetch = assayFetch({ network, privateKey: demoKey() })
+  const anthropic = new Anthropic({ apiKey: 'unused', baseURL: network.gatewayUrl, fetch, maxRetries: 0 })
+  const request = { model, max_tokens: 16, messages: [question] }
+  const whole = await anthropic.messages.create(request)
+  assert.match(whole.content[0]?.type === 'text' ? whole.content[0].text : '', /Paris/)
+  const streamed = await anthropic.messages.stream(request).finalMessage()
+  assert.deepEqual(streamed.content, whole.content)
+  const { input_tokens: counted } = await anthropic.messages.countTokens({ model, messages: [question] })
+  assert.equal(counted, whole.usage.input_tokens)
+  await assert.rejects(
+    anthropic.messages.create({ ...request, model: 'claude-9' }),
+    (error: unknown) => error instanceof SdkError || error instanceof Anthropic.APIError,
+  )
+  const openai = new OpenAI({ apiKey: 'unused', baseURL: `${network.gatewayUrl}/v1`, fetch, maxRetries: 0 })
+  const embedded = await openai.embeddings.create({ model, input: ['one', 'two'] })
+  assert.equal(embedded.data.length, 2)
+  const response = await openai.responses
+    .stream({ model, input: question.content, max_output_tokens: 16 })
+    .finalResponse()
+  assert.match(response.output_text, /Paris/)
+  const completed = await openai.completions.create({
+    model,
+    prompt: 'The capital of France is',
+    max_tokens: 3,
+  })
+  assert.match(completed.choices[0]?.text ?? '', /Paris/)
+  assert.equal((await openai.models.retrieve(model)).id, model)
 })
 
 test('without payment the openai client sees a 402, and stock @x402/fetch pays it', async () => {

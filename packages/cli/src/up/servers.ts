@@ -8,6 +8,7 @@ import { isHealthy } from './health.ts'
 import { tailOf } from './logFile.ts'
 import { type Ports, VALIDATOR_COUNT } from './ports.ts'
 import type { Progress } from './progress.ts'
+import { upstreamsFile } from './publishModels.ts'
 import { modelCache } from './pullDefaultModel.ts'
 
 export const loopback = (port: number) => `http://127.0.0.1:${port}`
@@ -52,6 +53,7 @@ const READY_MILLISECONDS = 180_000
 /** Starts every server as a process of its own, with its own key, port, data folder and log. */
 export function startServers(home: Home, ports: Ports, progress: Progress): Servers {
   const children: { plan: ServerPlan; child: Child }[] = []
+  const upstreams = upstreamsFile()
   let announced = false
   const record = () =>
     recordChildren(
@@ -71,6 +73,7 @@ export function startServers(home: Home, ports: Ports, progress: Progress): Serv
         ASSAY_PORT: String(plan.port),
         ASSAY_MODEL_CACHE: modelCache(home),
         ASSAY_SIMULATED_ROOT: simulatedRootFolder(home),
+        ...(upstreams === undefined ? {} : { ASSAY_UPSTREAMS: upstreams }),
       },
       onCrash(reason, retryMilliseconds) {
         if (announced) {

@@ -7,7 +7,7 @@ import { deployContracts } from './deployContracts.ts'
 import { acquireLock } from './lock.ts'
 import { mustBeFree, type Ports } from './ports.ts'
 import type { Progress } from './progress.ts'
-import { publishModel } from './publishModel.ts'
+import { publishModels } from './publishModels.ts'
 import { pullDefaultModel } from './pullDefaultModel.ts'
 import { loopback, startServers } from './servers.ts'
 import { startChain } from './startChain.ts'
@@ -60,13 +60,12 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
       (detail) => deployContracts({ home, ports, chain, detail }),
       ({ fresh }) => (fresh ? 'deployed' : 'found where the last run left them'),
     )
-    const { SMOLLM2_MANIFEST } = await import('@assay/node')
-    const model = await progress.step(
+    const models = await progress.step(
       'hub',
-      () => publishModel(deployed.network, SMOLLM2_MANIFEST),
-      ({ name }) => `${name} published with its price`,
+      () => publishModels(deployed.network),
+      (published) => `${published.map(({ name }) => name).join(', ')} published, each with its price`,
     )
-    const network: Network = { ...deployed.network, models: [model] }
+    const network: Network = { ...deployed.network, models }
     saveNetwork(home.networkFile, network)
     signal.throwIfAborted()
 

@@ -13,6 +13,9 @@ const DEFAULT_CONCURRENCY = 32
 /** Longest name of an engine in a manifest. */
 const MAX_ENGINE = 64
 
+/** Finds the key of a target; undefined for none. */
+type KeyFinder = (entry: Record<string, unknown>, place: string, isRequired: boolean) => string | undefined
+
 /**
  * Reads the file that names upstream models (docs/upstreams.md): where each is, under which name, and where its key is
  * found. Keys are read here, once: a variable that held one is taken out of the environment, so that no child and no
@@ -20,18 +23,30 @@ const MAX_ENGINE = 64
  * @throws AssayError `config`, without any key in it
  */
 export function readUpstreams(path: string, env: Record<string, string | undefined>): UpstreamModel[] {
+  const used = new Set<string>()
+  const models = readModels(path, (entry, place, isRequired) =>
+    keyAt(reader(path), entry, place, isRequired, env, used),
+  )
+  for (const name of used) delete env[name]
+  return models
+}
+
+/** Only what the models are: all that whoever publishes them needs. @throws AssayError `config` */
+export function readUpstreamManifests(path: string): ModelManifest[] {
+  return readModels(path, () => undefined).map(({ manifest }) => manifest)
+}
+
+function readModels(path: string, findKey: KeyFinder): UpstreamModel[] {
   let parsed: unknown
   try {
     parsed = JSON.parse(readFileSync(path, 'utf8'))
   } catch (cause) {
     throw wrong(path, `it cannot be read as JSON (${cause instanceof Error ? cause.name : 'unknown'})`)
   }
-  const used = new Set<string>()
   const at = reader(path)
   const models = at
     .list(at.object(parsed, 'the file').models, 'models', MAX_MODELS)
-    .map((entry, index) => readModel(at, entry, `models[${index}]`, env, used))
-  for (const name of used) delete env[name]
+    .map((entry, index) => readModel(at, entry, `models[${index}]`, findKey))
   const names = models.map(({ manifest }) => manifest.name)
   if (new Set(names).size < names.length) throw wrong(path, 'two models have the same name')
   return models
@@ -41,8 +56,7 @@ function readModel(
   at: ReturnType<typeof reader>,
   value: unknown,
   place: string,
-  env: Record<string, string | undefined>,
-  used: Set<string>,
+  findKey: KeyFinder,
 ): UpstreamModel {
   const entry = at.object(value, place)
   at.only(entry, ['name', 'contextLength', 'maxOutput', 'concurrency', 'license', 'targets'], place)
@@ -58,7 +72,7 @@ function readModel(
     entry.license === undefined ? 'LicenseRef-provider' : at.text(entry.license, `${place}.license`, 64)
   const targets = at
     .list(entry.targets, `${place}.targets`, MAX_TARGETS)
-    .map((target, index) => readTarget(at, target, `${place}.targets[${index}]`, env, used))
+    .map((target, index) => readTarget(at, target, `${place}.targets[${index}]`, findKey))
   const first = targets[0] as Target
   // A receipt names one model: what stands in for it must be the same one, wherever it runs.
   for (const target of targets) {
@@ -87,8 +101,7 @@ function readTarget(
   at: ReturnType<typeof reader>,
   value: unknown,
   place: string,
-  env: Record<string, string | undefined>,
-  used: Set<string>,
+  findKey: KeyFinder,
 ): Target {
   const entry = at.object(value, place)
   at.only(entry, ['provider', 'baseUrl', 'model', 'keyEnv', 'keyFile'], place)
@@ -104,7 +117,7 @@ function readTarget(
     provider: provider as ProviderName,
     baseUrl: fixed ?? baseUrlAt(at, entry.baseUrl, `${place}.baseUrl`),
     model: at.text(entry.model, `${place}.model`, 256),
-    key: keyAt(at, entry, place, fixed !== undefined, env, used),
+    key: findKey(entry, place, fixed !== undefined),
   }
 }
 

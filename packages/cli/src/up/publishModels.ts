@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { createSender, DEVELOPMENT_ROLES, developmentAccount, publicClientOf } from '@assay/chain'
 import {
   canonicalJsonBytes,
@@ -22,11 +23,28 @@ const DEVELOPMENT_PRICE = {
   outputPrice: 2n * 10n ** 12n,
 } as const
 
+/** Publishes the development model, and those that ASSAY_UPSTREAMS names (docs/upstreams.md). */
+export async function publishModels(network: Network): Promise<NetworkModel[]> {
+  const { readUpstreamManifests, SMOLLM2_MANIFEST } = await import('@assay/node')
+  const file = upstreamsFile()
+  const models: NetworkModel[] = []
+  for (const manifest of [SMOLLM2_MANIFEST, ...(file === undefined ? [] : readUpstreamManifests(file))]) {
+    models.push(await publishModel(network, manifest))
+  }
+  return models
+}
+
+/** The file of upstream models, wherever the command was called from; the servers run in another folder. */
+export function upstreamsFile(): string | undefined {
+  const file = process.env.ASSAY_UPSTREAMS
+  return file === undefined || file === '' ? undefined : path.resolve(file)
+}
+
 /**
  * Publishes the model unless the registry has it. The manifest itself stands in the URI, so that whoever can read the
  * chain can check which weights a receipt means, with no other server.
  */
-export async function publishModel(network: Network, manifest: ModelManifest): Promise<NetworkModel> {
+async function publishModel(network: Network, manifest: ModelManifest): Promise<NetworkModel> {
   const modelId = modelIdOf(manifest)
   const address = network.contracts.ModelRegistry
   const found = await publicClientOf(network).readContract({
@@ -36,16 +54,17 @@ export async function publishModel(network: Network, manifest: ModelManifest): P
     args: [modelId],
   })
   const [, publishedAt] = found
-  const weights = manifest.files[0]
-  if (publishedAt === 0n && weights !== undefined) {
+  if (publishedAt === 0n) {
     const uri = `data:application/json;base64,${toBase64(canonicalJsonBytes(manifestToJson(manifest)))}`
+    // What runs elsewhere has no weights to hash: its manifest stands for it (docs/spec.md §8).
+    const weightsHash = manifest.files[0]?.sha256 ?? modelId
     const { perCall, inputPrice, outputPrice } = DEVELOPMENT_PRICE
     const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.publisher)
     await createSender({ network, privateKey }).send({
       address,
       abi: MODEL_REGISTRY,
       functionName: 'publish',
-      args: [modelId, uri, weights.sha256, perCall, inputPrice, outputPrice],
+      args: [modelId, uri, weightsHash, perCall, inputPrice, outputPrice],
     })
   }
   const { name, contextLength, modes } = manifest

@@ -1,0 +1,102 @@
+/** A model that another server runs: published, paid, settled, and honest in its receipt about who stands behind it. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
+import { ENGINE_CLASS, MODE } from '@assay/protocol'
+import { assayFetch, createAssay } from '@assay/sdk'
+import { temporaryFolder } from '../temporaryFolder.ts'
+import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
+
+const KEY = 'sk-of-the-operator-and-nobody-else'
+const model = 'run-elsewhere'
+const asked: { authorization: string | undefined; model: unknown }[] = []
+
+/** As little of an OpenAI-compatible server as a stream and a whole answer need. */
+const upstream = createServer(async (request, response) => {
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part as Buffer)
+  const body = JSON.parse(Buffer.concat(parts).toString()) as { model: string; stream?: boolean }
+  asked.push({ authorization: request.headers.authorization, model: body.model })
+  const usage = { prompt_tokens: 11, completion_tokens: 2, total_tokens: 13 }
+  const head = { id: 'chatcmpl-1', created: 1, model: body.model }
+  if (body.stream !== true) {
+    const message = { role: 'assistant', content: 'From elsewhere' }
+    const choices = [{ index: 0, message, finish_reason: 'stop' }]
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ ...head, object: 'chat.completion', choices, usage }))
+    return
+  }
+  response.setHeader('content-type', 'text/event-stream')
+  const choice = (delta: object, finish: string | null) => [{ index: 0, delta, finish_reason: finish }]
+  for (const chunk of [
+    { choices: choice({ role: 'assistant', content: 'From' }, null) },
+    { choices: choice({ content: ' elsewhere' }, null) },
+    { choices: choice({}, 'stop') },
+    { choices: [], usage },
+  ]) {
+    response.write(`data: ${JSON.stringify({ ...head, object: 'chat.completion.chunk', ...chunk })}\n\n`)
+  }
+  response.end('data: [DONE]\n\n')
+})
+
+let local: LocalNetwork
+before(async () => {
+  await new Promise<void>((ready) => upstream.listen(0, '127.0.0.1', ready))
+  const { port } = upstream.address() as AddressInfo
+  const file = path.join(temporaryFolder('upstreams'), 'upstreams.json')
+  const target = { provider: 'openai-compatible', baseUrl: `http://127.0.0.1:${port}/v1`, model: 'theirs' }
+  writeFileSync(
+    file,
+    JSON.stringify({
+      models: [{ name: model, contextLength: 4096, targets: [{ ...target, keyEnv: 'UPSTREAM_KEY' }] }],
+    }),
+  )
+  local = await createLocalNetwork({ ASSAY_UPSTREAMS: file, UPSTREAM_KEY: KEY })
+})
+after(async () => {
+  await local?.close()
+  upstream.close()
+})
+
+function demoKey(): `0x${string}` {
+  return local.network.accounts.demo?.privateKey ?? assert.fail('a development network has a demo account')
+}
+
+test('its answers are settled under a key of their own, with the bond alone behind them', async () => {
+  const { llm } = createAssay({ network: local.network, privateKey: demoKey() })
+  const messages = [{ role: 'user', content: 'Where are you from?' }]
+  const { chatOutput, receipt, report } = await llm.chat({ model, messages, max_tokens: 8, wait: 'final' })
+  assert.equal(chatOutput.content, 'From elsewhere')
+  assert.deepEqual([receipt.engineClass, receipt.mode], [ENGINE_CLASS.unattested, MODE.bonded])
+  assert.deepEqual([receipt.inputUnits, receipt.outputUnits], [11n, 2n])
+  assert.ok(report.ok)
+  assert.match(report.trust, /bond of operator .* alone/)
+  assert.deepEqual(asked.at(-1), { authorization: `Bearer ${KEY}`, model: 'theirs' })
+})
+
+test('beside it the node’s own model answers as before, and Anthropic’s client reaches both', async () => {
+  const fetch = assayFetch({ network: local.network, privateKey: demoKey() })
+  const client = new Anthropic({ apiKey: 'unused', baseURL: local.network.gatewayUrl, fetch, maxRetries: 0 })
+  const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+  const theirs = await client.messages.stream({ model, max_tokens: 8, messages }).finalMessage()
+  assert.deepEqual(
+    theirs.content.map((block) => block.type === 'text' && block.text),
+    ['From elsewhere'],
+  )
+  const own = await client.messages.create({ model: 'smollm2-135m-instruct', max_tokens: 16, messages })
+  assert.match(own.content[0]?.type === 'text' ? own.content[0].text : '', /Paris/)
+})
+
+test('the key is in no log and no file of the network', () => {
+  const files = readdirSync(local.home, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  )
+  assert.ok(files.some(({ name }) => name === 'node.log'))
+  for (const { parentPath, name } of files) {
+    assert.ok(!readFileSync(path.join(parentPath, name)).includes(KEY), path.join(parentPath, name))
+  }
+})

@@ -9,16 +9,19 @@ import {
   HARDWARE_NITRO,
   HARDWARE_NITRO_SIM,
   HARDWARE_SGX,
+  HARDWARE_SNP,
   HARDWARE_TDX,
   type KeyRegistration,
   NO_KEY_HASH,
   nitroMeasurement,
   parseCanonicalJson,
   registrationIdOf,
+  snpMeasurement,
 } from '@assay/protocol'
 import { type Address, bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
 import {
   encodeDcapEvidence,
+  encodeSnpEvidence,
   type RegistrationReport,
   type VerifyRegistrationParameters,
   verifyDcap,
@@ -27,6 +30,7 @@ import {
 import { verifyEvidence } from '../src/tee/verifyEvidence.ts'
 import { ordinaryPcrs, type SimulatedParameters, simulateNitro } from './simulatedNitro.ts'
 import { DCAP_AT, type DcapChanges, simulateDcap } from './tee/simulatedDcap.ts'
+import { SNP_AT, type SnpChanges, simulateSnp } from './tee/simulatedSnp.ts'
 
 const deployment = {
   chainId: 31337,
@@ -198,6 +202,61 @@ test('trust domains and enclaves are registered by quote and collateral', async 
     }
     assert.equal(await judge(disguised), `${failed} pckChain`)
   }
+})
+
+/** The proposal of a key in a simulated SEV-SNP guest whose REPORT_DATA is the key's binding. */
+async function proposeSnp({
+  snp = {},
+  ...changes
+}: { snp?: SnpChanges } & Parameters<typeof propose>[1] = {}): Promise<VerifyRegistrationParameters> {
+  const binding = [...hexToBytes(enclaveBinding(deployment, { node, key, ...hashes })), ...new Uint8Array(32)]
+  const made = simulateSnp({ ...snp, report: { 80: binding, ...snp.report } })
+  const proposal = await propose(
+    {},
+    {
+      registration: {
+        hardwareType: HARDWARE_SNP,
+        rootHash: made.parameters.roots[0]?.rootHash as Hex,
+        measurement: snpMeasurement(`0x${'09'.repeat(48)}`, `0x${'0b'.repeat(32)}`),
+        ...changes.registration,
+      },
+      evidence: { kind: 'snp', document: encodeSnpEvidence(made.evidence), ...changes.evidence },
+    },
+  )
+  const { evidence } = proposal
+  const registration = { ...proposal.registration, evidenceHash: keccak256(evidence) }
+  const registrationId = registrationIdOf(deployment.chainId, teeRegistry, registration)
+  return { ...proposal, registration, registrationId, now: BigInt(SNP_AT) }
+}
+
+test('SEV-SNP guests are registered by report and chain, but not on Milan', async () => {
+  const judge = async (...parameters: Parameters<typeof proposeSnp>) =>
+    outcome(verifyRegistration(await proposeSnp(...parameters)))
+  assert.equal(await judge(), 'valid ok')
+  assert.equal(await judge({ snp: { product: 'Turin', crl: {} } }), 'valid ok')
+  const failed = 'invalid attestation_invalid'
+  assert.equal(await judge({ snp: { product: 'Milan' } }), `${failed} productAccepted`)
+  assert.equal(await judge({ snp: { signer: 'VLEK' } }), `${failed} signerAccepted`)
+  assert.equal(await judge({ snp: { report: { 10: [0x0b] } } }), `${failed} notDebug`)
+  assert.equal(await judge({ snp: { report: { 80: [1, 2, 3] } } }), `${failed} reportData`)
+  assert.equal(await judge({ snp: { crl: { revoked: [2] } } }), `${failed} notRevoked`)
+  assert.equal(await judge({ registration: { measurement: keccak256('0x01') } }), `${failed} measurement`)
+  assert.equal(await judge({ registration: { rootHash: keccak256('0x01') } }), `${failed} rootApproved`)
+  assert.equal(await judge({ evidence: { document: Uint8Array.of(0x7b) } }), failed)
+  assert.equal(await judge({ registration: { hardwareType: HARDWARE_TDX } }), 'invalid hardware_unknown')
+})
+
+test('a revocation list that ran out between vote and admission still proves a key that was voted in', async () => {
+  const { registration, evidence } = await proposeSnp({ snp: { crl: {} } })
+  const { kind, document } = evidenceFromJson(parseCanonicalJson(evidence, 1 << 20))
+  const userData = enclaveBinding(deployment, { node, key, ...hashes })
+  const holds = (at: number, earlier: bigint) =>
+    verifyEvidence({ kind, document }, { ...registration, userData, now: BigInt(at), earlier })?.ok
+  const end = SNP_AT + 100
+  assert.equal(holds(end, 0n), true)
+  assert.equal(holds(end + 1, 0n), false)
+  assert.equal(holds(end + 150, 150n), true)
+  assert.equal(holds(end + 151, 150n), false)
 })
 
 test('collateral that ran out between vote and admission still proves a key that was voted in', async () => {

@@ -4,6 +4,8 @@ import { decodeDcapEvidence } from './dcap/evidence.ts'
 import type { DcapStepName } from './dcap/steps.ts'
 import { type DcapReport, verifyDcap } from './dcap/verifyDcap.ts'
 import { type NitroStepName, verifyNitro } from './nitro/verifyNitro.ts'
+import { decodeSnpEvidence } from './snp/evidence.ts'
+import { type SnpEvidence, type SnpStepName, type SnpVerification, verifySnp } from './snp/verifySnp.ts'
 
 /** What the registry says of a key; evidence must bear out all of it. */
 export type EvidenceClaims = {
@@ -19,7 +21,7 @@ export type EvidenceClaims = {
   earlier: bigint
 }
 
-export type EvidenceStepName = NitroStepName | DcapStepName
+export type EvidenceStepName = NitroStepName | DcapStepName | SnpStepName
 export type EvidenceVerdict = {
   ok: boolean
   /** The first check that failed; absent where not even the document could be read. */
@@ -66,10 +68,31 @@ function judgeDcap(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdic
   return verdictOf(expired && claims.earlier > 0n ? at(claims.now - claims.earlier) : report)
 }
 
+function judgeSnp(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdict {
+  let evidence: SnpEvidence
+  try {
+    evidence = decodeSnpEvidence(document)
+  } catch {
+    return { ok: false, failedCheck: undefined, reason: 'the document is not one of SEV-SNP evidence' }
+  }
+  const at = (now: bigint): SnpVerification =>
+    verifySnp(evidence, {
+      roots: [claims],
+      now,
+      expectedMeasurement: claims.measurement,
+      expectedReportData: claims.userData,
+    })
+  const report = at(claims.now)
+  // The revocation list may have run out between the vote and the admission.
+  const expired = report.steps.some(({ code }) => code === 'crl_stale' || code === 'certificate_time')
+  return verdictOf(expired && claims.earlier > 0n ? at(claims.now - claims.earlier) : report)
+}
+
 const JUDGES: Readonly<Record<string, (document: Uint8Array, claims: EvidenceClaims) => EvidenceVerdict>> = {
   nitro: judgeNitro,
   'nitro-sim': judgeNitro,
   sgx: judgeDcap,
+  snp: judgeSnp,
   tdx: judgeDcap,
 }
 

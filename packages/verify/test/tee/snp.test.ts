@@ -4,6 +4,8 @@ import { HARDWARE_SNP, snpMeasurement } from '@assay/protocol'
 import { bytesToHex, type Hex, keccak256 } from 'viem'
 import {
   AMD_ROOT_HASHES,
+  decodeSnpEvidence,
+  encodeSnpEvidence,
   type SnpCode,
   type SnpEvidence,
   type SnpPolicy,
@@ -40,7 +42,8 @@ test('a genuine report passes every check', () => {
   const report = verifySnp(evidence, {
     ...parameters,
     expectedReportData: `0x${'07'.repeat(32)}`,
-    expectedMeasurement: measured,
+    expectedMeasurement: snpMeasurement(measured, `0x${'0b'.repeat(32)}`),
+    expectedLaunchDigest: measured,
     expectedHostData: `0x${'0B'.repeat(32)}`,
   })
   assert.deepEqual(
@@ -267,13 +270,29 @@ test('a refusal names every reason, not only the first', () => {
 test('other code, other configuration, other key or operator', () => {
   const other = keccak256('0x01')
   const longer: Hex = `0x${'01'.repeat(48)}`
-  assert.equal(check({}, { expectedMeasurement: longer }), refused('measurement', 'measurement_differs'))
+  assert.equal(check({}, { expectedMeasurement: other }), refused('measurement', 'measurement_differs'))
+  assert.equal(check({}, { expectedLaunchDigest: longer }), refused('launchDigest', 'launch_digest_differs'))
   assert.equal(check({}, { expectedHostData: other }), refused('hostData', 'host_data_differs'))
   assert.equal(check({}, { expectedReportData: other }), refused('reportData', 'report_data_differs'))
   // 32 expected bytes do not match 64 of which only the first half agrees.
   const tail = { report: { 112: [1] } }
   const first: Hex = `0x${'07'.repeat(32)}`
   assert.equal(check(tail, { expectedReportData: first }), refused('reportData', 'report_data_differs'))
+})
+
+test('evidence survives its document, and a document of another form is refused', () => {
+  for (const { evidence } of [simulateSnp(), simulateSnp({ crl: {} })]) {
+    const document = encodeSnpEvidence(evidence)
+    assert.deepEqual(decodeSnpEvidence(document), evidence)
+  }
+  const { report, certificates } = simulateSnp().evidence
+  const short = encodeSnpEvidence({ report, certificates: certificates.slice(1) })
+  const other = new TextEncoder().encode('{"format":"assay-snp/2"}')
+  for (const document of [short, other, new Uint8Array(0), new Uint8Array(1 << 20)]) {
+    assert.throws(() => decodeSnpEvidence(document), { code: 'malformed' })
+  }
+  const trailing = new Uint8Array([...encodeSnpEvidence({ report, certificates }), 0x20])
+  assert.throws(() => decodeSnpEvidence(trailing), { code: 'non_canonical' })
 })
 
 test('the twin signature (r, n − s) is the same report', () => {

@@ -38,9 +38,11 @@ export type VerifySnpParameters = {
   policy?: Partial<SnpPolicy> | undefined
   /** 32 or 64 bytes; 32 are followed by zeros in the report. */
   expectedReportData?: Hex | undefined
-  /** MEASUREMENT, 48 bytes. */
+  /** `snpMeasurement(…)` that was approved: MEASUREMENT and HOST_DATA in one. */
   expectedMeasurement?: Hex | undefined
-  /** HOST_DATA, 32 bytes. */
+  /** MEASUREMENT alone, 48 bytes. */
+  expectedLaunchDigest?: Hex | undefined
+  /** HOST_DATA alone, 32 bytes. */
   expectedHostData?: Hex | undefined
 }
 
@@ -61,7 +63,8 @@ export const SNP_STEPS = [
   'privilegeLevel', // policy: VMPL
   'minimumTcb', // policy: patch levels
   'chipAccepted', // policy: deny list
-  'measurement', // runs the code expected
+  'measurement', // runs the code, with the configuration, that was approved
+  'launchDigest', // runs the code expected
   'hostData', // launched with the configuration expected
   'reportData', // speaks for the key and operator expected
 ] as const
@@ -83,6 +86,7 @@ export type SnpCode =
   | 'chip_masked' // a deny list is in force and the report names no chip
   | 'crl_absent' // policy wants a revocation list
   | 'measurement_differs'
+  | 'launch_digest_differs'
   | 'host_data_differs'
   | 'report_data_differs'
 
@@ -254,7 +258,7 @@ function tcbProblem({ report, product }: Found, policy: SnpPolicy) {
 
 function compare(
   list: Checklist<SnpStepName, SnpCode>,
-  { expectedMeasurement, expectedHostData, expectedReportData }: VerifySnpParameters,
+  { expectedMeasurement, expectedLaunchDigest, expectedHostData, expectedReportData }: VerifySnpParameters,
   found: Found,
 ): void {
   const field = (
@@ -276,10 +280,13 @@ function compare(
       actual() === wanted ? undefined : { code, reason: `it is ${actual()}, expected ${wanted}` },
     )
   }
-  field('measurement', expectedMeasurement, 48, () => found.report.measurement, 'measurement_differs')
+  field('measurement', expectedMeasurement, 32, () => measurementOf(found.report), 'measurement_differs')
+  field('launchDigest', expectedLaunchDigest, 48, () => found.report.measurement, 'launch_digest_differs')
   field('hostData', expectedHostData, 32, () => found.report.hostData, 'host_data_differs')
   field('reportData', expectedReportData, 64, () => found.report.reportData, 'report_data_differs')
 }
+
+const measurementOf = ({ measurement, hostData }: SnpReport) => snpMeasurement(measurement, hostData)
 
 function attestationOf({ report, root, product, signer }: Found): SnpAttestation {
   return {
@@ -288,7 +295,7 @@ function attestationOf({ report, root, product, signer }: Found): SnpAttestation
     rootHash: root.rootHash,
     product,
     signer,
-    measurement: snpMeasurement(report.measurement, report.hostData),
+    measurement: measurementOf(report),
     chipId: report.chipId,
     reportedTcb: readTcb(report.reportedTcb, product),
     reportData: report.reportData,

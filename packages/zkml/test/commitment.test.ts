@@ -20,7 +20,7 @@ const random = randomIntegers(21)
 const values = Array.from({ length: shape.rows * 2 ** shape.rowBits }, () => random(0, P - 1))
 const matrix = work.arena.words(values.length)
 work.arena.view(matrix, values.length).set(values)
-const committed = commit(work, shape, matrix)
+const committed = commit(work, shape, () => matrix)
 const positions = 2 ** (shape.rowBits + shape.blowupBits)
 
 function openingPoint(root: Uint8Array): { transcript: Transcript; point: Ext[] } {

@@ -13,8 +13,8 @@ import { queriedColumns } from './verifyOpening.ts'
 /** An encoded matrix on the heap, column by column, and the levels of its tree from the leaves up. */
 export type Commitment = { shape: CommitmentShape; columns: number; levels: number[]; root: Uint8Array }
 
-/** Commits to rows of plain words. */
-export function commit(work: Workspace, shape: CommitmentShape, rows: number): Commitment {
+/** Commits to rows of plain words. `place` puts them on the heap, where they are needed only while this runs. */
+export function commit(work: Workspace, shape: CommitmentShape, place: () => number): Commitment {
   const { arena, kernels } = work
   const depth = shape.rowBits + shape.blowupBits
   const positions = 2 ** depth
@@ -24,6 +24,7 @@ export function commit(work: Workspace, shape: CommitmentShape, rows: number): C
   const roots = arena.words(positions)
   fillRoots(arena.view(roots, positions), depth)
   const scratch = arena.words(8 * positions)
+  const rows = place()
   kernels.encodeRows(rows, shape.rows, shape.rowBits, shape.blowupBits, roots, scratch, columns)
   arena.release(mark)
   kernels.hashLeaves(columns, positions, shape.rows, levels[0] as number)

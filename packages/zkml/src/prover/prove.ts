@@ -37,9 +37,12 @@ export function commitModel(work: Workspace, model: Model): CommittedModel {
   const { shape, layout } = { shape: model.plan.weights, layout: model.layout }
   const weights = work.arena.allocate(layout.length)
   new Int8Array(work.arena.memory.buffer, weights, layout.length).set(layout)
-  const rows = work.arena.words(layout.length)
-  storeIntegers(work.arena.view(rows, layout.length), layout)
-  return { model, work, commitment: commit(work, shape, rows), weights }
+  const commitment = commit(work, shape, () => {
+    const rows = work.arena.words(layout.length)
+    storeIntegers(work.arena.view(rows, layout.length), layout)
+    return rows
+  })
+  return { model, work, commitment, weights }
 }
 
 /**
@@ -88,7 +91,7 @@ export function proveColumns(
 
   onStage('commit')
   const witness = storeWitness(work, plan, columns)
-  const witnessCommitment = commit(work, plan.witness, witness)
+  const witnessCommitment = commit(work, plan.witness, () => witness)
   writer.hash('witness', witnessCommitment.root)
 
   onStage('lookups')

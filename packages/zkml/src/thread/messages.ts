@@ -1,0 +1,18 @@
+/** What the prover's thread and its owner say to each other. */
+import type { ArchitectureDraft, Parameters } from '../circuit/model.ts'
+import type { ZkmlErrorCode } from '../errors.ts'
+import type { Proof, ProveStage } from '../prover/prove.ts'
+
+/** Given to the thread when it starts. */
+export type ProverModel = { architecture: ArchitectureDraft; parameters: readonly (Parameters | undefined)[] }
+
+export type Request = { id: number; input: readonly number[] }
+
+export type Failure = { code: ZkmlErrorCode | undefined; message: string }
+
+export type Reply =
+  | { kind: 'ready'; architecture: Uint8Array; weightsRoot: Uint8Array }
+  | { kind: 'refused'; failure: Failure }
+  | { kind: 'stage'; id: number; stage: ProveStage }
+  | { kind: 'proved'; id: number; proof: Proof }
+  | { kind: 'failed'; id: number; failure: Failure }

@@ -1,0 +1,43 @@
+/** The thread that holds one committed model and proves one inference after another. Started by `startProver.ts`. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { encodeArchitecture } from '../circuit/encodeArchitecture.ts'
+import { makeModel } from '../circuit/model.ts'
+import { ZkmlError } from '../errors.ts'
+import { createWorkspace } from '../kernels/wasmKernels.ts'
+import { type CommittedModel, commitModel, proveInference } from '../prover/prove.ts'
+import type { Failure, ProverModel, Reply, Request } from './messages.ts'
+
+const reply = (message: Reply) => parentPort?.postMessage(message)
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof ZkmlError) return { code: error.code, message: error.message }
+  return { code: undefined, message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+}
+
+function start({ architecture, parameters }: ProverModel): CommittedModel | undefined {
+  try {
+    const committed = commitModel(createWorkspace(), makeModel(architecture, parameters))
+    const { plan } = committed.model
+    reply({
+      kind: 'ready',
+      architecture: encodeArchitecture(plan.architecture),
+      weightsRoot: committed.commitment.root,
+    })
+    return committed
+  } catch (error) {
+    reply({ kind: 'refused', failure: failureOf(error) })
+    return undefined
+  }
+}
+
+const committed = start(workerData as ProverModel)
+if (committed !== undefined) {
+  parentPort?.on('message', ({ id, input }: Request) => {
+    try {
+      const proof = proveInference(committed, input, (stage) => reply({ kind: 'stage', id, stage }))
+      reply({ kind: 'proved', id, proof })
+    } catch (error) {
+      reply({ kind: 'failed', id, failure: failureOf(error) })
+    }
+  })
+}

@@ -1,0 +1,77 @@
+/** A prover in a thread of its own, so that a server answers while it proves. */
+import { Worker } from 'node:worker_threads'
+import type { Architecture } from '../circuit/architecture.ts'
+import { decodeArchitecture } from '../circuit/encodeArchitecture.ts'
+import { ZkmlError } from '../errors.ts'
+import type { Proof, ProveStage } from '../prover/prove.ts'
+import type { Failure, ProverModel, Reply, Request } from './messages.ts'
+
+export type Prover = {
+  /** The architecture complete with its reaches, as the verifier wants it. */
+  architecture: Architecture
+  weightsRoot: Uint8Array
+  /**
+   * Runs the model and proves the run; requests queue. `onStage` hears of each stage as it begins.
+   * @throws ZkmlError bad_input
+   */
+  prove(input: ArrayLike<number>, onStage?: (stage: ProveStage) => void): Promise<Proof>
+  /** Ends the thread; what is still queued is rejected. */
+  close(): Promise<void>
+}
+
+type Waiting = {
+  resolve: (proof: Proof) => void
+  reject: (error: Error) => void
+  onStage: ((stage: ProveStage) => void) | undefined
+}
+
+const errorOf = ({ code, message }: Failure): Error =>
+  code === undefined ? new Error(message) : new ZkmlError(code, message)
+
+/** Commits to a model in a new thread. @throws ZkmlError bad_architecture, bad_model or kernels_missing */
+export async function startProver(model: ProverModel): Promise<Prover> {
+  const worker = new Worker(new URL('./proverWorker.ts', import.meta.url), { workerData: model })
+  const ready = Promise.withResolvers<Extract<Reply, { kind: 'ready' }>>()
+  const waiting = new Map<number, Waiting>()
+  let next = 0
+  let ended: Error | undefined
+
+  const end = (error: Error) => {
+    ended ??= error
+    ready.reject(ended)
+    for (const { reject } of waiting.values()) reject(ended)
+    waiting.clear()
+  }
+  const settle = (id: number): Waiting | undefined => {
+    const entry = waiting.get(id)
+    waiting.delete(id)
+    return entry
+  }
+  worker.on('error', end)
+  worker.on('exit', () => end(new Error('the proving thread has ended')))
+  worker.on('message', (reply: Reply) => {
+    if (reply.kind === 'ready') ready.resolve(reply)
+    else if (reply.kind === 'refused') end(errorOf(reply.failure))
+    else if (reply.kind === 'stage') waiting.get(reply.id)?.onStage?.(reply.stage)
+    else if (reply.kind === 'proved') settle(reply.id)?.resolve(reply.proof)
+    else settle(reply.id)?.reject(errorOf(reply.failure))
+  })
+
+  const { architecture, weightsRoot } = await ready.promise
+  return {
+    architecture: decodeArchitecture(architecture),
+    weightsRoot,
+    prove(input, onStage) {
+      return new Promise((resolve, reject) => {
+        if (ended !== undefined) return reject(ended)
+        const request: Request = { id: next++, input: Array.from(input) }
+        waiting.set(request.id, { resolve, reject, onStage })
+        worker.postMessage(request)
+      })
+    },
+    async close() {
+      end(new Error('the prover was closed'))
+      await worker.terminate()
+    },
+  }
+}

@@ -1,7 +1,8 @@
 /**
  * THE verifier: one checklist shared by the client library, the command line, validators and nodes. Pure and safe in a
- * browser: no I/O, no clock, no node modules; what the chain says comes in as a `ChainView`. Hostile bytes give failed
- * steps, never exceptions. Start with `verifyBundle.ts`.
+ * browser: no I/O, no clock, and nothing of node but its OpenSSL for signatures, for which JavaScript stands in elsewhere
+ * (`tee/x509/ecdsa/`); what the chain says comes in as a `ChainView`. Hostile bytes give failed steps, never exceptions.
+ * Start with `verifyBundle.ts`.
  */
 export * from './chainView.ts'
 export * from './openBatchFile.ts'

@@ -17,5 +17,11 @@ export default defineConfig({
     artifacts: './cache/artifacts',
     cache: './cache',
   },
-  test: { solidity: { fuzz: { runs: 64 } } },
+  test: {
+    solidity: {
+      fuzz: { runs: 64 },
+      // A slice in every run; ASSAY_INVARIANT_RUNS=1000 is the campaign that economics asks for (npm run test:deep).
+      invariant: { runs: Number(process.env.ASSAY_INVARIANT_RUNS ?? 16), depth: 32, failOnRevert: true },
+    },
+  },
 })

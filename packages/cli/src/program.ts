@@ -5,6 +5,7 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
 import { registerGov } from './commands/gov.ts'
 import { registerModel } from './commands/model.ts'
+import { registerStake } from './commands/stake.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerSupply } from './commands/supply.ts'
 import { registerUp } from './commands/up.ts'
@@ -90,6 +91,7 @@ function createProgram(context: CommandContext): Command {
     registerWallet,
     registerGov,
     registerSupply,
+    registerStake,
   ]) {
     register(program, context)
   }

@@ -4,6 +4,7 @@ import { encodeBundle, formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson 
 import { type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseUnits } from 'viem'
+import { parseOpg } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
@@ -52,7 +53,9 @@ export function registerChat(program: Command, context: CommandContext): void {
     )
     .addOption(new Option('--scheme <scheme>', 'x402 scheme').choices(['upto', 'exact']).default('upto'))
     .addOption(
-      new Option('--max-price <OPG>', 'most that the call may cost').argParser(opg).default(MAX_PRICE, '10'),
+      new Option('--max-price <OPG>', 'most that the call may cost')
+        .argParser(parseOpg)
+        .default(MAX_PRICE, '10'),
     )
     .option('--network <file>', 'network.json of another network')
     .option('--json', 'print {chatOutput, transactionHash, receipt, report}')
@@ -178,11 +181,4 @@ function temperature(text: string): number {
   if (text.trim() === '' || !(value >= 0 && value <= 2))
     throw new InvalidArgumentError('It must be a number from 0 to 2.')
   return value
-}
-
-function opg(text: string): bigint {
-  if (!/^[0-9]{1,10}(\.[0-9]{1,18})?$/.test(text)) {
-    throw new InvalidArgumentError('It must be an amount of OPG with at most 18 decimals, e.g. 0.05.')
-  }
-  return parseUnits(text, 18)
 }

@@ -1,6 +1,6 @@
 /**
  * What the network costs, measured side by side:
- *   npm run bench [rates] [evidence] [gas] [latency]
+ *   npm run bench [rates] [evidence] [gas] [latency] [zkml]
  * A measurement, never a test: it asserts nothing about time.
  */
 import { cpus } from 'node:os'
@@ -8,12 +8,14 @@ import { benchEvidence } from './evidenceTimes.ts'
 import { benchGas } from './gasPerInference.ts'
 import { benchLatency } from './latency/benchLatency.ts'
 import { benchReceiptRates } from './receiptRates.ts'
+import { benchZkml } from './zkml/benchZkml.ts'
 
 const SECTIONS: Record<string, () => Promise<void>> = {
   rates: benchReceiptRates,
   evidence: benchEvidence,
   gas: benchGas,
   latency: benchLatency,
+  zkml: benchZkml,
 }
 
 const chosen = process.argv.slice(2)

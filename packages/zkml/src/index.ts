@@ -4,9 +4,9 @@
  * proofs. What verifies lies apart, in `@assay/zkml/verifier`, and never imports what proves. Read first: docs/zkml.md,
  * then `verifier/verify.ts` beside `prover/prove.ts`.
  */
-export { type Model, makeModel, type Parameters } from './circuit/model.ts'
+export { type ArchitectureDraft, type Model, makeModel, type Parameters } from './circuit/model.ts'
 export { createWorkspace } from './kernels/wasmKernels.ts'
 export type { Workspace } from './kernels/workspace.ts'
-export { type CommittedModel, commitModel, type Proof, proveInference } from './prover/prove.ts'
+export { type CommittedModel, commitModel, type Proof, proveInference, runInference } from './prover/prove.ts'
 export { type Prover, startProver } from './thread/startProver.ts'
 export * from './verifier/index.ts'

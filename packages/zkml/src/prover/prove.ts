@@ -45,6 +45,12 @@ export function commitModel(work: Workspace, model: Model): CommittedModel {
   return { model, work, commitment, weights }
 }
 
+/** Runs the model on an input without proving it. @throws ZkmlError bad_input */
+export function runInference(model: Model, input: ArrayLike<number>): number[] {
+  checkTensor('input', input, model.plan.architecture.input, -128, 127)
+  return outputOf(model.plan, execute(model, input))
+}
+
 /**
  * Runs the model on an input and proves the run. `onStage` hears of each stage as it begins.
  * @throws ZkmlError bad_input

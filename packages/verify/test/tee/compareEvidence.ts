@@ -1,4 +1,5 @@
 /** Our verdicts on mutants beside those of independent verifiers; each difference must be one whose cause is known. */
+import { readQuote } from '../../src/tee/dcap/quote.ts'
 import { encodeCoseSign1, parseCoseSign1 } from '../../src/tee/nitro/cose.ts'
 import { fuzzEvidence } from './fuzzEvidence.ts'
 import { type FuzzTarget, fuzzTarget, type Parts } from './fuzzTargets.ts'
@@ -24,15 +25,21 @@ function sameStart(a: Uint8Array, b: Uint8Array, count: number): boolean {
   return first.length === count && first.every((body, at) => body === second[at])
 }
 
+function quoteRestored(mutant: Uint8Array, original: Uint8Array): Uint8Array {
+  const certificates = latin(original).indexOf('-----BEGIN')
+  const quote = sameStart(mutant.subarray(certificates), original.subarray(certificates), 2)
+    ? Uint8Array.from([...mutant.subarray(0, certificates), ...original.subarray(certificates)])
+    : new Uint8Array(mutant)
+  const { version, signed } = readQuote(original)
+  const type = signed.length + 4 + 128
+  if (version > 3 && quote.length > type + 2) quote.set(original.subarray(type, type + 2), type)
+  return quote
+}
+
 function dcapRestored(mutant: Parts, original: Parts): Parts {
-  const whole = original[0] as Uint8Array
-  const start = latin(whole).indexOf('-----BEGIN')
   return mutant.map((part, at) => {
     const was = original[at] as Uint8Array
-    if (at === 0) {
-      const same = sameStart(part.subarray(start), was.subarray(start), 2)
-      return same ? Uint8Array.from([...part.subarray(0, start), ...was.subarray(start)]) : part
-    }
+    if (at === 0) return quoteRestored(part, was)
     if (at === 7) return was
     return at > 7 && sameStart(part, was, 1) ? was : part
   })
@@ -42,7 +49,8 @@ function dcapRestored(mutant: Parts, original: Parts): Parts {
  * The mutant with what its peer never reads put back as it was:
  * - Nitro: cbor2 (Python) takes every encoding of the same four members; we take the one that enclaves write.
  * - DCAP: dcap-qvl takes the issuer of the PCK revocation list from the quote and the root that it was given, so it reads
- *   neither in the evidence; nor text around certificates, nor bytes behind the quote.
+ *   neither in the evidence; nor text around certificates, nor bytes behind the quote, nor of what type the certification
+ *   data around the QE report is.
  * - SEV-SNP: go-sev-guest is given no revocation list (it fetches its own).
  * - GPU: OpenSSL, under NVIDIA's verifier, ignores bytes behind a certificate.
  */

@@ -13,12 +13,14 @@ import {
   groupNode,
   HARDWARE_NITRO_SIM,
   type Network,
+  opgTimelockAbi,
   PERMIT2_ADDRESS,
   type SignedReceipt,
   settlementAbi,
+  teeRegistryAbi,
   X402_UPTO_PROXY_ADDRESS,
 } from '@assay/protocol'
-import { type Hex, parseAbi, parseEther, zeroAddress, zeroHash } from 'viem'
+import { type Address, type Hex, parseAbi, parseEther, zeroAddress, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { ALLOCATION, type Beneficiaries } from '../src/deploy/allocation.ts'
 import { PARAMETERS, parameterKey } from '../src/deploy/parameters.ts'
@@ -177,6 +179,56 @@ test('deploy, interrupted and repeated, deploys once; the network is ready to ac
   assert.ok(
     (await client.readContract({ ...token, functionName: 'allowance', args: [demo, PERMIT2_ADDRESS] })) > 0n,
   )
+})
+
+test('the deployer holds no role, and the timelock governs from the first block', async () => {
+  const { contracts } = await deploy(options())
+  const client = publicClientOf({ chainId: devnet.chainId, rpcUrl: devnet.url })
+  const timelock = { address: contracts.OpgTimelock, abi: opgTimelockAbi } as const
+  const names = ['DEFAULT_ADMIN_ROLE', 'PROPOSER_ROLE', 'EXECUTOR_ROLE', 'CANCELLER_ROLE'] as const
+  for (const functionName of names) {
+    const role = await client.readContract({ ...timelock, functionName })
+    const has = (holder: Address) =>
+      client.readContract({ ...timelock, functionName: 'hasRole', args: [role, holder] })
+    assert.equal(await has(account('deployer').address), false, functionName)
+    const governs = functionName === 'PROPOSER_ROLE' || functionName === 'CANCELLER_ROLE'
+    assert.equal(await has(contracts.OpgGovernor), governs, functionName)
+  }
+  for (const name of ['ParamStore', 'TeeRegistry', 'Guardian', 'SupplyView'] as const) {
+    const governor = await client.readContract({
+      address: contracts[name],
+      abi: parseAbi(['function governor() view returns (address)']),
+      functionName: 'governor',
+    })
+    assert.equal(governor, contracts.OpgTimelock, name)
+  }
+  const stranger = createSender({
+    network: { chainId: devnet.chainId, rpcUrl: devnet.url },
+    privateKey: account('deployer').privateKey,
+  })
+  const wire = stranger.send({ ...timelock, functionName: 'wire', args: [account('deployer').address] })
+  await assert.rejects(wire, /AlreadyWired/)
+})
+
+test('a development network votes in the enclave that it lacks, once', async () => {
+  const deployed = await deploy(options())
+  const client = publicClientOf(deployed)
+  const other = { ...approval, hardwareType: word('77'), rootHash: word('78'), measurement: word('79') }
+  const bootstrap = { ...deployed, nodeUrl: 'http://127.0.0.1:4030', validatorUrls: [] }
+  const approvals = [approval, other, { ...other, measurement: word('7a'), engineClasses: 3 }]
+  await bootstrapDevnet({ ...bootstrap, approvals })
+  const registry = { address: deployed.contracts.TeeRegistry, abi: teeRegistryAbi } as const
+  for (const { hardwareType, rootHash, measurement, engineClasses } of approvals) {
+    const [root, code] = await Promise.all([
+      client.readContract({ ...registry, functionName: 'root', args: [hardwareType, rootHash] }),
+      client.readContract({ ...registry, functionName: 'measurement', args: [hardwareType, measurement] }),
+    ])
+    assert.ok(root[0] > 0n && code[0] > 0n)
+    assert.equal(code[2], engineClasses)
+  }
+  const sent = await client.getTransactionCount({ address: account('deployer').address })
+  await bootstrapDevnet({ ...bootstrap, approvals })
+  assert.equal(await client.getTransactionCount({ address: account('deployer').address }), sent)
 })
 
 test('readChainView fills what the chain knows and leaves the rest null', async () => {

@@ -13,7 +13,7 @@ export type BootstrapOptions = {
   nodeUrl: string
   /** Where the three development validators will listen. */
   validatorUrls: readonly string[]
-  /** Enclaves that must be accepted; those that are not yet are voted in, which takes a quarter of a minute. */
+  /** Enclaves that must be accepted; those that are not yet are voted in, which takes twenty seconds. */
   approvals?: readonly EnclaveApproval[] | undefined
   onProgress?: ((step: string) => void) | undefined
 }

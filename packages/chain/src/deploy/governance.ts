@@ -44,17 +44,17 @@ const PRODUCTION: GovernanceTimes = {
   pauseInterval: 30n * DAY,
 }
 
-/** The same in seconds: a vote from proposal to effect takes a quarter of a minute, with a block a second. */
+/** The same in seconds: time to type a vote, and twenty from proposal to effect, with a block a second. */
 const DEVELOPMENT: GovernanceTimes = {
   votingDelay: 2n,
-  votingPeriod: 8n,
-  lateQuorumExtension: 3n,
+  votingPeriod: 15n,
+  lateQuorumExtension: 5n,
   proposalThreshold: parseEther('1000'),
   quorumBps: 400n,
   timelockDelay: 3n,
   hardwareNotice: 5n,
   guardianTerm: 365n * DAY,
-  suspensionLength: MINUTE,
+  suspensionLength: 2n * MINUTE,
   longestPause: 20n,
   pauseInterval: MINUTE,
 }

@@ -53,8 +53,9 @@ export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> 
     createSender({ network: options, privateKey: developmentAccount(index).privateKey })
   const bank = senderOf(DEVELOPMENT_ROLES.deployer)
   onProgress('bonding the node, staking the validators, funding the demo payer')
+  // First, and alone: from then on a transfer of the bank also writes down votes, and what it costs is estimated before.
+  await ownVotes({ client, bank, contracts })
   await Promise.all([
-    ownVotes({ client, bank, contracts }),
     bondNode({ client, bank, node: senderOf(DEVELOPMENT_ROLES.node), contracts, url: nodeUrl }),
     fundDemo({ client, bank, demo: senderOf(DEVELOPMENT_ROLES.demo), contracts }),
     ...DEVELOPMENT_ROLES.validators.map((index, at) => {

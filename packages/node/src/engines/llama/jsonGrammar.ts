@@ -1,6 +1,11 @@
 /**
  * Writes GBNF, llama.cpp's grammar notation, for JSON: any JSON, or JSON that follows a schema. What a schema says in
  * words that a grammar cannot hold to (a pattern, a sum, "exactly one of") is refused by its place, never left out.
+ *
+ * llama.cpp follows every reading of the text so far that may still turn out right, and holds the whole vocabulary
+ * against each of them, at every token: a schema with a hundred branches that all begin alike would cost a hundred
+ * times the work for the price of one token. So the number of readings that can be open at once is counted while the
+ * grammar is built, and bounded.
  */
 
 /** Deepest nesting, most rules, and most properties or values of one schema. */
@@ -9,6 +14,10 @@ const MAX_RULES = 4_000
 const MAX_ENTRIES = 256
 /** Longest counted repetition: a grammar unrolls it. */
 const MAX_REPEAT = 256
+/** Most readings open at once; each costs about 15 ms a token on one core with a vocabulary of 49,152. */
+const MAX_READINGS = 24
+/** Objects with more optional properties than this have all of them: valid as well, and read in one way only. */
+const MAX_OPTIONAL = 8
 
 /** Keywords that say nothing about which values are valid (JSON Schema 2020-12, annotations and identifiers). */
 const ANNOTATIONS = new Set([
@@ -64,17 +73,23 @@ const BASE: Record<string, string> = {
   value: 'object | array | string | number | boolean | null',
 }
 
-export type JsonGrammar = {
-  /** Adds a rule under a name that starts with `hint`; returns the name. */
-  rule: (hint: string, body: string) => string
-  /**
-   * Adds rules for a schema; returns the name of the one to use.
-   * @param strict false: the schema is advice, and what a grammar cannot hold to is left to the model.
-   * @throws SchemaRefused
-   */
-  schema: (schema: Record<string, unknown>, place: string, strict: boolean) => string
-  /** The whole grammar. */
-  text: (root: string) => string
+/** What may stand at one point of the text. */
+export type Part = {
+  /** GBNF for it: a rule's name or a literal. */
+  ref: string
+  /** Most readings that can be open inside it. */
+  readings: number
+  /** First characters, by the kinds of JSON values: parts that begin apart are never open together. */
+  begins: ReadonlySet<string>
+  /** It contains a place that leads back to what contains it. */
+  loops: boolean
+}
+
+const BEGINS = ['object', 'array', 'string', 'number', 'boolean', 'null']
+
+function simple(ref: string): Part {
+  const begins = ref === 'value' ? BEGINS : [ref === 'integer' ? 'number' : ref]
+  return { ref, readings: 1, begins: new Set(begins), loops: false }
 }
 
 /** A quoted GBNF text. */
@@ -87,6 +102,23 @@ export function literal(text: string): string {
   return `"${escaped}"`
 }
 
+export type JsonGrammar = {
+  /** Any object. */
+  object: Part
+  /** Adds a rule under a name that starts with `hint`; returns the name. */
+  rule: (hint: string, body: string) => string
+  /**
+   * Adds rules for a schema.
+   * @param strict false: the schema is advice, and what a grammar cannot hold to is left to the model.
+   * @throws SchemaRefused
+   */
+  schema: (schema: Record<string, unknown>, place: string, strict: boolean) => Part
+  /** One of some texts, each with what follows it; what they have in common is read once. @throws SchemaRefused */
+  oneOf: (entries: readonly { text: string; tail: Part | undefined }[], place: string) => Part
+  /** The whole grammar. */
+  text: (root: string) => string
+}
+
 export function createJsonGrammar(): JsonGrammar {
   const rules = new Map(Object.entries(BASE))
 
@@ -97,32 +129,102 @@ export function createJsonGrammar(): JsonGrammar {
     return name
   }
 
+  /** Texts as a tree of their common beginnings; only a fork in it opens several readings. */
+  const oneOf: JsonGrammar['oneOf'] = (entries, place) => {
+    let widest = 1
+    const fork = (group: typeof entries, from: number): string => {
+      const end = commonEnd(group, from)
+      const shared = literal(group[0]?.text.slice(from, end) ?? '')
+      const branches = new Map<string, { text: string; tail: Part | undefined }[]>()
+      for (const entry of group) {
+        const next = entry.text[end] ?? ''
+        branches.set(next, [...(branches.get(next) ?? []), entry])
+      }
+      widest = Math.max(widest, branches.size)
+      const bodies = [...branches].map(([next, members]) =>
+        next === '' ? (members[0]?.tail?.ref ?? '""') : fork(members, end),
+      )
+      return bodies.length === 1 ? `${shared} ${bodies[0]}` : `${shared} ${rule('fork', bodies.join(' | '))}`
+    }
+    const ref = rule('one', fork(entries, 0))
+    const readings = Math.max(widest, ...entries.map(({ tail }) => tail?.readings ?? 1))
+    return {
+      ref,
+      readings: bounded(readings, place),
+      begins: new Set(entries.map(({ text }) => beginOf(text))),
+      loops: entries.some(({ tail }) => tail?.loops === true),
+    }
+  }
+
   return {
+    object: simple('object'),
     rule,
-    schema: (schema, place, strict) => schemaRules(rules, rule, schema, strict)(schema, place, 0),
+    oneOf,
+    schema: (schema, place, strict) => schemaRules(rules, rule, oneOf, schema, strict)(schema, place, 0),
     text: (root) =>
       [`root ::= ${root}`, ...[...rules].map(([name, body]) => `${name} ::= ${body}`)].join('\n'),
   }
 }
 
-/** The walk over one schema; it adds rules and returns the name, or the literal, that stands for a part. */
+function bounded(readings: number, place: string): number {
+  if (readings <= MAX_READINGS) return readings
+  throw new SchemaRefused(
+    `${readings} of its alternatives begin alike; a grammar can tell at most ${MAX_READINGS} apart.`,
+    place,
+  )
+}
+
+/** Where the texts stop being the same. */
+function commonEnd(group: readonly { text: string }[], from: number): number {
+  const [first, ...others] = group.map(({ text }) => text)
+  let end = from
+  while (first !== undefined && end < first.length && others.every((text) => text[end] === first[end])) end++
+  return end
+}
+
+function beginOf(json: string): string {
+  const kinds: Record<string, string> = {
+    '{': 'object',
+    '[': 'array',
+    '"': 'string',
+    t: 'boolean',
+    f: 'boolean',
+    n: 'null',
+  }
+  return kinds[json[0] ?? ''] ?? 'number'
+}
+
+/** The walk over one schema. */
 function schemaRules(
   rules: Map<string, string>,
   rule: JsonGrammar['rule'],
+  oneOf: JsonGrammar['oneOf'],
   root: Record<string, unknown>,
   strict: boolean,
-): (schema: unknown, place: string, depth: number) => string {
-  /** Rules of what `$ref` points to, so that a schema may contain itself. */
-  const references = new Map<string, string>()
+): (schema: unknown, place: string, depth: number) => Part {
+  /** What `$ref` points to, so that a schema may contain itself; with its depth while it is being visited. */
+  const references = new Map<string, { name: string; part: Part | undefined; brackets: number }>()
+  /** Objects and arrays around the place that is being visited. */
+  let brackets = 0
 
   /** What cannot be held to: refused where the schema is a promise, left open where it is advice. */
-  function refuse(message: string, place: string): void {
+  function refuse(message: string, place: string): Part {
     if (strict) throw new SchemaRefused(message, place)
+    return simple('value')
   }
 
-  function visit(value: unknown, place: string, depth: number): string {
+  function inside<T>(visit: () => T): T {
+    brackets++
+    try {
+      return visit()
+    } finally {
+      brackets--
+    }
+  }
+
+  function visit(value: unknown, place: string, depth: number): Part {
     if (depth > MAX_DEPTH) throw new SchemaRefused(`The schema is nested deeper than ${MAX_DEPTH}.`, place)
-    if (value === true) return 'value'
+    if (value === true) return simple('value')
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new SchemaRefused('A schema must be an object.', place)
     }
@@ -133,49 +235,82 @@ function schemaRules(
     }
     if (schema.const !== undefined) {
       onlyKeywords(schema, ['const', 'type'], place)
-      return literal(JSON.stringify(schema.const))
+      return literals([schema.const], place)
     }
     if (schema.enum !== undefined) {
       onlyKeywords(schema, ['enum', 'type'], place)
-      const values = listAt(schema.enum, `${place}.enum`)
-      return rule('enum', values.map((entry) => literal(JSON.stringify(entry))).join(' | '))
+      return literals(listAt(schema.enum, `${place}.enum`), `${place}.enum`)
     }
     if (schema.anyOf !== undefined) {
       onlyKeywords(schema, ['anyOf', 'type'], place)
       const branches = listAt(schema.anyOf, `${place}.anyOf`)
-      return rule(
-        'any',
-        branches.map((branch, at) => visit(branch, `${place}.anyOf[${at}]`, depth + 1)).join(' | '),
-      )
+      const parts = branches.map((branch, at) => visit(branch, `${place}.anyOf[${at}]`, depth + 1))
+      return choice(parts, `${place}.anyOf`)
     }
     return ofTypes(schema, place, depth)
   }
 
-  function ofTypes(schema: Record<string, unknown>, place: string, depth: number): string {
+  function literals(values: readonly unknown[], place: string): Part {
+    const texts = new Set(values.map((entry) => JSON.stringify(entry)))
+    try {
+      return oneOf(
+        [...texts].map((text) => ({ text, tail: undefined })),
+        place,
+      )
+    } catch (error) {
+      if (!strict && error instanceof SchemaRefused) return simple('value')
+      throw error
+    }
+  }
+
+  /** Any of some parts: those that begin alike are open together until they differ. */
+  function choice(parts: readonly Part[], place: string): Part {
+    let readings = 1
+    for (const begin of BEGINS) {
+      const together = parts.filter(({ begins }) => begins.has(begin))
+      if (together.length > 1 && together.some(({ loops }) => loops)) {
+        return refuse('Alternatives that begin alike must not lead back to themselves.', place)
+      }
+      readings = Math.max(
+        readings,
+        together.reduce((sum, part) => sum + part.readings, 0),
+      )
+    }
+    if (readings > MAX_READINGS && !strict) return simple('value')
+    return {
+      ref: parts.length === 1 ? (parts[0] as Part).ref : rule('any', parts.map(({ ref }) => ref).join(' | ')),
+      readings: bounded(readings, place),
+      begins: new Set(parts.flatMap(({ begins }) => [...begins])),
+      loops: parts.some(({ loops }) => loops),
+    }
+  }
+
+  function ofTypes(schema: Record<string, unknown>, place: string, depth: number): Part {
     const given = schema.type ?? (schema.properties !== undefined ? 'object' : undefined)
     if (given === undefined) {
       onlyKeywords(schema, [], place)
-      return 'value'
+      return simple('value')
     }
-    const names = (Array.isArray(given) ? given : [given]) as unknown[]
-    if (names.length === 0) throw new SchemaRefused('`type` must name a type.', `${place}.type`)
+    const names = Array.isArray(given) ? listAt(given, `${place}.type`) : [given]
     for (const name of names) {
       if (!TYPES.includes(name as TypeName)) {
         throw new SchemaRefused(`\`type\` must be one of ${TYPES.join(', ')}.`, `${place}.type`)
       }
     }
-    const types = names as TypeName[]
+    const types = [...new Set(names as TypeName[])]
     onlyKeywords(schema, ['type', ...types.flatMap((type) => KEYWORDS[type])], place)
-    const bodies = types.map((type) => ofType(type, schema, place, depth))
-    return bodies.length === 1 ? (bodies[0] as string) : rule('types', bodies.join(' | '))
+    return choice(
+      types.map((type) => ofType(type, schema, place, depth)),
+      `${place}.type`,
+    )
   }
 
-  function ofType(type: TypeName, schema: Record<string, unknown>, place: string, depth: number): string {
-    if (type === 'object') return object(schema, place, depth)
-    if (type === 'array') return array(schema, place, depth)
+  function ofType(type: TypeName, schema: Record<string, unknown>, place: string, depth: number): Part {
+    if (type === 'object') return inside(() => object(schema, place, depth))
+    if (type === 'array') return inside(() => array(schema, place, depth))
     if (type === 'string' && (schema.minLength !== undefined || schema.maxLength !== undefined)) {
       const [from, to] = counts(schema, 'minLength', 'maxLength', place)
-      return rule('text', `"\\"" char${repeat(from, to)} "\\""`)
+      return { ...simple('string'), ref: rule('text', `"\\"" char${repeat(from, to)} "\\""`), readings: 2 }
     }
     if (type === 'integer') {
       // Generators write the range of safe integers where they mean "any integer"; a real range is no regular thing.
@@ -187,51 +322,59 @@ function schemaRules(
         refuse('`maximum` cannot be held to.', `${place}.maximum`)
       }
     }
-    return type
+    return simple(type)
   }
 
-  function object(schema: Record<string, unknown>, place: string, depth: number): string {
+  function object(schema: Record<string, unknown>, place: string, depth: number): Part {
     const properties = (schema.properties ?? {}) as Record<string, unknown>
     if (typeof properties !== 'object' || properties === null || Array.isArray(properties)) {
       throw new SchemaRefused('`properties` must be an object.', `${place}.properties`)
     }
-    const required = schema.required === undefined ? [] : listAt(schema.required, `${place}.required`, 0)
-    const names = [...new Set([...Object.keys(properties), ...(required as string[])])]
+    const required = new Set(
+      schema.required === undefined ? [] : (listAt(schema.required, `${place}.required`, 0) as unknown[]),
+    )
+    const names = [...new Set([...Object.keys(properties), ...required])].map(String)
     if (names.length > MAX_ENTRIES) {
       throw new SchemaRefused(`An object may have at most ${MAX_ENTRIES} properties.`, `${place}.properties`)
     }
     if (names.length === 0) {
-      if (schema.additionalProperties === false) return literal('{}')
-      if (schema.additionalProperties === undefined || schema.additionalProperties === true) return 'object'
+      if (schema.additionalProperties === false) return { ...simple('object'), ref: literal('{}') }
+      if (schema.additionalProperties === undefined || schema.additionalProperties === true)
+        return simple('object')
       const value = visit(schema.additionalProperties, `${place}.additionalProperties`, depth + 1)
-      const member = rule('member', `string ":" sp ${value}`)
-      return rule('map', `"{" (${member} ("," sp ${member})*)? "}"`)
+      const member = rule('member', `string ":" sp ${value.ref}`)
+      const ref = rule('map', `"{" (${member} ("," sp ${member})*)? "}"`)
+      return { ...simple('object'), ref, readings: value.readings, loops: value.loops }
     }
+    const optional = names.filter((name) => !required.has(name))
+    const mayLack = (name: string): boolean => !required.has(name) && optional.length <= MAX_OPTIONAL
+    let readings = optional.length <= MAX_OPTIONAL ? optional.length + 1 : 1
+    let loops = false
     // From the last property to the first, what may follow once a member stands before it, and when none does.
-    let afterSome = ''
-    let afterNone = ''
+    let afterSome = '""'
+    let afterNone = '""'
     for (const name of names.reverse()) {
       const inner = Object.hasOwn(properties, name)
         ? visit(properties[name], `${place}.properties.${name}`, depth + 1)
-        : 'value'
-      const member = `${literal(`${JSON.stringify(name)}:`)} sp ${inner}`
-      const optional = !required.includes(name)
-      const some = optional
-        ? `("," sp ${member} ${afterSome}) | ${afterSome || '""'}`
-        : `"," sp ${member} ${afterSome}`
-      const none = optional ? `(${member} ${afterSome}) | ${afterNone || '""'}` : `${member} ${afterSome}`
-      afterSome = rule('more', some)
-      afterNone = rule('first', none)
+        : simple('value')
+      readings = Math.max(readings, inner.readings)
+      loops ||= inner.loops
+      const member = `${literal(`${JSON.stringify(name)}:`)} sp ${inner.ref} ${afterSome}`
+      const some = `"," sp ${member}`
+      afterNone = rule('first', mayLack(name) ? `(${member}) | ${afterNone}` : member)
+      afterSome = rule('more', mayLack(name) ? `(${some}) | ${afterSome}` : some)
     }
-    return rule('obj', `"{" ${afterNone} "}"`)
+    return { ...simple('object'), ref: rule('obj', `"{" ${afterNone} "}"`), readings, loops }
   }
 
-  function array(schema: Record<string, unknown>, place: string, depth: number): string {
-    const item = schema.items === undefined ? 'value' : visit(schema.items, `${place}.items`, depth + 1)
+  function array(schema: Record<string, unknown>, place: string, depth: number): Part {
+    const item =
+      schema.items === undefined ? simple('value') : visit(schema.items, `${place}.items`, depth + 1)
     const [from, to] = counts(schema, 'minItems', 'maxItems', place)
-    if (to === 0) return literal('[]')
-    const rest = `("," sp ${item})${repeat(Math.max(0, from - 1), to === undefined ? undefined : to - 1)}`
-    return rule('list', from === 0 ? `"[" (${item} ${rest})? "]"` : `"[" ${item} ${rest} "]"`)
+    if (to === 0) return { ...simple('array'), ref: literal('[]') }
+    const rest = `("," sp ${item.ref})${repeat(Math.max(0, from - 1), to === undefined ? undefined : to - 1)}`
+    const body = from === 0 ? `"[" (${item.ref} ${rest})? "]"` : `"[" ${item.ref} ${rest} "]"`
+    return { ...simple('array'), ref: rule('list', body), readings: item.readings + 1, loops: item.loops }
   }
 
   function counts(
@@ -259,19 +402,27 @@ function schemaRules(
     return [from, to]
   }
 
-  function reference(target: unknown, place: string, depth: number): string {
+  function reference(target: unknown, place: string, depth: number): Part {
     if (typeof target !== 'string' || !target.startsWith('#')) {
       throw new SchemaRefused('`$ref` must point into this schema.', `${place}.$ref`)
     }
     const known = references.get(target)
-    if (known !== undefined) return known
+    if (known?.part !== undefined) return known.part
+    if (known !== undefined) {
+      // Without a bracket in between it would have to be inside itself before its first character.
+      if (known.brackets === brackets)
+        throw new SchemaRefused('`$ref` leads back to itself.', `${place}.$ref`)
+      return { ref: known.name, readings: 1, begins: new Set(BEGINS), loops: true }
+    }
     const found = pointedTo(root, target)
     if (found === undefined) throw new SchemaRefused('`$ref` points to nothing.', `${place}.$ref`)
     // Named before it is visited, for it may contain itself.
-    const name = rule('ref', '')
-    references.set(target, name)
-    rules.set(name, visit(found, place, depth + 1))
-    return name
+    const entry = { name: rule('ref', ''), part: undefined as Part | undefined, brackets }
+    references.set(target, entry)
+    const part = visit(found, place, depth + 1)
+    rules.set(entry.name, part.ref)
+    entry.part = { ...part, ref: entry.name }
+    return entry.part
   }
 
   function onlyKeywords(schema: Record<string, unknown>, known: readonly string[], place: string): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AnswerEvent, ChatWork, Tool, ToolCall } from '../engine.ts'
+import type { AnswerEvent, ChatWork, ToolCall } from '../engine.ts'
 import { createJsonGrammar, type JsonGrammar, literal } from './jsonGrammar.ts'
 
 /**
@@ -49,9 +49,15 @@ export function answerGrammar(work: ChatWork): string | undefined {
     return text === undefined ? undefined : grammar.text(text)
   const tools =
     typeof toolChoice === 'string' ? work.tools : work.tools.filter(({ name }) => name === toolChoice.name)
-  const call = grammar.rule('call', tools.map((tool) => callRule(grammar, tool)).join(' | '))
-  const more = work.parallelTools ? ` ("," sp ${call}){0,${MAX_CALLS - 1}}` : ''
-  const calls = grammar.rule('calls', `${literal(OPENING)} ${call}${more} ${literal(CLOSING)}`)
+  const call = grammar.oneOf(
+    tools.map((tool) => ({
+      text: `{"name": ${JSON.stringify(tool.name)}, "arguments": `,
+      tail: grammar.schema(tool.parameters, tool.place, tool.strict),
+    })),
+    'tools',
+  ).ref
+  const more = work.parallelTools ? ` ("}," sp ${call}){0,${MAX_CALLS - 1}}` : ''
+  const calls = grammar.rule('calls', `${literal(OPENING)} ${call}${more} ${literal(`}${CLOSING}`)}`)
   if (toolChoice !== 'auto') return grammar.text(calls)
   // An answer in words: anything that does not begin like a call.
   return grammar.text(`${calls} | ${text ?? '([^<\\x00] [^\\x00]*)?'}`)
@@ -59,13 +65,8 @@ export function answerGrammar(work: ChatWork): string | undefined {
 
 function textRule(grammar: JsonGrammar, { format }: ChatWork): string | undefined {
   if (format.type === 'text') return undefined
-  if (format.type === 'json_object') return 'object'
-  return grammar.schema(format.schema, format.place, format.strict)
-}
-
-function callRule(grammar: JsonGrammar, tool: Tool): string {
-  const parameters = grammar.schema(tool.parameters, tool.place, tool.strict)
-  return `${literal(`{"name": ${JSON.stringify(tool.name)}, "arguments": `)} ${parameters} "}"`
+  if (format.type === 'json_object') return grammar.object.ref
+  return grammar.schema(format.schema, format.place, format.strict).ref
 }
 
 /** Names as OpenAI draws them; clients only compare them. */

@@ -1,0 +1,200 @@
+/** Schemas become grammars that llama.cpp takes, whose texts are valid, and whose cost is bounded. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import fc from 'fast-check'
+import { collectAnswer, textOf } from '../src/dialects/answer.ts'
+import type { Engine } from '../src/engines/engine.ts'
+import { createJsonGrammar, SchemaRefused } from '../src/engines/llama/jsonGrammar.ts'
+import { startLlamaEngine } from '../src/engines/llama/startLlamaEngine.ts'
+import { SMOLLM2_MANIFEST } from '../src/models/smollm2.ts'
+import { smollm2 } from './realModel.ts'
+
+type Schema = Record<string, unknown>
+const compile = (schema: Schema, strict = true) => createJsonGrammar().schema(schema, 's', strict)
+const refusedAt = (schema: Schema, strict = true): string => {
+  try {
+    compile(schema, strict)
+    return 'taken'
+  } catch (error) {
+    assert.ok(error instanceof SchemaRefused, String(error))
+    return error.place
+  }
+}
+
+test('what a grammar cannot hold to is refused by its place, and is advice where the schema is', () => {
+  const cases: [Schema, place: string, asAdvice: string][] = [
+    [{ type: 'string', pattern: 'x' }, 's.pattern', 'taken'],
+    [{ type: 'string', format: 'email' }, 's.format', 'taken'],
+    [
+      { type: 'object', properties: { a: { type: 'integer', minimum: 1 } } },
+      's.properties.a.minimum',
+      'taken',
+    ],
+    [{ type: 'array', items: { oneOf: [{ type: 'string' }] } }, 's.items.oneOf', 'taken'],
+    [{ type: 'array', maxItems: 300 }, 's.maxItems', 'taken'],
+    [{ type: 'string', minLength: -1 }, 's.minLength', 's.minLength'],
+    [{ type: 'string', minLength: 5, maxLength: 4 }, 's.maxLength', 's.maxLength'],
+    [{ type: 'text' }, 's.type', 's.type'],
+    [{ enum: [] }, 's.enum', 's.enum'],
+    [{ anyOf: 5 }, 's.anyOf', 's.anyOf'],
+    [{ properties: [] }, 's.properties', 's.properties'],
+    [{ $ref: '#/$defs/none' }, 's.$ref', 's.$ref'],
+    [{ $ref: 'https://example.org/schema' }, 's.$ref', 's.$ref'],
+    [{ $ref: '#' }, 's.$ref', 's.$ref'],
+    [{ anyOf: [{ type: 'null' }, { $ref: '#' }] }, 's.anyOf[1].anyOf[1].$ref', 's.anyOf[1].anyOf[1].$ref'],
+    [{ type: 'object', properties: { a: 5 } }, 's.properties.a', 's.properties.a'],
+  ]
+  for (const [schema, place, asAdvice] of cases) {
+    assert.equal(refusedAt(schema), place, JSON.stringify(schema))
+    assert.equal(refusedAt(schema, false), asAdvice, JSON.stringify(schema))
+  }
+  assert.equal(
+    refusedAt({ type: 'integer', minimum: -(2 ** 53) + 1, maximum: 2 ** 53 - 1, title: 'n' }),
+    'taken',
+  )
+})
+
+test('alternatives that begin alike are bounded, for each costs a walk of the vocabulary', () => {
+  const strings = (count: number) => Array.from({ length: count }, () => ({ type: 'string' }))
+  assert.equal(compile({ anyOf: strings(24) }).readings, 24)
+  assert.equal(refusedAt({ anyOf: strings(25) }), 's.anyOf')
+  assert.equal(refusedAt({ anyOf: strings(25) }, false), 'taken')
+  const nest = (depth: number): Schema =>
+    depth === 0 ? { type: 'string' } : { anyOf: [nest(depth - 1), { type: 'array', items: nest(depth - 1) }] }
+  assert.ok(compile(nest(4)).readings < 24, 'those that begin apart are not counted together')
+  const twice = (depth: number): Schema =>
+    depth === 0
+      ? {}
+      : {
+          anyOf: [
+            { type: 'array', items: twice(depth - 1) },
+            { type: 'array', items: twice(depth - 1) },
+          ],
+        }
+  assert.match(refusedAt(twice(8)), /anyOf$/, 'doubled at every bracket')
+  const itself = { type: 'array', items: { $ref: '#' } }
+  assert.equal(refusedAt(itself), 'taken')
+  assert.match(refusedAt({ anyOf: [itself, itself] }), /anyOf$/)
+  const states = ['Alabama', 'Alaska', 'Arizona', 'Arkansas']
+  assert.equal(compile({ enum: states }).readings, 2, 'common beginnings are read once')
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`p${at}`, { type: 'integer' }]))
+  assert.equal(compile({ type: 'object', properties: many }).readings, 1)
+})
+
+test('no JSON whatever makes it throw anything but a refusal', () => {
+  const keyword = fc.constantFrom(
+    ...[
+      'type',
+      'properties',
+      'required',
+      'items',
+      'anyOf',
+      'enum',
+      'const',
+      '$ref',
+      '$defs',
+      'minItems',
+      'maxLength',
+    ],
+  )
+  fc.assert(
+    fc.property(
+      fc.dictionary(keyword, fc.jsonValue()),
+      fc.boolean(),
+      (schema, strict) => void refusedAt(schema, strict),
+    ),
+    { numRuns: 1000 },
+  )
+})
+
+/** Schemas of what the grammar understands. */
+const { schema: schemas } = fc.letrec<{ schema: Schema }>((tie) => ({
+  schema: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom<Schema>({ type: 'integer' }, { type: 'boolean' }, { type: 'null' }, { type: 'number' }),
+    fc.record({ type: fc.constant('string'), maxLength: fc.nat(6) }),
+    fc
+      .array(fc.oneof(fc.string({ maxLength: 4 }), fc.integer(), fc.constant(null)), {
+        minLength: 1,
+        maxLength: 4,
+      })
+      .map((values) => ({ enum: values })),
+    fc.record({ type: fc.constant('array'), items: tie('schema'), maxItems: fc.nat(2) }),
+    fc.array(tie('schema'), { minLength: 1, maxLength: 2 }).map((anyOf) => ({ anyOf })),
+    fc
+      .tuple(fc.dictionary(fc.string({ maxLength: 4 }), tie('schema'), { maxKeys: 3 }), fc.nat(3))
+      .map(([properties, count]) => ({
+        type: 'object',
+        properties,
+        required: Object.keys(properties).slice(0, count),
+        additionalProperties: false,
+      })),
+  ),
+}))
+
+/** JSON Schema, as far as those above use it. */
+function isValid(schema: Schema, value: unknown): boolean {
+  if (schema.enum !== undefined) return (schema.enum as unknown[]).some((entry) => entry === value)
+  if (schema.anyOf !== undefined) return (schema.anyOf as Schema[]).some((branch) => isValid(branch, value))
+  switch (schema.type) {
+    case 'null':
+      return value === null
+    case 'integer':
+      return typeof value === 'number' && Number.isInteger(value)
+    case 'array':
+      return (
+        Array.isArray(value) &&
+        value.length <= (schema.maxItems as number) &&
+        value.every((entry) => isValid(schema.items as Schema, entry))
+      )
+    case 'object': {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+      const properties = schema.properties as Record<string, Schema>
+      return (
+        (schema.required as string[]).every((name) => Object.hasOwn(value, name)) &&
+        Object.entries(value).every(
+          ([name, entry]) => Object.hasOwn(properties, name) && isValid(properties[name] as Schema, entry),
+        )
+      )
+    }
+    case 'string':
+      return typeof value === 'string' && [...value].length <= (schema.maxLength as number) * 2
+    default:
+      return typeof value === schema.type
+  }
+}
+
+describe('with the real model', { skip: smollm2.skip }, () => {
+  let engine: Engine
+  before(async () => {
+    engine = await startLlamaEngine({ path: smollm2.path, manifest: SMOLLM2_MANIFEST })
+  })
+  after(() => engine?.close())
+
+  test('whatever the schema, a finished answer follows it', async () => {
+    let finished = 0
+    await fc.assert(
+      fc.asyncProperty(schemas, fc.nat(1000), async (schema, seed) => {
+        const prepared = engine.prepare({
+          kind: 'chat',
+          messages: [{ role: 'user', content: [{ type: 'text', text: 'JSON' }] }],
+          tools: [],
+          toolChoice: 'auto',
+          parallelTools: true,
+          format: { type: 'json_schema', name: 'x', schema, strict: true, place: 's' },
+          settings: { sampling: { temperature: 1.5, seed }, maxTokens: 24, stop: [], choices: 1 },
+        })
+        if (!('run' in prepared)) return
+        const { add, answer } = collectAnswer()
+        await prepared.run({ signal: new AbortController().signal, emit: add })
+        const choice = answer.choices[0] ?? assert.fail()
+        if (choice.finish !== 'stop') return
+        finished++
+        const text = textOf(choice)
+        assert.ok(isValid(schema, JSON.parse(text)), `${JSON.stringify(schema)} gave ${text}`)
+      }),
+      { numRuns: 12, endOnFailure: true },
+    )
+    assert.ok(finished > 0, 'some answers are short enough to finish')
+  })
+})

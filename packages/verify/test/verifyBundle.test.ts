@@ -8,6 +8,7 @@ import {
   parseBundle,
   type Receipt,
   STATUS,
+  tag,
 } from '@assay/protocol'
 import fc from 'fast-check'
 import { keccak256 } from 'viem'
@@ -257,6 +258,22 @@ test('a bonded key carries no measurement and says so', async () => {
   )
   assert.deepEqual(failures(report), [])
   assert.match(report.trust, /the bond of operator/)
+})
+
+test('the trust statement names the hardware, and what is known against it', async () => {
+  const view = makeView()
+  assert.ok(view.key !== null)
+  const receipt = await signReceipt(makeReceipt())
+  for (const [kind, known] of [
+    ['tdx', /Intel TDX hardware \(.*TEE\.fail/],
+    ['sgx', /Intel SGX hardware \(.*TEE\.fail/],
+    ['snp', /AMD SEV-SNP hardware \(.*TEE\.fail/],
+    ['nitro', /AWS Nitro hardware and/],
+    ['other', new RegExp(`hardware of type ${tag('other')}`)],
+  ] as const) {
+    const key = { ...view.key, hardwareType: tag(kind) }
+    assert.match((await verifyReceipt(receipt, { ...view, key })).trust, known)
+  }
 })
 
 test('times: anchor, issue and commit stay in order', async () => {

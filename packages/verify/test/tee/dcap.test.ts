@@ -511,8 +511,11 @@ test('7: debug, SEPT_VE_DISABLE, migration, unknown attributes, the module’s s
   assert.deepEqual(changed(attributes(0, 0, 0, 0x30)), refused)
   assert.deepEqual(changed(attributes(0, 1, 0, 0x10)), refused)
   assert.deepEqual(changed(attributes(0, 0, 0, 0x50, 0, 0, 0, 0x80)), [])
-  const allowing = { policy: { allowDebug: true, allowMigratable: true, allowSeptVe: true } }
-  assert.deepEqual(failures(simulateDcap(attributes(1, 0, 0, 0x20)), { parameters: allowing }), [])
+  const allowing = { policy: { allowMigratable: true, allowSeptVe: true } }
+  assert.deepEqual(failures(simulateDcap(attributes(0, 0, 0, 0x20)), { parameters: allowing }), [])
+  assert.deepEqual(failures(simulateDcap(attributes(1, 0, 0, 0x20)), { parameters: allowing }), [
+    'notDebug: debug',
+  ])
   assert.deepEqual(changed({ kind: 'sgx', quote: { 48: [0x07] } }), ['notDebug: debug'])
   const other = { policy: { seamSigners: [`0x${'01'.repeat(48)}` as Hex] } }
   assert.deepEqual(failures(good, { parameters: other }), ['seamSigner: seam_signer_not_approved'])

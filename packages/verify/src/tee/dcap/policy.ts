@@ -5,7 +5,7 @@ import type { DcapCode } from './steps.ts'
 import { atLeast, type TcbStatus } from './tcbStatus.ts'
 import type { Verification } from './verification.ts'
 
-/** What governance accepts of genuine SGX and TDX evidence. */
+/** What governance accepts of genuine SGX and TDX evidence. Debug is refused under any policy. */
 export type DcapPolicy = {
   /** Worst status accepted. */
   minimumStatus: TcbStatus
@@ -13,8 +13,6 @@ export type DcapPolicy = {
   deniedAdvisories: readonly string[]
   /** Least `tcbEvaluationDataNumber` of TCB info and QE identity: older ones are signed too, but know fewer attacks. */
   minimumEvaluationNumber: number
-  /** Debug enclaves and TDs, whose memory the host reads. */
-  allowDebug: boolean
   /** TDs that the host may migrate. */
   allowMigratable: boolean
   /** TDs in which an unaccepted page raises #VE, by which the host steps the guest. */
@@ -34,7 +32,6 @@ export const DEFAULT_DCAP_POLICY: DcapPolicy = {
   minimumStatus: 'ConfigurationAndSWHardeningNeeded',
   deniedAdvisories: [],
   minimumEvaluationNumber: 0,
-  allowDebug: false,
   allowMigratable: false,
   allowSeptVe: false,
   seamSigners: [`0x${'00'.repeat(48)}`],
@@ -52,11 +49,9 @@ const littleEndian = (hex: Hex) =>
 const listed = (list: readonly string[], value: string) =>
   list.some((entry) => entry.toLowerCase() === value.toLowerCase())
 
-function debugProblem(report: TdReport | EnclaveReport, policy: DcapPolicy): Problem<DcapCode> | undefined {
+function debugProblem(report: TdReport | EnclaveReport): Problem<DcapCode> | undefined {
   const open = report.kind === 'tdx' ? (littleEndian(report.tdAttributes) & TUD) !== 0n : isDebug(report)
-  return open && !policy.allowDebug
-    ? { code: 'debug', reason: 'it runs in debug mode: its memory is open to the host' }
-    : undefined
+  return open ? { code: 'debug', reason: 'it runs in debug mode: its memory is open to the host' } : undefined
 }
 
 function attributesProblem(report: TdReport, policy: DcapPolicy): Problem<DcapCode> | undefined {
@@ -102,7 +97,7 @@ export function judge({ list, found }: Verification, policy: DcapPolicy): void {
         : undefined
     })
   }
-  list.policy('notDebug', () => debugProblem(found.quote.report, policy))
+  list.policy('notDebug', () => debugProblem(found.quote.report))
   if (found.quote?.teeType === 'sgx') {
     for (const name of ['tdAttributes', 'seamSigner'] as const) {
       list.skip(name, 'policy', 'an enclave of SGX has none')

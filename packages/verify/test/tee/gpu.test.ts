@@ -161,6 +161,18 @@ test('a raw value is extracted like a digest, and compared with golden values', 
   )
 })
 
+test("Blackwell's form: some values raw, no opaque data, two firmware digests", () => {
+  const { evidence, parameters } = simulateGpu({
+    measurements: [Uint8Array.of(0xff), ...registers(2), new Uint8Array(108).fill(0xff)],
+    opaque: { 3: null, 6: null, 11: null, 20: null },
+    twoFirmwares: true,
+  })
+  const report = verifyGpu(evidence, parameters)
+  assert.equal(outcomeOf(report), 'accepted')
+  assert.equal(report.attestation?.measurements.get(0), '0xff')
+  assert.equal(report.attestation?.driverVersion, undefined)
+})
+
 test('another challenge', () => {
   assert.equal(check({}, { expectedNonce: keccak256('0x01') }), refused('nonce', 'nonce_differs'))
 })

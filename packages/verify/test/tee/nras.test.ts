@@ -53,7 +53,10 @@ test('genuine tokens pass every check', () => {
     report.steps.filter((step) => step.outcome !== 'passed'),
     [],
   )
-  assert.deepEqual(report.attestation?.devices[1], { name: 'GPU-1', ueid: 'device-1', model: 'GH100' })
+  assert.deepEqual(report.attestation?.devices[1], {
+    ...{ name: 'GPU-1', ueid: 'device-1', model: 'GH100' },
+    warning: undefined,
+  })
 })
 
 test("the service's answer is read, and other shapes are refused", () => {
@@ -180,6 +183,8 @@ test("the overall result and each device's", () => {
     { secboot: false },
     { dbgstat: 'enabled' },
     { 'x-nvidia-gpu-attestation-report-nonce-match': false },
+    { 'x-nvidia-gpu-driver-rim-signature-verified': false },
+    { 'x-nvidia-a-check-of-next-year': false },
   ]
   for (const device of failing) {
     assert.equal(check({ device }), refused('deviceResults', 'device_failed'))

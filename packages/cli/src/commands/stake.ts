@@ -8,11 +8,12 @@ import {
   readTotalStake,
   readValidatorStake,
   readValidators,
+  type SendCall,
   type ValidatorStake,
 } from '@assay/chain'
 import { formatOpg, type Network, opgAbi, validatorStakingAbi } from '@assay/protocol'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Address, getAddress, isAddress, type PublicClient } from 'viem'
+import { type Address, encodeFunctionData, getAddress, isAddress, type PublicClient } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { parseOpg } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
@@ -21,6 +22,9 @@ import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { describeStakes, describeValidator } from '../stake/describeStake.ts'
 import { walletKey } from '../wallet.ts'
+
+/** What opening a tranche, a bucket and new checkpoints costs more than adding to them. */
+const OPENING_GAS = 400_000n
 
 type StakeOptions = { network?: string; json?: true }
 
@@ -232,11 +236,24 @@ function accountOf(network: Network): Account {
       await sender.send({ ...token, functionName: 'approve', args: [ValidatorStaking, amount] })
     },
     async send(functionName, args) {
-      const call = { address: ValidatorStaking, abi: validatorStakingAbi, functionName, args }
-      const { transactionHash } = await sender.send(call)
+      const call: SendCall = { address: ValidatorStaking, abi: validatorStakingAbi, functionName, args }
+      const gas = await estimate(client, sender.address, call)
+      const { transactionHash } = await sender.send({ ...call, gas })
       return { action: functionName, transactionHash }
     },
   }
+}
+
+/**
+ * The first call of an epoch opens what later ones only add to, so an estimate of this epoch may be too little for the
+ * next. Unused gas is not paid.
+ */
+async function estimate(client: PublicClient, account: Address, call: SendCall): Promise<bigint | undefined> {
+  const { address: to, abi, functionName, args } = call
+  const data = encodeFunctionData({ abi, functionName, args: args ?? [] })
+  // Where the contract refuses, the sender finds out why.
+  const gas = await client.estimateGas({ account, to, data }).catch(() => undefined)
+  return gas === undefined ? undefined : (gas * 13n) / 10n + OPENING_GAS
 }
 
 /** Shares worth at least `amount`; the oldest go first. */

@@ -7,15 +7,14 @@ import {
   MODE,
   modelIdOf,
   type Network,
-  NO_KEY_HASH,
 } from '@assay/protocol'
 import type { Address, PublicClient } from 'viem'
 import { bondedKeyRegistryOf, keyRegistryOf, publishUrl, type Sender } from './chain/keyRegistry.ts'
 import { watchChain } from './chain/watchChain.ts'
 import { createBondedKey } from './enclaves/bondedKey.ts'
+import { chooseAttester } from './enclaves/chooseAttester.ts'
 import { openEvidenceStore } from './enclaves/evidenceStore.ts'
-import { startNitroSim } from './enclaves/nitroSim.ts'
-import { simulatedRoot } from './enclaves/simulatedChain.ts'
+import { openEnclave } from './enclaves/openEnclave.ts'
 import { startLlamaEngine } from './engines/llama/startLlamaEngine.ts'
 import type { UpstreamModel } from './engines/upstream/readUpstreams.ts'
 import { startUpstreamEngine } from './engines/upstream/startUpstreamEngine.ts'
@@ -102,7 +101,13 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const closeEngines = async (): Promise<void> => {
     for (const { engine } of models) await engine.close()
   }
-  const enclave = startNitroSim(await simulatedRoot(parameters.rootDir ?? dataDir))
+  const enclave = await openEnclave({
+    attester: await chooseAttester(env ?? process.env, parameters.rootDir ?? dataDir),
+    engineClasses: attestedClasses(models),
+  }).catch(async (error: unknown) => {
+    await closeEngines()
+    throw error
+  })
   const evidence = await openEvidenceStore(dataDir)
   const receipts = openReceiptStore(dataDir)
   const chain = await watchChain({
@@ -164,8 +169,8 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       const binding = enclaveBinding(deployment, {
         node: operator,
         key: enclave.key,
-        tlsKeyHash: NO_KEY_HASH,
-        hpkeKeyHash: NO_KEY_HASH,
+        tlsKeyHash: enclave.tlsKeyHash,
+        hpkeKeyHash: enclave.hpkeKeyHash,
       })
       return evidence.save(await enclave.evidence(binding))
     },
@@ -203,6 +208,15 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       await closeEngines()
     },
   }
+}
+
+/** Engine classes of the models that the enclave's key signs for, bit i = class i. */
+function attestedClasses(models: readonly ServedModel[]): number {
+  return models.reduce(
+    (bits, { engine: { engineClass } }) =>
+      engineClass === ENGINE_CLASS.unattested ? bits : bits | (1 << engineClass),
+    0,
+  )
 }
 
 function reasonOf(error: unknown): string {

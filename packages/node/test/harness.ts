@@ -29,7 +29,8 @@ import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { NodeChain } from '../src/chain/nodeChain.ts'
 import { createBondedKey } from '../src/enclaves/bondedKey.ts'
 import { openEvidenceStore } from '../src/enclaves/evidenceStore.ts'
-import { startNitroSim } from '../src/enclaves/nitroSim.ts'
+import { nitroSimAttester, SIMULATED_ENGINE_CLASSES } from '../src/enclaves/nitroSim.ts'
+import { openEnclave } from '../src/enclaves/openEnclave.ts'
 import { simulatedRoot } from '../src/enclaves/simulatedChain.ts'
 import type { Engine, Feature, RunOptions, Work } from '../src/engines/engine.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from '../src/models/smollm2.ts'
@@ -137,7 +138,10 @@ export async function startTestServer(
     whyUncollectable: async () => state.uncollectable || undefined,
     close: () => undefined,
   }
-  const enclave = startNitroSim(await simulatedRoot(dir))
+  const enclave = await openEnclave({
+    attester: nitroSimAttester(await simulatedRoot(dir)),
+    engineClasses: SIMULATED_ENGINE_CLASSES,
+  })
   const evidence = await openEvidenceStore(dir)
   const receipts = openReceiptStore(dir)
   const events: Array<{ event: string } & Record<string, unknown>> = []

@@ -14,6 +14,9 @@ export type Enclave = {
   engineClasses: number
   /** Address of the signing key. */
   key: Address
+  /** Hashes of the other keys that live here, as the binding names them (docs/spec.md §7). */
+  tlsKeyHash: Hex
+  hpkeKeyHash: Hex
   /** Signs 32 bytes: r ‖ s ‖ v, low s. */
   sign: (digest: Hex) => Promise<Hex>
   /** Fresh evidence whose user data is `binding` (32 bytes, docs/spec.md §7). */

@@ -1,9 +1,8 @@
-import { HARDWARE_NITRO_SIM, NO_KEY_HASH, nitroMeasurement, signDigest } from '@assay/protocol'
+import { HARDWARE_NITRO_SIM, NO_KEY_HASH, nitroMeasurement } from '@assay/protocol'
 import { encode } from 'cbor2'
-import { type Address, bytesToHex, type Hex, hexToBytes } from 'viem'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { bytesToHex, type Hex, hexToBytes } from 'viem'
+import type { Attester } from './attester.ts'
 import { coseSign1 } from './cose.ts'
-import type { Enclave } from './enclave.ts'
 import { issueChain, type SimulatedRoot } from './simulatedChain.ts'
 
 const PCR_BYTES = 48
@@ -31,19 +30,14 @@ export const SIMULATED_ENGINE_CLASSES = 0b011
  * A development stand-in for an AWS Nitro enclave: the same attestation document, signed under a local root instead of
  * Amazon's. It proves nothing about hardware, and says so in every name it carries.
  */
-export function startNitroSim(root: SimulatedRoot): Enclave {
-  const privateKey = generatePrivateKey()
-  const account = privateKeyToAccount(privateKey)
+export function nitroSimAttester(root: SimulatedRoot): Attester {
+  const moduleId = `i-simulated0000000-enc${bytesToHex(crypto.getRandomValues(new Uint8Array(8))).slice(2)}`
   return {
-    hardware: 'nitro-sim',
+    kind: 'nitro-sim',
     simulated: true,
-    hardwareType: HARDWARE_NITRO_SIM,
-    rootHash: root.rootHash,
-    measurement: SIMULATED_MEASUREMENT,
-    engineClasses: SIMULATED_ENGINE_CLASSES,
-    key: account.address.toLowerCase() as Address,
-    sign: (digest) => signDigest(digest, privateKey),
-    async evidence(binding) {
+    roots: [{ rootHash: root.rootHash, hardwareType: HARDWARE_NITRO_SIM }],
+    tlsKeyHash: NO_KEY_HASH,
+    async attest(binding) {
       const chain = await issueChain(root)
       const pcrs = new Map<number, Uint8Array>()
       for (let index = 0; index < PCR_COUNT; index++) {
@@ -51,23 +45,18 @@ export function startNitroSim(root: SimulatedRoot): Enclave {
       }
       const payload = encode(
         new Map<string, unknown>([
-          ['module_id', `i-simulated0000000-enc${account.address.slice(2, 18).toLowerCase()}`],
+          ['module_id', moduleId],
           ['digest', 'SHA384'],
           ['timestamp', Date.now()],
           ['pcrs', pcrs],
           ['certificate', chain.leaf],
           ['cabundle', chain.cabundle],
-          ['public_key', hexToBytes(account.publicKey)],
+          ['public_key', null],
           ['user_data', hexToBytes(binding)],
           ['nonce', null],
         ]),
       )
-      return {
-        kind: 'nitro-sim',
-        document: await coseSign1(payload, chain.leafKey),
-        tlsKeyHash: NO_KEY_HASH,
-        hpkeKeyHash: NO_KEY_HASH,
-      }
+      return coseSign1(payload, chain.leafKey)
     },
   }
 }

@@ -35,6 +35,8 @@ type Json = Record<string, unknown>
 /** What a test changes of sound evidence to make it wrong; everything signed is signed after the change. */
 export type DcapChanges = {
   kind?: 'sgx' | 'tdx'
+  /** The same platform as this one was made on: its certificates and collateral. */
+  on?: SimulatedDcap
   version?: 3 | 4 | 5
   /** In version 5: a TD report of TDX 1.0, as version 4 carries it. */
   td10?: boolean
@@ -277,7 +279,7 @@ function body(changes: DcapChanges, kind: 'sgx' | 'tdx', version: number): Uint8
 export function simulateDcap(changes: DcapChanges = {}): SimulatedDcap {
   const kind = changes.kind ?? 'tdx'
   const version = changes.version ?? (kind === 'tdx' ? 4 : 3)
-  const certificates = makeCertificates(changes)
+  const certificates = changes.on?.certificates ?? makeCertificates(changes)
   const authData = Uint8Array.from({ length: 32 }, (_, at) => at)
   const header = join(
     little(version, 2),
@@ -319,7 +321,7 @@ export function simulateDcap(changes: DcapChanges = {}): SimulatedDcap {
   return {
     quote: join(signed, little(signature.length, 4), signature),
     certificates,
-    collateral: {
+    collateral: changes.on?.collateral ?? {
       ...(type5 ? {} : { pckChain: toPem(certificates.pck, certificates.ca, certificates.root) }),
       pckCrlIssuerChain: toPem(certificates.ca, certificates.root),
       rootCaCrl: writeCrl({

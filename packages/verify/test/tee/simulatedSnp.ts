@@ -41,6 +41,8 @@ const amdName = (commonName: string) =>
 
 export type SnpChanges = {
   product?: SnpProduct
+  /** Certificates of an earlier one: the same chip. */
+  on?: SnpEvidence
   signer?: 'VCEK' | 'VLEK'
   /** What is written into the report before it is signed, by offset. */
   report?: Record<number, readonly number[]>
@@ -132,21 +134,23 @@ export function simulateSnp(changes: SnpChanges = {}): {
     vlek ? 'SEV-VLEK' : 'SEV-VCEK',
   ] as const
   const authorityFields = { ...times, ca: true, keyUsage: CA_USAGE }
-  const certificates = [
-    { subject: names[0], issuer: names[0], subjectKey: ark, issuerKey: ark, serial: 1, ...authorityFields },
-    {
-      ...{ subject: names[1], issuer: names[0], subjectKey: ask, issuerKey: ark, serial: 2 },
-      ...authorityFields,
-      pathLength: 0,
-    },
-    {
-      ...{ subject: names[2], issuer: names[1], subjectKey: chipKey, issuerKey: ask, ...times },
-      algorithm: product === 'Turin' ? RSA_PSS_SHORT : undefined,
-      extensions: endorsementExtensions(changes, product, tcb),
-    },
-  ].map((fields, at) =>
-    writeCertificate({ ...fields, nameOf: amdName, ...changes.certificates?.[at as 0 | 1 | 2] }),
-  )
+  const certificates =
+    changes.on?.certificates ??
+    [
+      { subject: names[0], issuer: names[0], subjectKey: ark, issuerKey: ark, serial: 1, ...authorityFields },
+      {
+        ...{ subject: names[1], issuer: names[0], subjectKey: ask, issuerKey: ark, serial: 2 },
+        ...authorityFields,
+        pathLength: 0,
+      },
+      {
+        ...{ subject: names[2], issuer: names[1], subjectKey: chipKey, issuerKey: ask, ...times },
+        algorithm: product === 'Turin' ? RSA_PSS_SHORT : undefined,
+        extensions: endorsementExtensions(changes, product, tcb),
+      },
+    ].map((fields, at) =>
+      writeCertificate({ ...fields, nameOf: amdName, ...changes.certificates?.[at as 0 | 1 | 2] }),
+    )
   const crl =
     changes.crl === undefined
       ? undefined

@@ -7,6 +7,7 @@ import { validityProblem } from '../x509/chain.ts'
 import { type RevokedCertificate, revokedProblem } from '../x509/revoked.ts'
 import { verifyP384 } from '../x509/scheme.ts'
 import { type CoseSign1, encodeCoseSign1, parseCoseSign1, sigStructure } from './cose.ts'
+import { splitNitridingUserData } from './nitridingUserData.ts'
 import { type NitroChainCode, nitroChainProblem, readNitroChain } from './nitroChain.ts'
 import {
   measurementOf,
@@ -32,7 +33,7 @@ export type VerifyNitroParameters = {
   now: bigint
   /** Oldest accepted age in seconds; `NITRO_MAX_AGE_SECONDS` by default. */
   maxAge?: bigint | undefined
-  /** `enclaveBinding(…)`: ties the document to one operator and one signing key. */
+  /** `enclaveBinding(…)`: ties the document to one operator and one signing key. In nitriding's user data, its second hash. */
   expectedUserData?: Hex | undefined
   /** `nitroMeasurement(…)` that was approved. */
   expectedMeasurement?: Hex | undefined
@@ -198,9 +199,11 @@ function checkPolicy(list: NitroChecklist, parameters: VerifyNitroParameters, fo
   if (expectedUserData === undefined) {
     list.skip('userData', 'policy', 'no binding was given to compare with')
   } else {
-    list.policy('userData', () =>
-      equalTo(expectedUserData, found.payload.userData, 'user data', 'user_data_differs'),
-    )
+    list.policy('userData', () => {
+      const { userData } = found.payload
+      const bound = splitNitridingUserData(userData)?.appKeyHash ?? userData
+      return equalTo(expectedUserData, bound, 'user data', 'user_data_differs')
+    })
   }
 }
 

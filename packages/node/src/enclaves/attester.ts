@@ -1,0 +1,16 @@
+import type { TrustedRoot } from '@assay/verify'
+import type { Hex } from 'viem'
+
+/** The hardware's part of an enclave: it states, signed, which code runs and what that code wants to be bound to it. */
+export type Attester = {
+  /** Kind of the evidence, and name of the hardware type: `nitro`, `nitro-sim`, `snp`, `tdx`. */
+  kind: string
+  /** True where nothing but software stands behind the evidence. */
+  simulated: boolean
+  /** Roots that evidence from here ends in. */
+  roots: readonly TrustedRoot[]
+  /** Hash of the TLS key that the platform ends TLS with, inside the enclave; zero where TLS ends elsewhere. */
+  tlsKeyHash: Hex
+  /** A fresh document (docs/spec.md §8) that carries `binding`, 32 bytes. */
+  attest: (binding: Hex) => Promise<Uint8Array>
+}

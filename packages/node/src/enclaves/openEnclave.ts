@@ -1,0 +1,57 @@
+import { AssayError, type Evidence, NO_KEY_HASH, signDigest, tag } from '@assay/protocol'
+import { inspectEvidence } from '@assay/verify'
+import { type Address, bytesToHex } from 'viem'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import type { Attester } from './attester.ts'
+import type { Enclave } from './enclave.ts'
+
+export type OpenEnclaveParameters = {
+  attester: Attester
+  /** Bit i = engine class i: what this node claims for its receipts; the approved measurement says what it may. */
+  engineClasses: number
+  /** Unix seconds. */
+  now?: bigint | undefined
+}
+
+/**
+ * Boots an enclave on whatever hardware: makes the signing key, and learns from a first piece of evidence, judged as a
+ * validator would judge it, which root and measurement the key is to be registered under.
+ * @throws AssayError `config` where this machine's evidence would be refused, with the check that fails
+ */
+export async function openEnclave(parameters: OpenEnclaveParameters): Promise<Enclave> {
+  const { attester, engineClasses, now = BigInt(Math.floor(Date.now() / 1000)) } = parameters
+  const { kind, simulated, tlsKeyHash } = attester
+  const challenge = bytesToHex(crypto.getRandomValues(new Uint8Array(32)))
+  const document = await attester.attest(challenge)
+  const found = inspectEvidence({ kind, document }, { roots: attester.roots, now, userData: challenge })
+  if (found?.attestation === undefined) {
+    const failed = found?.steps.find(({ outcome }) => outcome === 'failed')
+    throw new AssayError('This machine is not one whose attestation validators accept.', {
+      code: 'config',
+      facts: {
+        hardware: kind,
+        check: failed?.name ?? 'document',
+        reason: failed?.reason ?? 'it cannot be read',
+      },
+      next: 'See the whole checklist with: assay node attest --print',
+    })
+  }
+  const { rootHash, measurement } = found.attestation
+  const privateKey = generatePrivateKey()
+  return {
+    hardware: kind,
+    simulated,
+    hardwareType: tag(kind),
+    rootHash,
+    measurement,
+    engineClasses,
+    key: privateKeyToAccount(privateKey).address.toLowerCase() as Address,
+    tlsKeyHash,
+    hpkeKeyHash: NO_KEY_HASH,
+    sign: (digest) => signDigest(digest, privateKey),
+    async evidence(binding): Promise<Evidence> {
+      const document = await attester.attest(binding)
+      return { kind, document, tlsKeyHash, hpkeKeyHash: NO_KEY_HASH }
+    },
+  }
+}

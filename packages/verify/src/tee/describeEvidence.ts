@@ -1,0 +1,83 @@
+import type { Evidence } from '@assay/protocol'
+import { snpMeasurement } from '@assay/protocol'
+import { bytesToHex } from 'viem'
+import { utc } from '../utc.ts'
+import { decodeDcapEvidence } from './dcap/evidence.ts'
+import { measurementOf as dcapMeasurement } from './dcap/expectations.ts'
+import { readQuote } from './dcap/quote.ts'
+import { parseCoseSign1 } from './nitro/cose.ts'
+import { measurementOf as nitroMeasurementOf, parseNitroPayload } from './nitro/nitroDocument.ts'
+import { decodeSnpEvidence } from './snp/evidence.ts'
+import { parseSnpReport } from './snp/snpReport.ts'
+
+/** What a document says, name → value for a person. Nothing of it is believed: the checklist decides that. */
+export type EvidenceFacts = Readonly<Record<string, string>>
+
+function describeNitro(document: Uint8Array): EvidenceFacts {
+  const payload = parseNitroPayload(parseCoseSign1(document).payload)
+  const registers = [...payload.pcrs].filter(([, value]) => value.some((byte) => byte !== 0))
+  return {
+    module: payload.moduleId,
+    time: utc(payload.timestamp / 1000n),
+    ...Object.fromEntries(registers.map(([index, value]) => [`PCR${index}`, bytesToHex(value)])),
+    'user data': payload.userData === undefined ? 'none' : bytesToHex(payload.userData),
+    measurement: nitroMeasurementOf(payload.pcrs),
+  }
+}
+
+function describeDcap(document: Uint8Array): EvidenceFacts {
+  const { version, teeType, report } = readQuote(decodeDcapEvidence(document).quote)
+  const common = { quote: `version ${version}, ${teeType}`, 'report data': report.reportData }
+  if (report.kind === 'sgx') {
+    const { mrEnclave, mrSigner, configId } = report
+    return {
+      ...common,
+      MRENCLAVE: mrEnclave,
+      MRSIGNER: mrSigner,
+      CONFIGID: configId,
+      measurement: dcapMeasurement(report),
+    }
+  }
+  return {
+    ...common,
+    MRTD: report.mrTd,
+    MRCONFIGID: report.mrConfigId,
+    ...Object.fromEntries(report.rtmrs.map((value, index) => [`RTMR${index}`, value])),
+    measurement: dcapMeasurement(report),
+  }
+}
+
+function describeSnp(document: Uint8Array): EvidenceFacts {
+  const report = parseSnpReport(decodeSnpEvidence(document).report)
+  return {
+    report: `version ${report.version}, VMPL ${report.vmpl}, signed by ${report.signer}`,
+    'guest policy': `0x${report.policy.bits.toString(16)}`,
+    chip: report.chipId,
+    'reported TCB': bytesToHex(report.reportedTcb),
+    MEASUREMENT: report.measurement,
+    HOST_DATA: report.hostData,
+    'report data': report.reportData,
+    measurement: snpMeasurement(report.measurement, report.hostData),
+  }
+}
+
+const READERS: Readonly<Record<string, (document: Uint8Array) => EvidenceFacts>> = {
+  nitro: describeNitro,
+  'nitro-sim': describeNitro,
+  sgx: describeDcap,
+  snp: describeSnp,
+  tdx: describeDcap,
+}
+
+/** Decodes evidence for a person to read; undefined where it cannot be read, or nothing here knows the kind. */
+export function describeEvidence({
+  kind,
+  document,
+}: Pick<Evidence, 'kind' | 'document'>): EvidenceFacts | undefined {
+  if (!Object.hasOwn(READERS, kind)) return undefined
+  try {
+    return READERS[kind]?.(document)
+  } catch {
+    return undefined
+  }
+}

@@ -57,6 +57,7 @@ test('tags are the hashes of their names, and all differ', () => {
     tdxMeasurement: 'assay/measurement/tdx/v1',
     sgxMeasurement: 'assay/measurement/sgx/v1',
     gpuNonce: 'assay/gpu-nonce/v1',
+    fault: 'assay/fault/v1',
   }
   const expected = Object.entries(names).map(([key, name]) => [key, keccak256(stringToBytes(name))])
   assert.deepEqual(TAGS, Object.fromEntries(expected))

@@ -3,17 +3,22 @@ pragma solidity 0.8.37;
 
 import {DataChallenge} from "../src/faults/DataChallenge.sol";
 import {FaultManager} from "../src/FaultManager.sol";
-import {DataLib, DataSibling} from "../src/libraries/DataLib.sol";
+import {DataSibling} from "../src/libraries/DataLib.sol";
+import {Entry, Path} from "../src/libraries/InclusionLib.sol";
+import {RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
 import {SettlementDouble} from "./FaultDoubles.sol";
 import {FaultFixture} from "./FaultFixture.sol";
+import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 
 /// @title Class 4: a committer that withholds its batch file, and a challenger that only says so
 contract DataChallengeTest is FaultFixture {
     address private constant CHALLENGER = address(0xC4A1);
     address private constant HOLDER = address(0x401D);
     uint64 private constant LENGTH = 2 * 8192 + 100;
+    DataChallenge.Part private constant CHUNK = DataChallenge.Part.Chunk;
+    DataChallenge.Part private constant RECEIPT = DataChallenge.Part.Receipt;
 
     bytes[] private chunks;
     bytes32 private batchId;
@@ -49,20 +54,20 @@ contract DataChallengeTest is FaultFixture {
 
     function test_aChunkBeyondTheEndIsAnsweredByTheLength() public {
         bytes32 id = demand(3);
-        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongChunk.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
         dataChallenge.showEnd(id, LENGTH + 1, chunkRoot());
         vm.prank(HOLDER);
         dataChallenge.showEnd(id, LENGTH, chunkRoot());
         assertEq(dataChallenge.credit(HOLDER), CHALLENGE_BOND / 2);
         // But not one before it.
         id = demand(2);
-        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongChunk.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
         dataChallenge.showEnd(id, LENGTH, chunkRoot());
     }
 
     function test_anotherChunkALengthOrASiblingIsNoAnswer() public {
         bytes32 id = demand(1);
-        bytes memory reason = abi.encodeWithSelector(DataChallenge.WrongChunk.selector, id);
+        bytes memory reason = abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id);
         vm.expectRevert(reason);
         dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
         vm.expectRevert(reason);
@@ -83,7 +88,66 @@ contract DataChallengeTest is FaultFixture {
         dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.AlreadyDemanded.selector, id));
         vm.prank(CHALLENGER);
-        dataChallenge.demand(batchId, 1);
+        dataChallenge.demand(batchId, CHUNK, 1);
+    }
+
+    // ---------------------------------------------------------------- receipts
+
+    function test_everyReceiptOfAnHonestBatchCanBeShown() public {
+        Entry[] memory entries = among(honestEntry(2), 2, 5);
+        batchId = commitEntries(entries);
+        for (uint64 i = 0; i < 5; i++) {
+            // Two receipts stand in the row before.
+            bytes32 id = demandReceipt(i + 2);
+            bytes memory signature = sign(entries[i].receipt, ENCLAVE);
+            bytes memory rogue = sign(entries[i].receipt, ROGUE);
+            uint64 next = (i + 1) % 5;
+            bytes memory another = sign(entries[next].receipt, ENCLAVE);
+            vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
+            dataChallenge.showReceipt(id, entries[next], another, pathOf(entries, next));
+            vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
+            dataChallenge.showReceipt(id, entries[i], rogue, pathOf(entries, i));
+            vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
+            dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+            dataChallenge.showReceipt(id, entries[i], signature, pathOf(entries, i));
+        }
+        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+    }
+
+    /// @dev A quorum that colludes calls a row valid that has no receipts behind it. Its file is there to the last byte.
+    function test_oneHonestPartyStopsAQuorumThatInventsARow() public {
+        SumNode memory invented = SumNode(keccak256("nothing"), 1000e18, 1000e18, 4);
+        SumNode memory row = rowOf(keyOf(grantedEntry(1)), invented);
+        batchId = commitGroups(groupsWith(NODE, MerkleSumBuilder.top(rowsAround(row))), dataHash());
+        attestAll(batchId, 3);
+        bytes32 id = demandReceipt(3);
+        Entry[] memory entries = only(grantedEntry(1));
+        bytes memory signature = sign(entries[0].receipt, ENCLAVE);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
+        dataChallenge.showReceipt(id, entries[0], signature, pathOf(entries, 0));
+        vm.warp(block.timestamp + DATA_RESPONSE);
+        dataChallenge.conclude(id);
+        assertState(batchId, Settlement.State.Void);
+        assertEq(bondOf(COMMITTER), MIN_BOND * 95 / 100);
+    }
+
+    function test_aReceiptInAForeignRowCannotBeShown() public {
+        Entry memory entry = honestEntry(1);
+        RowKey memory key = keyOf(entry);
+        key.payer = HOLDER;
+        SumNode[] memory leaves = leavesOf(only(entry));
+        batchId = commitRow(key, leaves);
+        bytes32 id = demandReceipt(2);
+        bytes memory signature = sign(entry.receipt, ENCLAVE);
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
+        dataChallenge.showReceipt(id, entry, signature, pathIn(NODE, key, leaves, 0));
+    }
+
+    function test_noReceiptIsDemandedBeyondTheCount() public {
+        uint16 count = settlement.batch(batchId).count;
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.NoSuchPart.selector, RECEIPT, count));
+        vm.prank(CHALLENGER);
+        dataChallenge.demand(batchId, RECEIPT, count);
     }
 
     // ---------------------------------------------------------------- unanswered
@@ -163,19 +227,19 @@ contract DataChallengeTest is FaultFixture {
             abi.encodeWithSelector(DataChallenge.WindowClosed.selector, batchId, uint64(block.timestamp))
         );
         vm.prank(CHALLENGER);
-        dataChallenge.demand(batchId, 0);
+        dataChallenge.demand(batchId, CHUNK, 0);
         settlement.finalise(batchId);
         vm.expectRevert(
             abi.encodeWithSelector(DataChallenge.NotChallengeable.selector, batchId, Settlement.State.Final)
         );
         vm.prank(CHALLENGER);
-        dataChallenge.demand(batchId, 0);
+        dataChallenge.demand(batchId, CHUNK, 0);
     }
 
     function test_noFileOfThatSizeIsEverAccepted() public {
-        vm.expectRevert(abi.encodeWithSelector(DataChallenge.NoSuchChunk.selector, 1024));
+        vm.expectRevert(abi.encodeWithSelector(DataChallenge.NoSuchPart.selector, CHUNK, 1024));
         vm.prank(CHALLENGER);
-        dataChallenge.demand(batchId, 1024);
+        dataChallenge.demand(batchId, CHUNK, 1024);
     }
 
     function test_serialChallengesHoldDepositsBackForAdjudicationAtMost() public {
@@ -229,7 +293,12 @@ contract DataChallengeTest is FaultFixture {
 
     function demand(uint64 chunk) private returns (bytes32) {
         vm.prank(CHALLENGER);
-        return dataChallenge.demand(batchId, chunk);
+        return dataChallenge.demand(batchId, CHUNK, chunk);
+    }
+
+    function demandReceipt(uint64 index) private returns (bytes32) {
+        vm.prank(CHALLENGER);
+        return dataChallenge.demand(batchId, RECEIPT, index);
     }
 
     function bondPaid(uint256 attesters) private pure returns (uint256) {

@@ -5,6 +5,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {FaultManager} from "../FaultManager.sol";
 import {DataLib, DataSibling} from "../libraries/DataLib.sol";
+import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
+import {MerkleSumLib, SumNode} from "../libraries/MerkleSumLib.sol";
 import {Params} from "../libraries/Params.sol";
 import {OPG} from "../OPG.sol";
 import {ParamStore} from "../ParamStore.sol";
@@ -13,10 +15,12 @@ import {Settlement} from "../Settlement.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
 
-/// @title Class 4: a chunk of a batch file that nobody can show
-/// @notice Whoever cannot fetch a chunk demands it here, with a bond. Anyone who holds it answers, and earns half the
-/// bond; the rest is burned. Unanswered in DATA_RESPONSE, the batch is void, its committer and those who called it
-/// valid pay, and the bond goes back.
+/// @title Class 4: a part of a batch that nobody can show
+/// @notice Whoever cannot fetch a chunk of the batch file, or finds no receipt behind what the root claims, demands it
+/// here, with a bond. Anyone who holds it answers, and earns half the bond; the rest is burned. Unanswered in
+/// DATA_RESPONSE, the batch is void, its committer and those who called it valid pay, and the bond goes back.
+/// @dev A receipt is demanded by its place under the root, and shown in the row of its own payer, node, model and grant.
+/// So a claim without receipts behind it cannot become final while one honest party looks, whatever file was published.
 contract DataChallenge is IFaultAdapter {
     using SafeERC20 for IERC20;
     using Batches for Settlement;
@@ -30,11 +34,18 @@ contract DataChallenge is IFaultAdapter {
         Unanswered
     }
 
+    /// @notice What is demanded: a chunk of the file, or the receipt at a place under the root.
+    enum Part {
+        Chunk,
+        Receipt
+    }
+
     struct Challenge {
         address challenger;
         State state;
+        Part part;
         uint64 openedAt;
-        uint64 chunk;
+        uint64 index;
         /// OPG base units.
         uint128 bond;
         bytes32 batchId;
@@ -58,23 +69,31 @@ contract DataChallenge is IFaultAdapter {
 
     // ------------------------------------------------------------------ events, errors
 
-    event ChunkDemanded(
-        bytes32 indexed challengeId, bytes32 indexed batchId, address indexed challenger, uint64 chunk, uint256 bond
+    event PartDemanded(
+        bytes32 indexed challengeId,
+        bytes32 indexed batchId,
+        address indexed challenger,
+        Part part,
+        uint64 index,
+        uint256 bond
     );
     event ChunkShown(bytes32 indexed challengeId, bytes32 indexed batchId, address indexed by, bytes chunk);
     event ChunkAbsent(bytes32 indexed challengeId, bytes32 indexed batchId, address indexed by, uint64 length);
-    event ChunkWithheld(bytes32 indexed challengeId, bytes32 indexed batchId);
+    event ReceiptShown(
+        bytes32 indexed challengeId, bytes32 indexed batchId, address indexed by, Entry entry, bytes signature
+    );
+    event PartWithheld(bytes32 indexed challengeId, bytes32 indexed batchId);
     event CreditWithdrawn(address indexed account, uint256 amount);
 
     error NotChallengeable(bytes32 batchId, Settlement.State state);
     error WindowClosed(bytes32 batchId, uint64 since);
     error NoFile(bytes32 batchId);
-    error NoSuchChunk(uint64 chunk);
+    error NoSuchPart(Part part, uint64 index);
     error AlreadyDemanded(bytes32 challengeId);
     error NotOpen(bytes32 challengeId, State state);
     error TooLate(bytes32 challengeId, uint64 deadline);
     error TooEarly(bytes32 challengeId, uint64 deadline);
-    error WrongChunk(bytes32 challengeId);
+    error WrongAnswer(bytes32 challengeId);
     error NoCredit(address account);
 
     constructor(
@@ -93,8 +112,8 @@ contract DataChallenge is IFaultAdapter {
 
     // ------------------------------------------------------------------ views
 
-    function challengeIdOf(bytes32 batchId, uint64 chunk) public pure returns (bytes32) {
-        return keccak256(abi.encode(batchId, chunk));
+    function challengeIdOf(bytes32 batchId, Part part, uint64 index) public pure returns (bytes32) {
+        return keccak256(abi.encode(batchId, part, index));
     }
 
     function challenge(bytes32 challengeId) external view returns (Challenge memory) {
@@ -107,7 +126,7 @@ contract DataChallenge is IFaultAdapter {
         return params.get(Params.CHALLENGE_BOND) + held / STAKE_PER_BOND;
     }
 
-    /// @notice Until when a demanded chunk may be shown, Unix seconds, as far as known now.
+    /// @notice Until when a demanded part may be shown, Unix seconds, as far as known now.
     function deadlineOf(bytes32 challengeId) public view returns (uint64) {
         uint64 openedAt = _challenges[challengeId].openedAt;
         return clock.extended(openedAt, openedAt + uint64(params.getAt(Params.DATA_RESPONSE, openedAt)));
@@ -115,19 +134,19 @@ contract DataChallenge is IFaultAdapter {
 
     // ------------------------------------------------------------------ writes
 
-    /// @notice Demands a chunk of the file of a batch that is not final. Each chunk of a batch once: what was shown is
-    /// on chain.
-    function demand(bytes32 batchId, uint64 chunk) external returns (bytes32 challengeId) {
+    /// @notice Demands a part of a batch that is not final. Each part once: what was shown is on chain.
+    /// @param index of the chunk, or of the receipt from the left of the batch tree
+    function demand(bytes32 batchId, Part part, uint64 index) external returns (bytes32 challengeId) {
         Settlement.Batch memory b = settlement.known(batchId);
         _requireChallengeable(batchId, b);
-        if (chunk >= MAX_CHUNKS) revert NoSuchChunk(chunk);
-        challengeId = challengeIdOf(batchId, chunk);
+        if (index >= (part == Part.Chunk ? MAX_CHUNKS : b.count)) revert NoSuchPart(part, index);
+        challengeId = challengeIdOf(batchId, part, index);
         if (_challenges[challengeId].state != State.None) revert AlreadyDemanded(challengeId);
         uint256 bond = bondFor(batchId);
         // Safe cast: the transfer fails for more than the supply, below 2^90.
         _challenges[challengeId] =
-            Challenge(msg.sender, State.Open, uint64(block.timestamp), chunk, uint128(bond), batchId);
-        emit ChunkDemanded(challengeId, batchId, msg.sender, chunk, bond);
+            Challenge(msg.sender, State.Open, part, uint64(block.timestamp), index, uint128(bond), batchId);
+        emit PartDemanded(challengeId, batchId, msg.sender, part, index, bond);
         faultManager.openChallenge(batchId, challengeId);
         IERC20(token).safeTransferFrom(msg.sender, address(this), bond);
     }
@@ -135,10 +154,10 @@ contract DataChallenge is IFaultAdapter {
     /// @notice Shows the demanded chunk.
     /// @param length of the whole file, bytes
     function show(bytes32 challengeId, uint64 length, bytes calldata chunk, DataSibling[] calldata siblings) external {
-        Challenge storage c = _answerable(challengeId);
-        bytes32 dataHash = DataLib.dataHash(length, c.chunk, chunk, siblings);
-        bool whole = chunk.length == DataLib.chunkLength(length, c.chunk) && chunk.length != 0;
-        if (!whole || dataHash != settlement.batch(c.batchId).dataHash) revert WrongChunk(challengeId);
+        Challenge storage c = _answerable(challengeId, Part.Chunk);
+        bytes32 dataHash = DataLib.dataHash(length, c.index, chunk, siblings);
+        bool whole = chunk.length == DataLib.chunkLength(length, c.index) && chunk.length != 0;
+        if (!whole || dataHash != settlement.batch(c.batchId).dataHash) revert WrongAnswer(challengeId);
         emit ChunkShown(challengeId, c.batchId, msg.sender, chunk);
         _answered(challengeId, c);
     }
@@ -146,12 +165,26 @@ contract DataChallenge is IFaultAdapter {
     /// @notice Shows that the file ends before the demanded chunk.
     /// @param chunkRoot top of the tree of its chunks
     function showEnd(bytes32 challengeId, uint64 length, bytes32 chunkRoot) external {
-        Challenge storage c = _answerable(challengeId);
-        bool ends = c.chunk >= DataLib.chunkCount(length);
+        Challenge storage c = _answerable(challengeId, Part.Chunk);
+        bool ends = c.index >= DataLib.chunkCount(length);
         if (!ends || DataLib.hashOf(length, chunkRoot) != settlement.batch(c.batchId).dataHash) {
-            revert WrongChunk(challengeId);
+            revert WrongAnswer(challengeId);
         }
         emit ChunkAbsent(challengeId, c.batchId, msg.sender, length);
+        _answered(challengeId, c);
+    }
+
+    /// @notice Shows the demanded receipt where it stands, in the row of its own payer, node, model, price and grant.
+    function showReceipt(bytes32 challengeId, Entry calldata entry, bytes calldata signature, Path calldata path)
+        external
+    {
+        Challenge storage c = _answerable(challengeId, Part.Receipt);
+        (bytes32 root, uint256 position) = _placeOf(entry, path);
+        bool signed = keccak256(signature) == entry.signatureHash;
+        if (!signed || position != c.index || root != settlement.batch(c.batchId).root) {
+            revert WrongAnswer(challengeId);
+        }
+        emit ReceiptShown(challengeId, c.batchId, msg.sender, entry, signature);
         _answered(challengeId, c);
     }
 
@@ -162,7 +195,7 @@ contract DataChallenge is IFaultAdapter {
         if (block.timestamp < deadline) revert TooEarly(challengeId, deadline);
         c.state = State.Unanswered;
         credit[c.challenger] += c.bond;
-        emit ChunkWithheld(challengeId, c.batchId);
+        emit PartWithheld(challengeId, c.batchId);
         faultManager.closeChallenge(c.batchId, challengeId);
         uint8 class = faultManager.DATA();
         if (faultManager.fault(faultManager.faultIdOf(class, c.batchId)).provenAt == 0) {
@@ -213,8 +246,19 @@ contract DataChallenge is IFaultAdapter {
         if (c.state != State.Open) revert NotOpen(challengeId, c.state);
     }
 
-    function _answerable(bytes32 challengeId) private view returns (Challenge storage c) {
+    /// @return root that the entry leads to
+    /// @return position receipts before it
+    function _placeOf(Entry memory entry, Path calldata path) private pure returns (bytes32 root, uint256 position) {
+        (SumNode memory top, uint64 inRow) = MerkleSumLib.fold(InclusionLib.leaf(entry), path.leafSiblings);
+        uint64 beforeRow;
+        (top, beforeRow) =
+            InclusionLib.rootOfRow(InclusionLib.keyOf(entry), top, path.rowSiblings, path.groupSiblings);
+        return (top.hash, uint256(inRow) + beforeRow);
+    }
+
+    function _answerable(bytes32 challengeId, Part part) private view returns (Challenge storage c) {
         c = _open(challengeId);
+        if (c.part != part) revert WrongAnswer(challengeId);
         uint64 deadline = deadlineOf(challengeId);
         if (block.timestamp >= deadline) revert TooLate(challengeId, deadline);
     }

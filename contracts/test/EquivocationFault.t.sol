@@ -70,7 +70,7 @@ contract EquivocationFaultTest is FaultFixture {
     }
 
     /// @dev Test first 11: a digest holds chain, contract and deployment, so another deployment's signature is none here.
-    function test_11_aSignatureForAnotherDeploymentProvesNothing() public {
+    function test_11_hole_aSignatureForAnotherDeploymentProvesNothing() public {
         (Receipt memory a, Receipt memory b) = twoAnswers();
         Settlement other = new Settlement(staking, params, keccak256("another deployment"));
         bytes32 foreign = other.digestOf(keccak256("receipt"));

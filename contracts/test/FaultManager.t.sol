@@ -316,6 +316,28 @@ contract FaultManagerTest is FaultFixture {
 
     // ---------------------------------------------------------------- never in the way
 
+    /// @dev Test first 9: whatever became of the batch meanwhile, its fault is punished.
+    function test_9_aValidProofExecutesInEveryStateOfItsBatch() public {
+        for (uint256 state = 0; state < 5; state++) {
+            uint256 snapshot = vm.snapshotState();
+            (bytes32 batchId, bytes memory proof) = badBatch(state == 1 || state == 2 ? 2 : 0);
+            if (state == 2) {
+                vm.warp(block.timestamp + WINDOW);
+                settlement.finalise(batchId);
+            }
+            if (state == 3) attestWith(batchId, INVALID, firstKeys(2));
+            if (state == 4) {
+                vm.warp(block.timestamp + ATTEST_TIMEOUT);
+                settlement.expire(batchId);
+            }
+            Settlement.State before = stateOf(batchId);
+            prove(1, proof);
+            assertEq(bondOf(COMMITTER), MIN_BOND / 2);
+            assertState(batchId, state < 2 ? Settlement.State.Void : before);
+            assertTrue(vm.revertToState(snapshot));
+        }
+    }
+
     /// @dev Test first 9: a fault takes effect although the slashed tokens do not arrive.
     function test_9_nothingWaitsForATransfer() public {
         (bytes32 batchId, bytes memory proof) = badBatch(2);

@@ -159,7 +159,8 @@ contract TeeFaultTest is FaultFixture {
         assertNoFault(r, sign(r, ENCLAVE));
     }
 
-    function test_anotherSignatureThanTheCommittedOneProvesNothing() public {
+    /// @dev "Unsigned leaves", seen elsewhere: the leaf holds the signature, so nobody pairs an honest one with garbage.
+    function test_hole_anotherSignatureThanTheCommittedOneProvesNothing() public {
         Receipt memory r = honest(2);
         bytes memory signature = sign(r, ENCLAVE);
         bytes memory rogue = sign(r, ROGUE);

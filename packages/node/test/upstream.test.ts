@@ -1,11 +1,15 @@
 /** Models behind other servers: passed on as they are, translated, failed over, and told apart in the receipt. */
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import 'reflect-metadata'
+import { createServer } from 'node:https'
+import { type AddressInfo, connect } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { ENGINE_CLASS, MODE, STATUS } from '@assay/protocol'
+import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 import OpenAI from 'openai'
 import { Agent } from 'undici'
+import { EngineError } from '../src/engines/engine.ts'
 import type { ProviderName, Target } from '../src/engines/upstream/providers.ts'
 import { startUpstreamEngine } from '../src/engines/upstream/startUpstreamEngine.ts'
 import {
@@ -586,4 +590,66 @@ test('a provider is asked at its own address, and the enclave attests a proxy to
   assert.deepEqual(dialled, ['https://api.openai.com'])
   const { engineClass, mode } = answers[0]?.receipt ?? assert.fail()
   assert.deepEqual([engineClass, mode], [ENGINE_CLASS.providerProxy, MODE.tee])
+})
+
+test('a provider must prove itself by the roots in the image, whatever the host sets', async (t) => {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=127.0.0.1',
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
+  })
+  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
+  const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----`
+  let reached = 0
+  const impostor = createServer({ key, cert: certificate.toString('pem') }, (_request, response) => {
+    reached++
+    response.end(JSON.stringify(chatAnswer))
+  })
+  await new Promise<void>((ready) => impostor.listen(0, '127.0.0.1', ready))
+  t.after(() => impostor.close())
+  const baseUrl = `https://127.0.0.1:${(impostor.address() as AddressInfo).port}/v1`
+  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+  t.after(() => {
+    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+  })
+  const ask = async (provider: ProviderName): Promise<string> => {
+    const targets: Target[] = [{ provider, baseUrl, model: 'theirs', key: KEY }]
+    const engine = startUpstreamEngine({ contextLength: 2048, targets, concurrency: 1 })
+    const fields = { messages: hello }
+    const work = { kind: 'native', route: 'chat', fields, stream: false, headers: {}, maxOutput: 9 } as const
+    const prepared = engine.prepare(work)
+    assert.ok('run' in prepared)
+    const signal = new AbortController().signal
+    const outcome = await prepared.run({ signal, emit: () => undefined }).then(
+      () => 'answered',
+      (error: unknown) => (error instanceof EngineError ? error.code : String(error)),
+    )
+    await engine.close()
+    return outcome
+  }
+  assert.equal(await ask('openai'), 'upstream_failed')
+  assert.equal(reached, 0)
+  // An operator's own server is the operator's own business, and its receipts say so.
+  assert.equal(await ask('openai-compatible'), 'answered')
+})
+
+test('a model that only the bond stands behind cannot be asked for as attested', async (t) => {
+  const { node } = await nodeOver(t, 'openai-compatible', (_asked, response) => json(response, chatAnswer))
+  for (const [mode, status] of [
+    ['tee', 400],
+    ['bonded', 200],
+    ['auto', 200],
+  ] as const) {
+    const headers = await paidHeaders(await payment(PLENTY), { 'x-assay-verification': mode })
+    const response = await fetch(node.url + PATH, { method: 'POST', body: chatBody(), headers })
+    const text = await response.text()
+    assert.equal(response.status, status, text)
+    if (status === 400) assert.match(text, /auto, bonded/)
+    else assert.equal(response.headers.get('x-assay-verification'), 'bonded')
+  }
 })

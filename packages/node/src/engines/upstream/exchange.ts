@@ -1,6 +1,7 @@
+import { rootCertificates } from 'node:tls'
 import { Agent, type Dispatcher, request } from 'undici'
 import { EngineError } from '../engine.ts'
-import { headersFor, type Target } from './providers.ts'
+import { engineClassOf, headersFor, type Target } from './providers.ts'
 
 /** Longest wait for a connection, for the first byte, and between two pieces, ms. */
 const CONNECT_MS = 10_000
@@ -9,6 +10,13 @@ const SILENCE_MS = 120_000
 const REST_MS = 30_000
 const MAX_ERROR_BYTES = 64 * 1024
 const MAX_BODY_BYTES = 32 * 1024 * 1024
+
+/**
+ * How a provider proves that it is itself: by the roots that Node brings along and the enclave's measurement covers,
+ * whatever NODE_EXTRA_CA_CERTS or NODE_TLS_REJECT_UNAUTHORIZED the host sets. A receipt of class 1 claims no less.
+ */
+const PROVEN = { ca: [...rootCertificates], rejectUnauthorized: true }
+const isProvider = ({ provider }: Target): boolean => engineClassOf(provider) === 1
 
 /** An answer with status 200. */
 export type UpstreamAnswer = { target: Target; body: AsyncIterable<Uint8Array> }
@@ -37,7 +45,11 @@ export type Exchange = {
 export function createExchange(targets: readonly Target[], dispatcher?: Dispatcher): Exchange {
   const agent =
     dispatcher ??
-    new Agent({ connect: { timeout: CONNECT_MS }, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS })
+    new Agent({
+      connect: { timeout: CONNECT_MS, ...(targets.every(isProvider) ? PROVEN : {}) },
+      headersTimeout: SILENCE_MS,
+      bodyTimeout: SILENCE_MS,
+    })
   const restUntil = new Map<Target, number>()
   /** The configured order, with those that failed a moment ago behind the others. */
   const inOrder = (): Target[] => {

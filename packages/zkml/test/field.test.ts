@@ -23,6 +23,9 @@ test('base field: arithmetic agrees with BigInt', () => {
       assert.equal(BigInt(field.add(a, b)), (BigInt(a) + BigInt(b)) % p)
       assert.equal(BigInt(field.sub(a, b)), (BigInt(a) - BigInt(b) + p) % p)
       if (a !== 0) assert.equal(field.mul(a, field.inverse(a)), 1)
+      const nine = 9 * a
+      for (const sum of [nine, 16 * a, nine + b, field.P, 9 * field.P])
+        assert.equal(field.reduceSum(sum), sum % field.P)
     }),
     { numRuns: 5000 },
   )

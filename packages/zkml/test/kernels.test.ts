@@ -70,12 +70,10 @@ for (const n of [1, 2, 4, 8, 16, 64, 256]) {
       sameResult('expandEq', n, (k, h) => k.expandEq(vector(h), stride, from, bits, h.words(5 * (bits + 1))))
     sameResult('addVector', n, (k, h) => k.addVector(vector(h), stride, vector(h), stride, n))
     sameResult('dotWords', n, (k, h) => k.dotWords(h.words(n), n, vector(h), stride, h.output(5)))
-    if (n >= 16) {
-      sameResult('toMontgomery', n, (k, h) => k.toMontgomery(h.words(n), n, h.output(n)))
-      sameResult('lookupLeaves', n, (k, h) =>
-        k.lookupLeaves(h.words(n), h.words(n), n, h.words(5), h.words(5), vector(h), stride),
-      )
-    }
+    sameResult('toMontgomery', n, (k, h) => k.toMontgomery(h.words(n), n, h.output(n)))
+    sameResult('lookupLeaves', n, (k, h) =>
+      k.lookupLeaves(h.words(n), h.words(n), n, h.words(5), h.words(5), vector(h), stride),
+    )
     if (n === 1) return
     sameResult('joinFractions', n, (k, h) =>
       k.joinFractions(h.words(5 * n), h.words(5 * n), n, h.output(2.5 * n), h.output(2.5 * n)),

@@ -9,27 +9,36 @@ const TWO_ADICITY = 27
 const GENERATOR = 31
 const INVERSE_OF_P = 1 / P
 
-/** Sum of two elements. */
+/**
+ * Sum of two elements. Without a branch, since which way it would go is a coin toss: s >> 31 is −1 where p must be added
+ * back, and `| 0` keeps the arithmetic in 32-bit integers.
+ */
 export function add(a: number, b: number): number {
-  const sum = a + b
-  return sum >= P ? sum - P : sum
+  const sum = (a + b - P) | 0
+  return (sum + (P & (sum >> 31))) | 0
 }
 
 /** Difference of two elements. */
 export function sub(a: number, b: number): number {
-  const difference = a - b
-  return difference < 0 ? difference + P : difference
+  const difference = (a - b) | 0
+  return (difference + (P & (difference >> 31))) | 0
 }
 
 /**
- * Product of two elements in doubles: the quotient is off by at most one, and only when the remainder is within 2^10 of
- * 0 or p, so the remainder, which `Math.imul` gives modulo 2^32, is read without ambiguity and corrected once.
+ * Product of two elements. The quotient in doubles is off by at most one, and only when the remainder is within 2^10 of 0
+ * or p, so the remainder, which `Math.imul` gives modulo 2^32, is read without ambiguity: between −2^10 and p + 2^10.
  */
 export function mul(a: number, b: number): number {
   const quotient = (a * b * INVERSE_OF_P) | 0
   const remainder = (Math.imul(a, b) - Math.imul(quotient, P)) | 0
-  if (remainder < 0) return remainder + P
-  return remainder >= P ? remainder - P : remainder
+  const positive = (remainder + (P & (remainder >> 31))) | 0
+  return positive >= P ? positive - P : positive
+}
+
+/** A sum of at most sixteen elements, brought below p: quotients this small are exact but for a multiple of p itself. */
+export function reduceSum(sum: number): number {
+  const rest = sum - ((sum * INVERSE_OF_P) | 0) * P
+  return rest >= P ? rest - P : rest
 }
 
 /** a^exponent; the exponent is a non-negative safe integer. */

@@ -26,7 +26,11 @@ export function encodeAt(
       let cut = from
       while (cut < to && (positions[cut] as number) < start + half) cut++
       const [lower, upper] = [cut > from, cut < to]
-      splitBlock(word, start, half, Math.min(filled, half), lower, upper, roots, step)
+      const count = Math.min(filled, half)
+      if (filled <= half) {
+        if (upper) spread(word, start, half, count, roots, step)
+      } else if (upper) butterflies(word, start, half, roots, step)
+      else addHalves(word, start, half)
       if (lower) next.push({ start, from, to: cut })
       if (upper) next.push({ start: start + half, from: cut, to })
     }
@@ -36,23 +40,30 @@ export function encodeAt(
   return Array.from(positions, (position) => word[position] as number)
 }
 
-/**
- * (low, high) becomes (low + high, (low − high)·root), or only the half asked for; entries from `count` on are zero.
- * Where no high entry is filled yet, the lower half stays what it is.
- */
-function splitBlock(
+/** (low, 0) becomes (low, low·root), for the `count` entries that are filled. */
+function spread(
   word: Int32Array,
   start: number,
   half: number,
   count: number,
-  lower: boolean,
-  upper: boolean,
   roots: Int32Array,
   step: number,
 ): void {
-  for (let i = start, root = 0; i < start + count; i++, root += step) {
-    const [low, high] = [word[i] as number, word[i + half] as number]
-    if (lower) word[i] = add(low, high)
-    if (upper) word[i + half] = mul(sub(low, high), roots[root] as number)
+  for (let i = 0; i < count; i++)
+    word[start + half + i] = mul(word[start + i] as number, roots[i * step] as number)
+}
+
+/** (low, high) becomes (low + high, (low − high)·root). */
+function butterflies(word: Int32Array, start: number, half: number, roots: Int32Array, step: number): void {
+  for (let i = start, root = 0; i < start + half; i++, root += step) {
+    const low = word[i] as number
+    const high = word[i + half] as number
+    word[i] = add(low, high)
+    word[i + half] = mul(sub(low, high), roots[root] as number)
   }
+}
+
+/** Only the lower half of what `butterflies` gives. */
+function addHalves(word: Int32Array, start: number, half: number): void {
+  for (let i = start; i < start + half; i++) word[i] = add(word[i] as number, word[i + half] as number)
 }

@@ -54,13 +54,12 @@ export function mul(a: Ext, b: Ext): Ext {
   const m = base.mul
   const [a0, a1, a2, a3, a4] = a
   const [b0, b1, b2, b3, b4] = b
-  // Sums of at most nine products below p stay exact in a double.
   return [
-    (m(a0, b0) + 2 * (m(a1, b4) + m(a2, b3) + m(a3, b2) + m(a4, b1))) % base.P,
-    (m(a0, b1) + m(a1, b0) + 2 * (m(a2, b4) + m(a3, b3) + m(a4, b2))) % base.P,
-    (m(a0, b2) + m(a1, b1) + m(a2, b0) + 2 * (m(a3, b4) + m(a4, b3))) % base.P,
-    (m(a0, b3) + m(a1, b2) + m(a2, b1) + m(a3, b0) + 2 * m(a4, b4)) % base.P,
-    (m(a0, b4) + m(a1, b3) + m(a2, b2) + m(a3, b1) + m(a4, b0)) % base.P,
+    base.reduceSum(m(a0, b0) + 2 * (m(a1, b4) + m(a2, b3) + m(a3, b2) + m(a4, b1))),
+    base.reduceSum(m(a0, b1) + m(a1, b0) + 2 * (m(a2, b4) + m(a3, b3) + m(a4, b2))),
+    base.reduceSum(m(a0, b2) + m(a1, b1) + m(a2, b0) + 2 * (m(a3, b4) + m(a4, b3))),
+    base.reduceSum(m(a0, b3) + m(a1, b2) + m(a2, b1) + m(a3, b0) + 2 * m(a4, b4)),
+    base.reduceSum(m(a0, b4) + m(a1, b3) + m(a2, b2) + m(a3, b1) + m(a4, b0)),
   ]
 }
 

@@ -94,8 +94,14 @@ function wasmKernels(wasm: Exports, arena: Arena): Kernels {
       const kernels = count % 2 === 0 ? wasm : scalar
       kernels.hashNodes(hashes, count, out)
     },
-    lookupLeaves: wasm.lookupLeaves,
-    toMontgomery: wasm.toMontgomery,
+    lookupLeaves(first, second, n, base, beta, out, stride) {
+      const kernels = fits(n) ? wasm : scalar
+      kernels.lookupLeaves(first, second, n, base, beta, out, stride)
+    },
+    toMontgomery(words, n, out) {
+      const kernels = fits(n) ? wasm : scalar
+      kernels.toMontgomery(words, n, out)
+    },
     joinFractions(p, q, n, outP, outQ) {
       const kernels = halvesFit(n) ? wasm : scalar
       kernels.joinFractions(p, q, n, outP, outQ)

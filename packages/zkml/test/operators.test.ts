@@ -53,6 +53,21 @@ holds(
   [[3, 5]],
 )
 
+holds(
+  'an output wider than everything that is looked up, and an input wider still',
+  {
+    input: { channels: 700, height: 2, width: 3, zeroPoint: -3 },
+    nodes: [
+      { op: 'dense', input: 0, units: 2, requantise: { ...SIGNED, multiplier: 1, shift: 9 } },
+      { op: 'dense', input: 1, units: 20_000, requantise: null },
+    ],
+  },
+  [
+    [2, 4200],
+    [20_000, 2],
+  ],
+)
+
 for (const [name, window, padding] of [
   ['3 × 3 with a border', square(3, 1), around(1)],
   ['3 × 3, stride 2, a border on two sides', square(3, 2), { top: 0, left: 1, bottom: 1, right: 0 }],

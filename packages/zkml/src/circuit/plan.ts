@@ -5,7 +5,7 @@
 import { type CommitmentShape, commitmentShape } from '../commitment/shape.ts'
 import { ZkmlError } from '../errors.ts'
 import type { Table } from '../lookup/tables.ts'
-import { type Architecture, type Node, type Requantise, requantiseOf } from './architecture.ts'
+import { type Architecture, inputsOf, type Node, type Requantise, requantiseOf } from './architecture.ts'
 import { checkArchitecture, layoutSize, pad, type Tensor } from './checkArchitecture.ts'
 
 /** A column of 2^bits integers: public, committed at an offset of the witness, or a shifted view of another tensor. */
@@ -57,6 +57,8 @@ export type Plan = {
   /** Value of each tensor. */
   tensorValues: readonly ValueIndex[]
   values: readonly Value[]
+  /** Whether a combination reads the public input, which must then be evaluated at the row. */
+  inputAtRow: boolean
   tables: readonly TableUse[]
   lookups: readonly Lookup[]
   /** log2 of the number of leaves of the lookup argument. */
@@ -238,11 +240,16 @@ export function planCircuit(architecture: Architecture): Plan {
     if (kind !== 'committed') return { kind, bits }
     return { kind, bits, offset: witness.offsets[committed.indexOf(index)] as number }
   })
+  const inputAtRow = nodes.some((node) => node.op === 'combine' && inputsOf(node).includes(0))
   const leaves = layOut([
     ...draft.lookups.map(({ bits }) => 2 ** bits),
     ...draft.tables.map(({ table }) => 2 ** table.bits),
   ])
-  const leafBits = Math.max(1, Math.ceil(Math.log2(leaves.total)))
+  // The row must have a coordinate for every bit of a column, even of an output that is in no lookup.
+  const widest = Math.max(
+    ...values.filter(({ kind }) => kind !== 'input' || inputAtRow).map(({ bits }) => bits),
+  )
+  const leafBits = Math.max(1, widest, Math.ceil(Math.log2(leaves.total)))
   if (leafBits > MAX_LEAF_BITS)
     throw new ZkmlError('bad_architecture', 'the circuit needs more lookups than a proof holds', { leafBits })
   const model = layOut(blocks.map(({ lowBits, highBits }) => 2 ** (lowBits + highBits)))
@@ -251,6 +258,7 @@ export function planCircuit(architecture: Architecture): Plan {
     architecture,
     tensors,
     tensorValues,
+    inputAtRow,
     values,
     tables: draft.tables.map((use, index) => ({
       ...use,

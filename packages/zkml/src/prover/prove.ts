@@ -144,14 +144,15 @@ function storeWitness({ arena }: Workspace, plan: Plan, columns: Columns): numbe
 }
 
 /** Every column's multilinear extension at the row. */
-function evaluateColumns(work: Workspace, plan: Plan, columns: Columns, row: Point): Ext[] {
+function evaluateColumns(work: Workspace, plan: Plan, columns: Columns, row: Point): (Ext | undefined)[] {
   const { arena, kernels } = work
   const mark = arena.mark()
   const largest = Math.max(...plan.values.map(({ bits }) => bits))
   const words = arena.words(2 ** largest)
   const out = arena.words(5)
   const tables = new Map<number, number>()
-  const evaluations = plan.values.map(({ bits }, index) => {
+  const evaluations = plan.values.map(({ kind, bits }, index) => {
+    if (kind === 'input' && !plan.inputAtRow) return undefined
     const n = 2 ** bits
     let eq = tables.get(bits)
     if (eq === undefined) {
@@ -168,8 +169,8 @@ function evaluateColumns(work: Workspace, plan: Plan, columns: Columns, row: Poi
 }
 
 /** What the prover states: committed columns and views; the verifier computes public tensors itself. */
-function statedEvaluations(plan: Plan, evaluations: readonly Ext[]): Ext[] {
-  return evaluations.filter((_, index) => {
+function statedEvaluations(plan: Plan, evaluations: readonly (Ext | undefined)[]): Ext[] {
+  return (evaluations as readonly Ext[]).filter((_, index) => {
     const kind = plan.values[index]?.kind
     return kind === 'committed' || kind === 'window'
   })

@@ -92,13 +92,22 @@ export function verifyProof(architecture: Architecture, statement: Statement, pr
   }
 }
 
-/** Every column at the row: committed columns and views by the prover's word, public tensors computed here. */
-function receiveEvaluations(reader: ProofReader, plan: Plan, statement: Statement, row: Point): Ext[] {
+/**
+ * Every column at the row: committed columns and views by the prover's word, public tensors computed here, the input
+ * only where a node asks for it.
+ */
+function receiveEvaluations(
+  reader: ProofReader,
+  plan: Plan,
+  statement: Statement,
+  row: Point,
+): (Ext | undefined)[] {
   const stated = plan.values.filter(({ kind }) => kind === 'committed' || kind === 'window').length
   const received = reader.exts('columns', stated)
   let next = 0
   return plan.values.map(({ kind, bits }) => {
-    if (kind === 'input') return evaluateInput(plan, statement, row.slice(0, bits))
+    if (kind === 'input')
+      return plan.inputAtRow ? evaluateInput(plan, statement, row.slice(0, bits)) : undefined
     if (kind === 'output') return evaluateIntegers(statement.output, row.slice(0, bits), outputPadding(plan))
     return received[next++] as Ext
   })
@@ -110,7 +119,11 @@ function evaluateInput(plan: Plan, { input }: Statement, point: Point): Ext {
 }
 
 /** The claims that the prover's evaluations at the row amount to. */
-export function committedClaims(plan: Plan, row: Point, evaluations: readonly Ext[]): ColumnClaim[] {
+export function committedClaims(
+  plan: Plan,
+  row: Point,
+  evaluations: readonly (Ext | undefined)[],
+): ColumnClaim[] {
   return plan.values.flatMap((value, column) =>
     value.kind === 'committed'
       ? [{ column, point: row.slice(0, value.bits), value: evaluations[column] as Ext }]

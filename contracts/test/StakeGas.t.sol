@@ -21,10 +21,10 @@ contract StakeGasTest is StakingFixture {
         nextEpoch();
         spend("delegate, in a later epoch", abi.encodeCall(staking.delegate, (V, 10e18, 0)), 380_000);
         vm.roll(block.number + 1);
-        spend("undelegate, opens a bucket", abi.encodeCall(staking.undelegate, (V, 5e18)), 420_000);
-        spend("undelegate, again in the epoch", abi.encodeCall(staking.undelegate, (V, 5e18)), 240_000);
+        spend("undelegate, opens a bucket", abi.encodeCall(staking.undelegate, (V, 5e18)), 430_000);
+        spend("undelegate, again in the epoch", abi.encodeCall(staking.undelegate, (V, 5e18)), 300_000);
         skipUnbonding();
-        spend("withdraw", abi.encodeCall(staking.withdraw, (V)), 110_000);
+        spend("withdraw", abi.encodeCall(staking.withdraw, (V)), 150_000);
         vm.stopPrank();
     }
 

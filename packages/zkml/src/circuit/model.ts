@@ -2,7 +2,8 @@
 import { ZkmlError } from '../errors.ts'
 import type { Architecture, Node, Requantise } from './architecture.ts'
 import { checkArchitecture, pad, type Tensor } from './checkArchitecture.ts'
-import { BIAS_DIGITS, type NodePlan, type Plan, planCircuit, type WeightBlock } from './plan.ts'
+import { BIAS_DIGITS, type NodePlan, type Plan, type WeightBlock } from './plan.ts'
+import { planCircuit } from './planCircuit.ts'
 import {
   farthest,
   largestWithoutWeights,

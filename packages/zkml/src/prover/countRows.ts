@@ -2,7 +2,7 @@
 import type { Form, Plan } from '../circuit/plan.ts'
 import { ZkmlError } from '../errors.ts'
 import { rowOf } from '../lookup/tables.ts'
-import type { Columns } from './execute.ts'
+import type { Columns } from './columns.ts'
 
 /** Rows of a form over 2^bits rows. */
 export function formRows(form: Form, columns: Columns, bits: number): Int32Array {

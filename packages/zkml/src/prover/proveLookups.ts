@@ -8,8 +8,8 @@ import { tableColumns } from '../lookup/tables.ts'
 import type { Fingerprint } from '../lookup/verifyLookups.ts'
 import { evaluateQuadratic, type Quadratic } from '../sumcheck/verifySumcheck.ts'
 import type { ProofWriter } from '../transcript/proofWriter.ts'
+import type { Columns } from './columns.ts'
 import { formRows } from './countRows.ts'
-import type { Columns } from './execute.ts'
 import { storeIntegers } from './storeIntegers.ts'
 
 /** A layer of 2^bits fractions: vectors p and q of that stride, in Montgomery form. */

@@ -11,7 +11,7 @@ import type { Workspace } from '../kernels/workspace.ts'
 import type { ProofWriter } from '../transcript/proofWriter.ts'
 import type { Side, WeightClaim } from '../verifier/claims.ts'
 import { DIGIT_WEIGHTS } from '../verifier/reduceClaims.ts'
-import type { ProverContext } from './linear/proveNode.ts'
+import type { ProverContext } from './linear/proverContext.ts'
 import { fold } from './proverSumcheck.ts'
 
 /** A block whose own variables are not all bound: Σ table[i]·weights[i] is what remains of its claim. */

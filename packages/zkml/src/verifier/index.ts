@@ -4,7 +4,8 @@
  */
 export * from '../circuit/architecture.ts'
 export { decodeArchitecture, encodeArchitecture } from '../circuit/encodeArchitecture.ts'
-export { type Plan, planCircuit } from '../circuit/plan.ts'
+export type { Plan } from '../circuit/plan.ts'
+export { planCircuit } from '../circuit/planCircuit.ts'
 export { modelRootOf, type Statement, tensorHash } from '../circuit/statement.ts'
 export { ZkmlError, type ZkmlErrorCode } from '../errors.ts'
 export type { Soundness, SoundnessTerm } from '../soundness/soundness.ts'

@@ -3,7 +3,8 @@
  * and reads every byte of the proof exactly once.
  */
 import type { Architecture } from '../circuit/architecture.ts'
-import { type Plan, planCircuit } from '../circuit/plan.ts'
+import type { Plan } from '../circuit/plan.ts'
+import { planCircuit } from '../circuit/planCircuit.ts'
 import {
   checkStatement,
   layOutTensor,

@@ -1,0 +1,31 @@
+/** Accumulators of a node over its padded output. */
+import type { Model } from '../../circuit/model.ts'
+import type { NodePlan } from '../../circuit/plan.ts'
+import { convolve } from './convolve.ts'
+import { multiply } from './multiply.ts'
+import { sumWindows } from './windows.ts'
+
+export function accumulate(model: Model, planned: NodePlan, inputs: readonly Int32Array[]): Int32Array {
+  const { node } = planned
+  const input = inputs[0] as Int32Array
+  switch (node.op) {
+    case 'dense':
+      return multiply(model, planned, input)
+    case 'conv2d':
+      return convolve(model, planned, input)
+    case 'sumPool':
+      return sumWindows(planned, node.window, input)
+    case 'combine': {
+      const zeroPoints = node.terms.map((term) => model.plan.tensors[term.input]?.zeroPoint ?? 0)
+      return input.map((_, i) =>
+        node.terms.reduce(
+          (sum, { multiplier }, at) =>
+            sum + multiplier * (((inputs[at] as Int32Array)[i] as number) - (zeroPoints[at] as number)),
+          0,
+        ),
+      )
+    }
+    case 'maxPool':
+      throw new TypeError('a max-pooling has no accumulator')
+  }
+}

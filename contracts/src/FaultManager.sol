@@ -5,6 +5,7 @@ import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Batches} from "./faults/Batches.sol";
 import {Finding, IFaultAdapter} from "./faults/IFaultAdapter.sol";
 import {FaultProceeds} from "./faults/FaultProceeds.sol";
+import {InferenceEscrow} from "./InferenceEscrow.sol";
 import {IEscrowFaults} from "./interfaces/IEscrowFaults.sol";
 import {ISettlementFaults} from "./interfaces/ISettlementFaults.sol";
 import {CorrelatedFault} from "./libraries/CorrelatedFault.sol";
@@ -64,15 +65,13 @@ contract FaultManager is FaultProceeds, Multicall {
     uint256 private constant MAX_ADAPTER_GAS = 12_000_000;
     bytes32 private constant FAULT_TAG = keccak256("assay/fault/v1");
     uint256 private constant WAD = 1e18;
-    uint8 private constant LOCKED = 1;
-    uint8 private constant PAID = 2;
 
     // ------------------------------------------------------------------ storage
 
     Settlement public immutable settlement;
     ValidatorStaking public immutable staking;
     NodeBond public immutable bonds;
-    IEscrowFaults public immutable escrow;
+    InferenceEscrow public immutable escrow;
     /// @notice Adds the adapters that a deployment began without: the timelock.
     address public immutable governor;
     address private immutable deployer;
@@ -121,7 +120,7 @@ contract FaultManager is FaultProceeds, Multicall {
         Settlement settlement_,
         ValidatorStaking staking_,
         NodeBond bonds_,
-        IEscrowFaults escrow_,
+        InferenceEscrow escrow_,
         address insurance_,
         address governor_
     ) FaultProceeds(token_, params_, insurance_) {
@@ -324,14 +323,14 @@ contract FaultManager is FaultProceeds, Multicall {
         if (f.requestId == bytes32(0) || f.batchId == bytes32(0) || answered[f.requestId]) return false;
         (address payer, address gateway,, uint128 paid,, uint8 state) = escrow.payment(f.requestId);
         if (payer != f.payer || gateway != settlement.batch(f.batchId).committer) return false;
-        if (state == LOCKED) {
+        if (state == uint8(InferenceEscrow.PaymentState.Locked)) {
             answered[f.requestId] = true;
             emit PayerRefunded(faultId, f.requestId, payer);
-            escrow.refundProven(f.requestId, faultId);
+            IEscrowFaults(address(escrow)).refundProven(f.requestId, faultId);
             return true;
         }
         uint128 owed = f.loss < paid ? f.loss : paid;
-        if (state != PAID || owed == 0 || _claimsClosed(faultId)) return false;
+        if (state != uint8(InferenceEscrow.PaymentState.Paid) || owed == 0 || _claimsClosed(faultId)) return false;
         answered[f.requestId] = true;
         _noteClaim(faultId, f.requestId, payer, owed);
         return true;

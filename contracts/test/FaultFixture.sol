@@ -10,7 +10,6 @@ import {TeeFault} from "../src/faults/TeeFault.sol";
 import {FaultManager} from "../src/FaultManager.sol";
 import {Guardian} from "../src/Guardian.sol";
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
-import {IEscrowFaults} from "../src/interfaces/IEscrowFaults.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {Group, RowKey, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Params} from "../src/libraries/Params.sol";
@@ -92,7 +91,7 @@ abstract contract FaultFixture is SettlementFixture {
             settlement,
             staking,
             bonds,
-            IEscrowFaults(address(payments)),
+            InferenceEscrow(address(payments)),
             INSURANCE,
             address(this)
         );

@@ -33,6 +33,7 @@ contract ParamStore {
     error OutOfBounds(bytes32 key, uint256 value, uint256 min, uint256 max);
     error UnbondingTooShort(uint256 unbonding, uint256 liability);
     error RefundBeforeFinality(uint256 refundTimeout, uint256 longestWay);
+    error ResponseAfterAdjudication(uint256 response, uint256 adjudication);
     error ZeroAddress();
 
     event ParamSet(bytes32 indexed key, uint256 value);
@@ -130,8 +131,12 @@ contract ParamStore {
     }
 
     /// @dev Stake that leaves while something it answers for can still be proven would be stake that backs nothing;
-    /// a refund that comes before the longest honest way to finality would race the payment it undoes.
+    /// a refund that comes before the longest honest way to finality would race the payment it undoes; a challenge that
+    /// may stay open for longer than challenges are reckoned with would do both.
     function _requireCoherence() private view {
+        Param storage adjudication = _params[Params.ADJUDICATION];
+        uint256 response = _params[Params.DATA_RESPONSE].value;
+        if (response > adjudication.value) revert ResponseAfterAdjudication(response, adjudication.value);
         uint256 dispute = _params[Params.CHALLENGE_WINDOW].value + _params[Params.ADJUDICATION].value;
         uint256 liability = dispute + _params[Params.GRACE].value;
         Param storage unbonding = _params[Params.UNBONDING];

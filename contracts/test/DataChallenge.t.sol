@@ -6,6 +6,8 @@ import {FaultManager} from "../src/FaultManager.sol";
 import {DataSibling} from "../src/libraries/DataLib.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Params} from "../src/libraries/Params.sol";
+import {ParamStore} from "../src/ParamStore.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
 import {SettlementDouble} from "./FaultDoubles.sol";
@@ -256,6 +258,16 @@ contract DataChallengeTest is FaultFixture {
         dataChallenge.show(second, LENGTH, chunks[1], siblings(1));
         assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
         assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+    }
+
+    /// @dev Test first 14: no vote keeps a challenge open for longer than stake and refunds are reckoned with.
+    function test_14_noVoteLetsAResponseOutlastAdjudication() public {
+        params.set(Params.DATA_RESPONSE, 19);
+        params.set(Params.DATA_RESPONSE, 20);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.ResponseAfterAdjudication.selector, 21, 20));
+        params.set(Params.DATA_RESPONSE, 21);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.ResponseAfterAdjudication.selector, 20, 19));
+        params.set(Params.ADJUDICATION, 19);
     }
 
     function test_onlyChallengesOpenChallenges() public {

@@ -16,7 +16,8 @@ const HALF = 50n * PERCENT
  * Starting values and bounds (seconds, OPG base units, 1/10,000). Development windows are short so that a person can
  * watch a batch become final. ParamStore itself sees to it that stake outlasts what it answers for (UNBONDING ≥
  * CHALLENGE_WINDOW + ADJUDICATION + GRACE) and that no refund races a payment (REFUND_TIMEOUT, DEPOSIT_WITHDRAWAL ≥
- * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION); a refund also leaves the ten minutes after which a node may force
+ * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION), and that no challenge stays open for longer than that reckons with
+ * (DATA_RESPONSE ≤ ADJUDICATION); a refund also leaves the ten minutes after which a node may force
  * in a receipt that its gateway sits on. Lower bounds are what a development network runs with.
  */
 export const PARAMETERS = {

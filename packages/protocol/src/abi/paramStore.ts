@@ -7,6 +7,7 @@ export const paramStoreAbi = [
   { inputs: [{ internalType: 'address', name: 'caller', type: 'address' }], name: 'NotGovernor', type: 'error' },
   { inputs: [{ internalType: 'bytes32', name: 'key', type: 'bytes32' }, { internalType: 'uint256', name: 'value', type: 'uint256' }, { internalType: 'uint256', name: 'min', type: 'uint256' }, { internalType: 'uint256', name: 'max', type: 'uint256' }], name: 'OutOfBounds', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'refundTimeout', type: 'uint256' }, { internalType: 'uint256', name: 'longestWay', type: 'uint256' }], name: 'RefundBeforeFinality', type: 'error' },
+  { inputs: [{ internalType: 'uint256', name: 'response', type: 'uint256' }, { internalType: 'uint256', name: 'adjudication', type: 'uint256' }], name: 'ResponseAfterAdjudication', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'unbonding', type: 'uint256' }, { internalType: 'uint256', name: 'liability', type: 'uint256' }], name: 'UnbondingTooShort', type: 'error' },
   { inputs: [{ internalType: 'bytes32', name: 'key', type: 'bytes32' }], name: 'UnknownParam', type: 'error' },
   { inputs: [], name: 'ZeroAddress', type: 'error' },

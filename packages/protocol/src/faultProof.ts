@@ -188,6 +188,29 @@ export function twiceFaultProof(first: Batch, second: Batch, requestId: Hex): He
   ])
 }
 
+/**
+ * The answer to a demand for the receipt at a place under the root, 0 = first (`DataChallenge.showReceipt`).
+ * @throws AssayError `not_found`
+ */
+export function proveReceiptAt(batch: Batch, index: number) {
+  let start = 0
+  for (const [groupIndex, group] of batch.groups.entries()) {
+    for (const [rowIndex, row] of group.rows.entries()) {
+      const place = index - start
+      start += row.receipts.length
+      const entry = row.receipts[place]
+      if (entry === undefined) continue
+      const path = {
+        leafSiblings: siblingsOf(row.levels, place),
+        rowSiblings: siblingsOf(group.levels, rowIndex),
+        groupSiblings: siblingsOf(batch.groupLevels, groupIndex),
+      }
+      return { entry: contractEntry(entry), signature: entry.signature, path }
+    }
+  }
+  throw new AssayError('The batch holds no receipt at that place.', { code: 'not_found', facts: { index } })
+}
+
 const EMPTY_PATH = { leafSiblings: [], rowSiblings: [], groupSiblings: [] }
 
 function pathOf({ leafSiblings, rowSiblings, groupSiblings }: InclusionProof) {

@@ -5,10 +5,12 @@ import fc from 'fast-check'
 import {
   AssayError,
   type Batch,
+  batchEntries,
   buildBatch,
   canonicalJsonBytes,
   groupHeaders,
   parseCanonicalJson,
+  proveReceiptAt,
   rowFaultProof,
   statedBatch,
   sumFaultProof,
@@ -76,6 +78,24 @@ test('a sum proof is found for the group that lies, and for none that tells the 
       assert.equal(sumFaultProof(batch, unknown, batch.batchId), undefined)
     }),
     { numRuns: 30 },
+  )
+})
+
+test('the receipt at a place has as many receipts to its left', () => {
+  fc.assert(
+    fc.property(batches, (batch) => {
+      for (const [index, { receipt, signature }] of batchEntries(batch).entries()) {
+        const shown = proveReceiptAt(batch, index)
+        assert.deepEqual([shown.entry.receipt, shown.signature], [receipt, signature])
+        const siblings = Object.values(shown.path).flat()
+        const before = siblings.filter(({ left }) => left).reduce((sum, { count }) => sum + count, 0n)
+        assert.equal(before, BigInt(index))
+      }
+      for (const index of [-1, Number(batch.header.count)]) {
+        assert.throws(() => proveReceiptAt(batch, index), notFound)
+      }
+    }),
+    { numRuns: 20 },
   )
 })
 

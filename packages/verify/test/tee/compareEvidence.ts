@@ -14,6 +14,14 @@ function withoutTail(certificate: Uint8Array): Uint8Array {
   return certificate.subarray(0, 4 + (high as number) * 256 + (low as number))
 }
 
+/** A token whose signature holds nothing but base64url. */
+function withoutStrays(token: Uint8Array): Uint8Array {
+  const text = Buffer.from(token).toString('latin1')
+  const at = text.lastIndexOf('.') + 1
+  const clean = text.slice(0, at) + text.slice(at).replace(/[^A-Za-z0-9_-]/g, '')
+  return new Uint8Array(Buffer.from(clean, 'latin1'))
+}
+
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----([\s\S]*?)-----END CERTIFICATE-----/g
 const latin = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
 const bodies = (bytes: Uint8Array) =>
@@ -53,6 +61,7 @@ function dcapRestored(mutant: Parts, original: Parts): Parts {
  *   data around the QE report is.
  * - SEV-SNP: go-sev-guest is given no revocation list (it fetches its own).
  * - GPU: OpenSSL, under NVIDIA's verifier, ignores bytes behind a certificate.
+ * - NRAS: Python's base64, under PyJWT, ignores characters outside its alphabet; within a signature nothing else minds.
  */
 function withUnreadRestored({ kind, parts: original }: FuzzTarget, mutant: Parts): Parts {
   if (kind === 'nitro') {
@@ -65,6 +74,7 @@ function withUnreadRestored({ kind, parts: original }: FuzzTarget, mutant: Parts
   if (kind === 'dcap') return dcapRestored(mutant, original)
   if (kind === 'snp') return mutant.map((part, at) => (at === 4 ? (original[4] as Uint8Array) : part))
   if (kind === 'gpu') return mutant.map((part, at) => (at === 0 ? part : withoutTail(part)))
+  if (kind === 'nras') return mutant.map((token) => withoutStrays(token))
   return mutant
 }
 

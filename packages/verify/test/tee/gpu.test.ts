@@ -57,6 +57,7 @@ test('a genuine report passes every check', () => {
   )
   assert.equal(report.attestation?.driverVersion, '590.12')
   assert.equal(report.attestation?.measurements.size, 64)
+  assert.equal(report.attestation?.model, 'GH100 device SIMULATED')
 })
 
 test('shape: cut, trailing, other codes, other sizes, repeated fields', () => {
@@ -171,6 +172,13 @@ test("Blackwell's form: some values raw, no opaque data, two firmware digests", 
   assert.equal(outcomeOf(report), 'accepted')
   assert.equal(report.attestation?.measurements.get(0), '0xff')
   assert.equal(report.attestation?.driverVersion, undefined)
+})
+
+test('a switch under the same root is no GPU', () => {
+  for (const model of ['GH100', 'GB100', 'GB202']) assert.equal(check({ model }), 'accepted', model)
+  for (const model of ['LS10', 'G', 'AGH100', 'BlueField']) {
+    assert.equal(check({ model }), refused('deviceKind', 'not_a_gpu'), model)
+  }
 })
 
 test('another challenge', () => {

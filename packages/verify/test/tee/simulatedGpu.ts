@@ -20,6 +20,8 @@ const SHA384 = '2.16.840.1.101.3.4.2.2'
 const keys = Array.from({ length: 5 }, p384Key)
 
 export type GpuChanges = {
+  /** Die that the device certificate names. */
+  model?: string
   /** Opaque fields, replaced or (null) left out. */
   opaque?: Record<number, Uint8Array | null>
   /** Bytes of the finished exchange, by offset, before it is signed. */
@@ -105,7 +107,10 @@ export function simulateGpu(changes: GpuChanges = {}): {
   evidence: GpuEvidence
   parameters: VerifyGpuParameters
 } {
-  const names = ['root', 'identity', 'provisioner', 'device', 'firmware'].map((name) => `SIMULATED ${name}`)
+  const device = changes.model ?? 'GH100'
+  const names = ['root', 'identity', 'provisioner', `${device} device`, `${device} firmware`].map((name) =>
+    name.startsWith(device) ? `${name} SIMULATED` : `SIMULATED ${name}`,
+  )
   const certificates = names.map((subject, at) =>
     writeCertificate({
       subject,

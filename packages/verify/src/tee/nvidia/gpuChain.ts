@@ -2,6 +2,7 @@ import { bytesToHex, type Hex } from 'viem'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { linksProblem } from '../x509/chain.ts'
 import { type Der, expectTag, readChildren, readDer, TAG } from '../x509/der.ts'
+import { commonNameOf } from '../x509/name.ts'
 import { ECDSA_P384 } from '../x509/scheme.ts'
 
 /** Root, identity, provisioner, device (burnt into its boot ROM), firmware; room for one more. */
@@ -27,6 +28,16 @@ export function gpuChainProblem(chain: readonly Certificate[]): string | undefin
   if (leaf.constraints?.isCa === true || leaf.keyCertSign) return 'the leaf is a CA'
   return leaf.digitalSignature ? undefined : 'the leaf may not sign reports'
 }
+
+/** A GPU die, e.g. GH100 or GB202; NVIDIA's switches hang under the same root and are called LS10. */
+const GPU = /^G[A-Z]\d{3}\b/
+
+/** What the device certificate calls the device, e.g. "GH100 A01 GSP BROM". */
+export function modelOf(chain: readonly Certificate[]): string {
+  return commonNameOf((chain[chain.length - 2] as Certificate).subject) ?? 'a device without a name'
+}
+
+export const isGpu = (model: string): boolean => GPU.test(model)
 
 /** Digests of firmware in a tree of DER: each SEQUENCE of the SHA-384 identifier and 48 bytes. */
 function* firmwareDigests(element: Der, depth: number): Generator<Hex> {

@@ -5,7 +5,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import { validityProblem } from '../x509/chain.ts'
 import { type RevokedCertificate, revokedProblem } from '../x509/revoked.ts'
 import { verifyP384 } from '../x509/scheme.ts'
-import { firmwareOf, gpuChainProblem, readGpuChain } from './gpuChain.ts'
+import { firmwareOf, gpuChainProblem, isGpu, modelOf, readGpuChain } from './gpuChain.ts'
 import { type GpuReport, parseGpuReport } from './gpuReport.ts'
 import type { GoldenMeasurement } from './rim.ts'
 
@@ -43,6 +43,7 @@ export const GPU_STEPS = [
   'notRevoked', // no certificate of the chain was revoked
   'firmware', // the key that signed was derived for the firmware that the report names
   'signature', // the leaf signed this report
+  'deviceKind', // policy: a GPU, not another device under the same root
   'nonce', // answers this challenge, and so this enclave
   'measurements', // registers hold the golden values
   'deviceAccepted', // policy: deny list
@@ -56,6 +57,7 @@ export type GpuCode =
   | 'revoked'
   | 'firmware_differs'
   | 'report_signature'
+  | 'not_a_gpu'
   | 'nonce_differs'
   | 'rim_conflict' // two manifests claim the same register
   | 'measurement_missing'
@@ -68,6 +70,8 @@ export type GpuAttestation = {
   rootHash: Hex
   /** keccak256 of the device certificate's key: count each device once, or one GPU stands for many. */
   deviceId: Hex
+  /** As its certificate calls it, e.g. "GH100 A01 GSP BROM". */
+  model: string
   nonce: Hex
   driverVersion: string | undefined
   vbiosVersion: Hex | undefined
@@ -160,6 +164,10 @@ function checkPolicy(
   { expectedNonce, golden, deniedDevices }: VerifyGpuParameters,
   found: Found,
 ): void {
+  list.policy('deviceKind', () => {
+    const model = modelOf(found.chain)
+    return isGpu(model) ? undefined : { code: 'not_a_gpu', reason: `${JSON.stringify(model)} is no GPU` }
+  })
   if (expectedNonce === undefined) list.skip('nonce', 'policy', 'no nonce was given to compare with')
   else {
     list.policy('nonce', () =>
@@ -198,12 +206,13 @@ function measurementProblem(
   return seen.size > 0 ? undefined : { code: 'measurement_missing', reason: 'there are no golden values' }
 }
 
-function attestationOf({ report, root, deviceId }: Found): GpuAttestation {
+function attestationOf({ report, root, deviceId, chain }: Found): GpuAttestation {
   return {
     kind: 'nvidia-gpu',
     hardwareType: root.hardwareType,
     rootHash: root.rootHash,
     deviceId,
+    model: modelOf(chain),
     nonce: report.nonce,
     driverVersion: report.driverVersion,
     vbiosVersion: report.vbiosVersion,

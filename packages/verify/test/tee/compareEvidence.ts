@@ -35,8 +35,10 @@ function sameStart(a: Uint8Array, b: Uint8Array, count: number): boolean {
 
 function quoteRestored(mutant: Uint8Array, original: Uint8Array): Uint8Array {
   const certificates = latin(original).indexOf('-----BEGIN')
+  const size = certificates - 4
+  // With its size, since a smaller one may leave out the root, which stands last.
   const quote = sameStart(mutant.subarray(certificates), original.subarray(certificates), 2)
-    ? Uint8Array.from([...mutant.subarray(0, certificates), ...original.subarray(certificates)])
+    ? Uint8Array.from([...mutant.subarray(0, size), ...original.subarray(size)])
     : new Uint8Array(mutant)
   const { version, signed } = readQuote(original)
   const type = signed.length + 4 + 128

@@ -293,3 +293,31 @@ test('lookups: one table substituted for another by the prover', () => {
   )
   assert.notEqual(refusal(committed, forge(committed, input, { plan: { ...plan, tables } })), undefined)
 })
+
+test('convolution: a border on other sides, by a prover of its own plan', () => {
+  const { plan } = model
+  const first = nodeAt(plan, CONVOLUTION)
+  assert.ok(first.node.op === 'conv2d')
+  const padding = { top: 0, left: 1, bottom: 2, right: 1 }
+  const nodes = plan.nodes.map((planned, index) =>
+    index === CONVOLUTION ? { ...planned, node: { ...first.node, padding } as typeof first.node } : planned,
+  )
+  assert.notEqual(refusal(committed, forge(committed, input, { plan: { ...plan, nodes } })), undefined)
+})
+
+test('padding: a border that counts as zero instead of the zero point', () => {
+  const { plan } = model
+  const nodes = plan.nodes.map((planned, index) =>
+    index === CONVOLUTION ? { ...planned, input: { ...planned.input, zeroPoint: 0 } } : planned,
+  )
+  assert.notEqual(refusal(committed, forge(committed, input, { plan: { ...plan, nodes } })), undefined)
+})
+
+test('commitment: a witness of other dimensions', () => {
+  const { plan } = model
+  for (const by of [1, -1]) {
+    const rowBits = plan.witness.rowBits + by
+    const witness = { ...plan.witness, rowBits, rows: Math.ceil(plan.witness.length / 2 ** rowBits) }
+    assert.notEqual(refusal(committed, forge(committed, input, { plan: { ...plan, witness } })), undefined)
+  }
+})

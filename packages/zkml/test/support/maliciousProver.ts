@@ -46,7 +46,7 @@ export function forge(committed: CommittedModel, input: readonly number[], lie: 
   const plan = lie.plan ?? model.plan
   const columns = startColumns(model, input)
   for (const node of plan.nodes.keys()) {
-    fillNode(model, columns, node)
+    fillNode({ ...model, plan }, columns, node)
     lie.afterNode?.(node, columns, plan)
   }
   countWhatFits(plan, columns)

@@ -5,6 +5,7 @@ export type ZkmlErrorCode =
   | 'bad_input' // tensors that do not fit the architecture
   | 'malformed_proof' // bytes missing, left over, or not canonical
   | 'invalid_proof' // a check of the proof system failed
+  | 'out_of_memory' // the heap cannot grow to what the proof needs
   | 'kernels_missing' // the WebAssembly kernels were not built
 
 /** An error this package throws on purpose: what happened, the facts, what to do next. */

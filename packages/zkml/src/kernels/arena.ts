@@ -1,4 +1,6 @@
 /** Bump allocation over one WebAssembly memory: a proof takes what it needs and gives all of it back at once. */
+import { ZkmlError } from '../errors.ts'
+
 const PAGE = 65_536
 /** SIMD loads are aligned, and a page of slack lets kernels read a whole vector past an end. */
 const ALIGNMENT = 64
@@ -18,8 +20,21 @@ export class Arena {
     const start = this.#top
     this.#top = Math.ceil((start + bytes) / ALIGNMENT) * ALIGNMENT
     const missing = this.#top + PAGE - this.memory.buffer.byteLength
-    if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE))
+    if (missing > 0) this.#grow(Math.ceil(missing / PAGE))
     return start
+  }
+
+  #grow(pages: number): void {
+    try {
+      this.memory.grow(pages)
+    } catch {
+      throw new ZkmlError(
+        'out_of_memory',
+        'the proof needs more memory than WebAssembly can address or this machine can give',
+        { megabytes: Math.ceil(this.#top / 2 ** 20) },
+        'split the model, or prove it where more memory is free',
+      )
+    }
   }
 
   words(count: number): number {

@@ -66,15 +66,18 @@ export function proveInference(
   const { plan } = model
   checkTensor('input', input, plan.architecture.input, -128, 127)
   const mark = work.arena.mark()
-  onStage('execute')
-  const columns = execute(model, input)
-  countRows(plan, columns)
-  const output = outputOf(plan, columns)
-  const statement = { weightsRoot: committed.commitment.root, input, output }
-  const writer = new ProofWriter(statementTranscript(plan, statement))
-  proveColumns(committed, columns, writer, onStage)
-  work.arena.release(mark)
-  return { output, proof: writer.bytes() }
+  try {
+    onStage('execute')
+    const columns = execute(model, input)
+    countRows(plan, columns)
+    const output = outputOf(plan, columns)
+    const statement = { weightsRoot: committed.commitment.root, input, output }
+    const writer = new ProofWriter(statementTranscript(plan, statement))
+    proveColumns(committed, columns, writer, onStage)
+    return { output, proof: writer.bytes() }
+  } finally {
+    work.arena.release(mark)
+  }
 }
 
 /** The true units of the last column. */

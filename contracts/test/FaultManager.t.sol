@@ -22,7 +22,6 @@ contract Glutton is IFaultAdapter {
 /// @title What a proven fault sets in motion, and who gets what
 contract FaultManagerTest is FaultFixture {
     address private constant COPIER = address(0xC0B1);
-    address private constant SECOND_PAYER = address(0xFA8);
 
     uint8 private constant LOCKED = 1;
     uint8 private constant PAID = 2;
@@ -280,6 +279,22 @@ contract FaultManagerTest is FaultFixture {
         assertEq(faults.credit(PAYER), 245e18);
     }
 
+    function test_dustDoesNotCrowdOutWhoLostMost() public {
+        (bytes32 batchId, bytes[] memory proofs) = badReceipts(34);
+        finalise(batchId);
+        for (uint256 i = 0; i < 34; i++) {
+            payments.set(honest(i).requestId, PAYER, COMMITTER, i == 32 ? 180 : 1, PAID);
+        }
+        bytes32 faultId = prove(1, proofs[0]);
+        for (uint256 i = 1; i < 32; i++) faults.claim(1, proofs[i]);
+        faults.claim(1, proofs[32]);
+        vm.expectRevert(abi.encodeWithSelector(FaultProceeds.TooManyClaims.selector, faultId));
+        faults.claim(1, proofs[33]);
+        closeAndDistribute(faultId);
+        assertEq(faults.credit(PAYER), 31 + 180);
+        assertEq(faults.proceedsOf(faultId).owed, 211);
+    }
+
     function test_whoNeverPaidIsNotCompensated() public {
         (bytes32 batchId, bytes[] memory proofs) = badReceipts(1);
         finalise(batchId);
@@ -440,7 +455,8 @@ contract FaultManagerTest is FaultFixture {
     }
 
     function badReceiptsOf(uint256 count, uint128 price) private returns (bytes32 batchId, bytes[] memory proofs) {
-        Entry[] memory entries = among(honestEntry(4), 4, 5);
+        uint256 size = count < 5 ? 5 : count + 1;
+        Entry[] memory entries = among(honestEntry(size - 1), size - 1, size);
         bytes[] memory signatures = new bytes[](count);
         for (uint256 i = 0; i < count; i++) {
             Receipt memory r = honest(i);

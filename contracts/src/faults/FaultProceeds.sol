@@ -39,7 +39,7 @@ abstract contract FaultProceeds {
     uint256 internal constant BPS = 10_000;
     /// @notice Most of the proceeds that victims get.
     uint256 public constant MAX_COMPENSATION_BPS = 7_000;
-    /// @notice Victims of one fault that can be compensated; bounds the work of `distribute`.
+    /// @notice Victims of one fault that can be compensated, the largest first; bounds the work of `distribute`.
     uint256 public constant MAX_CLAIMS = 32;
 
     OPG public immutable token;
@@ -156,10 +156,21 @@ abstract contract FaultProceeds {
         _proceeds[faultId].taken += uint128(taken);
     }
 
+    /// @dev Where the list is full the smallest makes room for a larger one: dust cannot crowd out who lost most.
     function _noteClaim(bytes32 faultId, bytes32 requestId, address payer, uint128 owed) internal {
-        if (_claims[faultId].length >= MAX_CLAIMS) revert TooManyClaims(faultId);
-        _claims[faultId].push(Claim(payer, owed));
-        _proceeds[faultId].owed += owed;
+        Claim[] storage claims = _claims[faultId];
+        Proceeds storage p = _proceeds[faultId];
+        if (claims.length < MAX_CLAIMS) {
+            claims.push(Claim(payer, owed));
+        } else {
+            uint256 smallest = 0;
+            for (uint256 i = 1; i < MAX_CLAIMS; i++) if (claims[i].owed < claims[smallest].owed) smallest = i;
+            uint128 dropped = claims[smallest].owed;
+            if (dropped >= owed) revert TooManyClaims(faultId);
+            claims[smallest] = Claim(payer, owed);
+            p.owed -= dropped;
+        }
+        p.owed += owed;
         emit ClaimNoted(faultId, requestId, payer, owed);
     }
 

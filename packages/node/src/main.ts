@@ -36,6 +36,7 @@ try {
     rootDir: process.env.ASSAY_SIMULATED_ROOT,
     port: portOf(process.env.ASSAY_PORT ?? '4030'),
     publicUrl: process.env.ASSAY_PUBLIC_URL,
+    local: process.env.ASSAY_LOCAL_MODEL !== 'off',
     upstreams: upstreams === undefined || upstreams === '' ? [] : readUpstreams(upstreams, process.env),
     threads: process.env.ASSAY_THREADS === '2' ? 2 : 1,
     log,

@@ -27,6 +27,9 @@ import type { ServedModel } from './server/servedModel.ts'
 import { startServer } from './server/startServer.ts'
 import { createReceiptSigner } from './signReceipt.ts'
 
+/** Requests that may wait for a turn at one model. */
+const WAITING = 16
+
 export type StartNodeParameters = {
   network: Network
   client: PublicClient
@@ -40,7 +43,9 @@ export type StartNodeParameters = {
   port: number
   /** URL under which others reach this node; the local one by default. */
   publicUrl?: string | undefined
-  /** Models that other servers run, beside the one that runs here. */
+  /** Whether the development model runs here; by default it does. */
+  local?: boolean | undefined
+  /** Models that other servers run. */
   upstreams?: readonly UpstreamModel[] | undefined
   env?: Record<string, string | undefined> | undefined
   threads?: 1 | 2 | undefined
@@ -66,31 +71,13 @@ export type RunningNode = {
  */
 export async function startNode(parameters: StartNodeParameters): Promise<RunningNode> {
   const { network, client, sender, dataDir, env, log = () => undefined } = parameters
-  const { concurrency = 2, waiting = 16, upstreams = [] } = parameters
+  const { local = true, waiting = WAITING, upstreams = [] } = parameters
   const deployment = deploymentOf(network)
   const operator = sender.address.toLowerCase() as Address
   mkdirSync(dataDir, { recursive: true })
 
-  const pulled = await pullModel({
-    env,
-    onProgress: ({ source, state, message }) => {
-      if (state === 'ready' || state === 'failed') log('model', { source, state, message })
-    },
-  })
-  const threads = parameters.threads ?? 1
-  const local = await startLlamaEngine({
-    path: pulled.path,
-    manifest: SMOLLM2_MANIFEST,
-    threads,
-    concurrency,
-  })
   const models: ServedModel[] = [
-    {
-      modelId: SMOLLM2_MODEL_ID,
-      manifest: SMOLLM2_MANIFEST,
-      engine: local,
-      queue: createQueue({ concurrency, waiting }),
-    },
+    ...(local ? [await startLocalModel(parameters)] : []),
     ...upstreams.map(({ manifest, engine }) => ({
       modelId: modelIdOf(manifest),
       manifest,
@@ -217,6 +204,23 @@ function attestedClasses(models: readonly ServedModel[]): number {
       engineClass === ENGINE_CLASS.unattested ? bits : bits | (1 << engineClass),
     0,
   )
+}
+
+/** The development model in this process. */
+async function startLocalModel(parameters: StartNodeParameters): Promise<ServedModel> {
+  const { env, threads = 1, concurrency = 2, waiting = WAITING, log = () => undefined } = parameters
+  const { path } = await pullModel({
+    env,
+    onProgress: ({ source, state, message }) => {
+      if (state === 'ready' || state === 'failed') log('model', { source, state, message })
+    },
+  })
+  return {
+    modelId: SMOLLM2_MODEL_ID,
+    manifest: SMOLLM2_MANIFEST,
+    engine: await startLlamaEngine({ path, manifest: SMOLLM2_MANIFEST, threads, concurrency }),
+    queue: createQueue({ concurrency, waiting }),
+  }
 }
 
 function reasonOf(error: unknown): string {

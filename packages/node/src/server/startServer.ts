@@ -24,8 +24,8 @@ import { countTokens } from './countTokens.ts'
 import { JSON_TYPE, serve } from './serve.ts'
 import type { ServedModel } from './servedModel.ts'
 
-/** Largest request body, bytes. */
-const MAX_BODY_BYTES = 1024 * 1024
+/** Largest request body, bytes: room for pictures, and what a gateway takes by default. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024
 /** A request that has not arrived by then is dropped, ms. */
 const REQUEST_TIMEOUT_MS = 30_000
 const MAX_CONNECTIONS = 512

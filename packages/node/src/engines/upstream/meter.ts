@@ -2,6 +2,8 @@ import type { Usage } from '../engine.ts'
 
 /** Bytes of a text that make one token, as a rule of thumb where nobody counts. */
 const BYTES_A_TOKEN = 4
+/** Pictures in base64 say nothing about the length of a text. */
+const PICTURES = /[A-Za-z0-9+/=]{256,}/g
 
 /**
  * Counts what an upstream does: by its own figures where it gives them, else by what can be seen. A piece of a stream
@@ -50,7 +52,7 @@ export function createMeter(requestText: string): Meter {
     },
     output: () => Math.max(pieces, output ?? 0),
     usage: () => ({
-      inputUnits: input ?? Math.ceil(Buffer.byteLength(requestText) / BYTES_A_TOKEN),
+      inputUnits: input ?? Math.ceil(Buffer.byteLength(requestText.replace(PICTURES, '')) / BYTES_A_TOKEN),
       // Anthropic's first event counts a token that the end counts again: the last figure stands.
       outputUnits: output === undefined || output < 2 ? Math.max(pieces, output ?? 0) : output,
     }),

@@ -1,0 +1,96 @@
+/** The small parts under the upstream engine: reading events, counting units. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { createMeter } from '../src/engines/upstream/meter.ts'
+import { readSse, type SseEvent } from '../src/engines/upstream/sseReader.ts'
+
+async function read(pieces: readonly string[]): Promise<SseEvent[]> {
+  const bytes = pieces.map((piece) => new TextEncoder().encode(piece))
+  const events: SseEvent[] = []
+  for await (const event of readSse(
+    (async function* () {
+      yield* bytes
+    })(),
+  )) {
+    events.push(event)
+  }
+  return events
+}
+
+test('events are read as the standard has it, whatever the line ends and the pieces', async () => {
+  const part = fc.string({ unit: fc.constantFrom('a', ':', ' ', 'ü', '{', '"') })
+  const lines = fc.array(
+    fc.record({
+      event: fc.option(part, { nil: undefined }),
+      data: fc.array(part, { minLength: 1, maxLength: 3 }),
+    }),
+    { maxLength: 5 },
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      lines,
+      fc.constantFrom('\n', '\r\n', '\r'),
+      fc.array(fc.nat(300)),
+      async (expected, end, cuts) => {
+        const text = expected
+          .map(({ event, data }) =>
+            [
+              ': a comment',
+              ...(event === undefined ? [] : [`event: ${event}`]),
+              'id: 1',
+              ...data.map((line) => `data: ${line}`),
+              '',
+              '',
+            ].join(end),
+          )
+          .join('')
+        const at = [...new Set([0, ...cuts.filter((cut) => cut < text.length), text.length])].sort(
+          (a, b) => a - b,
+        )
+        const found = await read(at.slice(1).map((stop, index) => text.slice(at[index], stop)))
+        const whole = expected.map(({ event, data }) => ({ event, data: data.join('\n') }))
+        // A lone carriage return at the very end may be half a line end: its event is not complete.
+        assert.deepEqual(found, end === '\r' ? whole.slice(0, found.length) : whole)
+        assert.ok(found.length >= whole.length - 1)
+      },
+    ),
+  )
+})
+
+test('an event or a stream without an end is cut off', async () => {
+  await assert.rejects(read(Array(5).fill('x'.repeat(1024 * 1024))), RangeError)
+})
+
+test('units are the upstream’s own, of either dialect, cached input included', () => {
+  const openai = createMeter('')
+  openai.read({ usage: null })
+  openai.read({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 4 } })
+  assert.deepEqual(openai.usage(), { inputUnits: 9, outputUnits: 4 })
+  const anthropic = createMeter('')
+  const start = {
+    input_tokens: 5,
+    cache_read_input_tokens: 3,
+    cache_creation_input_tokens: 2,
+    output_tokens: 1,
+  }
+  anthropic.read({ type: 'message_start', message: { usage: start } })
+  anthropic.read({ type: 'message_delta', usage: { output_tokens: 40 } })
+  assert.deepEqual(anthropic.usage(), { inputUnits: 10, outputUnits: 40 })
+  for (const bad of [null, 5, {}, { usage: 5 }, { usage: { prompt_tokens: -1, completion_tokens: 1.5 } }]) {
+    const meter = createMeter('abcdefgh')
+    meter.read(bad)
+    assert.deepEqual(meter.usage(), { inputUnits: 2, outputUnits: 0 })
+  }
+})
+
+test('where nobody counts, pieces and the length of the text stand in, and pictures do not', () => {
+  const meter = createMeter(`{"text":"12345","image":"${'A'.repeat(10_000)}"}`)
+  meter.piece()
+  meter.piece()
+  assert.equal(meter.output(), 2)
+  assert.deepEqual(meter.usage(), { inputUnits: 7, outputUnits: 2 })
+  // Anthropic's first event counts one token ahead; a stream cut off after it is counted by its pieces.
+  meter.read({ message: { usage: { output_tokens: 1 } } })
+  assert.equal(meter.usage().outputUnits, 2)
+})

@@ -11,7 +11,7 @@ import {
 import type { Address, PublicClient } from 'viem'
 import { bondedKeyRegistryOf, keyRegistryOf, publishUrl, type Sender } from './chain/keyRegistry.ts'
 import { watchChain } from './chain/watchChain.ts'
-import { createBondedKey } from './enclaves/bondedKey.ts'
+import { type BondedKey, createBondedKey } from './enclaves/bondedKey.ts'
 import { chooseAttester } from './enclaves/chooseAttester.ts'
 import { openEvidenceStore } from './enclaves/evidenceStore.ts'
 import { openEnclave } from './enclaves/openEnclave.ts'
@@ -22,10 +22,10 @@ import { pullModel } from './models/pullModel.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
 import { createQueue } from './queue.ts'
 import { openReceiptStore } from './receiptStore.ts'
-import { keepRegistered } from './register.ts'
+import { keepRegistered, type Registration } from './register.ts'
 import type { ServedModel } from './server/servedModel.ts'
 import { startServer } from './server/startServer.ts'
-import { createReceiptSigner } from './signReceipt.ts'
+import { createReceiptSigner, type ReceiptKey } from './signReceipt.ts'
 
 /** Requests that may wait for a turn at one model. */
 const WAITING = 16
@@ -58,7 +58,7 @@ export type StartNodeParameters = {
 export type RunningNode = {
   url: string
   operator: Address
-  /** The enclave's signing key of this boot. */
+  /** Signing key of this boot: the enclave's, where there is one. */
   key: Address
   /** Resolves when the key is admitted and the node serves. */
   ready: Promise<void>
@@ -88,13 +88,23 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const closeEngines = async (): Promise<void> => {
     for (const { engine } of models) await engine.close()
   }
-  const enclave = await openEnclave({
-    attester: await chooseAttester(env ?? process.env, parameters.rootDir ?? dataDir),
-    engineClasses: attestedClasses(models),
-  }).catch(async (error: unknown) => {
-    await closeEngines()
-    throw error
-  })
+  if (models.length === 0) {
+    throw new AssayError('This node has no model to serve.', {
+      code: 'config',
+      next: 'Name upstream models in ASSAY_UPSTREAMS, or leave ASSAY_LOCAL_MODEL out.',
+    })
+  }
+  const engineClasses = attestedClasses(models)
+  // A node that only stands in front of other servers has nothing for an enclave to attest.
+  const enclave =
+    engineClasses === 0
+      ? undefined
+      : await chooseAttester(env ?? process.env, parameters.rootDir ?? dataDir)
+          .then((attester) => openEnclave({ attester, engineClasses }))
+          .catch(async (error: unknown) => {
+            await closeEngines()
+            throw error
+          })
   const evidence = await openEvidenceStore(dataDir)
   const receipts = openReceiptStore(dataDir)
   const chain = await watchChain({
@@ -113,10 +123,13 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     })
   })
 
-  const signInEnclave = createReceiptSigner({ signer: enclave, node: operator, deployment })
-  const bonded = createBondedKey()
-  const signBonded = createReceiptSigner({ signer: bonded, node: operator, deployment })
-  const needsBonded = models.some(({ engine }) => engine.engineClass === ENGINE_CLASS.unattested)
+  const bonded = models.some(({ engine }) => engine.engineClass === ENGINE_CLASS.unattested)
+    ? createBondedKey()
+    : undefined
+  const identity = enclave ?? { key: (bonded as BondedKey).key, hardware: 'none', simulated: false }
+  const signerOf = (signer: ReceiptKey | undefined) =>
+    signer === undefined ? undefined : createReceiptSigner({ signer, node: operator, deployment })
+  const signers = { attested: signerOf(enclave), bonded: signerOf(bonded) }
 
   let isKeyValid: () => boolean = () => false
   const server = await startServer({
@@ -125,12 +138,16 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     deployment,
     token: network.contracts.OPG,
     escrow: network.contracts.InferenceEscrow,
-    enclave,
+    identity,
     chain,
     models: new Map(models.map((served) => [served.manifest.name, served])),
     receipts,
     evidence,
-    sign: (answer) => (answer.mode === MODE.bonded ? signBonded(answer) : signInEnclave(answer)),
+    sign(answer) {
+      const sign = answer.mode === MODE.bonded ? signers.bonded : signers.attested
+      if (sign === undefined) throw new Error('unreachable: every model has the key that its class needs')
+      return sign(answer)
+    },
     isKeyValid: () => isKeyValid(),
     log,
   }).catch(async (error: NodeJS.ErrnoException) => {
@@ -145,50 +162,49 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   })
 
   const url = parameters.publicUrl ?? server.url
-  const registry = keyRegistryOf({
-    client,
-    sender,
-    network,
-    enclave,
-    makeEvidence: async () => {
-      // Where a bond knows another URL, clients that look the operator up would miss us.
-      await publishUrl({ client, sender, network, url })
-      const binding = enclaveBinding(deployment, {
-        node: operator,
-        key: enclave.key,
-        tlsKeyHash: enclave.tlsKeyHash,
-        hpkeKeyHash: enclave.hpkeKeyHash,
-      })
-      return evidence.save(await enclave.evidence(binding))
-    },
-    evidenceUri: (evidenceHash) => `${url}/v1/evidence/${evidenceHash}`,
-  })
-  const registration = keepRegistered({ registry, key: enclave.key, node: operator, log })
-  const bondedRegistration = needsBonded
-    ? keepRegistered({
-        registry: bondedKeyRegistryOf({ client, sender, network, bonded }),
-        key: bonded.key,
-        node: operator,
-        log,
-      })
-    : undefined
-  isKeyValid = () => registration.isValid() && bondedRegistration?.isValid() !== false
+  // Where a bond knows another URL, clients that look the operator up would miss us.
+  const announce = (): Promise<void> => publishUrl({ client, sender, network, url })
+  const registrations: Registration[] = []
+  if (enclave !== undefined) {
+    const registry = keyRegistryOf({
+      client,
+      sender,
+      network,
+      enclave,
+      makeEvidence: async () => {
+        await announce()
+        const binding = enclaveBinding(deployment, {
+          node: operator,
+          key: enclave.key,
+          tlsKeyHash: enclave.tlsKeyHash,
+          hpkeKeyHash: enclave.hpkeKeyHash,
+        })
+        return evidence.save(await enclave.evidence(binding))
+      },
+      evidenceUri: (evidenceHash) => `${url}/v1/evidence/${evidenceHash}`,
+    })
+    registrations.push(keepRegistered({ registry, key: enclave.key, node: operator, log }))
+  }
+  if (bonded !== undefined) {
+    const registry = bondedKeyRegistryOf({ client, sender, network, bonded, announce })
+    registrations.push(keepRegistered({ registry, key: bonded.key, node: operator, log }))
+  }
+  isKeyValid = () => registrations.every((registration) => registration.isValid())
   log('listening', {
     url,
     operator,
-    key: enclave.key,
-    hardware: enclave.hardware,
-    simulated: enclave.simulated,
+    key: identity.key,
+    hardware: identity.hardware,
+    simulated: identity.simulated,
   })
 
   return {
     url: server.url,
     operator,
-    key: enclave.key,
-    ready: Promise.all([registration.ready, bondedRegistration?.ready]).then(() => undefined),
+    key: identity.key,
+    ready: Promise.all(registrations.map(({ ready }) => ready)).then(() => undefined),
     async close() {
-      registration.close()
-      bondedRegistration?.close()
+      for (const registration of registrations) registration.close()
       await server.close()
       chain.close()
       receipts.close()

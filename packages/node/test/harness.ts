@@ -160,7 +160,7 @@ export async function startTestServer(
     deployment: DEPLOYMENT,
     token: TOKEN,
     escrow: ESCROW,
-    enclave,
+    identity: enclave,
     chain,
     models: new Map([[MODEL, served]]),
     receipts,

@@ -57,12 +57,15 @@ export function bondedKeyRegistryOf(parameters: {
   sender: Sender
   network: Network
   bonded: BondedKey
+  /** Corrects what the bond says of this node, before its key is known. */
+  announce: () => Promise<void>
 }): KeyRegistry {
-  const { client, sender, network, bonded } = parameters
+  const { client, sender, network, bonded, announce } = parameters
   const at = { address: network.contracts.TeeRegistry, abi: teeRegistryAbi } as const
   return {
     read: (key) => readKey(client, network, key),
     async propose() {
+      await announce()
       const signature = await bonded.possession(sender.address, deploymentOf(network))
       await sender.send({ ...at, functionName: 'registerBondedKey', args: [bonded.key, signature] })
     },

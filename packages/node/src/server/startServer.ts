@@ -44,7 +44,8 @@ export type StartServerParameters = {
   /** OPG. */
   token: Address
   escrow: Address
-  enclave: Enclave
+  /** What /health says of the signing key and what it lives in. */
+  identity: Pick<Enclave, 'key' | 'hardware' | 'simulated'>
   chain: NodeChain
   models: ReadonlyMap<string, ServedModel>
   receipts: ReceiptStore
@@ -61,7 +62,7 @@ export type NodeServer = { url: string; close: () => Promise<void> }
 
 /** The node's HTTP surface on 127.0.0.1. */
 export async function startServer(parameters: StartServerParameters): Promise<NodeServer> {
-  const { operator, deployment, token, escrow, enclave, chain, models, receipts, evidence } = parameters
+  const { operator, deployment, token, escrow, identity, chain, models, receipts, evidence } = parameters
   const { sign, isKeyValid, log, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
@@ -125,9 +126,9 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     return {
       status: missing ?? 'ok',
       operator,
-      key: enclave.key,
-      hardware: enclave.hardware,
-      simulated: enclave.simulated,
+      key: identity.key,
+      hardware: identity.hardware,
+      simulated: identity.simulated,
       models: priced.map(({ modelId, manifest }) => ({
         name: manifest.name,
         modelId,

@@ -2,13 +2,15 @@
 
 import type { Ext } from '../field/extension.ts'
 import * as ext from '../field/extension.ts'
+import { extFromMontgomery } from '../kernels/montgomery.ts'
 import type { Workspace } from '../kernels/workspace.ts'
 import { evaluateQuadratic, type Quadratic } from '../sumcheck/verifySumcheck.ts'
 import type { ProofWriter } from '../transcript/proofWriter.ts'
 
 /**
  * "Σ words[i]·weights[i] over i < n is `sum`": n plain words, and a Montgomery vector of stride n, which it destroys.
- * Binds the variables from the last to the first; gives the point in index order and the words' extension there.
+ * Binds the variables from the last to the first; gives the point in index order, and the
+ * extensions of both there.
  */
 export function proveWordsSum(
   work: Workspace,
@@ -18,7 +20,7 @@ export function proveWordsSum(
   weights: number,
   size: number,
   sum: Ext,
-): { point: Ext[]; value: Ext } {
+): { point: Ext[]; value: Ext; weight: Ext } {
   const { arena, kernels } = work
   const mark = arena.mark()
   const half = size / 2
@@ -44,6 +46,7 @@ export function proveWordsSum(
     size === 1
       ? ext.fromBase(arena.view(words, 1)[0] as number)
       : (work.readVector(folded, half, 1)[0] as Ext)
+  const weight = extFromMontgomery(work.readVector(weights, size, 1)[0] as Ext)
   arena.release(mark)
-  return { point, value }
+  return { point, value, weight }
 }

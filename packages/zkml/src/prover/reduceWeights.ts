@@ -22,15 +22,18 @@ type Entry = { value: Ext; weight: Ext }
 
 const NOTHING: Entry = { value: ext.ZERO, weight: ext.ZERO }
 
-const sideTable = (side: Side): readonly Ext[] =>
-  side.kind === 'digits' ? DIGIT_WEIGHTS : eqTable(side.point)
+/** A side's weights, scaled. */
+function sideTable(side: Side, scale: Ext): Ext[] {
+  if (side.kind === 'point') return eqTable(side.point, scale)
+  return DIGIT_WEIGHTS.map((weight) => ext.mul(weight, scale))
+}
 
 /** Gives the point at which the weights are to be opened. Variables are bound from the first to the last. */
 export function proveWeightClaims(work: Workspace, writer: ProofWriter, context: ProverContext): Point {
   const { plan, claims, folded } = context
   const combine = ext.powers(writer.transcript.challenge('weights/combine'), claims.weights.length)
   let open = claims.weights.map((claim, at): Open => {
-    const weights = sideTable(claim.low).map((weight) => ext.mul(weight, combine[at] as Ext))
+    const weights = sideTable(claim.low, combine[at] as Ext)
     return { claim, side: 'columns', table: folded.get(claim.block) as Ext[], weights }
   })
   /** Blocks all bound, by what is left of their index. */
@@ -78,8 +81,7 @@ function turn(work: Workspace, context: ProverContext, { claim, weights }: Open,
   kernels.dotRowsInt8(context.weights + block.offset, rows, columns, eq, out)
   const table = work.readList(out, rows)
   arena.release(mark)
-  const left = weights[0] as Ext
-  return { claim, side: 'rows', table, weights: sideTable(high).map((weight) => ext.mul(weight, left)) }
+  return { claim, side: 'rows', table, weights: sideTable(high, weights[0] as Ext) }
 }
 
 function pairEntries(entries: ReadonlyMap<number, Entry>): Map<number, [Entry, Entry]> {

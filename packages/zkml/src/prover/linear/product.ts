@@ -8,8 +8,11 @@ import * as ext from '../../field/extension.ts'
 import { eqTable, type Point } from '../../field/multilinear.ts'
 import type { Workspace } from '../../kernels/workspace.ts'
 import type { ProofWriter } from '../../transcript/proofWriter.ts'
+import { accumulatorAt } from '../../verifier/linear/accumulator.ts'
 import { DIGIT_WEIGHTS } from '../../verifier/reduceClaims.ts'
 import { proveProductSum } from '../proverSumcheck.ts'
+import { proveWordsSum } from '../proveWordsSum.ts'
+import { storeIntegers } from '../storeIntegers.ts'
 import type { ProverContext } from './proverContext.ts'
 
 export function proveDense(
@@ -21,15 +24,30 @@ export function proveDense(
 ): void {
   const { weights, bias, output } = planned as NodePlan & { weights: WeightBlock; bias: WeightBlock }
   const channel = context.row.slice(0, axisBits(output).channels)
-  sendBias(work, writer, context, bias, channel)
-  const seen = centred(context, input).map(ext.fromBase)
-  const { point, value } = proveProduct(work, writer, context, weights, channel, seen)
+  const stated = sendBias(work, writer, context, bias, channel)
+  const sum = ext.sub(accumulatorAt(planned, context.evaluations), stated)
   const column = context.plan.tensorValues[input] as ValueIndex
-  context.claims.columns.push({
-    column,
-    point,
-    value: ext.add(value, ext.fromInteger(planned.input.zeroPoint)),
-  })
+  const values = context.columns[column] as Int32Array
+
+  const mark = work.arena.mark()
+  const folded = work.vector(foldBlock(work, context, weights, channel))
+  work.kernels.toMontgomery(folded, ext.DEGREE * values.length, folded)
+  const words = work.arena.words(values.length)
+  storeIntegers(work.arena.view(words, values.length), values, -planned.input.zeroPoint)
+  const { point, ...factors } = proveWordsSum(
+    work,
+    writer,
+    'linear/product',
+    words,
+    folded,
+    values.length,
+    sum,
+  )
+  work.arena.release(mark)
+
+  claimFactors(writer, context, weights, channel, point, factors.weight, factors.value)
+  const value = ext.add(factors.value, ext.fromInteger(planned.input.zeroPoint))
+  context.claims.columns.push({ column, point, value })
 }
 
 export function sendBias(
@@ -38,15 +56,35 @@ export function sendBias(
   context: ProverContext,
   block: WeightBlock,
   channel: Point,
-): void {
+): Ext {
   const digits = foldBlock(work, context, block, channel)
   const bias = ext.sum(digits.map((digit, at) => ext.mul(digit, DIGIT_WEIGHTS[at] as Ext)))
   writer.exts('linear/bias', [bias])
   const high = { kind: 'point', point: channel } as const
   context.claims.weights.push({ block, low: { kind: 'digits' }, high, value: bias })
+  return bias
 }
 
-/** Σ over columns of folded weights times the input as the layer sees it. */
+/** States both factors at the end of a product's sumcheck, and claims the weights' one. */
+function claimFactors(
+  writer: ProofWriter,
+  { claims }: ProverContext,
+  block: WeightBlock,
+  channel: Point,
+  point: Point,
+  weight: Ext,
+  value: Ext,
+): void {
+  writer.exts('linear/factors', [weight, value])
+  claims.weights.push({
+    block,
+    low: { kind: 'point', point },
+    high: { kind: 'point', point: channel },
+    value: weight,
+  })
+}
+
+/** Σ over columns of folded weights times the patches that a convolution sees. */
 export function proveProduct(
   work: Workspace,
   writer: ProofWriter,
@@ -57,9 +95,7 @@ export function proveProduct(
 ): { point: Point; value: Ext } {
   const folded = foldBlock(work, context, block, channel)
   const { point, a: weight, b: value } = proveProductSum(writer, 'linear/product', folded, seen)
-  writer.exts('linear/factors', [weight, value])
-  const [low, high] = [{ kind: 'point', point } as const, { kind: 'point', point: channel } as const]
-  context.claims.weights.push({ block, low, high, value: weight })
+  claimFactors(writer, context, block, channel, point, weight, value)
   return { point, value }
 }
 

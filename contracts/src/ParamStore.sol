@@ -46,6 +46,9 @@ contract ParamStore {
     mapping(bytes32 key => Bounds) private _bounds;
     mapping(bytes32 key => Checkpoints.Trace208) private _history;
     bytes32[] private _keys;
+    /// @dev What stake answered for before the last cut, seconds, and until when something from then may be open.
+    uint128 private _heldLiability;
+    uint48 private _heldUntil;
 
     // ---------------------------------------------------------------- construction
 
@@ -99,6 +102,14 @@ contract ParamStore {
         return (b.min, b.max);
     }
 
+    /// @notice Seconds within which whatever happened up to now can still be proven: W + A + G and the longest pause, or
+    /// what they were before a cut, until the last thing from then is over.
+    /// @dev Stake that leaves now must stay at least that long.
+    function liability() public view returns (uint256) {
+        uint256 now_ = _liabilityOfNow();
+        return block.timestamp < _heldUntil && now_ < _heldLiability ? _heldLiability : now_;
+    }
+
     function keys() external view returns (bytes32[] memory) {
         return _keys;
     }
@@ -108,7 +119,14 @@ contract ParamStore {
     function set(bytes32 key, uint256 value) external {
         if (msg.sender != governor) revert NotGovernor(msg.sender);
         _known(key);
+        uint256 before = _liabilityOfNow();
+        uint256 effective = liability();
         _put(key, value, uint48(block.timestamp) + 1);
+        if (_liabilityOfNow() < before) {
+            // Safe casts: a sum of four bounded times.
+            _heldLiability = uint128(effective);
+            _heldUntil = uint48(block.timestamp + effective + 1);
+        }
         _requireCoherence();
     }
 
@@ -137,13 +155,18 @@ contract ParamStore {
         Param storage adjudication = _params[Params.ADJUDICATION];
         uint256 response = _params[Params.DATA_RESPONSE].value;
         if (response > adjudication.value) revert ResponseAfterAdjudication(response, adjudication.value);
-        uint256 dispute = _params[Params.CHALLENGE_WINDOW].value + _params[Params.ADJUDICATION].value;
-        uint256 liability = dispute + _params[Params.GRACE].value;
         Param storage unbonding = _params[Params.UNBONDING];
-        if (unbonding.exists && unbonding.value < liability) revert UnbondingTooShort(unbonding.value, liability);
-        uint256 longestWay = dispute + _params[Params.ATTEST_TIMEOUT].value;
+        uint256 owed = liability();
+        if (unbonding.exists && unbonding.value < owed) revert UnbondingTooShort(unbonding.value, owed);
+        uint256 longestWay = _params[Params.ATTEST_TIMEOUT].value + _params[Params.CHALLENGE_WINDOW].value
+            + _params[Params.ADJUDICATION].value;
         _requireRefundAfter(Params.REFUND_TIMEOUT, longestWay);
         _requireRefundAfter(Params.DEPOSIT_WITHDRAWAL, longestWay);
+    }
+
+    function _liabilityOfNow() private view returns (uint256) {
+        return uint256(_params[Params.CHALLENGE_WINDOW].value) + _params[Params.ADJUDICATION].value
+            + _params[Params.GRACE].value + _params[Params.LONGEST_PAUSE].value;
     }
 
     function _requireRefundAfter(bytes32 key, uint256 longestWay) private view {

@@ -111,6 +111,66 @@ contract ParamStoreTest is Fixture {
         params.set(Params.GRACE, 6);
     }
 
+    /// @dev A pause stretches what stake answers for, but not the way out of that stake.
+    function test_stakeOutlastsThePauseThatStretchesItsWindows() public {
+        bytes32[] memory names = new bytes32[](4);
+        uint256[] memory values = new uint256[](4);
+        uint256[] memory highs = new uint256[](4);
+        (names[0], names[1], names[2], names[3]) =
+            (Params.UNBONDING, Params.CHALLENGE_WINDOW, Params.GRACE, Params.LONGEST_PAUSE);
+        (values[0], values[1], values[2], values[3]) = (30, 10, 10, 10);
+        for (uint256 i = 0; i < 4; i++) highs[i] = 100;
+        ParamStore store = new ParamStore(address(this), names, values, new uint256[](4), highs);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, 30, 31));
+        store.set(Params.GRACE, 11);
+        store.set(Params.UNBONDING, 31);
+        store.set(Params.GRACE, 11);
+    }
+
+    /// @dev What happened under the longer windows can be proven for as long as they were, so stake stays for it.
+    function test_aCutOfTheWindowsDoesNotLetStakeLeaveBeforeWhatCameFirst() public {
+        assertEq(params.liability(), 15);
+        params.set(Params.CHALLENGE_WINDOW, 20);
+        assertEq(params.liability(), 30);
+        vm.warp(START + 1000);
+        params.set(Params.CHALLENGE_WINDOW, 5);
+        assertEq(params.liability(), 30);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, 29, 30));
+        params.set(Params.UNBONDING, 29);
+        // Other votes neither end nor prolong it.
+        vm.warp(START + 1020);
+        params.set(Params.COVERAGE_KAPPA_BPS, 7000);
+        vm.warp(START + 1030);
+        assertEq(params.liability(), 30);
+        vm.warp(START + 1031);
+        assertEq(params.liability(), 15);
+        params.set(Params.UNBONDING, 15);
+    }
+
+    /// @dev Against the plain rule, for every second at which something began and every later one at which stake left.
+    function testFuzz_stakeOutlastsWhateverBeganBeforeItLeft(uint8[12] memory votes, uint8[12] memory gaps) public {
+        uint256[] memory liabilities = new uint256[](13);
+        uint256[] memory changes = new uint256[](13);
+        (liabilities[0], changes[0]) = (15, START);
+        uint256 time = START;
+        for (uint256 i = 0; i < 12; i++) {
+            time += gaps[i] % 16;
+            vm.warp(time);
+            bytes32[4] memory keys =
+                [Params.CHALLENGE_WINDOW, Params.ADJUDICATION, Params.GRACE, Params.UNBONDING];
+            try params.set(keys[votes[i] % 4], 1 + votes[i] / 4) {} catch {}
+            liabilities[i + 1] = params.get(Params.CHALLENGE_WINDOW) + params.get(Params.ADJUDICATION)
+                + params.get(Params.GRACE);
+            changes[i + 1] = time;
+            // Stake that leaves now is free at time + U. What began in any second before ends by its own liability;
+            // the latest such second of each value is the one at which the next value came.
+            uint256 free = time + params.get(Params.UNBONDING);
+            for (uint256 j = 0; j <= i; j++) assertTrue(changes[j + 1] + liabilities[j] <= free);
+            assertTrue(time + liabilities[i + 1] <= free);
+            assertTrue(params.liability() <= params.get(Params.UNBONDING));
+        }
+    }
+
     function test_noRefundComesBeforeTheLongestWayToFinality() public {
         // Attestation 60 + window 5 + adjudication 5.
         params.set(Params.REFUND_TIMEOUT, 70);

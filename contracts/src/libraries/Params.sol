@@ -15,7 +15,11 @@ library Params {
     bytes32 internal constant ADJUDICATION = "ADJUDICATION";
     /// @dev G: seconds of benefit of the doubt, for a proof to be mined and for a revocation to be known.
     bytes32 internal constant GRACE = "GRACE";
-    /// @dev U: seconds that bonds and stakes stay slashable after their owner asked for them. Never below W + A + G.
+    /// @dev Most seconds that new batches may be paused, as PauseClock was deployed; no vote moves it. A pause extends
+    /// the windows that stake answers for and not the exits of that stake, so the exits are longer by it from the start.
+    bytes32 internal constant LONGEST_PAUSE = "LONGEST_PAUSE";
+    /// @dev U: seconds that bonds and stakes stay slashable after their owner asked for them. Never below W + A + G and
+    /// the longest pause.
     bytes32 internal constant UNBONDING = "UNBONDING";
     /// @dev Seconds from the locking of a payment until it may be refunded for want of a final batch.
     bytes32 internal constant REFUND_TIMEOUT = "REFUND_TIMEOUT";

@@ -90,8 +90,9 @@ abstract contract StakeExits is StakePositions, IStakeOutgoing {
 
     function _isDue(Exit memory exit) private view returns (bool) {
         if (exit.target == address(0)) return Tranches.releaseOf(exit.id) <= block.timestamp;
-        uint256 plain = _endOf(Tranches.toOf(exit.id)) + params.get(Params.UNBONDING);
-        return plain <= block.timestamp;
+        uint256 end = _endOf(Tranches.toOf(exit.id));
+        // As it was when the exit began, or before: a vote since then shortens nothing.
+        return end + params.getAt(Params.UNBONDING, end - epochLength) <= block.timestamp;
     }
 
     function _take(Exit[] storage exits, uint256 index, Tranche storage bucket) private returns (uint256 amount) {
@@ -191,7 +192,7 @@ abstract contract StakeExits is StakePositions, IStakeOutgoing {
     /// @dev The bucket of stake that stood from `from` and leaves now; opened when it is the first.
     function _bucket(address validator, uint256 from, uint256 kind) private returns (uint128 id) {
         uint256 unbonding = params.get(Params.UNBONDING);
-        uint256 period = kind == Tranches.TRANSIT ? _liability() : unbonding;
+        uint256 period = kind == Tranches.TRANSIT ? params.liability() : unbonding;
         uint256 grain = Math.ceilDiv(unbonding, MAX_EXIT_EPOCHS * epochLength);
         uint256 to = currentEpoch() / grain * grain + grain - 1;
         if (_prune(validator) >= MAX_OWN_BUCKETS) from = 0;
@@ -206,11 +207,6 @@ abstract contract StakeExits is StakePositions, IStakeOutgoing {
         }
         // Nobody gets out of a bucket before it is free, and nobody joins it after, so no shares means it is new.
         if (t.shares == 0) _leaving[validator].ids.push(id);
-    }
-
-    /// @notice W + A + G: how long after an epoch its faults can be proven.
-    function _liability() private view returns (uint256) {
-        return params.get(Params.CHALLENGE_WINDOW) + params.get(Params.ADJUDICATION) + params.get(Params.GRACE);
     }
 
     /// @return open how many buckets may still be slashed, or a few more.

@@ -206,8 +206,8 @@ test('a measurement admitted by vote becomes valid; revoked by vote, new receipt
 
 test('each step says why it cannot be taken, and what comes next', async () => {
   assert.equal((await refused('gov', 'propose', 'set', 'GRACE', '9')).code, 'too_few_votes')
-  const tooHigh = await refused('gov', 'propose', 'set', 'UNBONDING', '91d', '--as', 'deployer')
-  assert.deepEqual([tooHigh.code, tooHigh.facts.value, tooHigh.facts.max], ['usage', '7862400', '7776000'])
+  const tooHigh = await refused('gov', 'propose', 'set', 'UNBONDING', '31d', '--as', 'deployer')
+  assert.deepEqual([tooHigh.code, tooHigh.facts.value, tooHigh.facts.max], ['usage', '2678400', '2592000'])
   assert.equal((await refused('gov', 'propose', 'set', 'NOTHING', '1', '--as', 'deployer')).code, 'usage')
   assert.equal((await refused('gov', 'propose', 'nonsense', '--as', 'deployer')).code, 'usage')
   assert.equal((await refused('gov', 'vote', '99', 'for')).code, 'not_found')

@@ -1,4 +1,5 @@
 import { type Address, parseEther, zeroAddress } from 'viem'
+import { PARAMETERS } from './parameters.ts'
 
 const MINUTE = 60n
 const DAY = 24n * 60n * MINUTE
@@ -40,7 +41,7 @@ const PRODUCTION: GovernanceTimes = {
   hardwareNotice: 7n * DAY,
   guardianTerm: 365n * DAY,
   suspensionLength: 14n * DAY,
-  longestPause: 3n * DAY,
+  longestPause: PARAMETERS.LONGEST_PAUSE.production,
   pauseInterval: 30n * DAY,
 }
 
@@ -55,7 +56,7 @@ const DEVELOPMENT: GovernanceTimes = {
   hardwareNotice: 5n,
   guardianTerm: 365n * DAY,
   suspensionLength: 2n * MINUTE,
-  longestPause: 20n,
+  longestPause: PARAMETERS.LONGEST_PAUSE.development,
   pauseInterval: MINUTE,
 }
 

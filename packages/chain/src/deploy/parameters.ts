@@ -1,7 +1,14 @@
 import { type Hex, parseEther, stringToHex } from 'viem'
 
 /** One number of ParamStore: what a new deployment starts with and how far governance may move it. */
-export type Parameter = { development: bigint; production: bigint; min: bigint; max: bigint }
+export type Parameter = {
+  development: bigint
+  production: bigint
+  min: bigint
+  max: bigint
+  /** Bounds are the starting value itself: another contract was deployed with it, and no vote may part them. */
+  fixed?: true
+}
 
 const MINUTE = 60n
 const HOUR = 60n * MINUTE
@@ -15,9 +22,9 @@ const HALF = 50n * PERCENT
 /**
  * Starting values and bounds (seconds, OPG base units, 1/10,000). Development windows are short so that a person can
  * watch a batch become final. ParamStore itself sees to it that stake outlasts what it answers for (UNBONDING ≥
- * CHALLENGE_WINDOW + ADJUDICATION + GRACE) and that no refund races a payment (REFUND_TIMEOUT, DEPOSIT_WITHDRAWAL ≥
- * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION), and that no challenge stays open for longer than that reckons with
- * (DATA_RESPONSE ≤ ADJUDICATION); a refund also leaves the ten minutes after which a node may force
+ * CHALLENGE_WINDOW + ADJUDICATION + GRACE + LONGEST_PAUSE), that no refund races a payment (REFUND_TIMEOUT,
+ * DEPOSIT_WITHDRAWAL ≥ ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION), and that no challenge stays open for longer
+ * than that reckons with (DATA_RESPONSE ≤ ADJUDICATION); a refund also leaves the ten minutes after which a node may force
  * in a receipt that its gateway sits on. Lower bounds are what a development network runs with.
  */
 export const PARAMETERS = {
@@ -25,7 +32,9 @@ export const PARAMETERS = {
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
   ADJUDICATION: { development: 20n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
-  UNBONDING: { development: 30n, production: 10n * DAY, min: 10n, max: 90n * DAY },
+  LONGEST_PAUSE: { development: 10n, production: 3n * DAY, min: 1n, max: 3n * DAY, fixed: true },
+  // Not above PauseClock's interval, so that no exit spans more than one pause.
+  UNBONDING: { development: 30n, production: 10n * DAY, min: 10n, max: 30n * DAY },
   REFUND_TIMEOUT: { development: 20n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   DEPOSIT_WITHDRAWAL: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   DATA_RESPONSE: { development: 20n, production: DAY, min: 5n, max: 7n * DAY },
@@ -78,11 +87,14 @@ export function parameterKey(name: string): Hex {
 
 /** ParamStore's four lists, in one order. */
 export function parameterLists(development: boolean) {
-  const rows = Object.entries<Parameter>(PARAMETERS)
+  const rows = Object.entries<Parameter>(PARAMETERS).map(([name, row]) => {
+    const value = development ? row.development : row.production
+    return { name, value, min: row.fixed ? value : row.min, max: row.fixed ? value : row.max }
+  })
   return {
-    keys: rows.map(([name]) => parameterKey(name)),
-    values: rows.map(([, row]) => (development ? row.development : row.production)),
-    mins: rows.map(([, row]) => row.min),
-    maxs: rows.map(([, row]) => row.max),
+    keys: rows.map(({ name }) => parameterKey(name)),
+    values: rows.map(({ value }) => value),
+    mins: rows.map(({ min }) => min),
+    maxs: rows.map(({ max }) => max),
   }
 }

@@ -17,5 +17,6 @@ export const paramStoreAbi = [
   { inputs: [{ internalType: 'bytes32', name: 'key', type: 'bytes32' }, { internalType: 'uint256', name: 'time', type: 'uint256' }], name: 'getAt', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'governor', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'keys', outputs: [{ internalType: 'bytes32[]', name: '', type: 'bytes32[]' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'liability', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'key', type: 'bytes32' }, { internalType: 'uint256', name: 'value', type: 'uint256' }], name: 'set', outputs: [], stateMutability: 'nonpayable', type: 'function' },
 ] as const

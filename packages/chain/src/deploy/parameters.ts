@@ -34,7 +34,7 @@ export const PARAMETERS = {
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   LONGEST_PAUSE: { development: 10n, production: 3n * DAY, min: 1n, max: 3n * DAY, fixed: true },
   // Not above PauseClock's interval, so that no exit spans more than one pause.
-  UNBONDING: { development: 30n, production: 10n * DAY, min: 10n, max: 30n * DAY },
+  UNBONDING: { development: 40n, production: 10n * DAY, min: 10n, max: 30n * DAY },
   REFUND_TIMEOUT: { development: 20n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   DEPOSIT_WITHDRAWAL: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   DATA_RESPONSE: { development: 20n, production: DAY, min: 5n, max: 7n * DAY },

@@ -1,4 +1,4 @@
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, keccak256 } from 'viem'
 import { fromBase64, toBase64 } from './base64.ts'
 import type { BatchHeader, InclusionProof } from './batch.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
@@ -125,6 +125,11 @@ export function evidenceToJson(evidence: Evidence): { [name: string]: Json } {
     tlsKeyHash: evidence.tlsKeyHash,
     hpkeKeyHash: evidence.hpkeKeyHash,
   }
+}
+
+/** Hash under which evidence is registered: of its canonical JSON. */
+export function evidenceHashOf(evidence: Evidence): Hex {
+  return keccak256(canonicalJsonBytes(evidenceToJson(evidence)))
 }
 
 /** @throws AssayError `malformed` */

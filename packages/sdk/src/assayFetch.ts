@@ -1,5 +1,6 @@
 import { loadNetwork } from '@assay/chain'
 import {
+  CONFIDENTIAL_PATH,
   decodeReceiptHeader,
   deploymentOf,
   encodeRequestAuthHeader,
@@ -17,6 +18,14 @@ import {
 import type { Hex } from 'viem'
 import { type AnswerExpectation, answerReport, type VerifiedAnswer } from './answer.ts'
 import { type ChainReader, chainReaderOf } from './chainReader.ts'
+import {
+  type Channel,
+  openChannel,
+  outerHeaders,
+  quoteConfidential,
+  salt,
+  sealRequest,
+} from './confidential.ts'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
 import { createPayer, type PaymentScheme, readPaymentRequired } from './payer.ts'
@@ -35,6 +44,11 @@ export type AssayFetchOptions = {
   scheme?: PaymentScheme | undefined
   /** Hold streamed content back until it is verified. Default false. */
   buffer?: boolean | undefined
+  /**
+   * Encrypt requests to the enclave's attested key, so that the gateway sees sizes only. Default false. An enclave that
+   * cannot be trusted is an error, and nothing is sent.
+   */
+  confidential?: boolean | undefined
   /** Called once per answer, after it was verified and before its end is released. */
   onAnswer?: ((answer: VerifiedAnswer) => void) | undefined
   /** Reads the chain; default the network's RPC. */
@@ -80,8 +94,14 @@ export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch 
     const headers = new Headers(request.headers)
     // Only identity bytes can be signed (docs/spec.md §1); a compressing middlebox would break the hash.
     headers.set('accept-encoding', 'identity')
+    const path = url.pathname + url.search
+    const sealing =
+      options.confidential === true ? await sealingFor(network, chain, url.pathname, body) : undefined
+    if (sealing !== undefined) headers.set(...salt())
     const head = { method: 'POST', headers, body, signal: request.signal, redirect: 'error' } as const
-    const quoted = await send(request.url, head)
+    const quoted = await (sealing === undefined
+      ? send(request.url, head)
+      : send(sealing.url, { ...head, headers: sealing.outer, body: null }))
     if (quoted.status >= 400 && quoted.status !== 402) return quoted
     if (quoted.status !== 402) {
       void quoted.body?.cancel()
@@ -95,12 +115,7 @@ export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch 
     void quoted.body?.cancel()
     const payment = await payer.pay(required)
 
-    const sent: HttpRequestBytes = {
-      method: 'POST',
-      path: url.pathname + url.search,
-      headers: listedHeaders(headers.entries()),
-      body,
-    }
+    const sent: HttpRequestBytes = { method: 'POST', path, headers: listedHeaders(headers.entries()), body }
     const modelId = modelIdFor(network, body)
     const auth = {
       requestId: payment.requestId,
@@ -114,9 +129,11 @@ export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch 
       auth,
       signature: await signDigest(requestAuthDigest(auth, deploymentOf(network)), options.privateKey),
     }
-    for (const [name, value] of Object.entries(payment.headers)) headers.set(name, value)
-    headers.set(REQUEST_AUTH_HEADER, encodeRequestAuthHeader(requestAuth))
-    const answer = await send(request.url, head)
+    const paid = { ...payment.headers, [REQUEST_AUTH_HEADER]: encodeRequestAuthHeader(requestAuth) }
+    for (const [name, value] of Object.entries(paid)) headers.set(name, value)
+    const answer = await (sealing === undefined
+      ? send(request.url, head)
+      : sendSealed(sealing, { path, headers, body }, paid, request.signal))
     if (answer.status >= 400) return answer
 
     const expected: AnswerExpectation = { request: sent, requestAuth, payer: payer.address, modelId }
@@ -137,6 +154,35 @@ export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch 
     await verify(bytes, receiptOf(answer))
     return new Response(bytes, { status: answer.status, headers: answer.headers })
   }
+}
+
+/** Where a confidential request goes, to which enclave, and what of it stands in clear. */
+type Sealing = { url: string; channel: Channel; outer: Record<string, string> }
+
+async function sealingFor(
+  network: Network,
+  chain: ChainReader,
+  path: string,
+  body: Uint8Array,
+): Promise<Sealing> {
+  const { model, maximum } = await quoteConfidential(network, path, body)
+  const channel = await openChannel(network, chain, model)
+  return {
+    url: new URL(CONFIDENTIAL_PATH, network.gatewayUrl).href,
+    channel,
+    outer: outerHeaders(channel, maximum),
+  }
+}
+
+async function sendSealed(
+  { url, channel, outer }: Sealing,
+  inner: { path: string; headers: Headers; body: Uint8Array },
+  paid: Record<string, string>,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { body, contentType, open } = await sealRequest(channel, inner)
+  const headers = { ...outer, ...paid, 'content-type': contentType, 'accept-encoding': 'identity' }
+  return open(await send(url, { method: 'POST', headers, body, signal, redirect: 'error' }))
 }
 
 export function networkOf(options: Pick<AssayFetchOptions, 'network' | 'networkPath'>): Network {

@@ -1,6 +1,6 @@
 import { publicClientOf, readChainView } from '@assay/chain'
 import type { Evidence, Inclusion, Network, SignedReceipt } from '@assay/protocol'
-import { PERMIT2_ADDRESS } from '@assay/protocol'
+import { ENGINE_CLASS, PERMIT2_ADDRESS } from '@assay/protocol'
 import type { ChainView } from '@assay/verify'
 import { type Address, type Hex, parseAbi } from 'viem'
 
@@ -18,14 +18,31 @@ export type ChainReader = {
     signed: SignedReceipt,
     extra?: { inclusion?: Inclusion | undefined; evidence?: Evidence | undefined },
   ): Promise<ChainView>
+  /** A registered enclave key as of the last block; undefined for a key that the registry does not know. */
+  enclaveKey(key: Address): Promise<EnclaveKey | undefined>
   /** Where the publisher put the model's manifest; undefined for an unpublished model. */
   manifestUri(modelId: Hex): Promise<string | undefined>
   /** Whether a mined, successful transaction holds the commit of this batch. */
   isCommit(transactionHash: Hex, batchId: Hex): Promise<boolean>
 }
 
+/** TeeRegistry's record of a key. */
+export type EnclaveKey = {
+  node: Address
+  hardwareType: Hex
+  rootHash: Hex
+  measurement: Hex
+  evidenceHash: Hex
+  /** Unix seconds. */
+  validFrom: bigint
+  /** Whether receipts of a model inside the enclave count under it now: key, measurement, root and hardware. */
+  valid: boolean
+}
+
 const READS = parseAbi([
   'function tillOf(address gateway) view returns (address)',
+  'function key(address key) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
+  'function isKeyValidAt(address key, address node, uint8 engineClass, bool bonded, uint64 t) view returns (bool)',
   'function allowance(address owner, address spender) view returns (uint256)',
   'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
 ])
@@ -50,6 +67,25 @@ export function chainReaderOf(network: Network): ChainReader {
         args: [payer, PERMIT2_ADDRESS],
       }),
     view: (signed, extra = {}) => readChainView(client, network, signed, extra),
+    async enclaveKey(key) {
+      const registry = { address: contracts.TeeRegistry, abi: READS } as const
+      const { number: blockNumber, timestamp } = await client.getBlock()
+      const [node, hardwareType, rootHash, measurement, , evidenceHash, validFrom] =
+        await client.readContract({
+          ...registry,
+          blockNumber,
+          functionName: 'key',
+          args: [key],
+        })
+      if (validFrom === 0n) return undefined
+      const valid = await client.readContract({
+        ...registry,
+        blockNumber,
+        functionName: 'isKeyValidAt',
+        args: [key, node, ENGINE_CLASS.enclave, false, timestamp],
+      })
+      return { node, hardwareType, rootHash, measurement, evidenceHash, validFrom, valid }
+    },
     async manifestUri(modelId) {
       const model = await client.readContract({
         address: contracts.ModelRegistry,

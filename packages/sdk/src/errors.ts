@@ -11,6 +11,7 @@ export type SdkErrorCode =
   | 'unsupported_body' // the request's body cannot be hashed: encoded or too large
   | 'receipt_missing' // an answer came without the node's receipt
   | 'verification_failed' // the answer or its receipt is not what was asked for, or not what was signed
+  | 'not_confidential' // no enclave that can be trusted with an encrypted request: nothing was sent
   | 'wait_timeout' // the receipt did not reach the awaited state in time
 
 export type SdkErrorParameters = {

@@ -256,6 +256,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     tillOf: async () => till,
     permit2Allowance: async () => 10n ** 30n,
     view: async (signed) => view(signed),
+    enclaveKey: async () => undefined,
     manifestUri: async () => undefined,
     isCommit: async () => false,
   }

@@ -6,15 +6,14 @@ import {
   readIntent,
   requestHash,
 } from '@assay/protocol'
-import { endRequest } from '@assay/store'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
 import { readBounded } from '../nodes/nodePool.ts'
-import { admit, paymentUsed } from '../payment/admit.ts'
-import { encodeCollect } from '../payment/collectArgument.ts'
-import { relay } from './relay.ts'
+import { admit } from '../payment/admit.ts'
+import { claimAndRelay } from './claimAndRelay.ts'
+import { confidentialRoutes } from './confidentialRoutes.ts'
 import { headerPairs, requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
 /** The paid routes: read what is asked, quote, admit the payment, claim it durably, relay. */
@@ -51,6 +50,7 @@ export function inferenceRoutes(server: FastifyInstance, context: Context): void
     await bounded(() => countTokens(context, request, reply))
     return reply
   })
+  confidentialRoutes(server, context, bounded)
 }
 
 /** Counting costs nothing and promises nothing, so it carries neither payment nor receipt. */
@@ -129,55 +129,17 @@ async function handle(
     maximum,
     url,
   )
-  const { requestId } = payment
-  const expected = {
-    requestId,
-    payer: payment.payer,
-    committer: context.committer,
-    modelId: model.modelId,
+  await claimAndRelay(context, request, reply, {
+    payment,
+    nonceUnused,
+    model,
+    node,
     requestHash: requestHash({
       method: request.method,
       path: request.raw.url ?? path,
       headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
       body,
     }),
-    authorised: payment.amount,
-    node: node.operator,
-  }
-  let claimed = false
-  try {
-    claimed = await context.claim({
-      requestId,
-      payer: payment.payer,
-      scheme: payment.schemeId,
-      authorised: payment.amount,
-      expiresAt: payment.expiresAt,
-      collect: encodeCollect(payment),
-      modelId: model.modelId,
-      nodeUrl: node.url,
-      requestHash: expected.requestHash,
-    })
-  } finally {
-    if (!claimed) {
-      context.inFlight.delete(requestId)
-      context.ledger.release(requestId)
-    }
-  }
-  if (!claimed) throw await paymentUsed(context, requestId)
-  context.metrics.count('requests_total')
-  if (reply.raw.destroyed) {
-    // Gone before anything was sent: nothing to pay for.
-    await endRequest(context.database, requestId, 'released')
-    context.ledger.release(requestId)
-    context.inFlight.delete(requestId)
-    return
-  }
-  reply.hijack()
-  await relay(context, request.raw, reply.raw, {
-    node,
-    expected,
-    scheme: payment.schemeId,
-    nonceUnused,
     body,
     maximum,
     arrivedAt,

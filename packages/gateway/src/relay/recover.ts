@@ -1,11 +1,9 @@
-import { type SignedReceipt, signedReceiptFromJson } from '@assay/protocol'
 import { endRequest, forwardedRequests, type RequestRow } from '@assay/store'
 import type { Context } from '../context.ts'
 import { messageOf } from '../log.ts'
-import { readBounded } from '../nodes/nodePool.ts'
 import { receiptProblem } from './checkReceipt.ts'
+import { fetchReceipt } from './fetchReceipt.ts'
 
-const MAX_RECEIPT_BYTES = 64 * 1024
 const TICK_MS = 1000
 /** Requests looked at in one tick. */
 const MAX_TICK = 64
@@ -83,22 +81,5 @@ async function recoverOne(context: Omit<Context, 'recoverSoon'>, row: RequestRow
     await endRequest(context.database, row.requestId, 'failed')
     context.ledger.release(row.requestId)
     context.log('request_given_up', { requestId: row.requestId })
-  }
-}
-
-/** The node's own copy; undefined where it has none or does not answer. */
-async function fetchReceipt(
-  pool: NonNullable<ReturnType<Context['nodes']['byUrl']>>['pool'],
-  requestId: string,
-): Promise<SignedReceipt | undefined> {
-  try {
-    const signal = AbortSignal.timeout(5000)
-    const answer = await pool.request({ method: 'GET', path: `/v1/receipts/${requestId}`, signal })
-    const text = (await readBounded(answer.body, MAX_RECEIPT_BYTES)).toString()
-    if (answer.statusCode !== 200) return undefined
-    const { receipt, signature } = JSON.parse(text)
-    return signedReceiptFromJson({ receipt, signature })
-  } catch {
-    return undefined
   }
 }

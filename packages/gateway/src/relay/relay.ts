@@ -4,7 +4,9 @@ import {
   decodeReceiptHeader,
   errorBody,
   errorEvent,
+  OHTTP_RESPONSE_TYPE,
   RECEIPT_HEADER,
+  REFUSED_HEADER,
   REQUEST_ID_HEADER,
   type SignedReceipt,
   stripSseComments,
@@ -20,7 +22,9 @@ import { type InferenceNode, readBounded } from '../nodes/nodePool.ts'
 import { paymentRequired } from '../payment/offer.ts'
 import { type Expected, receiptProblem } from './checkReceipt.ts'
 import { ClientGoneError, writeToClient } from './clientWriter.ts'
+import { fetchReceipt } from './fetchReceipt.ts'
 import { ReceiptGate } from './receiptGate.ts'
+import { SealedGate } from './sealedGate.ts'
 import { requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
 export type Relayed = {
@@ -102,6 +106,9 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const contentType = single(upstream.headers['content-type']) ?? ''
   if (upstream.statusCode === 200 && /^text\/event-stream\b/i.test(contentType)) {
     return await streamAnswer(exchange, upstream, contentType)
+  }
+  if (Object.values(OHTTP_RESPONSE_TYPE).includes(contentType)) {
+    return await sealedAnswer(exchange, upstream, contentType)
   }
   const bytes = await readAnswer(upstream, context.limits.maxAnswerBytes)
   const receiptHeader = single(upstream.headers[RECEIPT_HEADER])
@@ -195,6 +202,56 @@ async function streamAnswer(
   throw new NodeFailure('node_failed', 'The node ended the stream without a receipt.')
 }
 
+/**
+ * An encrypted answer: its chunks pass as they come, and its last one waits until the node's receipt, which names the
+ * request that the payer signed for, is durable. What the receipt says of the answer only the client can check.
+ */
+async function sealedAnswer(
+  exchange: Exchange,
+  upstream: Dispatcher.ResponseData,
+  contentType: string,
+): Promise<void> {
+  const { response, context, expected, node } = exchange
+  const { maxAnswerBytes, clientStallMs } = context.limits
+  const refused = single(upstream.headers[REFUSED_HEADER])
+  if (refused !== undefined) {
+    const bytes = await readAnswer(upstream, maxAnswerBytes)
+    if (refused === '409') context.recoverSoon()
+    else await end(exchange, 'released')
+    context.metrics.count('node_failures_total', 'refused')
+    return writeWhole(exchange, upstream, bytes)
+  }
+  const gate = contentType === OHTTP_RESPONSE_TYPE.chunked ? new SealedGate() : undefined
+  const whole: Uint8Array[] = []
+  let length = 0
+  response.writeHead(200, {
+    ...responseHeaders(upstream.headers),
+    ...CORS_HEADERS,
+    [REQUEST_ID_HEADER]: expected.requestId,
+  })
+  response.flushHeaders()
+  for await (const chunk of upstream.body as AsyncIterable<Uint8Array>) {
+    if (length === 0) context.metrics.observeFirstByte((performance.now() - exchange.arrivedAt) / 1000)
+    length += chunk.length
+    if (length > maxAnswerBytes) throw tooLarge(maxAnswerBytes)
+    if (gate === undefined) whole.push(chunk)
+    else {
+      const open = gate.push(chunk)
+      if (open.length > 0) await writeToClient(response, open, clientStallMs)
+    }
+  }
+  const held = gate === undefined ? concatBytes(whole) : gate.end()
+  if (held === undefined) throw new NodeFailure('node_failed', 'The node cut the encrypted answer off.')
+  const signed = await fetchReceipt(node.pool, expected.requestId)
+  if (signed === undefined) throw new NodeFailure('bad_receipt', 'The node has no receipt of its answer.')
+  const problem = await receiptProblem(signed, expected, context.deployment)
+  if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
+  await makeDurable(exchange, signed)
+  context.metrics.count('answers_total', 'sealed')
+  await writeToClient(response, held, clientStallMs)
+  response.end()
+}
+
 /** The answer cannot be released; what the client is told, and under which code. */
 class NodeFailure extends Error {
   readonly code: string
@@ -274,6 +331,11 @@ function answerError(exchange: Exchange, error: DialectError): void {
   const { request, response, expected } = exchange
   const path = request.url ?? '/'
   if (response.destroyed) return
+  if (response.headersSent && String(response.getHeader('content-type')).startsWith('message/')) {
+    // Nothing in clear belongs into an encrypted answer: it breaks off, which its reader knows for an error.
+    response.destroy()
+    return
+  }
   if (response.headersSent) {
     // The blank line closes whatever event the break cut in two.
     response.end(`\n\n${errorEvent(error, path)}`)

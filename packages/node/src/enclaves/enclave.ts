@@ -1,4 +1,4 @@
-import type { Evidence } from '@assay/protocol'
+import type { Evidence, OhttpKey } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 
 /** Where the signing key lives. The key never leaves it; it is new at every boot. */
@@ -17,6 +17,8 @@ export type Enclave = {
   /** Hashes of the other keys that live here, as the binding names them (docs/spec.md §7). */
   tlsKeyHash: Hex
   hpkeKeyHash: Hex
+  /** What clients encrypt to; its private half never leaves the enclave either. */
+  ohttp: OhttpKey
   /** Signs 32 bytes: r ‖ s ‖ v, low s. */
   sign: (digest: Hex) => Promise<Hex>
   /** Fresh evidence whose user data is `binding` (32 bytes, docs/spec.md §7). */

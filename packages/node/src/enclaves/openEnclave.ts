@@ -1,4 +1,4 @@
-import { AssayError, type Evidence, NO_KEY_HASH, signDigest, tag } from '@assay/protocol'
+import { AssayError, createOhttpKey, type Evidence, ohttpKeyHash, signDigest, tag } from '@assay/protocol'
 import { inspectEvidence } from '@assay/verify'
 import { type Address, bytesToHex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
@@ -14,7 +14,7 @@ export type OpenEnclaveParameters = {
 }
 
 /**
- * Boots an enclave on whatever hardware: makes the signing key, and learns from a first piece of evidence, judged as a
+ * Boots an enclave on whatever hardware: makes the signing key and the one that clients encrypt to, and learns from a first piece of evidence, judged as a
  * validator would judge it, which root and measurement the key is to be registered under.
  * @throws AssayError `config` where this machine's evidence would be refused, with the check that fails
  */
@@ -38,6 +38,8 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
   }
   const { rootHash, measurement } = found.attestation
   const privateKey = generatePrivateKey()
+  const ohttp = await createOhttpKey()
+  const hpkeKeyHash = ohttpKeyHash(ohttp.config)
   return {
     hardware: kind,
     simulated,
@@ -47,11 +49,12 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
     engineClasses,
     key: privateKeyToAccount(privateKey).address.toLowerCase() as Address,
     tlsKeyHash,
-    hpkeKeyHash: NO_KEY_HASH,
+    hpkeKeyHash,
+    ohttp,
     sign: (digest) => signDigest(digest, privateKey),
     async evidence(binding): Promise<Evidence> {
       const document = await attester.attest(binding)
-      return { kind, document, tlsKeyHash, hpkeKeyHash: NO_KEY_HASH }
+      return { kind, document, tlsKeyHash, hpkeKeyHash }
     },
   }
 }

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import {
   concatBytes,
   type DialectError,
@@ -21,6 +20,7 @@ import { type AnswerEvent, EngineError, type Usage } from '../engines/engine.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { Anchor, ReceiptParameters } from '../signReceipt.ts'
 import { type Admission, modeOf } from './admit.ts'
+import type { AnswerSink } from './answerSink.ts'
 
 export const JSON_TYPE = 'application/json'
 const STREAM_TYPE = 'text/event-stream'
@@ -30,7 +30,7 @@ const STALLED_MS = 60_000
 export type ServeParameters = {
   admission: Admission
   /** Socket side of the answer; written to directly, since the receipt covers the exact bytes. */
-  response: ServerResponse
+  response: AnswerSink
   /** Aborted when the client goes away. */
   signal: AbortSignal
   chain: NodeChain
@@ -259,7 +259,7 @@ function firstHeaders(admission: Admission, contentType: string): Record<string,
   }
 }
 
-function end(response: ServerResponse, last: Uint8Array): Promise<void> {
+function end(response: AnswerSink, last: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     response.once('close', resolve)
     response.setTimeout(STALLED_MS, () => response.destroy())

@@ -1,12 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   AssayError,
+  CONFIDENTIAL_PATH,
   canonicalJsonBytes,
   type Deployment,
   type DialectError,
+  ENGINE_CLASS,
   errorBody,
   type SignedReceipt,
   signedReceiptToJson,
+  toBase64,
 } from '@assay/protocol'
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Address, Hex } from 'viem'
@@ -20,7 +23,10 @@ import { QueueFullError } from '../queue.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { ReceiptParameters } from '../signReceipt.ts'
 import { type Admission, admit, type RawRequest, unavailable } from './admit.ts'
+import type { AnswerSink } from './answerSink.ts'
 import { countTokens } from './countTokens.ts'
+import { openConfidential } from './openConfidential.ts'
+import { SealedSink } from './sealedSink.ts'
 import { JSON_TYPE, serve } from './serve.ts'
 import type { ServedModel } from './servedModel.ts'
 
@@ -214,23 +220,71 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   ): Promise<FastifyReply> {
     const raw = accept(request, reply)
     if (raw === undefined) return reply
+    const decline = (error: DialectError, retryAfter?: number) => refuse(reply, error, retryAfter)
+    return answerRaw({ dialect, raw, reply, sink: reply.raw, decline })
+  }
+
+  /** The same for a request that came encrypted: refusals too are sealed, and only their status shows outside. */
+  async function answerSealed(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    if (!isKeyValid())
+      return refuse(reply, unavailable('The signing key is not admitted yet.', 'not_ready'), 2)
+    const opened = await openConfidential(enclave.ohttp, rawRequestOf(request.raw, request.body))
+    if ('error' in opened) return refuse(reply, opened.error)
+    const { raw, sealer, model, disagreement } = opened
+    const sink = new SealedSink(reply.raw, sealer)
+    const decline = (error: DialectError, retryAfter?: number): FastifyReply => {
+      reply.hijack()
+      if (retryAfter !== undefined) sink.setHeader('retry-after', String(retryAfter))
+      sink.writeHead(error.status, { 'content-type': JSON_TYPE }, true)
+      sink.end(new TextEncoder().encode(errorBody(error, raw.path)), () => undefined)
+      return reply
+    }
+    if (disagreement !== undefined) return decline(disagreement)
+    const path = raw.path.split('?')[0] as string
+    const dialect = Object.hasOwn(DIALECTS, path) ? DIALECTS[path] : undefined
+    if (raw.method !== 'POST' || dialect === undefined) {
+      return decline(badRequest(`There is no ${raw.method} at this path.`, null, 'not_found', 404))
+    }
+    return answerRaw({ dialect, raw, reply, sink, decline, model })
+  }
+
+  type Answering = {
+    dialect: Dialect
+    raw: RawRequest
+    reply: FastifyReply
+    sink: AnswerSink
+    decline: (error: DialectError, retryAfter?: number) => FastifyReply
+    /** Model that was named outside of an encrypted request. */
+    model?: string | undefined
+  }
+
+  async function answerRaw({ dialect, raw, reply, sink, decline, model }: Answering): Promise<FastifyReply> {
     const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, models })
-    if ('error' in admitted) return refuse(reply, admitted.error)
+    if ('error' in admitted) return decline(admitted.error)
     const { admission } = admitted
     const { requestId } = admission.payment
+    if (model !== undefined && model !== admission.reading.intent.model) {
+      const message = 'The model outside the encrypted request is not the one inside.'
+      return decline(badRequest(message, 'model', 'confidential_mismatch'))
+    }
+    if (model !== undefined && admission.served.engine.engineClass !== ENGINE_CLASS.enclave) {
+      const message =
+        'This model runs at a provider, who would read the request; ask for one that runs in the enclave.'
+      return decline(badRequest(message, 'model', 'not_confidential'))
+    }
 
     if (running.has(requestId) || receipts.find(requestId) !== undefined) {
       const message = `This payment has been used for a request; its receipt is at /v1/receipts/${requestId}.`
-      return refuse(reply, badRequest(message, null, 'duplicate_request', 409))
+      return decline(badRequest(message, null, 'duplicate_request', 409))
     }
     running.add(requestId)
     const gone = goneSignal(reply.raw)
     try {
       await inTurn(admission, gone, reply, () =>
-        serve({ admission, response: reply.raw, signal: gone, chain, store: receipts, sign, log }),
+        serve({ admission, response: sink, signal: gone, chain, store: receipts, sign, log }),
       )
     } catch (error) {
-      if (error instanceof QueueFullError) return refuse(reply, BUSY, error.retryAfter)
+      if (error instanceof QueueFullError) return decline(BUSY, error.retryAfter)
       log('serve_failed', { requestId, reason: error instanceof AssayError ? error.code : nameOf(error) })
       // The answer's head may be out: a broken connection is the only honest sign left.
       if (!reply.sent) throw error
@@ -244,6 +298,13 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   for (const [path, dialect] of Object.entries(DIALECTS)) {
     app.post(path, (request, reply) => answer(dialect, request, reply))
   }
+
+  app.post(CONFIDENTIAL_PATH, answerSealed)
+  app.get(CONFIDENTIAL_PATH, async () => ({
+    key: enclave.key,
+    ohttpKey: toBase64(enclave.ohttp.config),
+    simulated: enclave.simulated,
+  }))
 
   app.post('/v1/messages/count_tokens', async (request, reply) => {
     const raw = accept(request, reply)

@@ -25,3 +25,4 @@ export {
   type ResponseSealer,
 } from './encapsulate.ts'
 export { createOhttpKey, type OhttpKey, ohttpKeyHash } from './keyConfig.ts'
+export { readVarint } from './varint.ts'

@@ -139,6 +139,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     token: network.contracts.OPG,
     escrow: network.contracts.InferenceEscrow,
     identity,
+    ohttp: enclave?.ohttp,
     chain,
     models: new Map(models.map((served) => [served.manifest.name, served])),
     receipts,

@@ -7,6 +7,7 @@ import {
   type DialectError,
   ENGINE_CLASS,
   errorBody,
+  type OhttpKey,
   type SignedReceipt,
   signedReceiptToJson,
   toBase64,
@@ -52,6 +53,8 @@ export type StartServerParameters = {
   escrow: Address
   /** What /health says of the signing key and what it lives in. */
   identity: Pick<Enclave, 'key' | 'hardware' | 'simulated'>
+  /** What clients may encrypt to; absent where there is no enclave, and no confidential request is taken. */
+  ohttp?: OhttpKey | undefined
   chain: NodeChain
   models: ReadonlyMap<string, ServedModel>
   receipts: ReceiptStore
@@ -69,7 +72,7 @@ export type NodeServer = { url: string; close: () => Promise<void> }
 /** The node's HTTP surface on 127.0.0.1. */
 export async function startServer(parameters: StartServerParameters): Promise<NodeServer> {
   const { operator, deployment, token, escrow, identity, chain, models, receipts, evidence } = parameters
-  const { sign, isKeyValid, log, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
+  const { sign, isKeyValid, log, ohttp, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
   const running = new Set<Hex>()
@@ -225,10 +228,14 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   }
 
   /** The same for a request that came encrypted: refusals too are sealed, and only their status shows outside. */
-  async function answerSealed(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async function answerSealed(
+    key: OhttpKey,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
     if (!isKeyValid())
       return refuse(reply, unavailable('The signing key is not admitted yet.', 'not_ready'), 2)
-    const opened = await openConfidential(enclave.ohttp, rawRequestOf(request.raw, request.body))
+    const opened = await openConfidential(key, rawRequestOf(request.raw, request.body))
     if ('error' in opened) return refuse(reply, opened.error)
     const { raw, sealer, model, disagreement } = opened
     const sink = new SealedSink(reply.raw, sealer)
@@ -299,12 +306,14 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     app.post(path, (request, reply) => answer(dialect, request, reply))
   }
 
-  app.post(CONFIDENTIAL_PATH, answerSealed)
-  app.get(CONFIDENTIAL_PATH, async () => ({
-    key: enclave.key,
-    ohttpKey: toBase64(enclave.ohttp.config),
-    simulated: enclave.simulated,
-  }))
+  if (ohttp !== undefined) {
+    app.post(CONFIDENTIAL_PATH, (request, reply) => answerSealed(ohttp, request, reply))
+    app.get(CONFIDENTIAL_PATH, async () => ({
+      key: identity.key,
+      ohttpKey: toBase64(ohttp.config),
+      simulated: identity.simulated,
+    }))
+  }
 
   app.post('/v1/messages/count_tokens', async (request, reply) => {
     const raw = accept(request, reply)

@@ -5,6 +5,7 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
 import { registerGov } from './commands/gov.ts'
 import { registerModel } from './commands/model.ts'
+import { registerNode } from './commands/node.ts'
 import { registerStake } from './commands/stake.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerSupply } from './commands/supply.ts'
@@ -88,6 +89,7 @@ function createProgram(context: CommandContext): Command {
     registerChat,
     registerVerify,
     registerModel,
+    registerNode,
     registerWallet,
     registerGov,
     registerSupply,

@@ -3,7 +3,9 @@
  * a receipt over the exact bytes in and out. It never takes money, never batches and keeps no content. Start with
  * `startNode.ts`, then `server/serve.ts`.
  */
+export * from './enclaves/chooseAttester.ts'
 export * from './enclaves/enclave.ts'
+export * from './enclaves/expectedMeasurement.ts'
 export * from './enclaves/nitroSim.ts'
 export { type SimulatedRoot, simulatedRoot } from './enclaves/simulatedChain.ts'
 export * from './engines/engine.ts'

@@ -95,7 +95,7 @@ async function waitForWindow(local: LocalNetwork, batch: Batch): Promise<void> {
     functionName: 'batch',
     args: [batch.batchId],
   })
-  const quorumAt = BigInt(facts.quorumAt)
+  const quorumAt = facts.quorumAt
   if (quorumAt === 0n) throw new Error('The attestations of all validators made no quorum.')
   // The devnet's challenge window is 5 s; one more for the block that holds the call.
   while ((await local.client.getBlock()).timestamp < quorumAt + 6n) {

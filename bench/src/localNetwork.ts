@@ -49,7 +49,13 @@ export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetw
   })
   const { contracts } = deployed
   const place = { rpcUrl: devnet.url, chainId: devnet.chainId }
-  await bootstrapDevnet({ ...place, contracts, nodeUrl, validatorUrls: [] })
+  await bootstrapDevnet({
+    ...place,
+    contracts,
+    nodeUrl,
+    gatewayUrl: 'http://127.0.0.1:4020',
+    validatorUrls: [],
+  })
   const senderOf = (index: number) => createSender({ network: place, privateKey: account(index).privateKey })
   const modelId = tag('bench model')
   const { perCall, inputPrice, outputPrice } = LOCAL_PRICE

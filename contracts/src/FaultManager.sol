@@ -6,8 +6,6 @@ import {Batches} from "./faults/Batches.sol";
 import {Finding, IFaultAdapter} from "./faults/IFaultAdapter.sol";
 import {FaultProceeds} from "./faults/FaultProceeds.sol";
 import {InferenceEscrow} from "./InferenceEscrow.sol";
-import {IEscrowFaults} from "./interfaces/IEscrowFaults.sol";
-import {ISettlementFaults} from "./interfaces/ISettlementFaults.sol";
 import {CorrelatedFault} from "./libraries/CorrelatedFault.sol";
 import {Params} from "./libraries/Params.sol";
 import {NodeBond} from "./NodeBond.sol";
@@ -217,7 +215,7 @@ contract FaultManager is FaultProceeds, Multicall {
     function punish(bytes32 faultId, uint256 from, uint256 to) external {
         Fault memory fault_ = _faults[faultId];
         if (!fault_.attesters) revert UnknownFault(faultId);
-        address[] memory guilty = _settlementFaults().attestersOf(fault_.batchId);
+        address[] memory guilty = settlement.attestersOf(fault_.batchId);
         for (uint256 i = from; i < to && i < guilty.length; i++) {
             if (!punished[faultId][guilty[i]]) {
                 _punishValidator(faultId, fault_.class, guilty[i], fault_.offenceAt, fault_.fraction);
@@ -233,19 +231,19 @@ contract FaultManager is FaultProceeds, Multicall {
     /// epoch: serial challenges cannot keep a validator closed. The batch is held back all the same.
     function openChallenge(bytes32 batchId, bytes32 challengeId) external {
         _requireChallenge();
-        _settlementFaults().openChallenge(batchId);
+        settlement.openChallenge(batchId);
         uint256 epoch = staking.epochAt(settlement.batch(batchId).committedAt);
         if (heldSince[epoch] == 0) heldSince[epoch] = uint64(block.timestamp);
         uint256 until = heldSince[epoch] + params.getAt(Params.ADJUDICATION, heldSince[epoch]);
         if (block.timestamp + params.get(Params.DATA_RESPONSE) > until) return;
-        address[] memory held = _settlementFaults().attestersOf(batchId);
+        address[] memory held = settlement.attestersOf(batchId);
         _frozen[challengeId] = held;
         for (uint256 i = 0; i < held.length; i++) staking.freeze(held[i]);
     }
 
     function closeChallenge(bytes32 batchId, bytes32 challengeId) external {
         _requireChallenge();
-        _settlementFaults().closeChallenge(batchId);
+        settlement.closeChallenge(batchId);
         address[] memory held = _frozen[challengeId];
         delete _frozen[challengeId];
         for (uint256 i = 0; i < held.length; i++) staking.unfreeze(held[i]);
@@ -307,7 +305,7 @@ contract FaultManager is FaultProceeds, Multicall {
     // ------------------------------------------------------------------ carrying out
 
     function _carryOut(bytes32 faultId, Finding memory f, uint256 fraction, uint256 stakeFraction) private {
-        if (f.voids && Batches.open(settlement.batch(f.batchId))) _settlementFaults().voidBatch(f.batchId, faultId);
+        if (f.voids && Batches.open(settlement.batch(f.batchId))) settlement.voidBatch(f.batchId, faultId);
         _makeWhole(faultId, f);
         if (f.committer != address(0)) _punishOperator(faultId, f.committer, fraction);
         if (f.node != address(0) && f.node != f.committer) _punishOperator(faultId, f.node, fraction);
@@ -326,7 +324,7 @@ contract FaultManager is FaultProceeds, Multicall {
         if (state == uint8(InferenceEscrow.PaymentState.Locked)) {
             answered[f.requestId] = true;
             emit PayerRefunded(faultId, f.requestId, payer);
-            IEscrowFaults(address(escrow)).refundProven(f.requestId, faultId);
+            escrow.refundProven(f.requestId);
             return true;
         }
         uint128 owed = f.loss < paid ? f.loss : paid;
@@ -353,9 +351,5 @@ contract FaultManager is FaultProceeds, Multicall {
         emit ValidatorPunished(faultId, validator, fraction, taken);
         if (_isSafety(class)) staking.tombstone(validator);
         else staking.jail(validator);
-    }
-
-    function _settlementFaults() private view returns (ISettlementFaults) {
-        return ISettlementFaults(address(settlement));
     }
 }

@@ -15,7 +15,9 @@ import {Receipt, ReceiptLib, RequestAuth} from "./libraries/ReceiptLib.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
 import {OPG} from "./OPG.sol";
 import {ParamStore} from "./ParamStore.sol";
+import {PauseClock} from "./PauseClock.sol";
 import {RevenueSplitter} from "./RevenueSplitter.sol";
+import {BatchBook} from "./settlement/BatchBook.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @title Holds each call's payment until its answer is final
@@ -85,7 +87,11 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     ModelRegistry public immutable models;
     RevenueSplitter public immutable splitter;
     ParamStore public immutable params;
+    PauseClock public immutable pauseClock;
     IX402UptoProxy public immutable uptoProxy;
+    address private immutable deployer;
+    /// @notice Only contract that may refund a payment for a proven fault; set once.
+    address public faultManager;
 
     mapping(address gateway => GatewayTill) public tillOf;
     mapping(address till => address) public gatewayOf;
@@ -109,6 +115,8 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     event RequestAuthPosted(bytes32 indexed requestId, address indexed payer);
     event CreditWithdrawn(address indexed payer, uint256 amount);
 
+    error AlreadyWired();
+    error NotFaultManager(address caller);
     error TillExists(address till);
     error NoTill(address gateway);
     error UrlTooLong(uint256 length);
@@ -134,6 +142,7 @@ contract InferenceEscrow is ReentrancyGuardTransient {
         ModelRegistry models_,
         RevenueSplitter splitter_,
         ParamStore params_,
+        PauseClock pauseClock_,
         IX402UptoProxy uptoProxy_
     ) {
         token = token_;
@@ -141,7 +150,15 @@ contract InferenceEscrow is ReentrancyGuardTransient {
         models = models_;
         splitter = splitter_;
         params = params_;
+        pauseClock = pauseClock_;
         uptoProxy = uptoProxy_;
+        deployer = msg.sender;
+    }
+
+    /// @notice One-shot: names the contract that judges faults.
+    function setFaultManager(address faultManager_) external {
+        if (msg.sender != deployer || faultManager != address(0)) revert AlreadyWired();
+        faultManager = faultManager_;
     }
 
     // ------------------------------------------------------------------ views
@@ -255,13 +272,13 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     /// what the payer signed for) is skipped with its reason; a wrong proof reverts.
     function settle(SettleItem[] calldata items) external nonReentrant {
         bytes32 batchId;
-        Settlement.Batch memory batch;
+        BatchBook.Batch memory batch;
         for (uint256 i = 0; i < items.length; i++) {
             SettleItem calldata item = items[i];
             if (item.batchId != batchId) {
                 batchId = item.batchId;
                 batch = settlement.batch(batchId);
-                if (batch.state != Settlement.State.Final) revert BatchNotFinal(batchId);
+                if (batch.state != BatchBook.State.Final) revert BatchNotFinal(batchId);
             }
             SumNode memory top = InclusionLib.rootOf(item.entry, item.path);
             Receipt memory receipt = item.entry.receipt;
@@ -290,18 +307,25 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     }
 
     /// @notice Returns payments whose receipts found no final batch in time. Anyone may call.
-    /// @dev ParamStore keeps REFUND_TIMEOUT at ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION or more. What is
+    /// @dev A pause moves the time by its own length. ParamStore keeps REFUND_TIMEOUT at ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION or more. What is
     /// committed that long before the refund is due is final or expired by then; whoever wants it paid calls `settle`.
     function refundTimeout(bytes32[] calldata requestIds) external nonReentrant {
         uint64 timeout = uint64(params.get(Params.REFUND_TIMEOUT));
         for (uint256 i = 0; i < requestIds.length; i++) {
             Payment storage p = _payments[requestIds[i]];
             if (p.state != PaymentState.Locked) revert NotLocked(requestIds[i]);
-            if (block.timestamp < p.lockedAt + timeout) revert RefundNotDue(requestIds[i], p.lockedAt + timeout);
-            p.state = PaymentState.Refunded;
-            credit[p.payer] += p.amount;
-            emit PaymentRefunded(requestIds[i], p.payer, p.amount);
+            uint64 dueAt = pauseClock.extended(p.lockedAt, p.lockedAt + timeout);
+            if (block.timestamp < dueAt) revert RefundNotDue(requestIds[i], dueAt);
+            _refund(requestIds[i], p);
         }
+    }
+
+    /// @notice Returns a payment whose receipt was proven bad. By the fault manager, for it has seen the proof.
+    function refundProven(bytes32 requestId) external {
+        if (msg.sender != faultManager) revert NotFaultManager(msg.sender);
+        Payment storage p = _payments[requestId];
+        if (p.state != PaymentState.Locked) revert NotLocked(requestId);
+        _refund(requestId, p);
     }
 
     /// @notice Pays the caller its refunds and unused parts.
@@ -315,6 +339,12 @@ contract InferenceEscrow is ReentrancyGuardTransient {
 
     // ------------------------------------------------------------------ internal
 
+    function _refund(bytes32 requestId, Payment storage p) private {
+        p.state = PaymentState.Refunded;
+        credit[p.payer] += p.amount;
+        emit PaymentRefunded(requestId, p.payer, p.amount);
+    }
+
     function _setUrl(string calldata url) private {
         if (bytes(url).length > MAX_URL) revert UrlTooLong(bytes(url).length);
         tillUrl[msg.sender] = url;
@@ -327,7 +357,7 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     }
 
     /// @dev Why this receipt earns nothing, or zero.
-    function _obstacle(Entry memory entry, Settlement.Batch memory batch) private view returns (bytes4) {
+    function _obstacle(Entry memory entry, BatchBook.Batch memory batch) private view returns (bytes4) {
         Receipt memory receipt = entry.receipt;
         // Rows under a grant are settled whole, elsewhere.
         if (entry.grantId != bytes32(0)) return PaidByGrant.selector;

@@ -124,6 +124,11 @@ contract NodeBond is SlashProceeds {
         return b.bonded + _unbonding(b);
     }
 
+    /// @notice What an operator's bond can cover in all, OPG base units: κ times what is bonded.
+    function coverageOf(address operator) public view returns (uint256) {
+        return _bonds[operator].bonded * params.get(Params.COVERAGE_KAPPA_BPS) / BPS;
+    }
+
     /// @notice Exposure of an operator's open batches, OPG base units.
     function openExposureOf(address operator) external view returns (uint256) {
         return _bonds[operator].open;
@@ -188,7 +193,7 @@ contract NodeBond is SlashProceeds {
     /// @notice Reserves `exposure` (OPG base units) of an operator's bond: Σ open exposure never exceeds κ times it.
     function reserve(address operator, uint128 exposure) external onlySettlement {
         Bond storage b = _bonds[operator];
-        uint256 covered = b.bonded * params.get(Params.COVERAGE_KAPPA_BPS) / BPS;
+        uint256 covered = coverageOf(operator);
         uint256 open = b.open;
         if (open + exposure > covered) revert CoverageExceeded(operator, open, exposure, covered);
         // Safe cast: at most the bond.

@@ -22,8 +22,9 @@ contract RevenueSplitter {
     ValidatorStaking public immutable staking;
     address public immutable treasury;
     address private immutable deployer;
-    /// @notice Only caller of `credit`; set once.
+    /// @notice Only callers of `credit`: who holds payers' money, call by call and prepaid. Named once.
     address public escrow;
+    address public grants;
     /// @notice Withdrawable, OPG base units.
     mapping(address account => uint256) public balanceOf;
     /// @notice Validators' part that has not been handed to staking yet, OPG base units.
@@ -54,18 +55,19 @@ contract RevenueSplitter {
         deployer = msg.sender;
     }
 
-    /// @notice One-shot: names the escrow.
-    function wire(address escrow_) external {
+    /// @notice One-shot: names who may credit.
+    function wire(address escrow_, address grants_) external {
         if (msg.sender != deployer || escrow != address(0)) revert AlreadyWired();
         escrow = escrow_;
+        grants = grants_;
     }
 
     // ------------------------------------------------------------------ writes
 
-    /// @notice Credits `amount`, which escrow has transferred here in the same call.
+    /// @notice Credits `amount`, which the caller transfers here in the same transaction.
     /// @dev An answer of a model that nobody published pays its publisher's part to the treasury.
     function credit(bytes32 modelId, address publisher, address node, uint256 amount) external {
-        if (msg.sender != escrow) revert NotEscrow(msg.sender);
+        if (msg.sender != escrow && msg.sender != grants) revert NotEscrow(msg.sender);
         uint256 nodeAmount = amount * NODE_PERCENT / 100;
         uint256 validatorsAmount = amount * VALIDATORS_PERCENT / 100;
         uint256 treasuryAmount = amount * TREASURY_PERCENT / 100;

@@ -2,55 +2,28 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Entry, InclusionLib} from "./libraries/InclusionLib.sol";
 import {Group, MerkleSumLib, SumNode} from "./libraries/MerkleSumLib.sol";
 import {Params} from "./libraries/Params.sol";
 import {Quorum} from "./libraries/Quorum.sol";
+import {Receipt, ReceiptLib} from "./libraries/ReceiptLib.sol";
+import {NodeBond} from "./NodeBond.sol";
 import {ParamStore} from "./ParamStore.sol";
+import {PauseClock} from "./PauseClock.sol";
+import {BatchBook} from "./settlement/BatchBook.sol";
 import {ValidatorStaking} from "./ValidatorStaking.sol";
 
 /// @title Batches of receipts: committed by gateways, attested by staked validators, final after a window
-/// @notice Anyone may commit. A batch is money only once ≥ 2/3 of the stake that stood at its commit called it valid
-/// and the challenge window has passed. State machine: docs/spec.md §9.
-contract Settlement {
-    // ------------------------------------------------------------------ types
-
-    enum State {
-        None,
-        Committed,
-        Attested,
-        Final,
-        Void,
-        Expired
-    }
-
-    struct Batch {
-        address committer;
-        uint64 height;
-        State state;
-        bytes32 root;
-        bytes32 dataHash;
-        /// Prices of its receipts, OPG base units.
-        uint128 sum;
-        /// What its receipts put at risk: Σ max(price, valueAtRisk), OPG base units.
-        uint128 exposure;
-        uint16 count;
-        uint48 committedBlock;
-        uint48 committedAt;
-        uint48 quorumAt;
-        uint48 finalisedAt;
-    }
-
-    /// @dev OPG's whole supply is below 2^90 base units.
-    struct Votes {
-        uint128 valid;
-        uint128 invalid;
-    }
-
+/// @notice Whoever is bonded may commit. A batch is money only once ≥ 2/3 of the stake that stood at its commit called it
+/// valid and the challenge window has passed without an open challenge. What its receipts put at risk is reserved
+/// meanwhile: on the bonds of its committer and of every node in it, and on the stake of every validator who calls it
+/// valid. State machine: docs/spec.md §9.
+contract Settlement is BatchBook {
     // ------------------------------------------------------------------ constants
 
-    uint8 public constant VERDICT_VALID = 1;
-    uint8 public constant VERDICT_INVALID = 2;
     uint64 public constant MAX_COUNT = 4096;
+    /// @notice Signatures that one call delivers.
+    uint256 public constant MAX_SIGNATURES = 64;
     bytes32 private constant BATCH_TAG = keccak256("assay/batch/v1");
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)");
@@ -60,19 +33,17 @@ contract Settlement {
 
     // ------------------------------------------------------------------ storage
 
-    ValidatorStaking public immutable staking;
+    NodeBond public immutable bonds;
     ParamStore public immutable params;
+    PauseClock public immutable pauseClock;
     /// @notice Salt of the EIP-712 domain; fresh at every deployment, so that a wiped devnet cannot replay signatures.
     bytes32 public immutable deploymentId;
     address private immutable deployer;
-    /// @notice Only contract that may void a batch on a proven fault; set once.
+    /// @notice Only contract that may void a batch on a proven fault, or hold it open; set once.
     address public faultManager;
 
-    mapping(bytes32 batchId => Batch) private _batches;
-    mapping(bytes32 batchId => Votes) private _votes;
     /// @notice Highest height that a committer has used.
     mapping(address committer => uint64) public lastHeight;
-    mapping(bytes32 batchId => mapping(address validator => bool)) public hasAttested;
 
     // ------------------------------------------------------------------ events, errors
 
@@ -84,30 +55,45 @@ contract Settlement {
         bytes32 dataHash,
         Group[] groups
     );
-    event BatchAttested(bytes32 indexed batchId, address indexed validator, uint8 verdict, uint256 stake);
+    event ReceiptForced(bytes32 indexed batchId, bytes32 indexed requestId, Entry entry, bytes signature);
     event QuorumReached(bytes32 indexed batchId, uint8 verdict);
     event BatchFinalised(bytes32 indexed batchId);
     event BatchVoided(bytes32 indexed batchId, bytes32 faultId);
     event BatchExpired(bytes32 indexed batchId);
+    event ChallengeOpened(bytes32 indexed batchId, uint8 open);
+    event ChallengeClosed(bytes32 indexed batchId, uint8 open);
     event FaultManagerSet(address faultManager);
 
     error HeightTaken(uint64 height, uint64 lastHeight);
+    error HeightTooHigh(uint64 height);
     error BadCount(uint64 count);
     error NoData();
+    error NotBonded(address committer);
+    error CommitsPaused();
+    error NotDueYet(uint64 includeBy);
+    error WrongSigner(address key, address signer);
     error UnknownBatch(bytes32 batchId);
     error WrongState(bytes32 batchId, State state);
     error WrongRegistryBlock(uint64 given, uint64 committedBlock);
     error BadVerdict(uint8 verdict);
+    error TooManySignatures(uint256 count);
     error SignersNotAscending(address previous, address signer);
-    error AlreadyAttested(bytes32 batchId, address validator);
-    error NotAValidator(address signer);
     error WindowOpen(uint64 until);
+    error ChallengeOpen(bytes32 batchId, uint8 open);
+    error NoChallenge(bytes32 batchId);
     error NotFaultManager(address caller);
     error AlreadyWired();
 
-    constructor(ValidatorStaking staking_, ParamStore params_, bytes32 deploymentId_) {
-        staking = staking_;
+    constructor(
+        ValidatorStaking staking_,
+        NodeBond bonds_,
+        ParamStore params_,
+        PauseClock pauseClock_,
+        bytes32 deploymentId_
+    ) BatchBook(staking_) {
+        bonds = bonds_;
         params = params_;
+        pauseClock = pauseClock_;
         deploymentId = deploymentId_;
         deployer = msg.sender;
     }
@@ -119,17 +105,12 @@ contract Settlement {
         emit FaultManagerSet(faultManager_);
     }
 
+    modifier onlyFaultManager() {
+        if (msg.sender != faultManager) revert NotFaultManager(msg.sender);
+        _;
+    }
+
     // ------------------------------------------------------------------ views
-
-    /// @notice A committed batch; `state` None where the id is unknown.
-    function batch(bytes32 batchId) external view returns (Batch memory) {
-        return _batches[batchId];
-    }
-
-    /// @notice Stake that has called the batch valid and invalid, OPG base units.
-    function attestedStake(bytes32 batchId) external view returns (uint256 valid, uint256 invalid) {
-        return (_votes[batchId].valid, _votes[batchId].invalid);
-    }
 
     /// @notice docs/spec.md §6.
     function batchIdOf(address committer, uint64 height, bytes32 root, bytes32 dataHash) public pure returns (bytes32) {
@@ -149,38 +130,49 @@ contract Settlement {
         return keccak256(abi.encodePacked(hex"1901", DOMAIN_SEPARATOR(), structHash));
     }
 
-    // ------------------------------------------------------------------ writes
+    // ------------------------------------------------------------------ committing
 
     /// @notice Puts a batch on chain in the caller's name. Heights strictly increase, so there are never two roots at
     /// one height.
     /// @param dataHash of the batch file (docs/spec.md §6).
     /// @param groups rows of each node; root, sum, exposure and count follow from them, so none can be misstated here.
     function commit(uint64 height, bytes32 dataHash, Group[] calldata groups) external returns (bytes32 batchId) {
-        if (height <= lastHeight[msg.sender]) revert HeightTaken(height, lastHeight[msg.sender]);
+        if (pauseClock.paused()) revert CommitsPaused();
+        if (!bonds.isBonded(msg.sender)) revert NotBonded(msg.sender);
         if (dataHash == bytes32(0)) revert NoData();
         SumNode memory top = MerkleSumLib.root(groups);
         if (top.count > MAX_COUNT) revert BadCount(top.count);
-        lastHeight[msg.sender] = height;
-        batchId = batchIdOf(msg.sender, height, top.hash, dataHash);
-        _batches[batchId] = Batch({
-            committer: msg.sender,
-            height: height,
-            state: State.Committed,
-            root: top.hash,
-            dataHash: dataHash,
-            sum: top.sum,
-            exposure: top.exposure,
-            count: uint16(top.count),
-            committedBlock: uint48(block.number),
-            committedAt: uint48(block.timestamp),
-            quorumAt: 0,
-            finalisedAt: 0
-        });
+        batchId = _open(height, dataHash, top);
+        bonds.reserve(msg.sender, top.exposure);
+        for (uint256 i = 0; i < groups.length; i++) {
+            bonds.reserve(groups[i].node, groups[i].exposure);
+            _writeCover(batchId, i, groups[i].node, groups[i].exposure);
+        }
+        _batches[batchId].covers = uint8(groups.length);
         emit BatchCommitted(batchId, msg.sender, height, top.hash, dataHash, groups);
     }
 
+    /// @notice Forces one receipt in that its committer left out until `includeBy`: a batch of its own, in the caller's
+    /// name. Anyone may call, without a bond and during a pause: the enclave's signature is checked here, and the data is
+    /// in the event, so there is nothing that the caller could get wrong at others' cost.
+    function force(uint64 height, Entry calldata entry, bytes calldata signature) external returns (bytes32 batchId) {
+        Receipt calldata receipt = entry.receipt;
+        if (block.timestamp <= receipt.includeBy) revert NotDueYet(receipt.includeBy);
+        address signer = ECDSA.recover(digestOf(ReceiptLib.structHash(receipt)), signature);
+        if (signer != receipt.key || keccak256(signature) != entry.signatureHash) revert WrongSigner(receipt.key, signer);
+        SumNode memory top = InclusionLib.rootOfSingle(entry);
+        batchId = _open(height, bytes32(0), top);
+        bonds.reserve(receipt.node, top.exposure);
+        _writeCover(batchId, 0, receipt.node, top.exposure);
+        _batches[batchId].covers = 1;
+        emit ReceiptForced(batchId, receipt.requestId, entry, signature);
+    }
+
+    // ------------------------------------------------------------------ attesting
+
     /// @notice Counts validators' signatures, each weighted by the stake that stood just before the commit.
-    /// @dev Anyone may deliver signatures; signers must ascend, which also excludes a signer given twice.
+    /// @dev Anyone may deliver signatures; signers must ascend, which also excludes a signer given twice. One who calls
+    /// the batch valid and cannot bear its exposure now is left out, and may come again.
     function attest(
         bytes32 batchId,
         uint64 registryBlock,
@@ -188,89 +180,137 @@ contract Settlement {
         uint8 verdict,
         bytes[] calldata signatures
     ) external {
-        Batch storage b = _known(batchId);
-        if (b.state != State.Committed && b.state != State.Attested) revert WrongState(batchId, b.state);
-        if (registryBlock != b.committedBlock) revert WrongRegistryBlock(registryBlock, b.committedBlock);
+        Record storage b = _known(batchId);
+        State state = b.state;
+        if (state != State.Committed && state != State.Attested) revert WrongState(batchId, state);
+        uint32 committedBlock = b.committedBlock;
+        if (registryBlock != committedBlock) revert WrongRegistryBlock(registryBlock, committedBlock);
         if (verdict != VERDICT_VALID && verdict != VERDICT_INVALID) revert BadVerdict(verdict);
+        // Who calls a batch valid has checked every byte of it.
+        if (verdict == VERDICT_VALID && !dataAvailable) revert BadVerdict(verdict);
         bytes32 digest = digestOf(
             keccak256(abi.encode(ATTESTATION_TYPEHASH, batchId, b.root, registryBlock, dataAvailable, verdict))
         );
-        uint256 snapshot = b.committedBlock - 1;
-        uint256 added = _countSigners(batchId, digest, snapshot, verdict, signatures);
-        uint256 total = staking.totalStakeAt(snapshot);
-        Votes storage votes = _votes[batchId];
-        if (verdict == VERDICT_VALID) {
-            votes.valid += uint128(added);
-            if (b.state == State.Committed && Quorum.reached(votes.valid, total)) {
-                b.state = State.Attested;
-                b.quorumAt = uint48(block.timestamp);
-                emit QuorumReached(batchId, verdict);
-            }
-        } else {
-            votes.invalid += uint128(added);
-            if (Quorum.reached(votes.invalid, total)) {
-                b.state = State.Void;
-                emit QuorumReached(batchId, verdict);
-                emit BatchVoided(batchId, bytes32(0));
-            }
+        bool valid = verdict == VERDICT_VALID;
+        uint256 total = staking.totalStakeAt(committedBlock - 1);
+        uint256 sum = _count(batchId, _signersOf(digest, signatures), valid, total);
+        if (!Quorum.reached(sum, total)) return;
+        if (valid && state == State.Committed) {
+            b.state = State.Attested;
+            _tallies[batchId].quorumAt = uint32(block.timestamp);
+            emit QuorumReached(batchId, verdict);
+        }
+        if (!valid) {
+            emit QuorumReached(batchId, verdict);
+            _end(batchId, State.Void);
+            emit BatchVoided(batchId, bytes32(0));
         }
     }
 
+    // ------------------------------------------------------------------ ending
+
     /// @notice Makes an attested batch final once its challenge window has passed. Anyone may call.
     function finalise(bytes32 batchId) external {
-        Batch storage b = _known(batchId);
+        Record storage b = _known(batchId);
         if (b.state != State.Attested) revert WrongState(batchId, b.state);
-        uint64 until = uint64(b.quorumAt) + uint64(params.get(Params.CHALLENGE_WINDOW));
-        if (block.timestamp < until) revert WindowOpen(until);
-        b.state = State.Final;
-        b.finalisedAt = uint48(block.timestamp);
+        if (b.challenges != 0) revert ChallengeOpen(batchId, b.challenges);
+        uint64 quorumAt = _tallies[batchId].quorumAt;
+        _requireOver(quorumAt, Params.CHALLENGE_WINDOW);
+        _tallies[batchId].finalisedAt = uint32(block.timestamp);
+        _end(batchId, State.Final);
         emit BatchFinalised(batchId);
     }
 
     /// @notice Ends a batch that found no quorum in time; its receipts may be batched again. Anyone may call.
     function expire(bytes32 batchId) external {
-        Batch storage b = _known(batchId);
+        Record storage b = _known(batchId);
         if (b.state != State.Committed) revert WrongState(batchId, b.state);
-        uint64 until = uint64(b.committedAt) + uint64(params.get(Params.ATTEST_TIMEOUT));
-        if (block.timestamp < until) revert WindowOpen(until);
-        b.state = State.Expired;
+        _requireOver(b.committedAt, Params.ATTEST_TIMEOUT);
+        _end(batchId, State.Expired);
         emit BatchExpired(batchId);
     }
 
     /// @notice Voids a batch on a proven fault. A final batch stays final.
-    function voidBatch(bytes32 batchId, bytes32 faultId) external {
-        if (msg.sender != faultManager) revert NotFaultManager(msg.sender);
-        Batch storage b = _known(batchId);
+    function voidBatch(bytes32 batchId, bytes32 faultId) external onlyFaultManager {
+        Record storage b = _known(batchId);
         if (b.state != State.Committed && b.state != State.Attested) revert WrongState(batchId, b.state);
-        b.state = State.Void;
+        _end(batchId, State.Void);
         emit BatchVoided(batchId, faultId);
+    }
+
+    /// @notice Holds a batch open while a challenge that needs an answer runs.
+    function openChallenge(bytes32 batchId) external onlyFaultManager {
+        Record storage b = _known(batchId);
+        if (b.state != State.Committed && b.state != State.Attested) revert WrongState(batchId, b.state);
+        b.challenges += 1;
+        emit ChallengeOpened(batchId, b.challenges);
+    }
+
+    function closeChallenge(bytes32 batchId) external onlyFaultManager {
+        Record storage b = _known(batchId);
+        if (b.challenges == 0) revert NoChallenge(batchId);
+        b.challenges -= 1;
+        emit ChallengeClosed(batchId, b.challenges);
     }
 
     // ------------------------------------------------------------------ internal
 
-    /// @return added stake behind the signatures, each signer counted once per batch.
-    function _countSigners(
-        bytes32 batchId,
-        bytes32 digest,
-        uint256 snapshot,
-        uint8 verdict,
-        bytes[] calldata signatures
-    ) private returns (uint256 added) {
+    function _open(uint64 height, bytes32 dataHash, SumNode memory top) private returns (bytes32 batchId) {
+        if (height <= lastHeight[msg.sender]) revert HeightTaken(height, lastHeight[msg.sender]);
+        if (height > type(uint32).max) revert HeightTooHigh(height);
+        lastHeight[msg.sender] = height;
+        batchId = batchIdOf(msg.sender, height, top.hash, dataHash);
+        // Safe casts: exposure is covered by bonds, the price is part of it, and OPG's supply is below 2^90 base units.
+        _batches[batchId] = Record({
+            committer: msg.sender,
+            height: uint32(height),
+            committedBlock: uint32(block.number),
+            state: State.Committed,
+            covers: 0,
+            voters: 0,
+            challenges: 0,
+            root: top.hash,
+            dataHash: dataHash,
+            sum: uint96(top.sum),
+            exposure: uint96(top.exposure),
+            count: uint16(top.count),
+            committedAt: uint40(block.timestamp)
+        });
+    }
+
+    /// @dev Whatever was reserved for the batch is given back, once: a batch ends once.
+    function _end(bytes32 batchId, State state) private {
+        Record storage b = _batches[batchId];
+        b.state = state;
+        uint96 exposure = b.exposure;
+        address[] memory voters = attestersOf(batchId);
+        if (voters.length > 0) staking.release(voters, exposure);
+        // A forced receipt is covered by its node alone.
+        if (b.dataHash != bytes32(0)) bonds.release(b.committer, exposure);
+        for (uint256 i = 0; i < b.covers; i++) {
+            (address node, uint96 part) = _readCover(batchId, i);
+            bonds.release(node, part);
+        }
+    }
+
+    /// @dev A pause moves the end of a window by its own length.
+    function _requireOver(uint64 from, bytes32 window) private view {
+        uint64 until = pauseClock.extended(from, from + uint64(params.get(window)));
+        if (block.timestamp < until) revert WindowOpen(until);
+    }
+
+    function _signersOf(bytes32 digest, bytes[] calldata signatures) private pure returns (address[] memory signers) {
+        if (signatures.length > MAX_SIGNATURES) revert TooManySignatures(signatures.length);
+        signers = new address[](signatures.length);
         address previous = address(0);
         for (uint256 i = 0; i < signatures.length; i++) {
             address signer = ECDSA.recover(digest, signatures[i]);
             if (signer <= previous) revert SignersNotAscending(previous, signer);
-            previous = signer;
-            if (hasAttested[batchId][signer]) revert AlreadyAttested(batchId, signer);
-            uint256 stake = staking.isActive(signer) ? staking.stakeAt(signer, snapshot) : 0;
-            if (stake == 0) revert NotAValidator(signer);
-            hasAttested[batchId][signer] = true;
-            added += stake;
-            emit BatchAttested(batchId, signer, verdict, stake);
+            previous = signers[i] = signer;
         }
     }
 
-    function _known(bytes32 batchId) private view returns (Batch storage b) {
+    function _known(bytes32 batchId) private view returns (Record storage b) {
         b = _batches[batchId];
         if (b.state == State.None) revert UnknownBatch(batchId);
     }

@@ -136,6 +136,11 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         return _registered(validator_).index;
     }
 
+    /// @notice Whose number `index` is.
+    function validatorAt(uint256 index) external view returns (address) {
+        return _list[index];
+    }
+
     /// @notice Own and delegated stake, OPG base units.
     function stakeOf(address validator_) external view returns (uint256) {
         Validator storage v = _validators[validator_];

@@ -8,9 +8,8 @@ import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {ParamStore} from "../src/ParamStore.sol";
-import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
-import {SettlementDouble} from "./FaultDoubles.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 
@@ -45,7 +44,7 @@ contract DataChallengeTest is FaultFixture {
             dataChallenge.show(id, LENGTH, chunks[i], siblings(i));
             assertEq(dataChallenge.credit(HOLDER), CHALLENGE_BOND / 2 * (i + 1));
             assertEq(supply - token.totalSupply(), CHALLENGE_BOND / 2);
-            assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+            assertEq(settlement.batch(batchId).challenges, 0);
         }
         vm.prank(HOLDER);
         dataChallenge.withdraw();
@@ -113,12 +112,12 @@ contract DataChallengeTest is FaultFixture {
             dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
             dataChallenge.showReceipt(id, entries[i], signature, pathOf(entries, i));
         }
-        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+        assertEq(settlement.batch(batchId).challenges, 0);
     }
 
     /// @dev A quorum that colludes calls a row valid that has no receipts behind it. Its file is there to the last byte.
     function test_oneHonestPartyStopsAQuorumThatInventsARow() public {
-        SumNode memory invented = SumNode(keccak256("nothing"), 1000e18, 1000e18, 4);
+        SumNode memory invented = SumNode(keccak256("nothing"), 10e18, 10e18, 4);
         SumNode memory row = rowOf(keyOf(grantedEntry(1)), invented);
         batchId = commitGroups(groupsWith(NODE, MerkleSumBuilder.top(rowsAround(row))), dataHash());
         attestAll(batchId, 3);
@@ -129,7 +128,7 @@ contract DataChallengeTest is FaultFixture {
         dataChallenge.showReceipt(id, entries[0], signature, pathOf(entries, 0));
         vm.warp(block.timestamp + DATA_RESPONSE);
         dataChallenge.conclude(id);
-        assertState(batchId, Settlement.State.Void);
+        assertState(batchId, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), MIN_BOND * 95 / 100);
     }
 
@@ -146,7 +145,7 @@ contract DataChallengeTest is FaultFixture {
     }
 
     function test_noReceiptIsDemandedBeyondTheCount() public {
-        uint16 count = settlement.batch(batchId).count;
+        uint64 count = settlement.batch(batchId).count;
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.NoSuchPart.selector, RECEIPT, count));
         vm.prank(CHALLENGER);
         dataChallenge.demand(batchId, RECEIPT, count);
@@ -166,8 +165,8 @@ contract DataChallengeTest is FaultFixture {
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.TooLate.selector, id, uint64(block.timestamp)));
         dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
         dataChallenge.conclude(id);
-        assertState(batchId, Settlement.State.Void);
-        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+        assertState(batchId, BatchBook.State.Void);
+        assertEq(settlement.batch(batchId).challenges, 0);
         assertEq(dataChallenge.credit(CHALLENGER), bondPaid(2));
         assertEq(bondOf(COMMITTER), MIN_BOND * 95 / 100);
         bytes32 faultId = faults.faultIdOf(4, batchId);
@@ -232,7 +231,7 @@ contract DataChallengeTest is FaultFixture {
         dataChallenge.demand(batchId, CHUNK, 0);
         settlement.finalise(batchId);
         vm.expectRevert(
-            abi.encodeWithSelector(DataChallenge.NotChallengeable.selector, batchId, Settlement.State.Final)
+            abi.encodeWithSelector(DataChallenge.NotChallengeable.selector, batchId, BatchBook.State.Final)
         );
         vm.prank(CHALLENGER);
         dataChallenge.demand(batchId, CHUNK, 0);
@@ -252,12 +251,12 @@ contract DataChallengeTest is FaultFixture {
         bytes32 second = demand(1);
         // It would end after ADJUDICATION from the first: the batch waits, the validator does not.
         assertEq(staking.validator(validatorAt(0)).openChallenges, 1);
-        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 2);
+        assertEq(settlement.batch(batchId).challenges, 2);
         dataChallenge.show(first, LENGTH, chunks[0], siblings(0));
         assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
         dataChallenge.show(second, LENGTH, chunks[1], siblings(1));
         assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
-        assertEq(SettlementDouble(address(settlement)).challenges(batchId), 0);
+        assertEq(settlement.batch(batchId).challenges, 0);
     }
 
     /// @dev Test first 14: no vote keeps a challenge open for longer than stake and refunds are reckoned with.

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
 import {FaultFixture} from "./FaultFixture.sol";
@@ -29,8 +30,8 @@ contract EquivocationFaultTest is FaultFixture {
         bytes32 batchId = commitEntries(entries);
         payments.set(a.requestId, PAYER, COMMITTER, 500, 1);
         bytes32 faultId = prove(3, nodeProofIn(a, b, batchId, pathOf(entries, 2)));
-        assertState(batchId, Settlement.State.Void);
-        assertEq(payments.refundedFor(a.requestId), faultId);
+        assertState(batchId, BatchBook.State.Void);
+        assertTrue(payments.refunded(a.requestId));
         assertEq(bondOf(NODE), 0);
         // Who batched it could not know.
         assertEq(bondOf(COMMITTER), MIN_BOND);
@@ -72,7 +73,7 @@ contract EquivocationFaultTest is FaultFixture {
     /// @dev Test first 11: a digest holds chain, contract and deployment, so another deployment's signature is none here.
     function test_11_hole_aSignatureForAnotherDeploymentProvesNothing() public {
         (Receipt memory a, Receipt memory b) = twoAnswers();
-        Settlement other = new Settlement(staking, params, keccak256("another deployment"));
+        Settlement other = newSettlement(keccak256("another deployment"));
         bytes32 foreign = other.digestOf(keccak256("receipt"));
         refuseAny(3, nodeProof(a, sign(a, ENCLAVE), b, signDigest(ENCLAVE, foreign)));
         assertEq(bondOf(NODE), MIN_BOND);
@@ -88,7 +89,7 @@ contract EquivocationFaultTest is FaultFixture {
         assertEq(staking.stakeOf(guilty), 0);
         assertTrue(staking.validator(guilty).status == StakeState.Status.Tombstoned);
         // The batch on chain is not the validator's fault.
-        assertState(batchId, Settlement.State.Committed);
+        assertState(batchId, BatchBook.State.Committed);
         assertEq(bondOf(COMMITTER), MIN_BOND);
     }
 
@@ -193,7 +194,7 @@ contract EquivocationFaultTest is FaultFixture {
         view
         returns (EquivocationFault.ValidatorProof memory p)
     {
-        Settlement.Batch memory b = settlement.batch(batchId);
+        BatchBook.Batch memory b = settlement.batch(batchId);
         p.first = EquivocationFault.Attestation(batchId, b.root, b.committedBlock, true, VALID);
         p.firstName = EquivocationFault.BatchName(b.committer, b.height, b.root, b.dataHash);
         p.firstSignature = signAttestation(p.first, key);

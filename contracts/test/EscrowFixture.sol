@@ -11,6 +11,7 @@ import {Group, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt, RequestAuth} from "../src/libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {RevenueSplitter} from "../src/RevenueSplitter.sol";
+import {SpendingGrants} from "../src/SpendingGrants.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
 
@@ -18,6 +19,8 @@ import {SettlementFixture} from "./SettlementFixture.sol";
 abstract contract EscrowFixture is SettlementFixture {
     address internal constant G = address(0x6A7E);
     address internal constant NODE = address(0x40DE);
+    address internal constant NODE_2 = address(0x40DF);
+    address internal constant NODE_3 = address(0x40E0);
     address internal constant PUBLISHER = address(0x9B11);
     address internal constant TREASURY = address(0x7EA5);
     address internal constant STRANGER = address(0xBAD);
@@ -33,11 +36,16 @@ abstract contract EscrowFixture is SettlementFixture {
     ModelRegistry internal models;
     RevenueSplitter internal splitter;
     InferenceEscrow internal escrow;
+    SpendingGrants internal grants;
     GatewayTill internal till;
     address internal payer;
     /// @dev Until when payments that are signed from now on can be collected, Unix seconds.
     uint256 internal validUntil = START + 600;
     mapping(address committer => uint64) private _height;
+
+    function selfBond() internal pure override returns (uint256) {
+        return RICH_BOND;
+    }
 
     function deployEscrow() internal {
         deploySettlement();
@@ -45,8 +53,15 @@ abstract contract EscrowFixture is SettlementFixture {
         vm.etch(address(UPTO), address(new DevX402UptoProxy()).code);
         models = new ModelRegistry(params);
         splitter = new RevenueSplitter(token, staking, TREASURY);
-        escrow = new InferenceEscrow(token, settlement, models, splitter, params, UPTO);
-        splitter.wire(address(escrow));
+        escrow = new InferenceEscrow(token, settlement, models, splitter, params, pauseClock, UPTO);
+        grants = new SpendingGrants(token, settlement, models, splitter, params);
+        splitter.wire(address(escrow), address(grants));
+        escrow.setFaultManager(address(this));
+        bondRichly(G);
+        bondRichly(NODE);
+        registerNode(NODE_2);
+        registerNode(NODE_3);
+        bondRichly(STRANGER);
         vm.prank(PUBLISHER);
         models.publish(MODEL, "http://model.test", keccak256("weights"), 1, 1, 1);
         vm.prank(G);

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
 import {Group} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
-import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
 import {TestBase} from "./TestBase.sol";
 import {Vm} from "./Vm.sol";
@@ -135,7 +135,7 @@ contract EscrowWalk is EscrowFixture {
     function judge(uint256 a, uint256 b) external booked {
         if (_batches.length == 0) return;
         bytes32 id = _items(a)[0].batchId;
-        if (stateOf(id) != Settlement.State.Committed) return;
+        if (stateOf(id) != BatchBook.State.Committed) return;
         if (b % 4 == 0) settlement.voidBatch(id, FAULT);
         else finaliseBatch(id);
     }
@@ -149,7 +149,7 @@ contract EscrowWalk is EscrowFixture {
             one[0] = items[(b >> 8) % items.length];
             items = one;
         }
-        bool isFinal = stateOf(items[0].batchId) == Settlement.State.Final;
+        bool isFinal = stateOf(items[0].batchId) == BatchBook.State.Final;
         try escrow.settle(items) {
             assertTrue(isFinal);
         } catch {
@@ -298,9 +298,15 @@ contract EscrowWalk is EscrowFixture {
 
     function _commit(uint256 dice, Receipt[][] memory rows) private {
         (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(rows);
-        commitTree(dice % 5 == 0 ? STRANGER : G, groups, items);
+        address committer = dice % 5 == 0 ? STRANGER : G;
+        if (!_covers(committer, groups[0].exposure) || !_covers(NODE, groups[0].exposure)) return;
+        commitTree(committer, groups, items);
         if (_batches.length < MAX_OPEN) _batches.push(abi.encode(items));
         else _batches[_oldest++ % MAX_OPEN] = abi.encode(items);
+    }
+
+    function _covers(address operator, uint256 exposure) private view returns (bool) {
+        return bonds.openExposureOf(operator) + exposure <= bonds.coverageOf(operator);
     }
 
     function _items(uint256 dice) private view returns (InferenceEscrow.SettleItem[] memory) {

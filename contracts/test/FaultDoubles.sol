@@ -1,36 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ParamStore} from "../src/ParamStore.sol";
-import {Settlement} from "../src/Settlement.sol";
-import {ValidatorStaking} from "../src/ValidatorStaking.sol";
-
-/// @title Settlement with the hooks of fault proofs
-contract SettlementDouble is Settlement {
-    mapping(bytes32 batchId => uint256) public challenges;
-
-    constructor(ValidatorStaking staking_, ParamStore params_, bytes32 id) Settlement(staking_, params_, id) {}
-
-    /// @dev Tests attest nothing but "valid".
-    function attestersOf(bytes32 batchId) external view returns (address[] memory attesters) {
-        address[] memory all = staking.validators();
-        uint256 count = 0;
-        for (uint256 i = 0; i < all.length; i++) if (hasAttested[batchId][all[i]]) count++;
-        attesters = new address[](count);
-        for (uint256 i = all.length; i > 0; i--) if (hasAttested[batchId][all[i - 1]]) attesters[--count] = all[i - 1];
-    }
-
-    function openChallenge(bytes32 batchId) external {
-        require(msg.sender == faultManager);
-        challenges[batchId]++;
-    }
-
-    function closeChallenge(bytes32 batchId) external {
-        require(msg.sender == faultManager);
-        challenges[batchId]--;
-    }
-}
-
 /// @title The payments of an escrow, as a test sets them
 contract EscrowDouble {
     struct Payment {
@@ -41,7 +11,7 @@ contract EscrowDouble {
     }
 
     mapping(bytes32 requestId => Payment) private _payments;
-    mapping(bytes32 requestId => bytes32) public refundedFor;
+    mapping(bytes32 requestId => bool) public refunded;
 
     function set(bytes32 requestId, address payer, address gateway, uint128 amount, uint8 state) external {
         _payments[requestId] = Payment(payer, gateway, amount, state);
@@ -56,10 +26,10 @@ contract EscrowDouble {
         return (p.payer, p.gateway, p.amount, p.state == 2 ? p.amount : 0, 0, p.state);
     }
 
-    function refundProven(bytes32 requestId, bytes32 faultId) external {
-        require(_payments[requestId].state == 1 && refundedFor[requestId] == 0);
+    function refundProven(bytes32 requestId) external {
+        require(_payments[requestId].state == 1 && !refunded[requestId]);
         _payments[requestId].state = 3;
-        refundedFor[requestId] = faultId;
+        refunded[requestId] = true;
     }
 
     function requestIdOf(address payer, uint8 scheme, bytes32 paymentNonce) external view returns (bytes32) {

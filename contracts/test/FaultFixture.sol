@@ -22,7 +22,7 @@ import {PauseClock} from "../src/PauseClock.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
-import {EscrowDouble, SettlementDouble} from "./FaultDoubles.sol";
+import {EscrowDouble} from "./FaultDoubles.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
 
@@ -55,6 +55,7 @@ abstract contract FaultFixture is SettlementFixture {
     ModelRegistry internal models;
     PauseClock internal clock;
     uint64 internal height;
+    uint256 internal bondedAnew;
 
     function deployFaults() internal {
         vm.warp(START);
@@ -65,7 +66,9 @@ abstract contract FaultFixture is SettlementFixture {
         clock = new PauseClock(guardian, 60, 120);
         bonds = new NodeBond(token, params);
         staking = new ValidatorStaking(token, params);
-        settlement = new SettlementDouble(staking, params, DEPLOYMENT);
+        settlement = new Settlement(staking, bonds, params, clock, DEPLOYMENT);
+        bonds.setSettlement(address(settlement));
+        staking.setSettlement(address(settlement));
         models = new ModelRegistry(params);
         payments = new EscrowDouble();
         TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
@@ -79,6 +82,9 @@ abstract contract FaultFixture is SettlementFixture {
         for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), MIN_BOND);
         registerNode(NODE);
         registerNode(COMMITTER);
+        // The neighbour in every batch, and whoever commits in its own name.
+        registerNode(address(type(uint160).max));
+        registerNode(address(0xBAD));
         vm.roll(101);
         _admit(ENCLAVE);
         vm.warp(START + 100);
@@ -283,6 +289,13 @@ abstract contract FaultFixture is SettlementFixture {
     }
 
     function commitGroups(Group[] memory groups, bytes32 dataHash) internal returns (bytes32 batchId) {
+        // Who was punished before bonds anew.
+        if (!bonds.isBonded(COMMITTER)) {
+            fund(COMMITTER, MIN_BOND);
+            vm.prank(COMMITTER);
+            bonds.add(MIN_BOND);
+            bondedAnew += MIN_BOND;
+        }
         vm.roll(block.number + 1);
         vm.prank(COMMITTER);
         batchId = settlement.commit(++height, dataHash, groups);

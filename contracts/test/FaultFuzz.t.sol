@@ -8,7 +8,7 @@ import {SumFault} from "../src/faults/SumFault.sol";
 import {TeeFault} from "../src/faults/TeeFault.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
-import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 
 /// @title 10,000 attempts against an honest committer, an honest node and honest validators
@@ -192,7 +192,7 @@ contract FaultFuzzTest is FaultFixture {
             bytes memory signature
         )
     {
-        Settlement.Batch memory b = settlement.batch(id);
+        BatchBook.Batch memory b = settlement.batch(id);
         a = EquivocationFault.Attestation(id, b.root, b.committedBlock, true, VALID);
         name = EquivocationFault.BatchName(b.committer, b.height, b.root, b.dataHash);
         bytes32 hash = attestationHash(a.batchId, a.root, a.registryBlock, a.dataAvailable, a.verdict);

@@ -5,6 +5,7 @@ import {Guardian} from "../src/Guardian.sol";
 import {NodeBond} from "../src/NodeBond.sol";
 import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
+import {PauseClock} from "../src/PauseClock.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
@@ -25,6 +26,7 @@ abstract contract Fixture is TestBase {
     OPG internal token;
     Guardian internal guardian;
     ParamStore internal params;
+    PauseClock internal pauseClock;
     NodeBond internal bonds;
     ValidatorStaking internal staking;
     Settlement internal settlement;
@@ -37,13 +39,19 @@ abstract contract Fixture is TestBase {
         params = deployParams(address(this));
         bonds = new NodeBond(token, params);
         staking = new ValidatorStaking(token, params);
-        settlement = new Settlement(staking, params, keccak256("deployment"));
         guardian = new Guardian(address(this), GUARDIAN, 365 days);
+        settlement = newSettlement(keccak256("deployment"));
         tee = deployTee(new TeeRegistry.Approval[](0));
         bonds.setFaultManager(address(this));
         staking.setFaultManager(address(this));
         bonds.setSettlement(address(settlement));
         staking.setSettlement(address(settlement));
+    }
+
+    /// @dev With a clock of its own, which the guardian may stop.
+    function newSettlement(bytes32 deploymentId) internal returns (Settlement) {
+        pauseClock = new PauseClock(guardian, 3 days, 30 days);
+        return new Settlement(staking, bonds, params, pauseClock, deploymentId);
     }
 
     function deployTee(TeeRegistry.Approval[] memory approvals) internal returns (TeeRegistry) {

@@ -10,7 +10,6 @@ import {OpgTimelock} from "../src/OpgTimelock.sol";
 import {OpgVotes} from "../src/OpgVotes.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
-import {Settlement} from "../src/Settlement.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {Fixture} from "./Fixture.sol";
@@ -34,7 +33,6 @@ abstract contract GovernanceFixture is Fixture {
     OpgGovernor internal governor;
     OpgVotes internal votes;
     StakeLedger internal ledger;
-    PauseClock internal pauseClock;
 
     function deployGovernance() internal {
         vm.warp(START);
@@ -46,7 +44,7 @@ abstract contract GovernanceFixture is Fixture {
         pauseClock = new PauseClock(guardian, 3 days, 30 days);
         bonds = new NodeBond(token, params);
         staking = new ValidatorStaking(token, params);
-        settlement = new Settlement(staking, params, keccak256("deployment"));
+        settlement = newSettlement(keccak256("deployment"));
         ledger = new StakeLedger();
         votes = new OpgVotes(token, ledger);
         tee = new TeeRegistry(

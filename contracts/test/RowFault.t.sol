@@ -5,7 +5,7 @@ import {RowFault} from "../src/faults/RowFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
 import {RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
-import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 
@@ -64,7 +64,7 @@ contract RowFaultTest is FaultFixture {
         bytes32 batchId = commitEntries(entries);
         RowFault.Proof memory p = pair(placeOf(batchId, entries, 0), placeOf(batchId, entries, 2));
         prove(7, abi.encode(TWICE, p));
-        assertState(batchId, Settlement.State.Void);
+        assertState(batchId, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), MIN_BOND / 2);
     }
 
@@ -73,8 +73,8 @@ contract RowFaultTest is FaultFixture {
         bytes32 first = commitEntries(entries);
         bytes32 second = commitEntries(entries);
         prove(7, abi.encode(TWICE, pair(placeOf(second, entries, 0), placeOf(first, entries, 0))));
-        assertState(first, Settlement.State.Committed);
-        assertState(second, Settlement.State.Void);
+        assertState(first, BatchBook.State.Committed);
+        assertState(second, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), MIN_BOND / 2);
     }
 
@@ -97,7 +97,6 @@ contract RowFaultTest is FaultFixture {
     /// @dev Whoever copies receipts and commits them first must not make their own committer guilty.
     function test_8_aCopyInAStrangersBatchIsTheStrangersFault() public {
         Entry[] memory entries = only(grantedEntry(7));
-        registerNode(STRANGER);
         SumNode[] memory leaves = leavesOf(entries);
         vm.roll(block.number + 1);
         bytes32 copied = commitAs(STRANGER, keyOf(entries[0]), leaves);
@@ -106,8 +105,8 @@ contract RowFaultTest is FaultFixture {
         refuse(7, proof, holds(entries[0].receipt.requestId));
         RowFault.Place memory p = placeOf(copied, entries, 0);
         prove(7, abi.encode(TOO_EARLY, single(p, "")));
-        assertState(copied, Settlement.State.Void);
-        assertState(own, Settlement.State.Committed);
+        assertState(copied, BatchBook.State.Void);
+        assertState(own, BatchBook.State.Committed);
         assertEq(bondOf(STRANGER), MIN_BOND / 2);
         assertEq(bondOf(COMMITTER), MIN_BOND);
     }
@@ -223,19 +222,19 @@ contract RowFaultTest is FaultFixture {
         Entry memory entry = entryOf(r, signature);
         RowFault.Place memory p = placed(entry, keyOf(entry), NODE);
         prove(7, abi.encode(OVERCHARGE, single(p, signature)));
-        assertState(p.batchId, Settlement.State.Void);
+        assertState(p.batchId, BatchBook.State.Void);
     }
 
     function assertFault(uint256 kind, RowFault.Place memory place) private {
         uint256 before = bondOf(COMMITTER);
         prove(7, abi.encode(kind, single(place, "")));
-        assertState(place.batchId, Settlement.State.Void);
+        assertState(place.batchId, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), before / 2);
         assertEq(bondOf(NODE), MIN_BOND);
     }
 
     function assertNoFault(uint256 kind, RowFault.Place memory place) private {
         refuse(7, abi.encode(kind, single(place, "")), holds(place.entry.receipt.requestId));
-        assertState(place.batchId, Settlement.State.Committed);
+        assertState(place.batchId, BatchBook.State.Committed);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Group, MerkleSumLib} from "../src/libraries/MerkleSumLib.sol";
 import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
 
 contract SettlementTest is SettlementFixture {
@@ -15,6 +16,9 @@ contract SettlementTest is SettlementFixture {
 
     function setUp() public {
         deploySettlement();
+        bondRichly(G);
+        bondRichly(NODE);
+        bondRichly(STRANGER);
     }
 
     // ---------------------------------------------------------------- commit
@@ -24,7 +28,7 @@ contract SettlementTest is SettlementFixture {
         emit Settlement.BatchCommitted(idOf(7), G, 7, rootOf(2), DATA, oneGroup(NODE, TOP, 10, 2));
         bytes32 id = commitAt(7);
         assertEq(id, idOf(7));
-        Settlement.Batch memory batch = settlement.batch(id);
+        BatchBook.Batch memory batch = settlement.batch(id);
         assertEq(batch.committer, G);
         assertEq(batch.height, 7);
         assertEq(batch.root, rootOf(2));
@@ -35,10 +39,10 @@ contract SettlementTest is SettlementFixture {
         assertEq(batch.committedAt, START);
         assertEq(batch.committedBlock, 101);
         assertEq(uint256(batch.quorumAt) + batch.finalisedAt, 0);
-        assertState(id, Settlement.State.Committed);
+        assertState(id, BatchBook.State.Committed);
     }
 
-    function testFuzz_heightsStrictlyIncrease(uint64 first, uint64 second) public {
+    function testFuzz_heightsStrictlyIncrease(uint32 first, uint32 second) public {
         vm.assume(first > 0);
         commitAt(first);
         if (second <= first) {
@@ -73,7 +77,7 @@ contract SettlementTest is SettlementFixture {
         vm.prank(STRANGER);
         bytes32 other = settlement.commit(1, DATA, oneGroup(NODE, TOP, 10, 2));
         assertTrue(other != idOf(1));
-        assertState(other, Settlement.State.Committed);
+        assertState(other, BatchBook.State.Committed);
     }
 
     function test_countIsBounded() public {
@@ -112,15 +116,16 @@ contract SettlementTest is SettlementFixture {
 
     function test_sumsOfManyNodesAddUpAndOverflowReverts() public {
         Group[] memory three = new Group[](3);
+        for (uint160 i = 0; i < 3; i++) registerNode(address(i + 1));
         for (uint160 i = 0; i < 3; i++) three[i] = Group(address(i + 1), TOP, uint128(10 + i), uint128(20 + i), uint64(5 + i));
         vm.prank(G);
-        Settlement.Batch memory batch = settlement.batch(settlement.commit(1, DATA, three));
+        BatchBook.Batch memory batch = settlement.batch(settlement.commit(1, DATA, three));
         assertEq(batch.sum, 33);
         assertEq(batch.exposure, 63);
         assertEq(batch.count, 18);
         three[1].exposure = type(uint128).max;
-        vm.prank(G);
         vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 0x11));
+        vm.prank(G);
         settlement.commit(2, DATA, three);
     }
 
@@ -135,12 +140,12 @@ contract SettlementTest is SettlementFixture {
     function test_twoOfThreeEqualValidatorsSuffice() public {
         bytes32 id = commitAt(1);
         attestWith(id, VALID, oneKey(validatorKeys[0]));
-        assertState(id, Settlement.State.Committed);
+        assertState(id, BatchBook.State.Committed);
         vm.warp(START + 3);
         vm.expectEmit();
         emit Settlement.QuorumReached(id, VALID);
         attestWith(id, VALID, oneKey(validatorKeys[2]));
-        assertState(id, Settlement.State.Attested);
+        assertState(id, BatchBook.State.Attested);
         (uint256 valid, uint256 invalid) = settlement.attestedStake(id);
         assertEq(valid, 2 * MIN_BOND);
         assertEq(invalid, 0);
@@ -153,17 +158,17 @@ contract SettlementTest is SettlementFixture {
         vm.roll(102);
         bytes32 short = commitAt(1);
         attestWith(short, VALID, firstKeys(2));
-        assertState(short, Settlement.State.Committed);
+        assertState(short, BatchBook.State.Committed);
         delegateTo(vm.addr(validatorKeys[0]), STRANGER, 1);
         vm.roll(103);
         short = commitAt(2);
         attestWith(short, VALID, firstKeys(2));
-        assertState(short, Settlement.State.Committed);
+        assertState(short, BatchBook.State.Committed);
         delegateTo(vm.addr(validatorKeys[0]), STRANGER, 1);
         vm.roll(104);
         bytes32 enough = commitAt(3);
         attestWith(enough, VALID, firstKeys(2));
-        assertState(enough, Settlement.State.Attested);
+        assertState(enough, BatchBook.State.Attested);
     }
 
     function testFuzz_quorumIsExactlyTwoThirds(uint96 a, uint96 b, uint96 c) public {
@@ -178,7 +183,7 @@ contract SettlementTest is SettlementFixture {
         bytes32 id = commitAt(1);
         attestWith(id, VALID, firstKeys(2));
         uint256 stake = staking.stakeOf(vm.addr(validatorKeys[0])) + staking.stakeOf(vm.addr(validatorKeys[1]));
-        assertTrue((stateOf(id) == Settlement.State.Attested) == (3 * stake >= 2 * total));
+        assertTrue((stateOf(id) == BatchBook.State.Attested) == (3 * stake >= 2 * total));
     }
 
     function test_aLateSignatureMovesNoQuorum() public {
@@ -194,23 +199,23 @@ contract SettlementTest is SettlementFixture {
     function test_anInvalidQuorumVoids() public {
         bytes32 id = commitAt(1);
         attestWith(id, INVALID, oneKey(validatorKeys[0]));
-        assertState(id, Settlement.State.Committed);
+        assertState(id, BatchBook.State.Committed);
         vm.expectEmit();
         emit Settlement.BatchVoided(id, bytes32(0));
         attestWith(id, INVALID, oneKey(validatorKeys[1]));
-        assertState(id, Settlement.State.Void);
-        expectWrongState(id, Settlement.State.Void);
+        assertState(id, BatchBook.State.Void);
+        expectWrongState(id, BatchBook.State.Void);
         settlement.finalise(id);
-        expectAttestRevert(id, oneKey(validatorKeys[2]), wrongState(id, Settlement.State.Void));
+        expectAttestRevert(id, oneKey(validatorKeys[2]), wrongState(id, BatchBook.State.Void));
     }
 
     function test_verdictsDoNotAddUp() public {
         bytes32 id = commitAt(1);
         attestWith(id, INVALID, oneKey(validatorKeys[0]));
         attestWith(id, VALID, oneKey(validatorKeys[1]));
-        assertState(id, Settlement.State.Committed);
+        assertState(id, BatchBook.State.Committed);
         attestWith(id, VALID, oneKey(validatorKeys[2]));
-        assertState(id, Settlement.State.Attested);
+        assertState(id, BatchBook.State.Attested);
         (uint256 valid, uint256 invalid) = settlement.attestedStake(id);
         assertEq(valid, 2 * MIN_BOND);
         assertEq(invalid, MIN_BOND);
@@ -224,11 +229,11 @@ contract SettlementTest is SettlementFixture {
         delegateTo(vm.addr(validatorKeys[0]), STRANGER, 1000 * MIN_BOND);
         vm.roll(103);
         attestWith(id, VALID, oneKey(validatorKeys[0]));
-        assertState(id, Settlement.State.Committed);
+        assertState(id, BatchBook.State.Committed);
         (uint256 valid,) = settlement.attestedStake(id);
         assertEq(valid, MIN_BOND);
         attestWith(id, VALID, oneKey(validatorKeys[1]));
-        assertState(id, Settlement.State.Attested);
+        assertState(id, BatchBook.State.Attested);
     }
 
     function test_aValidatorOfTheSameBlockHasNoVoice() public {
@@ -237,21 +242,28 @@ contract SettlementTest is SettlementFixture {
         bytes32 id = commitAt(1);
         vm.roll(102);
         expectAttestRevert(
-            id, oneKey(late), abi.encodeWithSelector(Settlement.NotAValidator.selector, vm.addr(late))
+            id, oneKey(late), abi.encodeWithSelector(BatchBook.NotAValidator.selector, vm.addr(late))
         );
     }
 
-    function test_aValidatorThatLeftHasNoVoice() public {
+    function test_aValidatorThatLeftSpeaksOfTheTimeBeforeOnly() public {
         bytes32 id = commitAt(1);
         address gone = vm.addr(validatorKeys[0]);
         vm.prank(gone);
         staking.undelegate(gone, MIN_BOND);
+        vm.roll(102);
+        bytes32 later = commitAt(2);
         expectAttestRevert(
-            id, oneKey(validatorKeys[0]), abi.encodeWithSelector(Settlement.NotAValidator.selector, gone)
+            later, oneKey(validatorKeys[0]), abi.encodeWithSelector(BatchBook.NotAValidator.selector, gone)
         );
-        // The whole still counts it, so leaving cannot make a quorum cheaper.
-        attestWith(id, VALID, oneKey(validatorKeys[1]));
-        assertState(id, Settlement.State.Committed);
+        // Of what was committed while its stake stood it may say that it is bad; but what is leaving covers no promise.
+        vm.expectEmit();
+        emit BatchBook.AttestationUncovered(id, gone);
+        attestWith(id, VALID, firstKeys(2));
+        assertState(id, BatchBook.State.Committed);
+        attestWith(id, INVALID, oneKey(validatorKeys[0]));
+        (, uint256 invalid) = settlement.attestedStake(id);
+        assertEq(invalid, MIN_BOND);
     }
 
     // ---------------------------------------------------------------- signatures
@@ -260,7 +272,7 @@ contract SettlementTest is SettlementFixture {
         bytes32 id = commitAt(1);
         address first = vm.addr(validatorKeys[0]);
         attestWith(id, VALID, oneKey(validatorKeys[0]));
-        bytes memory twice = abi.encodeWithSelector(Settlement.AlreadyAttested.selector, id, first);
+        bytes memory twice = abi.encodeWithSelector(BatchBook.AlreadyAttested.selector, id, first);
         expectAttestRevert(id, oneKey(validatorKeys[0]), twice);
         // Nor with the other verdict.
         bytes[] memory other = signAll(oneKey(validatorKeys[0]), attestationDigest(id, INVALID));
@@ -270,7 +282,7 @@ contract SettlementTest is SettlementFixture {
         uint256[] memory same = new uint256[](2);
         (same[0], same[1]) = (validatorKeys[1], validatorKeys[1]);
         expectAttestRevert(id, same, notAscending(vm.addr(same[0]), vm.addr(same[1])));
-        assertState(id, Settlement.State.Committed);
+        assertState(id, BatchBook.State.Committed);
     }
 
     function test_signersMustAscend() public {
@@ -285,7 +297,7 @@ contract SettlementTest is SettlementFixture {
         for (uint256 i = 0; i < 3; i++) vm.assume(key != validatorKeys[i]);
         bytes32 id = commitAt(1);
         expectAttestRevert(
-            id, oneKey(key), abi.encodeWithSelector(Settlement.NotAValidator.selector, vm.addr(key))
+            id, oneKey(key), abi.encodeWithSelector(BatchBook.NotAValidator.selector, vm.addr(key))
         );
     }
 
@@ -295,7 +307,7 @@ contract SettlementTest is SettlementFixture {
         (keys[0], keys[1]) = (validatorKeys[0], 0xBEEF);
         keys = ascending(keys);
         bytes[] memory signatures = signAll(keys, attestationDigest(id, VALID));
-        vm.expectRevert(abi.encodeWithSelector(Settlement.NotAValidator.selector, vm.addr(0xBEEF)));
+        vm.expectRevert(abi.encodeWithSelector(BatchBook.NotAValidator.selector, vm.addr(0xBEEF)));
         settlement.attest(id, 101, true, VALID, signatures);
         assertTrue(!settlement.hasAttested(id, vm.addr(validatorKeys[0])));
     }
@@ -392,7 +404,7 @@ contract SettlementTest is SettlementFixture {
 
     function test_finalOnlyAfterTheWindow() public {
         bytes32 id = commitAt(1);
-        expectWrongState(id, Settlement.State.Committed);
+        expectWrongState(id, BatchBook.State.Committed);
         settlement.finalise(id);
         vm.warp(START + 20);
         attestWith(id, VALID, firstKeys(2));
@@ -402,10 +414,10 @@ contract SettlementTest is SettlementFixture {
         vm.warp(START + 20 + WINDOW);
         vm.prank(STRANGER);
         settlement.finalise(id);
-        assertState(id, Settlement.State.Final);
+        assertState(id, BatchBook.State.Final);
         uint64 finalisedAt = settlement.batch(id).finalisedAt;
         assertEq(finalisedAt, START + 20 + WINDOW);
-        expectWrongState(id, Settlement.State.Final);
+        expectWrongState(id, BatchBook.State.Final);
         settlement.finalise(id);
     }
 
@@ -420,14 +432,14 @@ contract SettlementTest is SettlementFixture {
         vm.warp(START + ATTEST_TIMEOUT);
         vm.prank(STRANGER);
         settlement.expire(slow);
-        assertState(slow, Settlement.State.Expired);
-        expectWrongState(quick, Settlement.State.Attested);
+        assertState(slow, BatchBook.State.Expired);
+        expectWrongState(quick, BatchBook.State.Attested);
         settlement.expire(quick);
         // Nothing revives it.
-        expectAttestRevert(slow, oneKey(validatorKeys[1]), wrongState(slow, Settlement.State.Expired));
-        expectWrongState(slow, Settlement.State.Expired);
+        expectAttestRevert(slow, oneKey(validatorKeys[1]), wrongState(slow, BatchBook.State.Expired));
+        expectWrongState(slow, BatchBook.State.Expired);
         settlement.finalise(slow);
-        expectWrongState(slow, Settlement.State.Expired);
+        expectWrongState(slow, BatchBook.State.Expired);
         settlement.expire(slow);
     }
 
@@ -441,7 +453,7 @@ contract SettlementTest is SettlementFixture {
         vm.expectEmit();
         emit Settlement.BatchVoided(id, FAULT);
         settlement.voidBatch(id, FAULT);
-        assertState(id, Settlement.State.Void);
+        assertState(id, BatchBook.State.Void);
     }
 
     function test_anAttestedBatchCanStillBeVoided() public {
@@ -449,7 +461,7 @@ contract SettlementTest is SettlementFixture {
         attestWith(id, VALID, firstKeys(3));
         settlement.voidBatch(id, FAULT);
         vm.warp(START + WINDOW);
-        expectWrongState(id, Settlement.State.Void);
+        expectWrongState(id, BatchBook.State.Void);
         settlement.finalise(id);
     }
 
@@ -458,18 +470,18 @@ contract SettlementTest is SettlementFixture {
         attestWith(id, VALID, firstKeys(2));
         vm.warp(START + WINDOW);
         settlement.finalise(id);
-        expectWrongState(id, Settlement.State.Final);
+        expectWrongState(id, BatchBook.State.Final);
         settlement.voidBatch(id, FAULT);
         vm.warp(START + 10 * ATTEST_TIMEOUT);
-        expectWrongState(id, Settlement.State.Final);
+        expectWrongState(id, BatchBook.State.Final);
         settlement.expire(id);
-        expectAttestRevert(id, oneKey(validatorKeys[2]), wrongState(id, Settlement.State.Final));
+        expectAttestRevert(id, oneKey(validatorKeys[2]), wrongState(id, BatchBook.State.Final));
     }
 
     function test_theFaultManagerIsNamedOnceAndByTheDeployer() public {
         vm.expectRevert(Settlement.AlreadyWired.selector);
         settlement.setFaultManager(STRANGER);
-        Settlement fresh = new Settlement(staking, params, DEPLOYMENT);
+        Settlement fresh = newSettlement(DEPLOYMENT);
         vm.prank(STRANGER);
         vm.expectRevert(Settlement.AlreadyWired.selector);
         fresh.setFaultManager(STRANGER);
@@ -508,15 +520,15 @@ contract SettlementTest is SettlementFixture {
         bytes[] memory signatures = signAll(oneKey(validatorKeys[0]), digest);
         address read = ECDSA.recover(attestationDigest(id, VALID), signatures[0]);
         assertTrue(read != vm.addr(validatorKeys[0]));
-        vm.expectRevert(abi.encodeWithSelector(Settlement.NotAValidator.selector, read));
+        vm.expectRevert(abi.encodeWithSelector(BatchBook.NotAValidator.selector, read));
         settlement.attest(id, 101, true, VALID, signatures);
     }
 
-    function expectWrongState(bytes32 id, Settlement.State state) private {
+    function expectWrongState(bytes32 id, BatchBook.State state) private {
         vm.expectRevert(wrongState(id, state));
     }
 
-    function wrongState(bytes32 id, Settlement.State state) private pure returns (bytes memory) {
+    function wrongState(bytes32 id, BatchBook.State state) private pure returns (bytes memory) {
         return abi.encodeWithSelector(Settlement.WrongState.selector, id, state);
     }
 

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {NodeBond} from "../src/NodeBond.sol";
 import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
+import {Guardian} from "../src/Guardian.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {Group} from "../src/libraries/MerkleSumLib.sol";
@@ -15,6 +17,8 @@ abstract contract SettlementFixture is Fixture {
     uint256 internal constant WINDOW = 5;
     uint256 internal constant ATTEST_TIMEOUT = 60;
     uint256 internal constant REFUND_TIMEOUT = 900;
+    uint256 internal constant DEPOSIT_WITHDRAWAL = 600;
+    uint256 internal constant RICH_BOND = 100_000_000e18;
     uint8 internal constant VALID = 1;
     uint8 internal constant INVALID = 2;
     bytes32 internal constant DEPLOYMENT = keccak256("deployment");
@@ -29,34 +33,72 @@ abstract contract SettlementFixture is Fixture {
         params = deployTimedParams();
         bonds = new NodeBond(token, params);
         staking = new ValidatorStaking(token, params);
-        settlement = new Settlement(staking, params, DEPLOYMENT);
+        guardian = new Guardian(address(this), GUARDIAN, 365 days);
+        settlement = placeSettlement();
+        bonds.setSettlement(address(settlement));
+        staking.setSettlement(address(settlement));
+        bonds.setFaultManager(address(this));
         settlement.setFaultManager(address(this));
         staking.setFaultManager(address(this));
         uint256[] memory keys = new uint256[](3);
         (keys[0], keys[1], keys[2]) = (0xA1, 0xA2, 0xA3);
         validatorKeys = ascending(keys);
-        for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), MIN_BOND);
+        for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), selfBond());
         vm.roll(101);
     }
 
+    /// @dev What each of the three validators has at stake.
+    function selfBond() internal pure virtual returns (uint256) {
+        return MIN_BOND;
+    }
+
+    /// @dev Where a test needs it at a certain address, it says so here.
+    function placeSettlement() internal virtual returns (Settlement) {
+        return newSettlement(DEPLOYMENT);
+    }
+
     function deployTimedParams() internal returns (ParamStore) {
-        bytes32[6] memory names = [
+        bytes32[11] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.MIN_SELF_BOND,
             Params.MIN_NODE_BOND,
             Params.ATTEST_TIMEOUT,
-            Params.REFUND_TIMEOUT
+            Params.REFUND_TIMEOUT,
+            Params.COVERAGE_KAPPA_BPS,
+            Params.SELF_FIRST_BPS,
+            Params.COMMISSION_CAP_BPS,
+            Params.COMMISSION_STEP_BPS,
+            Params.DEPOSIT_WITHDRAWAL
         ];
-        uint256[6] memory starts = [UNBONDING, WINDOW, MIN_BOND, MIN_BOND, ATTEST_TIMEOUT, REFUND_TIMEOUT];
-        bytes32[] memory keys = new bytes32[](6);
-        uint256[] memory values = new uint256[](6);
-        uint256[] memory mins = new uint256[](6);
-        uint256[] memory maxs = new uint256[](6);
-        for (uint256 i = 0; i < 6; i++) {
+        uint256[11] memory starts = [
+            UNBONDING,
+            WINDOW,
+            MIN_BOND,
+            MIN_BOND,
+            ATTEST_TIMEOUT,
+            REFUND_TIMEOUT,
+            5000,
+            2000,
+            2000,
+            100,
+            DEPOSIT_WITHDRAWAL
+        ];
+        bytes32[] memory keys = new bytes32[](11);
+        uint256[] memory values = new uint256[](11);
+        uint256[] memory mins = new uint256[](11);
+        uint256[] memory maxs = new uint256[](11);
+        for (uint256 i = 0; i < 11; i++) {
             (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
         }
         return new ParamStore(address(this), keys, values, mins, maxs);
+    }
+
+    /// @dev Bonds `who` with enough for whatever a test commits.
+    function bondRichly(address who) internal {
+        fund(who, RICH_BOND);
+        vm.prank(who);
+        bonds.register("http://operator.test", RICH_BOND);
     }
 
     /// @dev One node's rows, as a committer states them.
@@ -102,7 +144,7 @@ abstract contract SettlementFixture is Fixture {
     }
 
     function attestationDigest(bytes32 batchId, uint8 verdict) internal view returns (bytes32) {
-        Settlement.Batch memory batch = settlement.batch(batchId);
+        BatchBook.Batch memory batch = settlement.batch(batchId);
         return typedDigest(
             domainOf(address(settlement), settlement.deploymentId()),
             attestationHash(batchId, batch.root, batch.committedBlock, true, verdict)
@@ -124,11 +166,11 @@ abstract contract SettlementFixture is Fixture {
         return settlement.batch(batchId).committedBlock;
     }
 
-    function stateOf(bytes32 batchId) internal view returns (Settlement.State) {
+    function stateOf(bytes32 batchId) internal view returns (BatchBook.State) {
         return settlement.batch(batchId).state;
     }
 
-    function assertState(bytes32 batchId, Settlement.State expected) internal view {
+    function assertState(bytes32 batchId, BatchBook.State expected) internal view {
         assertEq(uint256(stateOf(batchId)), uint256(expected));
     }
 

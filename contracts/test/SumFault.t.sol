@@ -5,7 +5,7 @@ import {Batches} from "../src/faults/Batches.sol";
 import {SumFault} from "../src/faults/SumFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Group, RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
-import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 
@@ -138,7 +138,7 @@ contract SumFaultTest is FaultFixture {
     function assertFault(SumFault.Proof memory p, bytes32 batchId) private {
         uint256 before = bondOf(COMMITTER);
         prove(6, abi.encode(p));
-        assertState(batchId, Settlement.State.Void);
+        assertState(batchId, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), before / 2);
         assertEq(bondOf(NODE), MIN_BOND);
     }

@@ -7,7 +7,7 @@ import {TeeFault} from "../src/faults/TeeFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
-import {Settlement} from "../src/Settlement.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 
@@ -98,7 +98,7 @@ contract TeeFaultTest is FaultFixture {
         Entry[] memory entries = among(entryOf(r, signature), 2, 5);
         bytes32 batchId = commitEntries(entries);
         attestWith(batchId, INVALID, firstKeys(2));
-        assertState(batchId, Settlement.State.Void);
+        assertState(batchId, BatchBook.State.Void);
         prove(1, proofOf(batchId, entries, 2, signature));
         assertEq(bondOf(COMMITTER), MIN_BOND / 2);
     }
@@ -199,7 +199,7 @@ contract TeeFaultTest is FaultFixture {
         Entry[] memory entries = r.node == NODE ? among(entry, 2, 5) : only(entry);
         bytes32 batchId = commitEntries(entries);
         prove(1, proofOf(batchId, entries, entries.length / 2, signature));
-        assertState(batchId, Settlement.State.Void);
+        assertState(batchId, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), before / 2);
         // Never the node that the receipt names.
         if (r.node == NODE) assertEq(bondOf(NODE), nodes);
@@ -210,7 +210,7 @@ contract TeeFaultTest is FaultFixture {
         bytes32 batchId = commitEntries(entries);
         bytes memory reason = abi.encodeWithSelector(TeeFault.ReceiptHolds.selector, r.requestId);
         refuse(1, proofOf(batchId, entries, 2, signature), reason);
-        assertState(batchId, Settlement.State.Committed);
+        assertState(batchId, BatchBook.State.Committed);
     }
 
     function proofOf(bytes32 batchId, Entry[] memory entries, uint256 index, bytes memory signature)

@@ -28,16 +28,22 @@ contract VectorsTest is SettlementFixture {
     InferenceEscrow private escrow;
 
     function setUp() public {
-        deploySettlement();
         vm.chainId(31337);
-        vm.etch(SETTLEMENT, address(new Settlement(staking, params, DEPLOYMENT_ID)).code);
-        settlement = Settlement(SETTLEMENT);
+        deploySettlement();
+        bondRichly(COMMITTER);
+        bondRichly(NODE);
+        bondRichly(NODE_2);
         ModelRegistry models = new ModelRegistry(params);
         RevenueSplitter splitter = new RevenueSplitter(token, staking, address(0xEA));
         InferenceEscrow made =
-            new InferenceEscrow(token, settlement, models, splitter, params, IX402UptoProxy(address(0)));
+            new InferenceEscrow(token, settlement, models, splitter, params, pauseClock, IX402UptoProxy(address(0)));
         vm.etch(ESCROW, address(made).code);
         escrow = InferenceEscrow(ESCROW);
+    }
+
+    function placeSettlement() internal override returns (Settlement) {
+        vm.etch(SETTLEMENT, address(newSettlement(DEPLOYMENT_ID)).code);
+        return Settlement(SETTLEMENT);
     }
 
     function test_requestIds() public {

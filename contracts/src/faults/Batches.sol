@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 
 /// @notice Batches as faults see them.
@@ -8,18 +9,18 @@ library Batches {
     error UnknownBatch(bytes32 batchId);
     error NotInBatch(bytes32 batchId);
 
-    function known(Settlement settlement, bytes32 batchId) internal view returns (Settlement.Batch memory b) {
+    function known(Settlement settlement, bytes32 batchId) internal view returns (BatchBook.Batch memory b) {
         b = settlement.batch(batchId);
-        if (b.state == Settlement.State.None) revert UnknownBatch(batchId);
+        if (b.state == BatchBook.State.None) revert UnknownBatch(batchId);
     }
 
     /// @notice Neither void nor expired: its receipts count.
-    function stands(Settlement.Batch memory b) internal pure returns (bool) {
-        return b.state != Settlement.State.Void && b.state != Settlement.State.Expired;
+    function stands(BatchBook.Batch memory b) internal pure returns (bool) {
+        return b.state != BatchBook.State.Void && b.state != BatchBook.State.Expired;
     }
 
     /// @notice Neither final nor void nor expired: it may still be voided.
-    function open(Settlement.Batch memory b) internal pure returns (bool) {
-        return b.state == Settlement.State.Committed || b.state == Settlement.State.Attested;
+    function open(BatchBook.Batch memory b) internal pure returns (bool) {
+        return b.state == BatchBook.State.Committed || b.state == BatchBook.State.Attested;
     }
 }

@@ -11,6 +11,7 @@ import {Params} from "../libraries/Params.sol";
 import {OPG} from "../OPG.sol";
 import {ParamStore} from "../ParamStore.sol";
 import {PauseClock} from "../PauseClock.sol";
+import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
@@ -85,7 +86,7 @@ contract DataChallenge is IFaultAdapter {
     event PartWithheld(bytes32 indexed challengeId, bytes32 indexed batchId);
     event CreditWithdrawn(address indexed account, uint256 amount);
 
-    error NotChallengeable(bytes32 batchId, Settlement.State state);
+    error NotChallengeable(bytes32 batchId, BatchBook.State state);
     error WindowClosed(bytes32 batchId, uint64 since);
     error NoFile(bytes32 batchId);
     error NoSuchPart(Part part, uint64 index);
@@ -137,7 +138,7 @@ contract DataChallenge is IFaultAdapter {
     /// @notice Demands a part of a batch that is not final. Each part once: what was shown is on chain.
     /// @param index of the chunk, or of the receipt from the left of the batch tree
     function demand(bytes32 batchId, Part part, uint64 index) external returns (bytes32 challengeId) {
-        Settlement.Batch memory b = settlement.known(batchId);
+        BatchBook.Batch memory b = settlement.known(batchId);
         _requireChallengeable(batchId, b);
         if (index >= (part == Part.Chunk ? MAX_CHUNKS : b.count)) revert NoSuchPart(part, index);
         challengeId = challengeIdOf(batchId, part, index);
@@ -218,7 +219,7 @@ contract DataChallenge is IFaultAdapter {
         bytes32 challengeId = abi.decode(proof, (bytes32));
         Challenge memory c = _challenges[challengeId];
         if (c.state != State.Unanswered) revert NotOpen(challengeId, c.state);
-        Settlement.Batch memory b = settlement.batch(c.batchId);
+        BatchBook.Batch memory b = settlement.batch(c.batchId);
         f.faultKey = c.batchId;
         f.batchId = c.batchId;
         f.voids = true;
@@ -231,7 +232,7 @@ contract DataChallenge is IFaultAdapter {
     // ------------------------------------------------------------------ internal
 
     /// @dev Until the challenge window ends: then no challenge can put finality off any more.
-    function _requireChallengeable(bytes32 batchId, Settlement.Batch memory b) private view {
+    function _requireChallengeable(bytes32 batchId, BatchBook.Batch memory b) private view {
         if (!Batches.open(b)) revert NotChallengeable(batchId, b.state);
         if (b.dataHash == bytes32(0)) revert NoFile(batchId);
         if (b.quorumAt == 0) return;

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
+import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {TeeRegistry} from "../TeeRegistry.sol";
 import {ValidatorStaking} from "../ValidatorStaking.sol";
@@ -115,7 +116,7 @@ contract EquivocationFault is IFaultAdapter {
         f.offenceAt = latest < block.timestamp ? latest : uint64(block.timestamp);
         if (p.batchId == bytes32(0)) return f;
 
-        Settlement.Batch memory batch = settlement.known(p.batchId);
+        BatchBook.Batch memory batch = settlement.known(p.batchId);
         Entry memory entry = Entry(a, keccak256(p.firstSignature), p.grantId, p.counter);
         if (InclusionLib.rootOf(entry, p.path).hash != batch.root) revert Batches.NotInBatch(p.batchId);
         f.batchId = p.batchId;
@@ -147,8 +148,8 @@ contract EquivocationFault is IFaultAdapter {
 
         // At least one of the two is on chain: it says when this was, and what the validator weighed then.
         bytes32 batchId = p.first.batchId;
-        Settlement.Batch memory batch = settlement.batch(batchId);
-        if (batch.state == Settlement.State.None) {
+        BatchBook.Batch memory batch = settlement.batch(batchId);
+        if (batch.state == BatchBook.State.None) {
             batchId = p.second.batchId;
             batch = settlement.known(batchId);
         }

@@ -7,6 +7,7 @@ import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
 import {MerkleSumLib, RowKey, SumNode} from "../libraries/MerkleSumLib.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../ModelRegistry.sol";
+import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {TeeRegistry} from "../TeeRegistry.sol";
 import {Batches} from "./Batches.sol";
@@ -72,7 +73,7 @@ contract RowFault is IFaultAdapter {
         assembly ("memory-safe") {
             p := offset
         }
-        (Settlement.Batch memory b, uint256 position) = _placed(p.place);
+        (BatchBook.Batch memory b, uint256 position) = _placed(p.place);
         Receipt memory r = p.place.entry.receipt;
         bytes32 batchId = p.place.batchId;
         f.faultKey = batchId;
@@ -99,7 +100,7 @@ contract RowFault is IFaultAdapter {
 
     // ------------------------------------------------------------------ predicates
 
-    function _misplaced(uint256 kind, Place calldata place, Settlement.Batch memory b) private view returns (bool) {
+    function _misplaced(uint256 kind, Place calldata place, BatchBook.Batch memory b) private view returns (bool) {
         RowKey calldata key = place.key;
         Receipt calldata r = place.entry.receipt;
         if (kind == FOREIGN_ROW) {
@@ -114,15 +115,15 @@ contract RowFault is IFaultAdapter {
     }
 
     /// @dev Another's batch is no proof: whoever copies a receipt first would make its own committer guilty.
-    function _laterOf(Proof calldata p, Settlement.Batch memory b, uint256 position)
+    function _laterOf(Proof calldata p, BatchBook.Batch memory b, uint256 position)
         private
         view
-        returns (bytes32, Settlement.Batch memory)
+        returns (bytes32, BatchBook.Batch memory)
     {
         bytes32 requestId = p.place.entry.receipt.requestId;
         if (p.other.length != 1) revert RowHolds(requestId);
         Place calldata second = p.other[0];
-        (Settlement.Batch memory c, uint256 otherPosition) = _placed(second);
+        (BatchBook.Batch memory c, uint256 otherPosition) = _placed(second);
         bool bothUnderGrants = p.place.key.grantId != bytes32(0) && second.key.grantId != bytes32(0);
         bool apart = p.place.batchId != second.batchId || position != otherPosition;
         if (
@@ -155,7 +156,7 @@ contract RowFault is IFaultAdapter {
 
     /// @return b the batch it stands in
     /// @return position receipts before it: no two places of one batch share it, unless a count lies
-    function _placed(Place calldata place) private view returns (Settlement.Batch memory b, uint256 position) {
+    function _placed(Place calldata place) private view returns (BatchBook.Batch memory b, uint256 position) {
         b = settlement.known(place.batchId);
         uint64 before;
         SumNode memory top;

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Entry, InclusionLib} from "../libraries/InclusionLib.sol";
 import {MerkleSumLib, RowKey, Sibling, SumNode} from "../libraries/MerkleSumLib.sol";
+import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
@@ -61,7 +62,7 @@ contract SumFault is IFaultAdapter {
     /// @param proof abi.encode(Proof)
     function judge(bytes calldata proof) external view returns (Finding memory f) {
         Proof calldata p = _proof(proof);
-        Settlement.Batch memory b = settlement.known(p.batchId);
+        BatchBook.Batch memory b = settlement.known(p.batchId);
         SumNode memory accused = p.accused;
         Truth memory truth = _truthOf(p);
         if (truth.hash != accused.hash) revert OtherContent(accused.hash, truth.hash);

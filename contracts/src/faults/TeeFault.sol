@@ -6,6 +6,7 @@ import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
 import {Params} from "../libraries/Params.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {ParamStore} from "../ParamStore.sol";
+import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {TeeRegistry} from "../TeeRegistry.sol";
 import {Batches} from "./Batches.sol";
@@ -46,7 +47,7 @@ contract TeeFault is IFaultAdapter {
     /// @param proof abi.encode(Proof)
     function judge(bytes calldata proof) external view returns (Finding memory f) {
         Proof calldata p = _proof(proof);
-        Settlement.Batch memory b = settlement.known(p.batchId);
+        BatchBook.Batch memory b = settlement.known(p.batchId);
         Entry memory entry = p.entry;
         Receipt memory r = entry.receipt;
         if (keccak256(p.signature) != entry.signatureHash) {

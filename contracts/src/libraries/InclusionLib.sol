@@ -44,6 +44,12 @@ library InclusionLib {
         (top,) = rootOfRow(keyOf(entry), top, path.rowSiblings, path.groupSiblings);
     }
 
+    /// @notice Root of the batch that holds this entry alone.
+    function rootOfSingle(Entry memory entry) internal pure returns (SumNode memory) {
+        SumNode memory row = MerkleSumLib.row(keyOf(entry), leaf(entry));
+        return MerkleSumLib.group(entry.receipt.node, row);
+    }
+
     /// @return top root that a row leads to
     /// @return before receipts that stand before it in the batch
     function rootOfRow(

@@ -17,13 +17,6 @@ export async function readBatch(
     ...(options.blockNumber === undefined ? {} : { blockNumber: options.blockNumber }),
   })
   if (batch.state === BATCH_STATE.none) return null
-  return {
-    ...batch,
-    batchId,
-    count: BigInt(batch.count),
-    committedAt: BigInt(batch.committedAt),
-    committedBlock: BigInt(batch.committedBlock),
-    quorumAt: BigInt(batch.quorumAt),
-    finalisedAt: BigInt(batch.finalisedAt),
-  }
+  const { challenges: _, ...known } = batch
+  return { ...known, batchId }
 }

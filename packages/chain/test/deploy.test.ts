@@ -151,6 +151,7 @@ test('deploy, interrupted and repeated, deploys once; the network is ready to ac
   const bootstrap = {
     ...first,
     nodeUrl: 'http://127.0.0.1:4030',
+    gatewayUrl: 'http://127.0.0.1:4020',
     validatorUrls: [4040, 4041, 4042].map((port) => `http://127.0.0.1:${port}`),
   }
   await bootstrapDevnet(bootstrap)
@@ -233,7 +234,12 @@ test('a development network votes in the enclave that it lacks, once', async () 
 
 test('readChainView fills what the chain knows and leaves the rest null', async () => {
   const deployed = await deploy(options())
-  await bootstrapDevnet({ ...deployed, nodeUrl: 'http://127.0.0.1:4030', validatorUrls: [] })
+  await bootstrapDevnet({
+    ...deployed,
+    nodeUrl: 'http://127.0.0.1:4030',
+    gatewayUrl: 'http://127.0.0.1:4020',
+    validatorUrls: [],
+  })
   const network = networkOf(deployed)
   const client = publicClientOf(network)
   const operator = createSender({ network, privateKey: account('node').privateKey })

@@ -27,6 +27,8 @@ export type Context = {
   models: Map<string, NetworkModel>
   /** Price row in force, from a cache that the chain refreshes. */
   priceOf(modelId: Hex): Promise<PriceRow>
+  /** What an operator's bond can cover in all, OPG base units, from a cache that the chain refreshes. */
+  coverageOf(operator: Address): Promise<bigint>
   /** Claims the payment for this request, durably; false if it is in use or was used. */
   claim(request: NewRequest): Promise<boolean>
   /** Makes a checked receipt durable: receipt, outbox and payment together. */

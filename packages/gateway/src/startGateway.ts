@@ -24,6 +24,7 @@ import { type Batcher, startBatcher } from './batcher/batcher.ts'
 import type { GatewayChain } from './chain/gatewayChain.ts'
 import { connectChain } from './chain/onChain.ts'
 import type { Context } from './context.ts'
+import { createFreshCache } from './freshCache.ts'
 import { createServer } from './http/createServer.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type Log, logToStdout, messageOf } from './log.ts'
@@ -32,7 +33,6 @@ import { createNodePool } from './nodes/nodePool.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
-import { createPriceCache } from './priceCache.ts'
 import { receiptRoutes } from './receipts/receiptRoutes.ts'
 import { inferenceRoutes } from './relay/inferenceRoutes.ts'
 import { startRecovery } from './relay/recover.ts'
@@ -158,7 +158,8 @@ async function assemble(
     metrics,
     log,
     models: new Map(network.models.map((model) => [model.name, model])),
-    priceOf: createPriceCache(chain),
+    priceOf: createFreshCache((modelId) => chain.price(modelId)),
+    coverageOf: createFreshCache(async (operator) => (await chain.coverage([operator])).get(operator) ?? 0n),
     claim: groupCommit((items) => claimRequests(database, items)),
     record,
     inFlight: new Set(),

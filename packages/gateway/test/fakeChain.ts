@@ -24,6 +24,8 @@ export type FakeChain = GatewayChain & {
   drained: Set<string>
   /** What validators say of a new batch. */
   verdict: 'valid' | 'invalid' | 'silent'
+  /** What every operator's bond covers, OPG base units. */
+  bondCoverage: bigint
   /** While true every call fails as if nobody listened. */
   down: boolean
   /** Transactions that took effect, in order. */
@@ -54,6 +56,7 @@ export function createFakeChain(): FakeChain {
     usedNonces: new Set(),
     drained: new Set(),
     verdict: 'valid',
+    bondCoverage: 10n ** 30n,
     down: false,
     log: [],
     snapshot: () => structuredClone(chain.state),
@@ -102,6 +105,10 @@ export function createFakeChain(): FakeChain {
     },
     async timing() {
       return { challengeWindow: 0n, attestTimeout: 1n }
+    },
+    async coverage(operators) {
+      up()
+      return new Map(operators.map((operator) => [operator, chain.bondCoverage]))
     },
     async commit(header, groups) {
       up()

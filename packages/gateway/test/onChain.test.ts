@@ -40,7 +40,7 @@ async function attest(network: Network, batchId: Hex): Promise<void> {
   const attestation = {
     batchId,
     root: batch.root,
-    registryBlock: BigInt(batch.committedBlock),
+    registryBlock: batch.committedBlock,
     dataAvailable: true,
     verdict: VERDICT.valid,
   }
@@ -67,7 +67,12 @@ test('exact and upto payments are collected, committed, made final and paid to t
     journalFile: join(directory, 'deployment.json'),
     devnet,
   })
-  await bootstrapDevnet({ ...deployed, nodeUrl: 'http://127.0.0.1:4030', validatorUrls: [] })
+  await bootstrapDevnet({
+    ...deployed,
+    nodeUrl: 'http://127.0.0.1:4030',
+    gatewayUrl: 'http://127.0.0.1:4020',
+    validatorUrls: [],
+  })
   const node = await startStubNode()
   const network: Network = {
     ...networkWith([{ operator: account('node').address, url: node.url }]),

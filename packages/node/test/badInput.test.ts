@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { readOpg } from '@assay/protocol'
 import fc from 'fast-check'
 import { openaiChat } from '../src/dialects/openai/readChat.ts'
 import type { Feature } from '../src/engines/engine.ts'
-import { readOpg } from '../src/server/valueAtRisk.ts'
 import {
   chatBody,
   GATEWAY,

@@ -12,6 +12,7 @@ export const CONTRACT_NAMES = [
   'ValidatorStaking',
   'Settlement',
   'InferenceEscrow',
+  'SpendingGrants',
   'RevenueSplitter',
   'OpgTimelock',
   'OpgVotes',

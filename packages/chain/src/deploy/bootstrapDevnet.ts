@@ -11,6 +11,8 @@ export type BootstrapOptions = {
   contracts: Contracts
   /** Where the development node will listen. */
   nodeUrl: string
+  /** Where the development gateway will listen. */
+  gatewayUrl: string
   /** Where the three development validators will listen. */
   validatorUrls: readonly string[]
   /** Enclaves that must be accepted; those that are not yet are voted in, which takes twenty seconds. */
@@ -20,7 +22,7 @@ export type BootstrapOptions = {
 
 /** OPG base units. Enough that no demonstration runs dry, little enough that the numbers stay readable. */
 const DEMO_OPG = parseEther('10000')
-const NODE_BOND = parseEther('1000')
+const OPERATOR_BOND = parseEther('1000')
 const SELF_BOND = parseEther('1000')
 
 const TOKEN = parseAbi([
@@ -42,21 +44,22 @@ const STAKING_ABI = parseAbi([
 ])
 
 /**
- * Makes the development accounts ready to act: the node bonded, the validators staked, the demo payer with OPG and
+ * Makes the development accounts ready to act: the node and the gateway bonded, the validators staked, the demo payer with OPG and
  * Permit2's approval. Looks at the chain first, so it can run at every start.
  * @throws AssayError as `createSender`'s calls do.
  */
 export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> {
-  const { contracts, nodeUrl, validatorUrls, onProgress = () => undefined } = options
+  const { contracts, nodeUrl, gatewayUrl, validatorUrls, onProgress = () => undefined } = options
   const client = publicClientOf(options)
   const senderOf = (index: number) =>
     createSender({ network: options, privateKey: developmentAccount(index).privateKey })
   const bank = senderOf(DEVELOPMENT_ROLES.deployer)
-  onProgress('bonding the node, staking the validators, funding the demo payer')
+  onProgress('bonding the node and the gateway, staking the validators, funding the demo payer')
   // First, and alone: from then on a transfer of the bank also writes down votes, and what it costs is estimated before.
   await ownVotes({ client, bank, contracts })
   await Promise.all([
-    bondNode({ client, bank, node: senderOf(DEVELOPMENT_ROLES.node), contracts, url: nodeUrl }),
+    bondOperator({ client, bank, operator: senderOf(DEVELOPMENT_ROLES.node), contracts, url: nodeUrl }),
+    bondOperator({ client, bank, operator: senderOf(DEVELOPMENT_ROLES.gateway), contracts, url: gatewayUrl }),
     fundDemo({ client, bank, demo: senderOf(DEVELOPMENT_ROLES.demo), contracts }),
     ...DEVELOPMENT_ROLES.validators.map((index, at) => {
       const url = validatorUrls[at] ?? nodeUrl
@@ -76,23 +79,31 @@ async function ownVotes({ client, bank, contracts }: Common): Promise<void> {
   await bank.send({ ...at, functionName: 'delegate', args: [bank.address] })
 }
 
-async function bondNode({
+/** A node's bond stands behind its answers, a gateway's behind its batches. */
+async function bondOperator({
   client,
   bank,
   contracts,
-  node,
+  operator,
   url,
-}: Common & { node: Sender; url: string }): Promise<void> {
+}: Common & { operator: Sender; url: string }): Promise<void> {
   const at = { address: contracts.NodeBond, abi: NODE_BOND_ABI } as const
   const [, , , , registered] = await client.readContract({
     ...at,
     functionName: 'node',
-    args: [node.address],
+    args: [operator.address],
   })
-  // Where it is registered under another URL the node itself corrects that when it starts.
+  // Where it is registered under another URL the operator itself corrects that when it starts.
   if (registered) return
-  await provide({ client, bank, contracts, owner: node, spender: contracts.NodeBond, amount: NODE_BOND })
-  await node.send({ ...at, functionName: 'register', args: [url, NODE_BOND] })
+  await provide({
+    client,
+    bank,
+    contracts,
+    owner: operator,
+    spender: contracts.NodeBond,
+    amount: OPERATOR_BOND,
+  })
+  await operator.send({ ...at, functionName: 'register', args: [url, OPERATOR_BOND] })
 }
 
 async function stakeValidator(parameters: Common & { validator: Sender; url: string }): Promise<void> {

@@ -79,9 +79,27 @@ const GROUPS: readonly (readonly ContractName[])[] = [
   ['ParamStore', 'Guardian', 'OPG'],
   ['ModelRegistry', 'PauseClock', 'NodeBond', 'ValidatorStaking'],
   ['Settlement', 'RevenueSplitter', 'OpgVotes'],
-  ['TeeRegistry', 'InferenceEscrow', 'OpgGovernor'],
+  ['TeeRegistry', 'InferenceEscrow', 'SpendingGrants', 'OpgGovernor'],
   ['FaultManager', 'SupplyView'],
   ['TeeFault', 'EquivocationFault', 'DataChallenge', 'SumFault', 'RowFault'],
+]
+
+/** Contracts that learn once, after their deployment, who else may act on them. */
+type Link = {
+  on: ContractName
+  /** View that gives the first of `to`, or zero while the link is open. */
+  getter: string
+  setter: string
+  to: readonly [ContractName, ...ContractName[]]
+}
+
+const LINKS: readonly Link[] = [
+  { on: 'RevenueSplitter', getter: 'escrow', setter: 'wire', to: ['InferenceEscrow', 'SpendingGrants'] },
+  { on: 'ValidatorStaking', getter: 'settlement', setter: 'setSettlement', to: ['Settlement'] },
+  { on: 'NodeBond', getter: 'settlement', setter: 'setSettlement', to: ['Settlement'] },
+  ...(['Settlement', 'ValidatorStaking', 'NodeBond', 'InferenceEscrow'] as const).map(
+    (on): Link => ({ on, getter: 'faultManager', setter: 'setFaultManager', to: ['FaultManager'] }),
+  ),
 ]
 
 const WIRING = parseAbi([
@@ -89,13 +107,10 @@ const WIRING = parseAbi([
   'function initialise(address token)',
   'function distribute()',
   'function distributed() view returns (bool)',
-  'function escrow() view returns (address)',
   'function wire(address target)',
   'function wired() view returns (bool)',
   'function PROPOSER_ROLE() view returns (bytes32)',
   'function hasRole(bytes32 role, address account) view returns (bool)',
-  'function settlement() view returns (address)',
-  'function setSettlement(address settlement)',
 ])
 
 /**
@@ -259,7 +274,6 @@ function developmentGuardian(): Address {
 /** The one-shot setters and the distribution of the supply, each only where the chain says that it is still to do. */
 async function wire(client: PublicClient, sender: Sender, contracts: Contracts): Promise<void> {
   const allocator = { address: contracts.GenesisAllocator, abi: WIRING } as const
-  const splitter = { address: contracts.RevenueSplitter, abi: WIRING } as const
   await allOf([
     (async () => {
       const token = await client.readContract({ ...allocator, functionName: 'token' })
@@ -269,13 +283,7 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
       const distributed = await client.readContract({ ...allocator, functionName: 'distributed' })
       if (!distributed) await sender.send({ ...allocator, functionName: 'distribute' })
     })(),
-    (async () => {
-      const escrow = await client.readContract({ ...splitter, functionName: 'escrow' })
-      const { InferenceEscrow } = contracts
-      if (escrow === zeroAddress)
-        await sender.send({ ...splitter, functionName: 'wire', args: [InferenceEscrow] })
-      else if (!isAddressEqual(escrow, InferenceEscrow)) throw hijacked('RevenueSplitter', escrow)
-    })(),
+    ...LINKS.map((link) => connect(client, sender, contracts, link)),
     (async () => {
       const timelock = { address: contracts.OpgTimelock, abi: WIRING } as const
       const { OpgGovernor } = contracts
@@ -290,15 +298,21 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
       if (!ours) throw hijacked('OpgTimelock', undefined)
     })(),
     wireFaults(client, sender, contracts),
-    ...(['NodeBond', 'ValidatorStaking'] as const).map(async (name) => {
-      const bonds = { address: contracts[name], abi: WIRING } as const
-      const settlement = await client.readContract({ ...bonds, functionName: 'settlement' })
-      const { Settlement } = contracts
-      if (settlement === zeroAddress)
-        await sender.send({ ...bonds, functionName: 'setSettlement', args: [Settlement] })
-      else if (!isAddressEqual(settlement, Settlement)) throw hijacked(name, settlement)
-    }),
   ])
+}
+
+async function connect(
+  client: PublicClient,
+  sender: Sender,
+  contracts: Contracts,
+  { on, getter, setter, to }: Link,
+): Promise<void> {
+  const at = { address: contracts[on], abi: artifactOf(on).abi }
+  const found = (await client.readContract({ ...at, functionName: getter })) as Address
+  const wanted = contracts[to[0]]
+  if (found === zeroAddress)
+    await sender.send({ ...at, functionName: setter, args: to.map((name) => contracts[name]) })
+  else if (!isAddressEqual(found, wanted)) throw hijacked(on, found)
 }
 
 /** Waits for all, also where one fails: nothing may still be writing when the caller hears of it. */

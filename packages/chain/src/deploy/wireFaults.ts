@@ -4,7 +4,6 @@ import {
   type Contracts,
   FAULT_CLASS,
   faultManagerAbi,
-  settlementAbi,
 } from '@assay/protocol'
 import { isAddressEqual, type PublicClient, zeroAddress } from 'viem'
 import type { Sender } from '../sender/createSender.ts'
@@ -18,10 +17,7 @@ const ADAPTERS = [
   { class: FAULT_CLASS.row, contract: 'RowFault', gas: 1_500_000n },
 ] as const satisfies readonly { class: number; contract: ContractName; gas: bigint }[]
 
-/** Contracts that act only on the word of FaultManager. They name it by functions of the same form. */
-const OBEDIENT = ['Settlement', 'ValidatorStaking', 'NodeBond'] as const
-
-/** Gives FaultManager its judges, and names it to the contracts that obey it; each only where it is still to do. */
+/** Gives FaultManager its judges, where that is still to do. */
 export async function wireFaults(client: PublicClient, sender: Sender, contracts: Contracts): Promise<void> {
   const faults = { address: contracts.FaultManager, abi: faultManagerAbi } as const
   const [judge] = await client.readContract({
@@ -40,14 +36,6 @@ export async function wireFaults(client: PublicClient, sender: Sender, contracts
       ],
     })
   } else if (!isAddressEqual(judge, contracts.TeeFault)) throw hijacked('FaultManager', judge)
-  // One sender, one order: a later nonce must not overtake an earlier one that fails.
-  for (const name of OBEDIENT) {
-    const obedient = { address: contracts[name], abi: settlementAbi } as const
-    const named = await client.readContract({ ...obedient, functionName: 'faultManager' })
-    if (named === zeroAddress) {
-      await sender.send({ ...obedient, functionName: 'setFaultManager', args: [contracts.FaultManager] })
-    } else if (!isAddressEqual(named, contracts.FaultManager)) throw hijacked(name, named)
-  }
 }
 
 /** A one-shot setter that somebody else got to first: possible only where the deployer's key is shared. */

@@ -53,6 +53,7 @@ export async function deployContracts(
     ...at,
     contracts,
     nodeUrl: loopback(ports.node),
+    gatewayUrl: loopback(ports.gateway),
     validatorUrls: validators.map(({ url }) => url),
     approvals,
     onProgress: detail,

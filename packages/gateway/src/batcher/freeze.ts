@@ -1,7 +1,9 @@
 import { buildBatch, MAX_AGE_SECONDS, MAX_BATCH_RECEIPTS } from '@assay/protocol'
 import { expireReceipts, highestHeight, insertBatch, outboxLoad, takeOutbox } from '@assay/store'
+import type { Address } from 'viem'
 import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
+import { withinCoverage } from './withinCoverage.ts'
 
 /** Time that a commit needs to be mined; a receipt closer to its greatest age would make its whole batch invalid. */
 const COMMIT_MARGIN_SECONDS = 300n
@@ -32,7 +34,13 @@ export function createFreezer(context: Context, limits: BatchLimits): () => Prom
           )
           context.log('receipts_expired', { count: stale.length })
         }
-        const receipts = taken.filter((signed) => signed.receipt.issuedAt >= oldest)
+        const fresh = taken.filter((signed) => signed.receipt.issuedAt >= oldest)
+        const nodes = new Set(fresh.map((signed) => signed.receipt.node.toLowerCase() as Address))
+        const coverage = await chain.coverage([...new Set([committer, ...nodes])])
+        const receipts = withinCoverage(fresh, committer, coverage)
+        if (receipts.length < fresh.length) {
+          context.log('receipts_uncovered', { waiting: fresh.length - receipts.length })
+        }
         if (receipts.length === 0) return undefined
         let height = await highestHeight(transaction, committer)
         if (onChain > height) height = onChain
@@ -41,7 +49,8 @@ export function createFreezer(context: Context, limits: BatchLimits): () => Prom
         await insertBatch(transaction, built)
         return built
       })
-      if (batch === undefined) continue
+      // Nothing that a batch can hold now: whatever is left waits for bonds, or for its end.
+      if (batch === undefined) return
       const { height, count, sum } = batch.header
       context.metrics.count('batches_total', 'frozen')
       context.log('batch_frozen', { batchId: batch.batchId, height, count, sum })

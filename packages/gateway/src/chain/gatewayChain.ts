@@ -33,6 +33,8 @@ export type GatewayChain = {
   payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
   /** Seconds from quorum to finality, and from commit to expiry. */
   timing(): Promise<{ challengeWindow: bigint; attestTimeout: bigint }>
+  /** What each operator's bond can cover in all, OPG base units. */
+  coverage(operators: readonly Address[]): Promise<Map<Address, bigint>>
   commit(header: BatchHeader, groups: readonly GroupHeader[]): Promise<Hex>
   /** Hash of the transaction that committed a batch, if the chain shows one. */
   commitTransaction(batchId: Hex, block: bigint): Promise<Hex | undefined>

@@ -4,6 +4,7 @@ import {
   inferenceEscrowAbi,
   modelRegistryAbi,
   type Network,
+  nodeBondAbi,
   opgAbi,
   PERMIT2_ADDRESS,
   type PriceRow,
@@ -42,7 +43,7 @@ function reasonOf(data: Hex): string {
 
 /** The chain behind the network file, read and written with the gateway operator's key. */
 export function connectChain(network: Network, privateKey: Hex): GatewayChain & { committer: Address } {
-  const { OPG, InferenceEscrow, Settlement, ModelRegistry, ParamStore } = network.contracts
+  const { OPG, InferenceEscrow, Settlement, ModelRegistry, NodeBond, ParamStore } = network.contracts
   const client = publicClientOf(network)
   const sender = createSender({ network, privateKey })
   const escrow = { address: InferenceEscrow, abi: inferenceEscrowAbi } as const
@@ -116,9 +117,9 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
         batchIds.map(async (batchId) => {
           const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
           return {
-            committedAt: BigInt(batch.committedAt),
-            committedBlock: BigInt(batch.committedBlock),
-            quorumAt: BigInt(batch.quorumAt),
+            committedAt: batch.committedAt,
+            committedBlock: batch.committedBlock,
+            quorumAt: batch.quorumAt,
             state: batch.state,
           }
         }),
@@ -139,6 +140,16 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       ])
       timing = { at: performance.now(), value: { challengeWindow, attestTimeout } }
       return timing.value
+    },
+    async coverage(operators) {
+      const covered = operators.map(async (operator): Promise<[Address, bigint]> => {
+        const bond = { address: NodeBond, abi: nodeBondAbi } as const
+        return [
+          operator,
+          await client.readContract({ ...bond, functionName: 'coverageOf', args: [operator] }),
+        ]
+      })
+      return new Map(await Promise.all(covered))
     },
     async commit({ height, dataHash }, groups) {
       const args = [height, dataHash, groups] as const

@@ -14,6 +14,7 @@ import { readBounded } from '../nodes/nodePool.ts'
 import { admit } from '../payment/admit.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 import { confidentialRoutes } from './confidentialRoutes.ts'
+import { requireCoverage } from './requireCoverage.ts'
 import { headerPairs, requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
 /** The paid routes: read what is asked, quote, admit the payment, claim it durably, relay. */
@@ -122,6 +123,8 @@ async function handle(
   const body = bodyOf(request)
   const { model, maximum, node } = await nodeFor(context, route, body)
   const url = `${context.network.gatewayUrl}${path}`
+  const atRisk = request.headers['x-assay-value-at-risk']
+  await requireCoverage(context, Array.isArray(atRisk) ? atRisk[0] : atRisk, maximum, node)
   const header = request.headers['payment-signature']
   const { payment, nonceUnused } = await admit(
     context,

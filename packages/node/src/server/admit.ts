@@ -5,6 +5,7 @@ import {
   listedHeaders,
   quoteMaximum,
   REQUEST_AUTH_HEADER,
+  readOpg,
   recoverSigner,
   requestAuthDigest,
   requestHash,
@@ -17,7 +18,6 @@ import type { Dialect, ModelFacts, Reading } from '../dialects/dialect.ts'
 import { badRequest } from '../dialects/refusal.ts'
 import type { Engine, Prepared } from '../engines/engine.ts'
 import type { ServedModel } from './servedModel.ts'
-import { readOpg } from './valueAtRisk.ts'
 
 const COMMITTER_HEADER = 'assay-committer'
 const PAYMENT_HEADER = 'payment-signature'

@@ -14,11 +14,12 @@ export const revenueSplitterAbi = [
   { inputs: [{ internalType: 'address', name: 'account', type: 'address' }], name: 'balanceOf', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'modelId', type: 'bytes32' }, { internalType: 'address', name: 'publisher', type: 'address' }, { internalType: 'address', name: 'node', type: 'address' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'credit', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [], name: 'escrow', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'grants', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'payValidators', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [], name: 'staking', outputs: [{ internalType: 'contract ValidatorStaking', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'token', outputs: [{ internalType: 'contract IERC20', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'treasury', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'validatorsPending', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
-  { inputs: [{ internalType: 'address', name: 'escrow_', type: 'address' }], name: 'wire', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ internalType: 'address', name: 'escrow_', type: 'address' }, { internalType: 'address', name: 'grants_', type: 'address' }], name: 'wire', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [], name: 'withdraw', outputs: [{ internalType: 'uint256', name: 'amount', type: 'uint256' }], stateMutability: 'nonpayable', type: 'function' },
 ] as const

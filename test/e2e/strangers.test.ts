@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { developmentAccount, publicClientOf } from '@assay/chain'
+import { bondDevelopmentOperator, developmentAccount, publicClientOf } from '@assay/chain'
 import { type Network, nodeBondAbi, validatorStakingAbi } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 import { createLocalNetwork, freePorts, type LocalNetwork } from './localNetwork.ts'
@@ -24,6 +24,7 @@ before(async () => {
   const { demo } = network.accounts
   if (demo === undefined) throw new Error('a development network has a demo account')
   payer = demo
+  await bondDevelopmentOperator(network, { index: 9, url: 'http://127.0.0.1:9' })
   stranger = await createStranger(network, developmentAccount(9))
 })
 after(async () => {
@@ -109,6 +110,7 @@ test('a copied receipt that a stranger commits first is void there, and its own 
 })
 
 test('one payment sent through two gateways is served by the one it names', async () => {
+  await bondDevelopmentOperator(network, { index: 10, url: 'http://127.0.0.1:9' })
   second = await startSecondGateway(network, {
     account: developmentAccount(10),
     port: await freePorts(1),

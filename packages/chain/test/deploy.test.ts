@@ -215,7 +215,12 @@ test('a development network votes in the enclave that it lacks, once', async () 
   const deployed = await deploy(options())
   const client = publicClientOf(deployed)
   const other = { ...approval, hardwareType: word('77'), rootHash: word('78'), measurement: word('79') }
-  const bootstrap = { ...deployed, nodeUrl: 'http://127.0.0.1:4030', validatorUrls: [] }
+  const bootstrap = {
+    ...deployed,
+    nodeUrl: 'http://127.0.0.1:4030',
+    gatewayUrl: 'http://127.0.0.1:4020',
+    validatorUrls: [],
+  }
   const approvals = [approval, other, { ...other, measurement: word('7a'), engineClasses: 3 }]
   await bootstrapDevnet({ ...bootstrap, approvals })
   const registry = { address: deployed.contracts.TeeRegistry, abi: teeRegistryAbi } as const

@@ -38,7 +38,8 @@ before(async () => {
     devnet,
   })
   const nobody = 'http://127.0.0.1:9'
-  await bootstrapDevnet({ ...deployed, nodeUrl: nobody, validatorUrls: [nobody, nobody, nobody] })
+  const urls = { nodeUrl: nobody, gatewayUrl: nobody, validatorUrls: [nobody, nobody, nobody] }
+  await bootstrapDevnet({ ...deployed, ...urls })
   network = {
     ...deployed,
     gatewayUrl: nobody,

@@ -69,6 +69,22 @@ export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> 
   await approveEnclaves(client, bank, { contracts }, options.approvals ?? [])
 }
 
+/** Bonds one more development account, as a gateway or a node of its own. @throws AssayError as `createSender`'s calls do */
+export async function bondDevelopmentOperator(
+  options: Pick<BootstrapOptions, 'rpcUrl' | 'chainId' | 'contracts'>,
+  operator: { index: number; url: string },
+): Promise<void> {
+  const senderOf = (index: number) =>
+    createSender({ network: options, privateKey: developmentAccount(index).privateKey })
+  await bondOperator({
+    client: publicClientOf(options),
+    bank: senderOf(DEVELOPMENT_ROLES.deployer),
+    contracts: options.contracts,
+    operator: senderOf(operator.index),
+    url: operator.url,
+  })
+}
+
 type Common = { client: PublicClient; bank: Sender; contracts: Contracts }
 
 /** Tokens vote only once they are delegated, be it to their owner: the bank decides a development network's votes. */

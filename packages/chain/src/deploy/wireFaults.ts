@@ -1,10 +1,4 @@
-import {
-  AssayError,
-  type ContractName,
-  type Contracts,
-  FAULT_CLASS,
-  faultManagerAbi,
-} from '@assay/protocol'
+import { AssayError, type ContractName, type Contracts, FAULT_CLASS, faultManagerAbi } from '@assay/protocol'
 import { isAddressEqual, type PublicClient, zeroAddress } from 'viem'
 import type { Sender } from '../sender/createSender.ts'
 

@@ -5,7 +5,7 @@ export const dataChallengeAbi = [
   { inputs: [{ internalType: 'address', name: 'account', type: 'address' }], name: 'NoCredit', type: 'error' },
   { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'NoFile', type: 'error' },
   { inputs: [{ internalType: 'enum DataChallenge.Part', name: 'part', type: 'uint8' }, { internalType: 'uint64', name: 'index', type: 'uint64' }], name: 'NoSuchPart', type: 'error' },
-  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'enum Settlement.State', name: 'state', type: 'uint8' }], name: 'NotChallengeable', type: 'error' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'enum BatchBook.State', name: 'state', type: 'uint8' }], name: 'NotChallengeable', type: 'error' },
   { inputs: [{ internalType: 'bytes32', name: 'challengeId', type: 'bytes32' }, { internalType: 'enum DataChallenge.State', name: 'state', type: 'uint8' }], name: 'NotOpen', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'depth', type: 'uint256' }], name: 'ProofTooDeep', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'depth', type: 'uint256' }], name: 'ProofTooDeep', type: 'error' },

@@ -310,10 +310,10 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     /// @dev A pause moves the time by its own length. ParamStore keeps REFUND_TIMEOUT at ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION or more. What is
     /// committed that long before the refund is due is final or expired by then; whoever wants it paid calls `settle`.
     function refundTimeout(bytes32[] calldata requestIds) external nonReentrant {
-        uint64 timeout = uint64(params.get(Params.REFUND_TIMEOUT));
         for (uint256 i = 0; i < requestIds.length; i++) {
             Payment storage p = _payments[requestIds[i]];
             if (p.state != PaymentState.Locked) revert NotLocked(requestIds[i]);
+            uint64 timeout = uint64(params.getAt(Params.REFUND_TIMEOUT, p.lockedAt));
             uint64 dueAt = pauseClock.extended(p.lockedAt, p.lockedAt + timeout);
             if (block.timestamp < dueAt) revert RefundNotDue(requestIds[i], dueAt);
             _refund(requestIds[i], p);

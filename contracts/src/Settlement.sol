@@ -293,9 +293,9 @@ contract Settlement is BatchBook {
         }
     }
 
-    /// @dev A pause moves the end of a window by its own length.
+    /// @dev A window is as long as it was when it opened, whatever is voted since; a pause moves its end by its own length.
     function _requireOver(uint64 from, bytes32 window) private view {
-        uint64 until = pauseClock.extended(from, from + uint64(params.get(window)));
+        uint64 until = pauseClock.extended(from, from + uint64(params.getAt(window, from)));
         if (block.timestamp < until) revert WindowOpen(until);
     }
 

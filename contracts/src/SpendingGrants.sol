@@ -158,9 +158,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
         bytes32 grantId = grantIdOf(grant);
         Account storage a = _accounts[grantId];
         uint64 endedAt = a.revokedAt != 0 && a.revokedAt < grant.expiry ? a.revokedAt : grant.expiry;
-        // The longest delay that stood at any time since would be exact; the present one is bounded below by every way
-        // to finality, which is what it is for.
-        uint64 dueAt = endedAt + uint64(params.get(Params.DEPOSIT_WITHDRAWAL));
+        uint64 dueAt = endedAt + uint64(params.getAt(Params.DEPOSIT_WITHDRAWAL, endedAt));
         if (block.timestamp < dueAt) revert WithdrawalNotDue(grantId, dueAt);
         amount = a.funded - a.spent;
         if (amount == 0) revert NothingLeft(grantId);

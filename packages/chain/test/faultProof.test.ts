@@ -105,7 +105,12 @@ before(async () => {
     journalFile: path.join(folder, 'deployment.json'),
     devnet,
   })
-  await bootstrapDevnet({ ...deployed, nodeUrl: 'http://127.0.0.1:4030', validatorUrls: [] })
+  await bootstrapDevnet({
+    ...deployed,
+    nodeUrl: 'http://127.0.0.1:4030',
+    gatewayUrl: 'http://127.0.0.1:4020',
+    validatorUrls: [],
+  })
   client = publicClientOf({ rpcUrl, chainId })
   deployment = {
     chainId,
@@ -114,7 +119,7 @@ before(async () => {
   }
   committer = senderOf(role('gateway').privateKey)
   hunter = senderOf(developmentAccount(19).privateKey)
-  await Promise.all([registerKey(), bondCommitter(), fundHunter()])
+  await Promise.all([registerKey(), fundHunter()])
 })
 after(async () => {
   await devnet.close()
@@ -154,15 +159,14 @@ async function give(to: Sender, spender: Address, amount: bigint): Promise<void>
   await to.send({ ...token, functionName: 'approve', args: [spender, amount] })
 }
 
-async function bondCommitter(): Promise<void> {
-  const { NodeBond } = deployed.contracts
-  await give(committer, NodeBond, parseEther('100000'))
-  await committer.send({
-    address: NodeBond,
-    abi: nodeBondAbi,
-    functionName: 'register',
-    args: ['http://127.0.0.1:4020', parseEther('100000')],
-  })
+/** Brings a bond that a proven fault has eaten up back to what covers the next batch. */
+async function bondAnew(operator: Sender): Promise<void> {
+  const bond = { address: deployed.contracts.NodeBond, abi: nodeBondAbi } as const
+  const [bonded] = await client.readContract({ ...bond, functionName: 'node', args: [operator.address] })
+  const enough = parseEther('1000')
+  if (bonded >= enough) return
+  await give(operator, bond.address, enough)
+  await operator.send({ ...bond, functionName: 'add', args: [enough] })
 }
 
 async function fundHunter(): Promise<void> {
@@ -244,6 +248,7 @@ async function commit(
   groups: readonly GroupHeader[] = groupHeaders(batch),
   from = committer,
 ): Promise<void> {
+  for (const operator of [from, senderOf(role('node').privateKey)]) await bondAnew(operator)
   await from.send({
     address: deployment.settlement,
     abi: settlementAbi,

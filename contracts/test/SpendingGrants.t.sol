@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {SpendingGrant} from "../src/libraries/GrantLib.sol";
+import {Group, RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Receipt} from "../src/libraries/ReceiptLib.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
+import {SpendingGrants} from "../src/SpendingGrants.sol";
+import {EscrowFixture} from "./EscrowFixture.sol";
+import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
+
+/// @title Prepaid calls: who may open, fund, spend and take back, and what a row pays
+contract SpendingGrantsTest is EscrowFixture {
+    uint96 private constant DEPOSIT = 100e18;
+
+    function setUp() public {
+        deployEscrow();
+        vm.prank(payer);
+        token.approve(address(grants), type(uint256).max);
+    }
+
+    // ---------------------------------------------------------------- opening and funding
+
+    function test_thePayersSignatureOpensForAnybodyWhoPaysIn() public {
+        SpendingGrant memory grant = grantOf(1);
+        bytes32 id = grants.grantIdOf(grant);
+        fundStranger(DEPOSIT);
+        vm.prank(STRANGER);
+        grants.open(grant, signDigest(PAYER_KEY, id), DEPOSIT);
+        (uint96 funded, uint96 spent, uint64 revokedAt, bool opened) = grants.account(id);
+        assertEq(funded, DEPOSIT);
+        assertEq(uint256(spent) + revokedAt, 0);
+        assertTrue(opened);
+        assertEq(token.balanceOf(address(grants)), DEPOSIT);
+    }
+
+    function test_nobodyOpensInAnothersName() public {
+        SpendingGrant memory grant = grantOf(1);
+        bytes32 id = grants.grantIdOf(grant);
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.BadSignature.selector, id));
+        grants.open(grant, signDigest(0xBAD5, id), 0);
+    }
+
+    function test_theIdIsTheDigestOfThePage() public view {
+        SpendingGrant memory grant = grantOf(7);
+        bytes32 typeHash = keccak256(
+            "SpendingGrant(address payer,address gateway,uint128 maxTotal,uint128 maxPerCall,uint128 ratePerHour,bytes32[] models,address[] nodes,uint64 expiry,uint256 nonce)"
+        );
+        bytes memory fields = abi.encode(
+            typeHash, payer, G, grant.maxTotal, grant.maxPerCall, grant.ratePerHour
+        );
+        bytes32 models_ = keccak256(abi.encode(grant.models[0], grant.models[1]));
+        bytes32 nodes_ = keccak256(abi.encode(grant.nodes[0]));
+        bytes32 structHash =
+            keccak256(bytes.concat(fields, abi.encode(models_, nodes_, grant.expiry, grant.nonce)));
+        assertEq(grants.grantIdOf(grant), typedDigest(domainOf(address(settlement), DEPLOYMENT), structHash));
+    }
+
+    function test_openedOnceAndNotAfterItsEnd() public {
+        SpendingGrant memory grant = openAs(1, DEPOSIT);
+        vm.prank(payer);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.AlreadyOpened.selector, grants.grantIdOf(grant)));
+        grants.open(grant, "", 0);
+        SpendingGrant memory late = grantOf(2);
+        late.expiry = uint64(vm.getBlockTimestamp());
+        vm.prank(payer);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.Expired.selector, late.expiry));
+        grants.open(late, "", 0);
+    }
+
+    function testFuzz_neverMoreThanTheGrantsMaximumIsHeld(uint96 first, uint96 second) public {
+        first = first % 600e18;
+        second = second % 600e18;
+        SpendingGrant memory grant = grantOf(1);
+        vm.startPrank(payer);
+        if (first > grant.maxTotal) {
+            vm.expectRevert(abi.encodeWithSelector(SpendingGrants.OverMaximum.selector, first, grant.maxTotal));
+            grants.open(grant, "", first);
+            return;
+        }
+        grants.open(grant, "", first);
+        uint256 sum = uint256(first) + second;
+        if (sum > grant.maxTotal) {
+            vm.expectRevert(abi.encodeWithSelector(SpendingGrants.OverMaximum.selector, sum, grant.maxTotal));
+            sum = first;
+        }
+        grants.fund(grant, second);
+        vm.stopPrank();
+        assertEq(token.balanceOf(address(grants)), sum);
+    }
+
+    function test_whatWasNeverOpenedTakesNoMoney() public {
+        SpendingGrant memory grant = grantOf(1);
+        vm.prank(payer);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotOpened.selector, grants.grantIdOf(grant)));
+        grants.fund(grant, 1);
+    }
+
+    // ---------------------------------------------------------------- settling
+
+    function test_aFinalBatchSettlesItsPayerWithOneRow() public {
+        SpendingGrant memory grant = openAs(1, DEPOSIT);
+        bytes32 id = grants.grantIdOf(grant);
+        (bytes32 batchId, SpendingGrants.RowItem[] memory rows) = finalRows(id, 10e18, 4);
+        vm.expectEmit();
+        emit SpendingGrants.RowSettled(batchId, id, MODEL, NODE, 10e18, 0);
+        grants.settle(batchId, rows);
+        (, uint96 spent,,) = grants.account(id);
+        assertEq(spent, 10e18);
+        assertEq(splitter.balanceOf(PUBLISHER), 7e18);
+        assertEq(splitter.balanceOf(NODE), 1.5e18);
+        assertEq(splitter.balanceOf(TREASURY), 0.5e18);
+        assertEq(splitter.validatorsPending(), 1e18);
+        assertEq(token.balanceOf(address(splitter)), 10e18);
+        // A second time nothing more.
+        grants.settle(batchId, rows);
+        assertEq(token.balanceOf(address(splitter)), 10e18);
+    }
+
+    function test_settlingMakesADueBatchFinal() public {
+        bytes32 id = grants.grantIdOf(openAs(1, DEPOSIT));
+        (Group[] memory groups, SpendingGrants.RowItem[] memory rows) = rowsOf(id, 10e18, 4);
+        vm.prank(G);
+        bytes32 batchId = settlement.commit(1, keccak256("data"), groups);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.BatchNotFinal.selector, batchId));
+        grants.settle(batchId, rows);
+        attestWith(batchId, VALID, firstKeys(2));
+        vm.expectRevert();
+        grants.settle(batchId, rows);
+        vm.warp(vm.getBlockTimestamp() + WINDOW);
+        grants.settle(batchId, rows);
+        assertState(batchId, BatchBook.State.Final);
+        assertEq(token.balanceOf(address(splitter)), 10e18);
+    }
+
+    function testFuzz_aDepositPaysWhatItHoldsAndNeverMore(uint96 price, uint96 deposit) public {
+        deposit = deposit % 500e18;
+        price = price % 1000e18;
+        bytes32 id = grants.grantIdOf(openAs(1, deposit));
+        (bytes32 batchId, SpendingGrants.RowItem[] memory rows) = finalRows(id, price, 3);
+        grants.settle(batchId, rows);
+        uint256 paid = price < deposit ? price : deposit;
+        assertEq(token.balanceOf(address(splitter)), paid);
+        assertEq(token.balanceOf(address(grants)), deposit - paid);
+    }
+
+    function testFuzz_aChangedRowIsNotInTheBatch(uint8 what, uint64 delta) public {
+        bytes32 id = grants.grantIdOf(openAs(1, DEPOSIT));
+        bytes32 other = grants.grantIdOf(openAs(2, DEPOSIT));
+        (bytes32 batchId, SpendingGrants.RowItem[] memory rows) = finalRows(id, 10e18, 4);
+        delta = 1 + delta % 1e9;
+        what = what % 9;
+        RowKey memory key = rows[0].key;
+        if (what == 0) rows[0].top.sum += delta;
+        if (what == 1) rows[0].top.exposure += delta;
+        if (what == 2) rows[0].top.count += delta;
+        if (what == 3) rows[0].top.hash = keccak256(abi.encode(delta));
+        if (what == 4) key.grantId = other;
+        if (what == 5) key.modelId = keccak256("another model");
+        if (what == 6) key.node = NODE_2;
+        if (what == 7) key.payer = STRANGER;
+        if (what == 8) key.priceVersion += delta;
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotInBatch.selector, key.grantId, batchId));
+        grants.settle(batchId, rows);
+    }
+
+    function test_aRowThatPaysForItselfIsNotSettledHere() public {
+        (bytes32 batchId, SpendingGrants.RowItem[] memory rows) = finalRows(bytes32(0), 10e18, 4);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotAGrantRow.selector, 0));
+        grants.settle(batchId, rows);
+    }
+
+    // ---------------------------------------------------------------- taking back
+
+    function test_whatIsLeftGoesBackAfterTheDelayAndToThePayerAlone() public {
+        SpendingGrant memory grant = openAs(1, DEPOSIT);
+        bytes32 id = grants.grantIdOf(grant);
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotThePayer.selector, STRANGER, payer));
+        grants.revoke(grant);
+        vm.prank(payer);
+        grants.revoke(grant);
+        uint64 dueAt = uint64(vm.getBlockTimestamp() + DEPOSIT_WITHDRAWAL);
+        // Calls from before the revocation are paid still.
+        (bytes32 batchId, SpendingGrants.RowItem[] memory rows) = finalRows(id, 30e18, 4);
+        grants.settle(batchId, rows);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.WithdrawalNotDue.selector, id, dueAt));
+        grants.withdraw(grant);
+        vm.warp(dueAt);
+        uint256 before = token.balanceOf(payer);
+        vm.prank(STRANGER);
+        grants.withdraw(grant);
+        assertEq(token.balanceOf(payer) - before, 70e18);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NothingLeft.selector, id));
+        grants.withdraw(grant);
+        vm.prank(payer);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.AlreadyRevoked.selector, id));
+        grants.fund(grant, 1);
+    }
+
+    function test_aGrantRevokedBeforeItWasOpenedNeverOpens() public {
+        SpendingGrant memory grant = grantOf(1);
+        bytes32 id = grants.grantIdOf(grant);
+        vm.prank(payer);
+        grants.revoke(grant);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.AlreadyOpened.selector, id));
+        grants.open(grant, signDigest(PAYER_KEY, id), 0);
+    }
+
+    // ---------------------------------------------------------------- helpers
+
+    function grantOf(uint256 nonce) private view returns (SpendingGrant memory grant) {
+        grant.payer = payer;
+        grant.gateway = G;
+        grant.maxTotal = 500e18;
+        grant.maxPerCall = 5e18;
+        grant.ratePerHour = 50e18;
+        grant.models = new bytes32[](2);
+        (grant.models[0], grant.models[1]) = (MODEL, keccak256("another model"));
+        grant.nodes = new address[](1);
+        grant.nodes[0] = NODE;
+        grant.expiry = uint64(START + 1 days);
+        grant.nonce = nonce;
+    }
+
+    function openAs(uint256 nonce, uint96 amount) private returns (SpendingGrant memory grant) {
+        grant = grantOf(nonce);
+        vm.prank(payer);
+        grants.open(grant, "", amount);
+    }
+
+    function fundStranger(uint256 amount) private {
+        token.transfer(STRANGER, amount);
+        vm.prank(STRANGER);
+        token.approve(address(grants), amount);
+    }
+
+    /// @dev One row of `count` receipts, with a neighbour to its left and another node's group to its right.
+    function rowsOf(bytes32 grantId, uint128 price, uint64 count)
+        private
+        view
+        returns (Group[] memory groups, SpendingGrants.RowItem[] memory rows)
+    {
+        Receipt memory receipt = receiptOf(keccak256("request"), 0);
+        SumNode memory top = SumNode(keccak256("leaves"), price, price, count);
+        SumNode[] memory ofNode = new SumNode[](2);
+        ofNode[0] = SumNode(keccak256("neighbour"), 1, 1, 2);
+        ofNode[1] = MerkleSumBuilder.row(receipt, grantId, top);
+        groups = new Group[](2);
+        groups[0] = MerkleSumBuilder.group(NODE, ofNode);
+        groups[1] = Group(NODE_2, keccak256("other"), 1, 1, 1);
+        rows = new SpendingGrants.RowItem[](1);
+        rows[0].key = RowKey(NODE, payer, grantId, MODEL, 1);
+        rows[0].top = top;
+        rows[0].rowSiblings = MerkleSumBuilder.proof(ofNode, 1);
+        rows[0].groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), 0);
+    }
+
+    function finalRows(bytes32 grantId, uint128 price, uint64 count)
+        private
+        returns (bytes32 batchId, SpendingGrants.RowItem[] memory rows)
+    {
+        Group[] memory groups;
+        (groups, rows) = rowsOf(grantId, price, count);
+        uint64 height = settlement.lastHeight(G) + 1;
+        vm.prank(G);
+        batchId = settlement.commit(height, keccak256("data"), groups);
+        finaliseBatch(batchId);
+    }
+}

@@ -149,13 +149,15 @@ contract EscrowClaimsTest is EscrowFixture {
         params.set(Params.REFUND_TIMEOUT, longest);
         vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, longest, longest + 1));
         params.set(Params.ATTEST_TIMEOUT, ATTEST_TIMEOUT + 1);
+        // What is voted holds from the next second on, and for what begins then.
+        vm.warp(START + 1);
         // A batch of the payment's own second, judged as late as can be, is paid before the refund is due.
         bytes32 id = pay(PRICE, NONCE);
         (Group[] memory groups, InferenceEscrow.SettleItem[] memory items) = treeOf(oneRow(receiptOf(id, 10)));
         bytes32 batchId = commitTree(G, groups, items);
-        vm.warp(START + ATTEST_TIMEOUT - 1);
+        vm.warp(START + ATTEST_TIMEOUT);
         finaliseBatch(batchId);
-        vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.RefundNotDue.selector, id, START + longest));
+        vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.RefundNotDue.selector, id, START + 1 + longest));
         escrow.refundTimeout(ids(id));
         escrow.settle(items);
         assertPayment(id, InferenceEscrow.PaymentState.Paid, 10);

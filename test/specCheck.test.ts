@@ -63,7 +63,7 @@ test('a bundle is checked against the network file, and any part of it can fail'
     [changed('request', 'body', 'e30='), /request hash/],
     [changed('response', 'body', 'e30='), /response hash/],
     [changed('receipt', 'seq', '99'), /signer of the receipt/],
-    [changed('inclusion', 'sum', '1'), /root, sum and count/],
+    [changed('inclusion', 'sum', '1'), /root, sum, exposure and count/],
     [changed('inclusion', 'height', '9'), /batch id/],
     [`${vector.bundle}\n`, /canonical/],
   ] as const) {

@@ -1,5 +1,12 @@
 import { readBatch } from '@assay/chain'
-import { type KeyRegistration, type Network, RECORD_KIND } from '@assay/protocol'
+import {
+  inferenceEscrowAbi,
+  type KeyRegistration,
+  type Network,
+  RECORD_KIND,
+  settlementAbi,
+  teeRegistryAbi,
+} from '@assay/protocol'
 import type { BatchView, Interval, MeasurementView } from '@assay/verify'
 import {
   type Abi,
@@ -10,7 +17,6 @@ import {
   type PublicClient,
   zeroHash,
 } from 'viem'
-import { ESCROW, SETTLEMENT, TEE_REGISTRY } from './validatorAbi.ts'
 
 export type BlockId = { number: bigint; hash: Hex; timestamp: bigint }
 
@@ -40,8 +46,8 @@ const TRANSITION_GAS = 300_000n
 
 /** The transactions a validator may send. */
 export function validatorCalls({ contracts }: Pick<Network, 'contracts'>) {
-  const settlement = { address: contracts.Settlement, abi: SETTLEMENT } as const
-  const registry = { address: contracts.TeeRegistry, abi: TEE_REGISTRY } as const
+  const settlement = { address: contracts.Settlement, abi: settlementAbi } as const
+  const registry = { address: contracts.TeeRegistry, abi: teeRegistryAbi } as const
   return {
     attest: (batch: BatchView, verdict: number, signature: Hex) =>
       ({
@@ -70,8 +76,8 @@ export type ValidatorCall = ReturnType<ValidatorCalls[keyof ValidatorCalls]>
 /** A validator's reads of the chain. Every one may fail and be repeated; none has an effect. */
 export function validatorChain(client: PublicClient, network: Network) {
   const { Settlement, TeeRegistry, InferenceEscrow } = network.contracts
-  const settlement = { address: Settlement, abi: SETTLEMENT } as const
-  const registry = { address: TeeRegistry, abi: TEE_REGISTRY } as const
+  const settlement = { address: Settlement, abi: settlementAbi } as const
+  const registry = { address: TeeRegistry, abi: teeRegistryAbi } as const
 
   return {
     /** The newest block that the chain calls safe: what is signed about must not move any more. */
@@ -126,7 +132,7 @@ export function validatorChain(client: PublicClient, network: Network) {
     tillUrl: (gateway: Address): Promise<string> =>
       client.readContract({
         address: InferenceEscrow,
-        abi: ESCROW,
+        abi: inferenceEscrowAbi,
         functionName: 'tillUrl',
         args: [gateway],
       }),

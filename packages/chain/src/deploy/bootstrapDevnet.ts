@@ -1,5 +1,5 @@
-import { type Contracts, PERMIT2_ADDRESS } from '@assay/protocol'
-import { type Address, maxUint256, type PublicClient, parseAbi, parseEther } from 'viem'
+import { type Contracts, nodeBondAbi, opgAbi, PERMIT2_ADDRESS, validatorStakingAbi } from '@assay/protocol'
+import { type Address, maxUint256, type PublicClient, parseEther } from 'viem'
 import { DEVELOPMENT_ROLES, developmentAccount } from '../developmentAccounts.ts'
 import { publicClientOf } from '../publicClient.ts'
 import { createSender, type Sender } from '../sender/createSender.ts'
@@ -24,24 +24,6 @@ export type BootstrapOptions = {
 const DEMO_OPG = parseEther('10000')
 const OPERATOR_BOND = parseEther('1000')
 const SELF_BOND = parseEther('1000')
-
-const TOKEN = parseAbi([
-  'function balanceOf(address owner) view returns (uint256)',
-  'function allowance(address owner, address spender) view returns (uint256)',
-  'function transfer(address to, uint256 amount) returns (bool)',
-  'function approve(address spender, uint256 amount) returns (bool)',
-  'function delegates(address owner) view returns (address)',
-  'function delegate(address to)',
-])
-const NODE_BOND_ABI = parseAbi([
-  'function node(address operator) view returns (uint256 bonded, uint256 unbonding, uint64 unbondAt, string url, bool registered)',
-  'function register(string url, uint256 amount)',
-  'function setUrl(string url)',
-])
-const STAKING_ABI = parseAbi([
-  'function stakeOf(address validator) view returns (uint256)',
-  'function register(string url, uint256 selfBond)',
-])
 
 /**
  * Makes the development accounts ready to act: the node and the gateway bonded, the validators staked, the demo payer with OPG and
@@ -89,7 +71,7 @@ type Common = { client: PublicClient; bank: Sender; contracts: Contracts }
 
 /** Tokens vote only once they are delegated, be it to their owner: the bank decides a development network's votes. */
 async function ownVotes({ client, bank, contracts }: Common): Promise<void> {
-  const at = { address: contracts.OPG, abi: TOKEN } as const
+  const at = { address: contracts.OPG, abi: opgAbi } as const
   const delegate = await client.readContract({ ...at, functionName: 'delegates', args: [bank.address] })
   if (delegate === bank.address) return
   await bank.send({ ...at, functionName: 'delegate', args: [bank.address] })
@@ -103,7 +85,7 @@ async function bondOperator({
   operator,
   url,
 }: Common & { operator: Sender; url: string }): Promise<void> {
-  const at = { address: contracts.NodeBond, abi: NODE_BOND_ABI } as const
+  const at = { address: contracts.NodeBond, abi: nodeBondAbi } as const
   const [, , , , registered] = await client.readContract({
     ...at,
     functionName: 'node',
@@ -124,7 +106,7 @@ async function bondOperator({
 
 async function stakeValidator(parameters: Common & { validator: Sender; url: string }): Promise<void> {
   const { client, bank, contracts, validator, url } = parameters
-  const at = { address: contracts.ValidatorStaking, abi: STAKING_ABI } as const
+  const at = { address: contracts.ValidatorStaking, abi: validatorStakingAbi } as const
   if ((await client.readContract({ ...at, functionName: 'stakeOf', args: [validator.address] })) > 0n) return
   await provide({
     client,
@@ -150,14 +132,14 @@ async function approvePermit2({
   const args = [demo.address, PERMIT2_ADDRESS] as const
   const allowance = await client.readContract({
     address: contracts.OPG,
-    abi: TOKEN,
+    abi: opgAbi,
     functionName: 'allowance',
     args,
   })
   if (allowance >= DEMO_OPG) return
   await demo.send({
     address: contracts.OPG,
-    abi: TOKEN,
+    abi: opgAbi,
     functionName: 'approve',
     args: [PERMIT2_ADDRESS, maxUint256],
   })
@@ -170,7 +152,7 @@ async function provide(
   const { client, bank, contracts, owner, spender, amount } = parameters
   await Promise.all([
     topUp({ client, bank, contracts, to: owner.address, amount }),
-    owner.send({ address: contracts.OPG, abi: TOKEN, functionName: 'approve', args: [spender, amount] }),
+    owner.send({ address: contracts.OPG, abi: opgAbi, functionName: 'approve', args: [spender, amount] }),
   ])
 }
 
@@ -181,7 +163,7 @@ async function topUp({
   to,
   amount,
 }: Common & { to: Address; amount: bigint }): Promise<void> {
-  const at = { address: contracts.OPG, abi: TOKEN } as const
+  const at = { address: contracts.OPG, abi: opgAbi } as const
   const balance = await client.readContract({ ...at, functionName: 'balanceOf', args: [to] })
   if (balance < amount) await bank.send({ ...at, functionName: 'transfer', args: [to, amount - balance] })
 }

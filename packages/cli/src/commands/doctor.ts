@@ -1,9 +1,9 @@
 import { existsSync, statfsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { publicClientOf } from '@assay/chain'
-import { CONTRACT_NAMES, type Network } from '@assay/protocol'
+import { CONTRACT_NAMES, type Network, teeRegistryAbi } from '@assay/protocol'
 import type { Command } from 'commander'
-import { type Address, isAddress, parseAbi } from 'viem'
+import { type Address, isAddress } from 'viem'
 import { EXIT } from '../cliError.ts'
 import { assayHome, type Home, networkFor } from '../home.ts'
 import { networkStatus } from '../networkStatus.ts'
@@ -19,9 +19,6 @@ type Finding = { name: string; outcome: 'passed' | 'failed' | 'skipped'; detail:
 
 const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const
 const MIN_FREE_BYTES = 1_000_000_000
-const TEE = parseAbi([
-  'function key(address) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
-])
 
 export function registerDoctor(program: Command, context: CommandContext): void {
   program
@@ -149,7 +146,7 @@ async function enclaveKey(network: Network, url: string): Promise<Finding> {
   }
   const record = await publicClientOf(network).readContract({
     address: network.contracts.TeeRegistry,
-    abi: TEE,
+    abi: teeRegistryAbi,
     functionName: 'key',
     args: [key as Address],
   })

@@ -5,9 +5,9 @@ import {
   isDevelopmentAccount,
   publicClientOf,
 } from '@assay/chain'
-import { formatOpg, type Network, PERMIT2_ADDRESS } from '@assay/protocol'
+import { formatOpg, inferenceEscrowAbi, type Network, opgAbi, PERMIT2_ADDRESS } from '@assay/protocol'
 import type { Command } from 'commander'
-import { type Address, getAddress, maxUint256, parseAbi, parseUnits } from 'viem'
+import { type Address, getAddress, maxUint256, parseUnits } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
@@ -16,14 +16,6 @@ import type { CommandContext } from '../program.ts'
 import { walletKey } from '../wallet.ts'
 
 type WalletOptions = { network?: string; json?: true }
-
-const TOKEN = parseAbi([
-  'function balanceOf(address) view returns (uint256)',
-  'function allowance(address owner, address spender) view returns (uint256)',
-  'function transfer(address to, uint256 amount) returns (bool)',
-  'function approve(address spender, uint256 amount) returns (bool)',
-])
-const ESCROW = parseAbi(['function credit(address) view returns (uint256)'])
 
 /** What `wallet fund` tops a wallet up to on a development network, OPG base units. */
 const FUND_TO = parseUnits('1000', 18)
@@ -84,14 +76,19 @@ async function readWallet(network: Network, address: Address) {
   const client = publicClientOf(network)
   const { OPG, InferenceEscrow } = network.contracts
   const [balance, permit2, credit] = await Promise.all([
-    client.readContract({ address: OPG, abi: TOKEN, functionName: 'balanceOf', args: [address] }),
+    client.readContract({ address: OPG, abi: opgAbi, functionName: 'balanceOf', args: [address] }),
     client.readContract({
       address: OPG,
-      abi: TOKEN,
+      abi: opgAbi,
       functionName: 'allowance',
       args: [address, PERMIT2_ADDRESS],
     }),
-    client.readContract({ address: InferenceEscrow, abi: ESCROW, functionName: 'credit', args: [address] }),
+    client.readContract({
+      address: InferenceEscrow,
+      abi: inferenceEscrowAbi,
+      functionName: 'credit',
+      args: [address],
+    }),
   ])
   return { balance, permit2, credit }
 }
@@ -112,7 +109,7 @@ async function fund(network: Network, address: Address): Promise<void> {
     const giver = createSender({ network, privateKey: demo.privateKey })
     await giver.send({
       address: OPG,
-      abi: TOKEN,
+      abi: opgAbi,
       functionName: 'transfer',
       args: [address, FUND_TO - balance],
     })
@@ -123,7 +120,7 @@ async function fund(network: Network, address: Address): Promise<void> {
     const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.deployer)
     await createSender({ network, privateKey }).transferEther(address, GAS_MONEY)
   }
-  await own.send({ address: OPG, abi: TOKEN, functionName: 'approve', args: [PERMIT2_ADDRESS, maxUint256] })
+  await own.send({ address: OPG, abi: opgAbi, functionName: 'approve', args: [PERMIT2_ADDRESS, maxUint256] })
 }
 
 /** Enough for one approval, wei. */

@@ -5,16 +5,11 @@ import {
   type ModelManifest,
   manifestToJson,
   modelIdOf,
+  modelRegistryAbi,
   type Network,
   type NetworkModel,
   toBase64,
 } from '@assay/protocol'
-import { parseAbi } from 'viem'
-
-const MODEL_REGISTRY = parseAbi([
-  'function publish(bytes32 modelId, string manifestURI, bytes32 weightsHash, uint128 perCall, uint128 inputPrice, uint128 outputPrice)',
-  'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
-])
 
 /** Price of the development model, OPG base units: 0.0001 OPG a call, 0.000001 an input and 0.000002 an output token. */
 const DEVELOPMENT_PRICE = {
@@ -49,7 +44,7 @@ async function publishModel(network: Network, manifest: ModelManifest): Promise<
   const address = network.contracts.ModelRegistry
   const found = await publicClientOf(network).readContract({
     address,
-    abi: MODEL_REGISTRY,
+    abi: modelRegistryAbi,
     functionName: 'model',
     args: [modelId],
   })
@@ -62,7 +57,7 @@ async function publishModel(network: Network, manifest: ModelManifest): Promise<
     const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.publisher)
     await createSender({ network, privateKey }).send({
       address,
-      abi: MODEL_REGISTRY,
+      abi: modelRegistryAbi,
       functionName: 'publish',
       args: [modelId, uri, weightsHash, perCall, inputPrice, outputPrice],
     })

@@ -2,9 +2,13 @@ import {
   deploymentOf,
   type Evidence,
   type Inclusion,
+  inferenceEscrowAbi,
+  modelRegistryAbi,
   type Network,
   RECORD_KIND,
   type SignedReceipt,
+  settlementAbi,
+  teeRegistryAbi,
 } from '@assay/protocol'
 import type { ChainView, Interval, KeyView } from '@assay/verify'
 import {
@@ -13,24 +17,10 @@ import {
   type Hex,
   type PublicClient,
   pad,
-  parseAbi,
   zeroAddress,
   zeroHash,
 } from 'viem'
 import { readBatch } from './readBatch.ts'
-
-/** The few views that a verifier needs, written out so that a reader sees all that is asked. */
-const VIEWS = parseAbi([
-  'function deploymentId() view returns (bytes32)',
-  'function key(address key) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
-  'function hardware(bytes32 hardwareType) view returns (uint64 validFrom, uint64 revokedAt)',
-  'function root(bytes32 hardwareType, bytes32 rootHash) view returns (uint64 validFrom, uint64 revokedAt)',
-  'function measurement(bytes32 hardwareType, bytes32 measurement) view returns (uint64 validFrom, uint64 revokedAt, uint8 engineClasses)',
-  'function suspension(uint8 kind, bytes32 hardwareType, bytes32 id) view returns (uint64 from, uint64 until)',
-  'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
-  'function priceRow(bytes32 modelId, uint64 version) view returns (uint128 perCall, uint128 inputPrice, uint128 outputPrice, uint64 validFrom)',
-  'function payment(bytes32 requestId) view returns (address payer, address gateway, uint128 amount, uint128 paid, uint64 lockedAt, uint8 state)',
-])
 
 export type ReadChainViewOptions = {
   /** Names the batch to read. */
@@ -56,9 +46,9 @@ export async function readChainView(
     options.blockNumber === undefined ? { blockTag: 'latest' } : { blockNumber: options.blockNumber },
   )
   const { contracts } = network
-  const at = { abi: VIEWS, blockNumber: head.number } as const
-  const registry = { ...at, address: contracts.TeeRegistry }
-  const models = { ...at, address: contracts.ModelRegistry }
+  const at = { blockNumber: head.number }
+  const registry = { ...at, address: contracts.TeeRegistry, abi: teeRegistryAbi } as const
+  const models = { ...at, address: contracts.ModelRegistry, abi: modelRegistryAbi } as const
   const batchId = options.inclusion?.batchId
   const suspension = (kind: keyof typeof RECORD_KIND, hardwareType: Hex, id: Hex) =>
     client.readContract({
@@ -68,7 +58,12 @@ export async function readChainView(
     })
   const [chainId, deploymentId, key, stopped, anchor, model, price, batch, payment] = await Promise.all([
     client.getChainId(),
-    client.readContract({ ...at, address: contracts.Settlement, functionName: 'deploymentId' }),
+    client.readContract({
+      ...at,
+      address: contracts.Settlement,
+      abi: settlementAbi,
+      functionName: 'deploymentId',
+    }),
     client.readContract({ ...registry, functionName: 'key', args: [receipt.key] }),
     suspension('key', zeroHash, pad(receipt.key)),
     readAnchor(client, receipt.anchorBlock, head.number),
@@ -82,6 +77,7 @@ export async function readChainView(
     client.readContract({
       ...at,
       address: contracts.InferenceEscrow,
+      abi: inferenceEscrowAbi,
       functionName: 'payment',
       args: [receipt.requestId],
     }),

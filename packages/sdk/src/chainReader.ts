@@ -1,8 +1,15 @@
 import { publicClientOf, readChainView } from '@assay/chain'
 import type { Evidence, Inclusion, Network, SignedReceipt } from '@assay/protocol'
-import { ENGINE_CLASS, PERMIT2_ADDRESS } from '@assay/protocol'
+import {
+  ENGINE_CLASS,
+  inferenceEscrowAbi,
+  modelRegistryAbi,
+  opgAbi,
+  PERMIT2_ADDRESS,
+  teeRegistryAbi,
+} from '@assay/protocol'
 import type { ChainView } from '@assay/verify'
-import { type Address, type Hex, parseAbi } from 'viem'
+import type { Address, Hex } from 'viem'
 
 /**
  * What the SDK reads from the chain. The default asks the network's RPC; give your own to read through a light client
@@ -39,14 +46,6 @@ export type EnclaveKey = {
   valid: boolean
 }
 
-const READS = parseAbi([
-  'function tillOf(address gateway) view returns (address)',
-  'function key(address key) view returns (address node, bytes32 hardwareType, bytes32 rootHash, bytes32 measurement, uint8 engineClasses, bytes32 evidenceHash, uint64 validFrom, uint64 revokedAt, bool bonded)',
-  'function isKeyValidAt(address key, address node, uint8 engineClass, bool bonded, uint64 t) view returns (bool)',
-  'function allowance(address owner, address spender) view returns (uint256)',
-  'function model(bytes32 modelId) view returns (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latestPriceVersion, string manifestURI, bytes32 weightsHash)',
-])
-
 /** The default reader: the network file's RPC. */
 export function chainReaderOf(network: Network): ChainReader {
   const client = publicClientOf(network)
@@ -55,20 +54,20 @@ export function chainReaderOf(network: Network): ChainReader {
     tillOf: (gateway) =>
       client.readContract({
         address: contracts.InferenceEscrow,
-        abi: READS,
+        abi: inferenceEscrowAbi,
         functionName: 'tillOf',
         args: [gateway],
       }),
     permit2Allowance: (payer) =>
       client.readContract({
         address: contracts.OPG,
-        abi: READS,
+        abi: opgAbi,
         functionName: 'allowance',
         args: [payer, PERMIT2_ADDRESS],
       }),
     view: (signed, extra = {}) => readChainView(client, network, signed, extra),
     async enclaveKey(key) {
-      const registry = { address: contracts.TeeRegistry, abi: READS } as const
+      const registry = { address: contracts.TeeRegistry, abi: teeRegistryAbi } as const
       const { number: blockNumber, timestamp } = await client.getBlock()
       const [node, hardwareType, rootHash, measurement, , evidenceHash, validFrom] =
         await client.readContract({
@@ -89,7 +88,7 @@ export function chainReaderOf(network: Network): ChainReader {
     async manifestUri(modelId) {
       const model = await client.readContract({
         address: contracts.ModelRegistry,
-        abi: READS,
+        abi: modelRegistryAbi,
         functionName: 'model',
         args: [modelId],
       })

@@ -10,8 +10,8 @@ export type AssayErrorCode =
   | 'conflict' // another record of the same identity exists
   | 'not_found'
 
-export type AssayErrorParameters = {
-  code: AssayErrorCode
+export type ErrorParameters<Code extends string> = {
+  code: Code
   /** The values that explain the failure; never secrets, never request contents. */
   facts?: Record<string, unknown> | undefined
   /** What the reader can do about it. */
@@ -19,15 +19,14 @@ export type AssayErrorParameters = {
   cause?: unknown
 }
 
-/** Base of all errors this project throws on purpose: what happened, the facts, what to do next. */
-export class AssayError extends Error {
-  override readonly name = 'AssayError'
-  readonly code: AssayErrorCode
+/** What happened, the facts, what to do next: the form of every error that this project throws on purpose. */
+export abstract class ExplainedError<Code extends string> extends Error {
+  readonly code: Code
   readonly shortMessage: string
   readonly facts: Record<string, unknown>
   readonly next: string | undefined
 
-  constructor(shortMessage: string, parameters: AssayErrorParameters) {
+  constructor(shortMessage: string, parameters: ErrorParameters<Code>) {
     const facts = parameters.facts ?? {}
     const lines = [shortMessage]
     for (const [key, value] of Object.entries(facts)) lines.push(`  ${key}: ${String(value)}`)
@@ -38,4 +37,9 @@ export class AssayError extends Error {
     this.facts = facts
     this.next = parameters.next
   }
+}
+
+/** An error that may cross a process boundary. */
+export class AssayError extends ExplainedError<AssayErrorCode> {
+  override readonly name = 'AssayError'
 }

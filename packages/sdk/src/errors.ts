@@ -1,3 +1,4 @@
+import { type ErrorParameters, ExplainedError } from '@assay/protocol'
 import type { Report } from '@assay/verify'
 
 /** Stable codes of what can go wrong between a caller and an answer. */
@@ -14,34 +15,18 @@ export type SdkErrorCode =
   | 'not_confidential' // no enclave that can be trusted with an encrypted request: nothing was sent
   | 'wait_timeout' // the receipt did not reach the awaited state in time
 
-export type SdkErrorParameters = {
-  code: SdkErrorCode
-  facts?: Record<string, unknown> | undefined
-  next?: string | undefined
+export type SdkErrorParameters = ErrorParameters<SdkErrorCode> & {
   /** The checklist, where one was made. */
   report?: Report | undefined
-  cause?: unknown
 }
 
-/** What happened, the facts, what to do next. */
-export class SdkError extends Error {
+/** What went wrong between a caller and an answer. */
+export class SdkError extends ExplainedError<SdkErrorCode> {
   override readonly name = 'AssaySdkError'
-  readonly code: SdkErrorCode
-  readonly shortMessage: string
-  readonly facts: Record<string, unknown>
-  readonly next: string | undefined
   readonly report: Report | undefined
 
   constructor(shortMessage: string, parameters: SdkErrorParameters) {
-    const facts = parameters.facts ?? {}
-    const lines = [shortMessage]
-    for (const [key, value] of Object.entries(facts)) lines.push(`  ${key}: ${String(value)}`)
-    if (parameters.next !== undefined) lines.push(`Next: ${parameters.next}`)
-    super(lines.join('\n'), { cause: parameters.cause })
-    this.code = parameters.code
-    this.shortMessage = shortMessage
-    this.facts = facts
-    this.next = parameters.next
+    super(shortMessage, parameters)
     this.report = parameters.report
   }
 }

@@ -6,7 +6,7 @@ import {Group} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
-import {TestBase} from "./TestBase.sol";
+import {IWalk, WalkTest} from "./WalkTest.sol";
 import {Vm} from "./Vm.sol";
 
 /// @title Everything that payer, gateway, validators and strangers can do, one public function a move
@@ -324,12 +324,7 @@ contract EscrowWalk is EscrowFixture {
 }
 
 /// @title Whatever anybody does in whatever order, escrow owes what it holds, and each request ends once
-contract EscrowSolvencyTest is TestBase {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+contract EscrowSolvencyTest is WalkTest {
     EscrowWalk private walk;
 
     function setUp() public {
@@ -337,15 +332,8 @@ contract EscrowSolvencyTest is TestBase {
         walk.deploy();
     }
 
-    /// @dev The fuzzer asks for these two: whom it may call, and what.
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(walk);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(walk), walk.moves());
+    function walked() internal view override returns (IWalk) {
+        return IWalk(address(walk));
     }
 
     /// forge-config: default.invariant.runs = 24
@@ -357,18 +345,7 @@ contract EscrowSolvencyTest is TestBase {
 
     /// @dev A walk that reaches nothing would keep every promise.
     function test_aWalkReachesEveryEnd() public {
-        bytes4[] memory moves = walk.moves();
-        for (uint256 i = 0; i < 400; i++) {
-            uint256 dice = uint256(keccak256(abi.encode(i)));
-            (bool ok, bytes memory reason) =
-                address(walk).call(abi.encodeWithSelector(moves[dice % moves.length], dice >> 8, dice >> 16));
-            if (!ok) {
-                assembly ("memory-safe") {
-                    revert(add(reason, 32), mload(reason))
-                }
-            }
-            walk.check();
-        }
+        walkOn(400);
         EscrowWalk.Ends memory ends = walk.ends();
         assertTrue(ends.paid > 0);
         assertTrue(ends.free > 0);

@@ -7,7 +7,7 @@ import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {FaultFixture} from "./FaultFixture.sol";
-import {TestBase} from "./TestBase.sol";
+import {IWalk, WalkTest} from "./WalkTest.sol";
 
 /// @title Everything that a dishonest committer, its attesters, hunters and victims can do, one public function a move
 /// @notice Up to three faults are open at a time. A move reverts only where a promise is broken. Stands in this file
@@ -234,12 +234,7 @@ contract FaultWalk is FaultFixture {
 }
 
 /// @title Proceeds of faults are conserved, and one fault is punished once, whatever anybody does in whatever order
-contract FaultConservationTest is TestBase {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+contract FaultConservationTest is WalkTest {
     FaultWalk private walk;
 
     function setUp() public {
@@ -247,14 +242,8 @@ contract FaultConservationTest is TestBase {
         walk.deploy();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(walk);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(walk), walk.moves());
+    function walked() internal view override returns (IWalk) {
+        return IWalk(address(walk));
     }
 
     /// forge-config: default.invariant.runs = 24
@@ -266,18 +255,7 @@ contract FaultConservationTest is TestBase {
 
     /// @dev A walk that reaches nothing would keep every promise.
     function test_aWalkReachesEveryEnd() public {
-        bytes4[] memory moves = walk.moves();
-        for (uint256 i = 0; i < 300; i++) {
-            uint256 dice = uint256(keccak256(abi.encode(i)));
-            (bool ok, bytes memory reason) =
-                address(walk).call(abi.encodeWithSelector(moves[dice % moves.length], dice >> 8, dice >> 16));
-            if (!ok) {
-                assembly ("memory-safe") {
-                    revert(add(reason, 32), mload(reason))
-                }
-            }
-            walk.check();
-        }
+        walkOn(300);
         FaultWalk.Ends memory ends = walk.ends();
         (uint256 taken, uint256 compensated) = walk.totals();
         assertTrue(taken > 0);

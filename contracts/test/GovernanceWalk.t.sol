@@ -7,7 +7,7 @@ import {ParamStore} from "../src/ParamStore.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {GovernanceFixture} from "./GovernanceFixture.sol";
-import {TestBase} from "./TestBase.sol";
+import {IWalk, WalkTest} from "./WalkTest.sol";
 
 /// @title Everything that holders, stakers, the guardian and time can do, one public function a move
 /// @notice Keeps books of its own of what was proposed and when, and `check` holds the contracts against them. A move
@@ -41,7 +41,7 @@ contract GovernanceWalk is GovernanceFixture {
 
     // ---------------------------------------------------------------- moves of holders
 
-    function move(uint256 from, uint256 to, uint96 amount) external {
+    function move(uint256 from, uint256 to, uint256 amount) external {
         address sender = actor(from);
         uint256 most = token.balanceOf(sender);
         vm.prank(sender);
@@ -53,7 +53,7 @@ contract GovernanceWalk is GovernanceFixture {
         token.delegate(actor(to));
     }
 
-    function stake(uint256 who, uint96 amount) external {
+    function stake(uint256 who, uint256 amount) external {
         address holder = actor(who);
         uint256 most = token.balanceOf(holder);
         uint256 value = most == 0 ? 0 : amount % most;
@@ -64,19 +64,19 @@ contract GovernanceWalk is GovernanceFixture {
     }
 
     /// @dev An exit, or a slash of a part that goes to nobody who votes.
-    function unstake(uint256 who, uint96 amount, bool slashed) external {
+    function unstake(uint256 who, uint256 amount, uint256 slashed) external {
         address holder = actor(who);
         uint256 value = _staked[holder] == 0 ? 0 : amount % _staked[holder];
         _staked[holder] -= value;
         ledger.set(holder, _staked[holder]);
         vm.prank(VAULT);
-        token.transfer(slashed ? address(0xDEAD) : holder, value);
+        token.transfer(slashed % 2 == 1 ? address(0xDEAD) : holder, value);
     }
 
     // ---------------------------------------------------------------- moves of governance
 
-    function suggest(uint256 who, uint256 kind, uint64 word) external {
-        (address target, bytes memory data, uint256 code) = idea(kind % 8, word);
+    function suggest(uint256 who, uint256 kind, uint256 word) external {
+        (address target, bytes memory data, uint256 code) = idea(kind % 8, uint64(word));
         address[] memory targets = new address[](1);
         bytes[] memory calls = new bytes[](1);
         (targets[0], calls[0]) = (target, data);
@@ -87,14 +87,14 @@ contract GovernanceWalk is GovernanceFixture {
         } catch {}
     }
 
-    function vote(uint256 who, uint256 which, uint8 choice) external {
+    function vote(uint256 who, uint256 which, uint256 choice) external {
         if (_books.length == 0) return;
         vm.prank(actor(who));
-        try governor.castVote(_books[which % _books.length].id, choice % 3) {} catch {}
+        try governor.castVote(_books[which % _books.length].id, uint8(choice % 3)) {} catch {}
     }
 
     /// @dev Takes a young proposal one legitimate step further, waiting as long as that takes, so that many get somewhere.
-    function push(uint256 which, uint8 againstIt) external {
+    function push(uint256 which, uint256 againstIt) external {
         if (_books.length == 0) return;
         uint256 young = _books.length < 3 ? _books.length : 3;
         Book storage book = _books[_books.length - 1 - which % young];
@@ -129,10 +129,10 @@ contract GovernanceWalk is GovernanceFixture {
 
     // ---------------------------------------------------------------- moves of the guardian, and of time
 
-    function guard(uint256 kind, uint256 code, uint64 duration) external {
+    function guard(uint256 kind, uint256 code, uint256 duration) external {
         vm.prank(GUARDIAN);
         if (kind % 4 == 0) {
-            try pauseClock.pause(duration) {} catch {}
+            try pauseClock.pause(uint64(duration)) {} catch {}
         } else if (kind % 4 == 1) {
             try pauseClock.resume() {} catch {}
         } else if (kind % 4 == 2) {
@@ -144,11 +144,11 @@ contract GovernanceWalk is GovernanceFixture {
         }
     }
 
-    function wait(uint32 blocks) external {
+    function wait(uint256 blocks) external {
         nextBlocks(1 + blocks % (2 * VOTING_PERIOD));
     }
 
-    function waitLong(uint32 time) external {
+    function waitLong(uint256 time) external {
         vm.warp(vm.getBlockTimestamp() + time % 20 days);
     }
 
@@ -220,7 +220,7 @@ contract GovernanceWalk is GovernanceFixture {
     }
 
     /// @dev What somebody may think of, sound or not.
-    function idea(uint256 kind, uint64 word) private view returns (address, bytes memory, uint256 code) {
+    function idea(uint256 kind, uint256 word) private view returns (address, bytes memory, uint256 code) {
         if (kind == 0) {
             code = word % CODES + 1;
             return (address(tee), abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, codeOf(code - 1), 1)), code);
@@ -254,14 +254,25 @@ contract GovernanceWalk is GovernanceFixture {
     function codeOf(uint256 index) private pure returns (bytes32) {
         return keccak256(abi.encode("code", index));
     }
+
+    function moves() external pure returns (bytes4[] memory list) {
+        list = new bytes4[](13);
+        list[0] = this.move.selector;
+        list[1] = this.delegate.selector;
+        list[2] = this.stake.selector;
+        list[3] = this.unstake.selector;
+        list[4] = this.suggest.selector;
+        list[5] = this.vote.selector;
+        list[6] = this.force.selector;
+        list[7] = this.guard.selector;
+        list[8] = this.wait.selector;
+        list[9] = this.waitLong.selector;
+        // Named several times: most of the way of a proposal is one push after another.
+        list[10] = list[11] = list[12] = this.push.selector;
+    }
 }
 
-contract GovernanceWalkTest is TestBase {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+contract GovernanceWalkTest is WalkTest {
     GovernanceWalk private walk;
 
     function setUp() public {
@@ -269,27 +280,8 @@ contract GovernanceWalkTest is TestBase {
         walk.deploy();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(walk);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory moves = new bytes4[](13);
-        moves[0] = GovernanceWalk.move.selector;
-        moves[1] = GovernanceWalk.delegate.selector;
-        moves[2] = GovernanceWalk.stake.selector;
-        moves[3] = GovernanceWalk.unstake.selector;
-        moves[4] = GovernanceWalk.suggest.selector;
-        moves[5] = GovernanceWalk.vote.selector;
-        moves[6] = GovernanceWalk.force.selector;
-        moves[7] = GovernanceWalk.guard.selector;
-        moves[8] = GovernanceWalk.wait.selector;
-        moves[9] = GovernanceWalk.waitLong.selector;
-        // Named several times: most of the way of a proposal is one push after another.
-        moves[10] = moves[11] = moves[12] = GovernanceWalk.push.selector;
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(walk), moves);
+    function walked() internal view override returns (IWalk) {
+        return IWalk(address(walk));
     }
 
     /// @dev Depth for a pass over every kind of move; the long campaign raises the runs.
@@ -302,13 +294,11 @@ contract GovernanceWalkTest is TestBase {
 
     /// @dev A walk that reaches nothing would keep every promise: some proposals come into effect, and most do not.
     function test_theWalkGetsSomewhere() public {
-        bytes4[] memory moves = this.targetSelectors()[0].selectors;
+        bytes4[] memory moves = walk.moves();
         for (uint256 i = 0; i < 300; i++) {
             uint256 dice = uint256(keccak256(abi.encode(i)));
             uint256 second = moves[dice % 13] == GovernanceWalk.suggest.selector ? dice >> 4 : dice >> 240;
-            (bool done,) = address(walk)
-                .call(abi.encodeWithSelector(moves[dice % 13], dice >> 8, second % 256, uint256(uint32(dice >> 20))));
-            done;
+            make(abi.encodeWithSelector(moves[dice % 13], dice >> 8, second % 256, uint256(uint32(dice >> 20))));
         }
         walk.check();
         assertTrue(walk.executed() >= 3);

@@ -15,6 +15,14 @@ export * from './governance/readRules.ts'
 export * from './governance/readSupply.ts'
 export * from './network.ts'
 export * from './pollLoop.ts'
+export {
+  endProcess,
+  identityFrom,
+  identityOf,
+  isAlive,
+  type ProcessIdentity,
+  waitForExit,
+} from './processIdentity.ts'
 export * from './publicClient.ts'
 export * from './readBatch.ts'
 export * from './readChainView.ts'

@@ -53,14 +53,11 @@ test('a missing, torn or wrong network file is an error that names it', () => {
   assert.throws(() => loadNetwork(file), failsWith('malformed'))
 })
 
-test('a poll loop runs one round at a time, outlives errors, wakes and stops', async () => {
+test('a poll loop runs one round at a time, outlives errors and stops', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
   let running = 0
   let rounds = 0
   const errors: number[] = []
-  let woke = () => {}
-  const third = new Promise<void>((resolve) => {
-    woke = resolve
-  })
   const loop = pollLoop({
     interval: 1,
     async round() {
@@ -68,27 +65,35 @@ test('a poll loop runs one round at a time, outlives errors, wakes and stops', a
       await new Promise(setImmediate)
       running--
       if (++rounds === 1) throw new Error('once')
-      if (rounds === 3) woke()
     },
     onError: (_, failures) => errors.push(failures),
   })
-  await third
+  while (rounds < 3) {
+    context.mock.timers.tick(4)
+    await new Promise(setImmediate)
+  }
   await loop.stop()
   const atStop = rounds
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  context.mock.timers.tick(60_000)
+  await new Promise(setImmediate)
   assert.equal(rounds, atStop)
   assert.deepEqual(errors, [1])
+})
 
+test('a poll loop that is woken does not wait', async () => {
   let slow = 0
+  let second = () => {}
+  const woken = new Promise<void>((resolve) => {
+    second = resolve
+  })
   const sleeper = pollLoop({
     interval: 60_000,
     async round() {
-      slow++
+      if (++slow === 2) second()
     },
   })
   await new Promise(setImmediate)
   sleeper.wake()
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  assert.equal(slow, 2)
+  await woken
   await sleeper.stop()
 })

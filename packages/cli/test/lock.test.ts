@@ -5,10 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { identityOf, isAlive } from '@assay/chain'
 import { CliError } from '../src/cliError.ts'
 import { reapChildren, recordChildren } from '../src/up/childrenFile.ts'
 import { acquireLock, lockHolder } from '../src/up/lock.ts'
-import { identityOf, isAlive } from '../src/up/processIdentity.ts'
 
 let folder: string
 let file: string

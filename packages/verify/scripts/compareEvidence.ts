@@ -7,14 +7,7 @@
  */
 import { parseArgs } from 'node:util'
 import { compareEvidence } from '../test/tee/compareEvidence.ts'
-import { missingFixtures } from '../test/tee/fixtures.ts'
-import {
-  recordedDcap,
-  recordedGpus,
-  recordedNitro,
-  recordedSnp,
-  simulatedEvidence,
-} from '../test/tee/recordedEvidence.ts'
+import { allEvidence } from '../test/tee/recordedEvidence.ts'
 import { PEERS } from '../test/tee/secondOpinion.ts'
 
 const { values } = parseArgs({
@@ -24,17 +17,7 @@ const { values } = parseArgs({
     kind: { type: 'string' },
   },
 })
-const evidence = await simulatedEvidence()
-for (const [folder, recorded] of [
-  ['nitro', recordedNitro],
-  ['tdx', recordedDcap],
-  ['snp', recordedSnp],
-  ['nvidia', recordedGpus],
-] as const) {
-  const missing = missingFixtures(folder)
-  if (missing === false) evidence.push(...recorded())
-  else console.log(`${folder}: simulated evidence only, since ${missing}`)
-}
+const evidence = await allEvidence(console.log)
 
 for (const peer of PEERS.filter(({ kind }) => values.kind === undefined || kind === values.kind)) {
   const line = peer.start(600_000)

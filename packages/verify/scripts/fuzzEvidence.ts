@@ -5,16 +5,9 @@
  * Prints a tally of each; ends with an error at the first mutant that crashes, dawdles, or passes for another.
  */
 import { parseArgs } from 'node:util'
-import { missingFixtures } from '../test/tee/fixtures.ts'
 import { fuzzEvidence, fuzzEvidenceParsers, type VerifierTally } from '../test/tee/fuzzEvidence.ts'
 import { fuzzTarget, type Kind } from '../test/tee/fuzzTargets.ts'
-import {
-  recordedDcap,
-  recordedGpus,
-  recordedNitro,
-  recordedSnp,
-  simulatedEvidence,
-} from '../test/tee/recordedEvidence.ts'
+import { allEvidence } from '../test/tee/recordedEvidence.ts'
 
 const { values } = parseArgs({
   options: {
@@ -25,17 +18,7 @@ const { values } = parseArgs({
   },
 })
 const seed = Number(values.seed)
-const evidence = await simulatedEvidence()
-for (const [folder, recorded] of [
-  ['nitro', recordedNitro],
-  ['tdx', recordedDcap],
-  ['snp', recordedSnp],
-  ['nvidia', recordedGpus],
-] as const) {
-  const missing = missingFixtures(folder)
-  if (missing === false) evidence.push(...recorded())
-  else console.log(`${folder}: simulated evidence only, since ${missing}`)
-}
+const evidence = await allEvidence(console.log)
 
 const kinds: Kind[] = ['nitro', 'dcap', 'snp', 'gpu', 'nras']
 for (const kind of kinds.filter((one) => values.kind === undefined || one === values.kind)) {

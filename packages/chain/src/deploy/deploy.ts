@@ -5,6 +5,8 @@ import {
   type ContractName,
   type Contracts,
   deploymentIdOf,
+  genesisAllocatorAbi,
+  opgTimelockAbi,
   PERMIT2_ADDRESS,
   X402_UPTO_PROXY_ADDRESS,
 } from '@assay/protocol'
@@ -16,7 +18,6 @@ import {
   type Hex,
   isAddressEqual,
   type PublicClient,
-  parseAbi,
   zeroAddress,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -101,17 +102,6 @@ const LINKS: readonly Link[] = [
     (on): Link => ({ on, getter: 'faultManager', setter: 'setFaultManager', to: ['FaultManager'] }),
   ),
 ]
-
-const WIRING = parseAbi([
-  'function token() view returns (address)',
-  'function initialise(address token)',
-  'function distribute()',
-  'function distributed() view returns (bool)',
-  'function wire(address target)',
-  'function wired() view returns (bool)',
-  'function PROPOSER_ROLE() view returns (bytes32)',
-  'function hasRole(bytes32 role, address account) view returns (bool)',
-])
 
 /**
  * Deploys and wires all contracts on any EVM chain, once: what the journal names and the chain still holds is kept, and
@@ -273,7 +263,7 @@ function developmentGuardian(): Address {
 
 /** The one-shot setters and the distribution of the supply, each only where the chain says that it is still to do. */
 async function wire(client: PublicClient, sender: Sender, contracts: Contracts): Promise<void> {
-  const allocator = { address: contracts.GenesisAllocator, abi: WIRING } as const
+  const allocator = { address: contracts.GenesisAllocator, abi: genesisAllocatorAbi } as const
   await allOf([
     (async () => {
       const token = await client.readContract({ ...allocator, functionName: 'token' })
@@ -285,7 +275,7 @@ async function wire(client: PublicClient, sender: Sender, contracts: Contracts):
     })(),
     ...LINKS.map((link) => connect(client, sender, contracts, link)),
     (async () => {
-      const timelock = { address: contracts.OpgTimelock, abi: WIRING } as const
+      const timelock = { address: contracts.OpgTimelock, abi: opgTimelockAbi } as const
       const { OpgGovernor } = contracts
       if (!(await client.readContract({ ...timelock, functionName: 'wired' })))
         await sender.send({ ...timelock, functionName: 'wire', args: [OpgGovernor] })

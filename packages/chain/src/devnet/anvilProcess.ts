@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AssayError } from '@assay/protocol'
 import { DEVELOPMENT_MNEMONIC } from '../developmentAccounts.ts'
 import { writeDurably } from '../durableFile.ts'
-import { commandOf, identityOf, isAlive, readIdentity } from './processIdentity.ts'
+import { commandOf, identityOf, isAlive, readIdentity } from '../processIdentity.ts'
 import { rpcCall } from './rpcCall.ts'
 
 export type AnvilOptions = {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { AssayError } from '@assay/protocol'
-import { identityOf, isAlive, readIdentity } from './processIdentity.ts'
+import { identityOf, isAlive, readIdentity } from '../processIdentity.ts'
 
 /**
  * One devnet per folder: two would overwrite each other's snapshots. A holder that is gone loses the lock.

@@ -1,3 +1,4 @@
+import { waitForExit } from '@assay/chain'
 import type { Command } from 'commander'
 import { CliError, EXIT } from '../cliError.ts'
 import { assayHome } from '../home.ts'
@@ -5,7 +6,6 @@ import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { reapChildren } from '../up/childrenFile.ts'
 import { lockHolder } from '../up/lock.ts'
-import { waitForExit } from '../up/processIdentity.ts'
 
 const STOP_MILLISECONDS = 30_000
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
+import { endProcess, identityOf, type ProcessIdentity } from '@assay/chain'
 import { REPOSITORY } from '../home.ts'
 import { openLog } from './logFile.ts'
-import { endProcess, identityOf, type ProcessIdentity } from './processIdentity.ts'
 
 export type ChildOptions = {
   /** Shown to the user, e.g. `validator 2`. */

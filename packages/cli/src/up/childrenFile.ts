@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { endProcess, identityFrom, isAlive, type ProcessIdentity } from './processIdentity.ts'
+import { endProcess, identityFrom, isAlive, type ProcessIdentity } from '@assay/chain'
 import { writeFileAtomic } from './writeFileAtomic.ts'
 
 /** Records what `up` started, so that whoever comes after a kill -9 can end it. */

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { identityFrom, identityOf, isAlive, type ProcessIdentity } from '@assay/chain'
 import { CliError, EXIT } from '../cliError.ts'
-import { identityFrom, identityOf, isAlive, type ProcessIdentity } from './processIdentity.ts'
 
 /**
  * One `up` per home: PGlite and the chain's state have no lock of their own that would survive a kill. The file names

@@ -19,7 +19,7 @@ import {
 } from '../../src/index.ts'
 import { simulateNitro } from '../simulatedNitro.ts'
 import { intelRoots, recorded } from './dcapFixtures.ts'
-import { fixture, fixtureText, pemFixture } from './fixtures.ts'
+import { fixture, fixtureText, missingFixtures, pemFixture } from './fixtures.ts'
 import { type DcapChanges, simulateDcap } from './simulatedDcap.ts'
 import { simulateGpu } from './simulatedGpu.ts'
 import { NRAS_AT, nrasJwks, simulateNras } from './simulatedNras.ts'
@@ -128,4 +128,20 @@ export function recordedGpus(): RecordedGpu[] {
     ...{ name: `H100 ${at}`, kind: 'gpu', evidence, parameters },
     nonce: nonce as Hex,
   }))
+}
+
+/** All of the above; where recordings are not on this machine, a line says so. */
+export async function allEvidence(say: (line: string) => void): Promise<RecordedEvidence[]> {
+  const evidence = await simulatedEvidence()
+  for (const [folder, recorded] of [
+    ['nitro', recordedNitro],
+    ['tdx', recordedDcap],
+    ['snp', recordedSnp],
+    ['nvidia', recordedGpus],
+  ] as const) {
+    const missing = missingFixtures(folder)
+    if (missing === false) evidence.push(...recorded())
+    else say(`${folder}: simulated evidence only, since ${missing}`)
+  }
+  return evidence
 }

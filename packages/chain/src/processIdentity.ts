@@ -21,12 +21,26 @@ function startTimeOf(pid: number): string | undefined {
       return undefined
     }
   }
+  return ps(pid, 'lstart=')
+}
+
+function ps(pid: number, column: string): string | undefined {
   try {
-    const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+    const text = execFileSync('ps', ['-o', column, '-p', String(pid)], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim()
     return text === '' ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+/** Command line of a running process, its words joined by spaces. */
+export function commandOf(pid: number): string | undefined {
+  if (process.platform !== 'linux') return ps(pid, 'args=')
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
   } catch {
     return undefined
   }
@@ -45,6 +59,15 @@ export function isAlive(identity: ProcessIdentity): boolean {
 export function identityFrom(value: unknown): ProcessIdentity | undefined {
   const { pid, startedAt } = (value ?? {}) as { pid?: unknown; startedAt?: unknown }
   return typeof pid === 'number' && typeof startedAt === 'string' ? { pid, startedAt } : undefined
+}
+
+/** Identity written by `JSON.stringify`; undefined where the file is missing or holds something else. */
+export function readIdentity(file: string): ProcessIdentity | undefined {
+  try {
+    return identityFrom(JSON.parse(readFileSync(file, 'utf8')))
+  } catch {
+    return undefined
+  }
 }
 
 /** Waits until the process is gone; false if it outlives the deadline. */

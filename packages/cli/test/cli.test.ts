@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { CONTRACT_NAMES } from '@assay/protocol'
-import { runCli } from '../src/index.ts'
+import { runAssay } from './runAssay.ts'
 
 let home: string
 let taken: Server
@@ -49,21 +49,6 @@ after(() => {
   taken.close()
   rmSync(home, { recursive: true, force: true })
 })
-
-async function run(args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = ''
-  let err = ''
-  const code = await runCli(args, {
-    out: (text) => {
-      out += text
-    },
-    err: (text) => {
-      err += text
-    },
-    isTerminal: false,
-  })
-  return { code, out, err }
-}
 
 const demoKey = `0x${'01'.repeat(32)}`
 const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[] = [
@@ -149,7 +134,7 @@ for (const [index, { args, code, says, key }] of cases.entries()) {
   test(`command line ${index + 1} ends with ${code} and says ${says}`, async () => {
     if (key === undefined) delete process.env.ASSAY_WALLET_KEY
     else process.env.ASSAY_WALLET_KEY = key
-    const result = await run(args())
+    const result = await runAssay(...args())
     assert.match(result.out + result.err, says, args().join(' '))
     assert.equal(result.code, code, result.out + result.err)
     // A user's mistake is never answered with a stack trace.
@@ -158,14 +143,14 @@ for (const [index, { args, code, says, key }] of cases.entries()) {
 }
 
 test('with --json a mistake is told in JSON, with the same exit code', async () => {
-  const { code, out } = await run(['verify', 'hello', '--json'])
+  const { code, out } = await runAssay('verify', 'hello', '--json')
   assert.equal(code, 2)
   assert.equal((JSON.parse(out) as { error: { code: string } }).error.code, 'not_verifiable')
 })
 
 test('a wrong key is never repeated', async () => {
   process.env.ASSAY_WALLET_KEY = '0xdeadbeef'
-  const { out, err } = await run(['wallet', 'address', '--network', path.join(home, 'dead.json')])
+  const { out, err } = await runAssay('wallet', 'address', '--network', path.join(home, 'dead.json'))
   assert.ok(!(out + err).includes('deadbeef'))
   delete process.env.ASSAY_WALLET_KEY
 })

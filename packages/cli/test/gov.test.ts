@@ -30,7 +30,7 @@ import {
 import { verifyReceipt } from '@assay/verify'
 import { type Hex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { runCli } from '../src/index.ts'
+import { runAssay } from './runAssay.ts'
 
 const word = (byte: string): Hex => `0x${byte.repeat(32)}`
 const ROOT = word('a1')
@@ -80,29 +80,14 @@ after(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = ''
-  let err = ''
-  const code = await runCli(args, {
-    out: (text) => {
-      out += text
-    },
-    err: (text) => {
-      err += text
-    },
-    isTerminal: false,
-  })
-  return { code, out, err }
-}
-
 async function json<T>(...args: string[]): Promise<T> {
-  const { code, out, err } = await run(...args, '--json')
+  const { code, out, err } = await runAssay(...args, '--json')
   assert.equal(code, 0, out + err)
   return JSON.parse(out) as T
 }
 
 async function refused(...args: string[]): Promise<{ code: string; facts: Record<string, unknown> }> {
-  const { code, out } = await run(...args, '--json')
+  const { code, out } = await runAssay(...args, '--json')
   assert.notEqual(code, 0, out)
   return (JSON.parse(out) as { error: { code: string; facts: Record<string, unknown> } }).error
 }
@@ -222,12 +207,12 @@ test('each step says why it cannot be taken, and what comes next', async () => {
   assert.equal((await refused('gov', 'execute', id)).code, 'not_yet')
   // Its tokens were never delegated.
   assert.equal((await refused('gov', 'vote', id, 'for', '--wait')).code, 'no_votes')
-  const status = await run('gov', 'status')
+  const status = await runAssay('gov', 'status')
   assert.equal(status.code, 0, status.err)
   assert.match(status.out, new RegExp(`${id} {2}active`))
   assert.match(status.out, /1 {2}executed/)
   assert.match(status.out, /quorum +4% of the supply/)
-  const shown = await run('gov', 'status', '2')
+  const shown = await runAssay('gov', 'status', '2')
   assert.match(shown.out, /described as +The code leaks\./)
   const { parameters } = await json<{ parameters: { name: string; value: string }[] }>('gov', 'params')
   assert.equal(parameters.find(({ name }) => name === 'GRACE')?.value, '5')
@@ -262,7 +247,7 @@ test('assay supply shows the public allocation on its curve', async () => {
     ['Liquidity and launch', 60n, 60n],
     ['Airdrop', 40n, 40n],
   ])
-  const { out, code } = await run('supply')
+  const { out, code } = await runAssay('supply')
   assert.equal(code, 0)
   assert.match(out, /circulating +[0-9.]+ OPG {2}[0-9.]+%/)
 })

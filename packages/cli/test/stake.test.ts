@@ -15,7 +15,7 @@ import {
 } from '@assay/chain'
 import { type Network, opgAbi, validatorStakingAbi } from '@assay/protocol'
 import { encodeFunctionData, numberToHex, parseEther, zeroAddress, zeroHash } from 'viem'
-import { runCli } from '../src/index.ts'
+import { runAssay } from './runAssay.ts'
 
 let home: string
 let devnet: Devnet
@@ -57,17 +57,8 @@ after(async () => {
 })
 
 async function assay(...args: string[]): Promise<{ code: number; out: string }> {
-  let out = ''
-  const keep = (text: string) => {
-    out += text
-  }
-  const file = path.join(home, 'network.json')
-  const code = await runCli(['stake', ...args, '--network', file], {
-    out: keep,
-    err: keep,
-    isTerminal: false,
-  })
-  return { code, out }
+  const { code, out, err } = await runAssay('stake', ...args, '--network', path.join(home, 'network.json'))
+  return { code, out: out + err }
 }
 
 type Status = {

@@ -1,12 +1,10 @@
 /** The official Anthropic client, unmodified, against a node with the real model. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
-import type { Engine } from '../src/engines/engine.ts'
-import { startLlamaEngine } from '../src/engines/llama/startLlamaEngine.ts'
-import { SMOLLM2_MANIFEST } from '../src/models/smollm2.ts'
-import { MODEL, type PaidAnswer, payingFetch, startTestServer, type TestServer } from './harness.ts'
+import { MODEL } from './harness.ts'
 import { smollm2 } from './realModel.ts'
+import { aroundRealNode } from './realNode.ts'
 
 const france = [{ role: 'user' as const, content: 'What is the capital of France?' }]
 const weather: Anthropic.Tool = {
@@ -21,32 +19,12 @@ const weather: Anthropic.Tool = {
 }
 
 describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
-  let engine: Engine
-  let node: TestServer
-  let client: Anthropic
-  const answers: PaidAnswer[] = []
-  const receipt = () => {
-    const last = answers.at(-1)
-    assert.ok(last !== undefined)
-    return last.receipt
-  }
-  before(async () => {
-    engine = await startLlamaEngine({ path: smollm2.path, manifest: SMOLLM2_MANIFEST })
-    node = await startTestServer({ engine })
-    client = new Anthropic({
-      apiKey: 'unused',
-      baseURL: node.url,
-      maxRetries: 0,
-      fetch: payingFetch(node, answers),
-    })
-  })
-  after(async () => {
-    await node?.close()
-    await engine?.close()
-  })
+  const { client, answer, receipt } = aroundRealNode(
+    (url, fetch) => new Anthropic({ apiKey: 'unused', baseURL: url, maxRetries: 0, fetch }),
+  )
 
   test('a whole message, its usage what the receipt charges', async () => {
-    const message = await client.messages.create({
+    const message = await client().messages.create({
       model: MODEL,
       max_tokens: 32,
       system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }],
@@ -65,8 +43,8 @@ describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
 
   test('a streamed message is the whole one, in the events that the client knows', async () => {
     const request = { model: MODEL, max_tokens: 32, messages: france }
-    const whole = await client.messages.create(request)
-    const stream = client.messages.stream(request)
+    const whole = await client().messages.create(request)
+    const stream = client().messages.stream(request)
     const seen: string[] = []
     let text = ''
     stream.on('streamEvent', (event) => seen.push(event.type))
@@ -87,7 +65,7 @@ describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
       'message_delta',
       'message_stop',
     ])
-    const wire = new TextDecoder().decode(answers.at(-1)?.body)
+    const wire = new TextDecoder().decode(answer().body)
     assert.match(wire, /\n\nevent: ping\ndata: \{"type":"ping"\}\n\n/)
     assert.match(wire, /\n\n: assay-receipt \S+\nevent: message_stop\ndata: \{"type":"message_stop"\}\n\n$/)
   })
@@ -101,17 +79,17 @@ describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
       tool_choice: { type: 'tool' as const, name: 'get_weather' },
       messages: question,
     }
-    const whole = await client.messages.create(request)
+    const whole = await client().messages.create(request)
     const [call] = whole.content
     assert.ok(call?.type === 'tool_use')
     assert.equal(whole.stop_reason, 'tool_use')
     assert.equal(call.name, 'get_weather')
     assert.equal((call.input as { city: string }).city, 'Paris')
-    const streamed = await client.messages.stream(request).finalMessage()
+    const streamed = await client().messages.stream(request).finalMessage()
     const [again] = streamed.content
     assert.ok(again?.type === 'tool_use')
     assert.deepEqual([again.name, again.input], [call.name, call.input])
-    const reply = await client.messages.create({
+    const reply = await client().messages.create({
       model: MODEL,
       max_tokens: 48,
       tools: [weather],
@@ -130,20 +108,20 @@ describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
   })
 
   test('a stop sequence is named, a limit is told', async () => {
-    const cut = await client.messages.create({
+    const cut = await client().messages.create({
       model: MODEL,
       max_tokens: 32,
       messages: france,
       stop_sequences: ['zzz', ' is Par'],
     })
     assert.deepEqual([cut.stop_reason, cut.stop_sequence], ['stop_sequence', ' is Par'])
-    const short = await client.messages.create({ model: MODEL, max_tokens: 2, messages: france })
+    const short = await client().messages.create({ model: MODEL, max_tokens: 2, messages: france })
     assert.equal(short.stop_reason, 'max_tokens')
     assert.equal(short.usage.output_tokens, 2)
   })
 
   test('structured output follows its schema', async () => {
-    const message = await client.messages.create({
+    const message = await client().messages.create({
       model: MODEL,
       max_tokens: 64,
       messages: [{ role: 'user', content: 'Which city is the capital of France?' }],
@@ -164,21 +142,21 @@ describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
   })
 
   test('tokens are counted for nothing, and as they are charged', async () => {
-    const counted = await client.messages.countTokens({ model: MODEL, messages: france })
-    await client.messages.create({ model: MODEL, max_tokens: 1, messages: france })
+    const counted = await client().messages.countTokens({ model: MODEL, messages: france })
+    await client().messages.create({ model: MODEL, max_tokens: 1, messages: france })
     assert.equal(BigInt(counted.input_tokens), receipt().inputUnits)
   })
 
   test('errors are of the classes that the client knows', async () => {
     const request = { model: MODEL, max_tokens: 8, messages: france }
     await assert.rejects(
-      client.messages.create({ ...request, thinking: { type: 'enabled', budget_tokens: 1024 } }),
+      client().messages.create({ ...request, thinking: { type: 'enabled', budget_tokens: 1024 } }),
       (error: unknown) =>
         error instanceof Anthropic.BadRequestError &&
         error.type === 'invalid_request_error' &&
         error.errorCode === 'unsupported_value' &&
         /thinking/.test(error.message),
     )
-    await assert.rejects(client.messages.create({ ...request, model: 'claude-9' }), Anthropic.NotFoundError)
+    await assert.rejects(client().messages.create({ ...request, model: 'claude-9' }), Anthropic.NotFoundError)
   })
 })

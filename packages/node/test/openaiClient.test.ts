@@ -1,12 +1,10 @@
 /** The official OpenAI client, unmodified, against a node with the real model. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import OpenAI from 'openai'
-import type { Engine } from '../src/engines/engine.ts'
-import { startLlamaEngine } from '../src/engines/llama/startLlamaEngine.ts'
-import { SMOLLM2_MANIFEST } from '../src/models/smollm2.ts'
-import { MODEL, type PaidAnswer, payingFetch, startTestServer, type TestServer } from './harness.ts'
+import { MODEL } from './harness.ts'
 import { smollm2 } from './realModel.ts'
+import { aroundRealNode } from './realNode.ts'
 
 const france = [{ role: 'user' as const, content: 'What is the capital of France?' }]
 const parameters = {
@@ -21,38 +19,18 @@ const weather = {
 }
 
 describe('openai', { skip: smollm2.skip }, () => {
-  let engine: Engine
-  let node: TestServer
-  let client: OpenAI
-  const answers: PaidAnswer[] = []
-  const receipt = () => {
-    const last = answers.at(-1)
-    assert.ok(last !== undefined)
-    return last.receipt
-  }
-  before(async () => {
-    engine = await startLlamaEngine({ path: smollm2.path, manifest: SMOLLM2_MANIFEST })
-    node = await startTestServer({ engine })
-    client = new OpenAI({
-      apiKey: 'unused',
-      baseURL: `${node.url}/v1`,
-      maxRetries: 0,
-      fetch: payingFetch(node, answers),
-    })
-  })
-  after(async () => {
-    await node?.close()
-    await engine?.close()
-  })
+  const { client, receipt } = aroundRealNode(
+    (url, fetch) => new OpenAI({ apiKey: 'unused', baseURL: `${url}/v1`, maxRetries: 0, fetch }),
+  )
 
   test('models, all and one', async () => {
-    const listed = await client.models.list()
+    const listed = await client().models.list()
     assert.deepEqual(
       listed.data.map(({ id }) => id),
       [MODEL],
     )
-    assert.equal((await client.models.retrieve(MODEL)).id, MODEL)
-    await assert.rejects(client.models.retrieve('gpt-9'), OpenAI.NotFoundError)
+    assert.equal((await client().models.retrieve(MODEL)).id, MODEL)
+    await assert.rejects(client().models.retrieve('gpt-9'), OpenAI.NotFoundError)
   })
 
   test('chat: a stream is the whole answer, with usage and log-probabilities', async () => {
@@ -63,10 +41,10 @@ describe('openai', { skip: smollm2.skip }, () => {
       logprobs: true,
       top_logprobs: 2,
     }
-    const whole = await client.chat.completions.create(request)
+    const whole = await client().chat.completions.create(request)
     assert.equal(BigInt(whole.usage?.prompt_tokens ?? 0), receipt().inputUnits)
     assert.equal(BigInt(whole.usage?.completion_tokens ?? 0), receipt().outputUnits)
-    const stream = client.chat.completions.stream({ ...request, stream_options: { include_usage: true } })
+    const stream = client().chat.completions.stream({ ...request, stream_options: { include_usage: true } })
     const final = await stream.finalChatCompletion()
     assert.deepEqual(final.usage, whole.usage)
     assert.equal(final.choices[0]?.message.content, whole.choices[0]?.message.content)
@@ -79,12 +57,12 @@ describe('openai', { skip: smollm2.skip }, () => {
 
   test('chat: several choices, streamed and whole, every token charged', async () => {
     const request = { model: MODEL, messages: france, n: 2, temperature: 1.1, seed: 7, max_tokens: 12 }
-    const whole = await client.chat.completions.create(request)
+    const whole = await client().chat.completions.create(request)
     const texts = whole.choices.map(({ message }) => message.content)
     assert.equal(new Set(texts).size, 2)
     assert.equal(BigInt(whole.usage?.completion_tokens ?? 0), receipt().outputUnits)
     const said = ['', '']
-    for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
+    for await (const chunk of await client().chat.completions.create({ ...request, stream: true })) {
       for (const { index, delta } of chunk.choices) said[index] += delta.content ?? ''
     }
     assert.deepEqual(said, texts)
@@ -100,7 +78,7 @@ describe('openai', { skip: smollm2.skip }, () => {
       parallel_tool_calls: false,
       max_tokens: 64,
     }
-    const whole = await client.chat.completions.create(request)
+    const whole = await client().chat.completions.create(request)
     const [choice] = whole.choices
     const [call] = choice?.message.tool_calls ?? []
     assert.ok(call?.type === 'function')
@@ -108,7 +86,7 @@ describe('openai', { skip: smollm2.skip }, () => {
     assert.equal(choice.message.content, null)
     assert.equal(JSON.parse(call.function.arguments).city, 'Paris')
     let deltas = 0
-    const stream = client.chat.completions.stream(request)
+    const stream = client().chat.completions.stream(request)
     stream.on('tool_calls.function.arguments.delta', () => deltas++)
     const final = await stream.finalChatCompletion()
     const [again] = final.choices[0]?.message.tool_calls ?? []
@@ -118,7 +96,7 @@ describe('openai', { skip: smollm2.skip }, () => {
       [call.function.name, call.function.arguments],
     )
     assert.ok(deltas > 2, 'arguments come in pieces')
-    const reply = await client.chat.completions.create({
+    const reply = await client().chat.completions.create({
       model: MODEL,
       tools: [weather],
       max_tokens: 6,
@@ -132,7 +110,7 @@ describe('openai', { skip: smollm2.skip }, () => {
   })
 
   test('chat: JSON by schema', async () => {
-    const answer = await client.chat.completions.create({
+    const answer = await client().chat.completions.create({
       model: MODEL,
       messages: [{ role: 'user', content: 'Which city is the capital of France?' }],
       max_tokens: 64,
@@ -144,7 +122,7 @@ describe('openai', { skip: smollm2.skip }, () => {
     assert.equal(JSON.parse(answer.choices[0]?.message.content ?? '').city, 'Paris')
     const numbers = { type: 'object', properties: { n: { type: 'integer', minimum: 5 } } }
     await assert.rejects(
-      client.chat.completions.create({
+      client().chat.completions.create({
         model: MODEL,
         messages: france,
         response_format: { type: 'json_schema', json_schema: { name: 'n', schema: numbers, strict: true } },
@@ -163,7 +141,7 @@ describe('openai', { skip: smollm2.skip }, () => {
       n: 2,
       logprobs: 2,
     }
-    const whole = await client.completions.create(request)
+    const whole = await client().completions.create(request)
     assert.deepEqual(
       whole.choices.map(({ index }) => index),
       [0, 1, 2, 3],
@@ -174,7 +152,7 @@ describe('openai', { skip: smollm2.skip }, () => {
     assert.equal(receipt().outputUnits, 12n)
     const said = ['', '', '', '']
     const offsets: number[][] = [[], [], [], []]
-    for await (const chunk of await client.completions.create({ ...request, stream: true })) {
+    for await (const chunk of await client().completions.create({ ...request, stream: true })) {
       for (const { index, text, logprobs } of chunk.choices) {
         said[index] += text
         offsets[index]?.push(...(logprobs?.text_offset ?? []))
@@ -192,8 +170,8 @@ describe('openai', { skip: smollm2.skip }, () => {
 
   test('embeddings: in base64, which the client asks for, and as numbers', async () => {
     const input = ['A cat sat on the mat.', 'Stocks fell sharply.']
-    const first = await client.embeddings.create({ model: MODEL, input })
-    const second = await client.embeddings.create({ model: MODEL, input, encoding_format: 'float' })
+    const first = await client().embeddings.create({ model: MODEL, input })
+    const second = await client().embeddings.create({ model: MODEL, input, encoding_format: 'float' })
     assert.equal(first.data.length, 2)
     for (const [at, { embedding }] of first.data.entries()) {
       assert.equal(embedding.length, 576)
@@ -207,13 +185,13 @@ describe('openai', { skip: smollm2.skip }, () => {
 
   test('responses: whole, streamed, with a tool and its result', async () => {
     const request = { model: MODEL, input: 'What is the capital of France?', max_output_tokens: 24 }
-    const whole = await client.responses.create({ ...request, instructions: 'Be brief.' })
+    const whole = await client().responses.create({ ...request, instructions: 'Be brief.' })
     assert.equal(whole.status, 'completed')
     assert.equal((whole as { store?: unknown }).store, false)
     assert.match(whole.output_text, /Paris/)
     assert.equal(BigInt(whole.usage?.output_tokens ?? 0), receipt().outputUnits)
     const kinds: string[] = []
-    const stream = client.responses.stream({ ...request, instructions: 'Be brief.' })
+    const stream = client().responses.stream({ ...request, instructions: 'Be brief.' })
     stream.on('event', ({ type }) => kinds.push(type))
     const final = await stream.finalResponse()
     assert.equal(final.output_text, whole.output_text)
@@ -240,14 +218,14 @@ describe('openai', { skip: smollm2.skip }, () => {
       parallel_tool_calls: false,
       max_output_tokens: 64,
     }
-    const called = await client.responses.create(asked)
-    const streamed = await client.responses.stream(asked).finalResponse()
+    const called = await client().responses.create(asked)
+    const streamed = await client().responses.stream(asked).finalResponse()
     const [call] = called.output
     const [again] = streamed.output
     assert.ok(call?.type === 'function_call' && again?.type === 'function_call')
     assert.equal(JSON.parse(call.arguments).city, 'Paris')
     assert.deepEqual([again.name, again.arguments], [call.name, call.arguments])
-    const reply = await client.responses.create({
+    const reply = await client().responses.create({
       model: MODEL,
       max_output_tokens: 6,
       input: [
@@ -257,11 +235,11 @@ describe('openai', { skip: smollm2.skip }, () => {
       ],
     })
     assert.ok(reply.output_text.length > 0)
-    const cut = await client.responses.create({ ...request, max_output_tokens: 2 })
+    const cut = await client().responses.create({ ...request, max_output_tokens: 2 })
     assert.deepEqual([cut.status, cut.incomplete_details?.reason], ['incomplete', 'max_output_tokens'])
-    await assert.rejects(client.responses.create({ ...request, store: true }), OpenAI.BadRequestError)
+    await assert.rejects(client().responses.create({ ...request, store: true }), OpenAI.BadRequestError)
     await assert.rejects(
-      client.responses.create({ ...request, previous_response_id: 'resp_1' }),
+      client().responses.create({ ...request, previous_response_id: 'resp_1' }),
       (error: unknown) => error instanceof OpenAI.BadRequestError && error.param === 'previous_response_id',
     )
   })

@@ -1,4 +1,4 @@
-import { type Address, encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { type Address, type Hex, keccak256 } from 'viem'
 import { dataHashOf } from './batchData.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'
@@ -7,6 +7,7 @@ import { foldSiblings, type Sibling, type SumNode, siblingsOf, sumTreeLevels } f
 import { type BatchEntry, type Receipt, receiptExposure, receiptLeaf, signatureHash } from './receipt.ts'
 import { receiptFromJson, receiptToJson } from './receiptJson.ts'
 import { readAddress, readArray, readBytes, readObject, readString, readUint } from './schema.ts'
+import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
 export const MAX_BATCH_RECEIPTS = 4096
@@ -51,29 +52,21 @@ export type Batch = {
   groupLevels: SumNode[][]
 }
 
-const BATCH_PARAMETERS = parseAbiParameters('bytes32, address, uint64, bytes32, bytes32')
-const ROW_PARAMETERS = parseAbiParameters(
-  'bytes32, address, address, bytes32, bytes32, uint64, bytes32, uint128, uint128, uint64',
-)
-const GROUP_PARAMETERS = parseAbiParameters('bytes32, address, bytes32, uint128, uint128, uint64')
+const encodeBatch = staticEncoder(['bytes32', 'address', 'uint64', 'bytes32', 'bytes32'])
+const ROW_KEY = ['bytes32', 'address', 'address', 'bytes32', 'bytes32', 'uint64'] as const
+const TOP = ['bytes32', 'uint128', 'uint128', 'uint64'] as const
+const encodeRow = staticEncoder([...ROW_KEY, ...TOP])
+const encodeGroup = staticEncoder(['bytes32', 'address', ...TOP])
 
 /** docs/spec.md §6. */
 export function batchIdOf(header: Pick<BatchHeader, 'committer' | 'height' | 'root' | 'dataHash'>): Hex {
-  return keccak256(
-    encodeAbiParameters(BATCH_PARAMETERS, [
-      TAGS.batch,
-      header.committer,
-      header.height,
-      header.root,
-      header.dataHash,
-    ]),
-  )
+  return keccak256(encodeBatch([TAGS.batch, header.committer, header.height, header.root, header.dataHash]))
 }
 
 /** Node that stands for a row whose leaves fold to `top` (docs/spec.md §5). */
 export function rowNode(row: RowKey, top: SumNode): SumNode {
   const hash = keccak256(
-    encodeAbiParameters(ROW_PARAMETERS, [
+    encodeRow([
       TAGS.row,
       row.node,
       row.payer,
@@ -91,9 +84,7 @@ export function rowNode(row: RowKey, top: SumNode): SumNode {
 
 /** Node that stands for all rows of one inference node (docs/spec.md §5). */
 export function groupNode(node: Address, top: SumNode): SumNode {
-  const hash = keccak256(
-    encodeAbiParameters(GROUP_PARAMETERS, [TAGS.group, node, top.hash, top.sum, top.exposure, top.count]),
-  )
+  const hash = keccak256(encodeGroup([TAGS.group, node, top.hash, top.sum, top.exposure, top.count]))
   return { ...top, hash }
 }
 
@@ -108,8 +99,12 @@ function rowOrder(row: RowKey): string {
   return fixed.toLowerCase() + row.priceVersion.toString(16).padStart(16, '0')
 }
 
-function leafOrder(entry: BatchEntry): string {
-  return entry.receipt.requestId.toLowerCase() + receiptLeaf(entry)
+/** Order of receipts in a row: by request, then by leaf, which is computed for the rare two of one request only. */
+function compareEntries(a: BatchEntry, b: BatchEntry): number {
+  const [first, second] = [a.receipt.requestId.toLowerCase(), b.receipt.requestId.toLowerCase()]
+  if (first !== second) return first < second ? -1 : 1
+  const [left, right] = [receiptLeaf(a), receiptLeaf(b)]
+  return left < right ? -1 : left > right ? 1 : 0
 }
 
 export function leafNode(entry: BatchEntry): SumNode {
@@ -138,26 +133,23 @@ export function buildGroup(node: Address, rows: Row[]): Group {
 
 /** Rows in canonical order. @throws AssayError `invalid_batch` for a duplicated (requestId, leaf) pair */
 function buildRows(receipts: readonly BatchEntry[]): Row[] {
-  const drafts = new Map<string, { key: RowKey; receipts: { order: string; entry: BatchEntry }[] }>()
+  const drafts = new Map<string, { key: RowKey; entries: BatchEntry[] }>()
   for (const entry of receipts) {
     const key = rowKeyOf(entry)
     const order = rowOrder(key)
-    const draft = drafts.get(order) ?? { key, receipts: [] }
-    draft.receipts.push({ order: leafOrder(entry), entry })
+    const draft = drafts.get(order) ?? { key, entries: [] }
+    draft.entries.push(entry)
     drafts.set(order, draft)
   }
   const ordered = [...drafts].sort(([a], [b]) => (a < b ? -1 : 1))
-  return ordered.map(([, draft]) => {
-    draft.receipts.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
-    for (let at = 1; at < draft.receipts.length; at++) {
-      if (draft.receipts[at]?.order === draft.receipts[at - 1]?.order) {
+  return ordered.map(([, { key, entries }]) => {
+    entries.sort(compareEntries)
+    for (let at = 1; at < entries.length; at++) {
+      if (compareEntries(entries[at - 1] as BatchEntry, entries[at] as BatchEntry) === 0) {
         throw new AssayError('A receipt stands twice in the batch.', { code: 'invalid_batch' })
       }
     }
-    return buildRow(
-      draft.key,
-      draft.receipts.map(({ entry }) => entry),
-    )
+    return buildRow(key, entries)
   })
 }
 

@@ -1,5 +1,6 @@
-import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { type Hex, keccak256 } from 'viem'
 import { AssayError } from './errors.ts'
+import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
 /** Bytes of one chunk: what a single transaction can carry as the answer to a challenge. */
@@ -8,9 +9,9 @@ export const DATA_CHUNK_BYTES = 8192
 /** One step of the way from a chunk to the chunk root. */
 export type DataSibling = { hash: Hex; left: boolean }
 
-const CHUNK_PARAMETERS = parseAbiParameters('bytes32, uint64, bytes32')
-const NODE_PARAMETERS = parseAbiParameters('bytes32, bytes32, bytes32')
-const DATA_PARAMETERS = parseAbiParameters('bytes32, uint64, bytes32')
+const encodeChunk = staticEncoder(['bytes32', 'uint64', 'bytes32'])
+const encodeNode = staticEncoder(['bytes32', 'bytes32', 'bytes32'])
+const encodeData = staticEncoder(['bytes32', 'uint64', 'bytes32'])
 
 function chunkAt(file: Uint8Array, index: number): Uint8Array {
   return file.subarray(index * DATA_CHUNK_BYTES, (index + 1) * DATA_CHUNK_BYTES)
@@ -21,9 +22,7 @@ function chunkLevels(file: Uint8Array): Hex[][] {
   if (file.length === 0) throw new AssayError('A batch file is never empty.', { code: 'invalid_batch' })
   const chunks = Math.ceil(file.length / DATA_CHUNK_BYTES)
   const leaves = Array.from({ length: chunks }, (_, index) =>
-    keccak256(
-      encodeAbiParameters(CHUNK_PARAMETERS, [TAGS.dataChunk, BigInt(index), keccak256(chunkAt(file, index))]),
-    ),
+    keccak256(encodeChunk([TAGS.dataChunk, BigInt(index), keccak256(chunkAt(file, index))])),
   )
   const levels = [leaves]
   for (let level = leaves; level.length > 1; ) {
@@ -31,8 +30,7 @@ function chunkLevels(file: Uint8Array): Hex[][] {
     for (let at = 0; at < level.length; at += 2) {
       const left = level[at] as Hex
       const right = level[at + 1]
-      const parent = () =>
-        keccak256(encodeAbiParameters(NODE_PARAMETERS, [TAGS.dataNode, left, right as Hex]))
+      const parent = () => keccak256(encodeNode([TAGS.dataNode, left, right as Hex]))
       next.push(right === undefined ? left : parent())
     }
     levels.push(next)
@@ -47,7 +45,7 @@ function chunkLevels(file: Uint8Array): Hex[][] {
  */
 export function dataHashOf(file: Uint8Array): Hex {
   const [root] = chunkLevels(file).at(-1) as [Hex]
-  return keccak256(encodeAbiParameters(DATA_PARAMETERS, [TAGS.data, BigInt(file.length), root]))
+  return keccak256(encodeData([TAGS.data, BigInt(file.length), root]))
 }
 
 /** One chunk and its way to the data hash: the answer to a challenge of it. @throws AssayError `not_found` */

@@ -1,5 +1,7 @@
 import {
   type Address,
+  concat,
+  domainSeparator,
   encodeAbiParameters,
   type Hex,
   keccak256,
@@ -38,4 +40,18 @@ export function deploymentIdOf(chainId: number, deployer: Address, entropy: Hex)
       entropy,
     ]),
   )
+}
+
+let last: { key: string; separator: Hex } | undefined
+
+/** Domain separator; one process speaks of one deployment nearly always, so the last one is kept. */
+function separatorOf(deployment: Deployment): Hex {
+  const key = `${deployment.chainId} ${deployment.settlement} ${deployment.deploymentId}`
+  if (last?.key !== key) last = { key, separator: domainSeparator({ domain: assayDomain(deployment) }) }
+  return last.separator
+}
+
+/** What a key signs for a struct of ours: EIP-712's 0x1901 ‖ domain separator ‖ struct hash, hashed. */
+export function structDigest(structHash: Hex, deployment: Deployment): Hex {
+  return keccak256(concat(['0x1901', separatorOf(deployment), structHash]))
 }

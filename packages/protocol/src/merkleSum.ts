@@ -1,5 +1,6 @@
-import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { type Hex, keccak256 } from 'viem'
 import { AssayError } from './errors.ts'
+import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
 /** Node of a Merkle-sum tree: its hash commits to both children with their sums, exposures and counts. */
@@ -16,9 +17,8 @@ export type Sibling = SumNode & { left: boolean }
 
 /** Deepest proof that is accepted; 2^32 leaves are far beyond the largest batch. */
 export const MAX_PROOF_DEPTH = 32
-const NODE_PARAMETERS = parseAbiParameters(
-  'bytes32, bytes32, uint128, uint128, uint64, bytes32, uint128, uint128, uint64',
-)
+const NODE = ['bytes32', 'uint128', 'uint128', 'uint64'] as const
+const encodeParent = staticEncoder(['bytes32', ...NODE, ...NODE])
 
 /** docs/spec.md §5. @throws AssayError `out_of_range` where a width overflows. */
 export function parentNode(left: SumNode, right: SumNode): SumNode {
@@ -32,7 +32,7 @@ export function parentNode(left: SumNode, right: SumNode): SumNode {
     })
   }
   const hash = keccak256(
-    encodeAbiParameters(NODE_PARAMETERS, [
+    encodeParent([
       TAGS.node,
       left.hash,
       left.sum,

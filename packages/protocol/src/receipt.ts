@@ -1,14 +1,6 @@
-import {
-  type Address,
-  encodeAbiParameters,
-  type Hex,
-  hashTypedData,
-  hexToBytes,
-  keccak256,
-  parseAbiParameters,
-  toBytes,
-} from 'viem'
-import { assayDomain, type Deployment } from './domain.ts'
+import { type Address, type Hex, hexToBytes, keccak256, toBytes } from 'viem'
+import { type Deployment, structDigest } from './domain.ts'
+import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
 export const ENGINE_CLASS = { enclave: 0, providerProxy: 1, unattested: 2 } as const
@@ -96,22 +88,16 @@ export const RECEIPT_TYPES = { Receipt: RECEIPT_FIELDS } as const
 const RECEIPT_TYPEHASH = keccak256(
   toBytes(`Receipt(${RECEIPT_FIELDS.map((field) => `${field.type} ${field.name}`).join(',')})`),
 )
-const STRUCT_PARAMETERS = [{ type: 'bytes32' }, ...RECEIPT_FIELDS.map(({ type }) => ({ type }))]
+const encodeReceipt = staticEncoder(['bytes32', ...RECEIPT_FIELDS.map(({ type }) => type)])
 
 /** EIP-712 struct hash, without the domain. */
 export function receiptStructHash(receipt: Receipt): Hex {
-  const values = RECEIPT_FIELDS.map((field) => receipt[field.name])
-  return keccak256(encodeAbiParameters(STRUCT_PARAMETERS, [RECEIPT_TYPEHASH, ...values]))
+  return keccak256(encodeReceipt([RECEIPT_TYPEHASH, ...RECEIPT_FIELDS.map((field) => receipt[field.name])]))
 }
 
 /** The 32 bytes that the node's key signs. */
 export function receiptDigest(receipt: Receipt, deployment: Deployment): Hex {
-  return hashTypedData({
-    domain: assayDomain(deployment),
-    types: RECEIPT_TYPES,
-    primaryType: 'Receipt',
-    message: receipt,
-  })
+  return structDigest(receiptStructHash(receipt), deployment)
 }
 
 /** Hash of a signature's 65 bytes: what the leaf commits to, and what settles a receipt on chain. */
@@ -125,9 +111,11 @@ export function receiptExposure(receipt: Receipt): bigint {
   return receipt.price
 }
 
+const encodeLeaf = staticEncoder(['bytes32', 'bytes32', 'bytes32', 'uint64'])
+
 /** Leaf of the batch tree: commits to the signature too, so that no leaf can be paired with garbage (docs/spec.md §5). */
 export function receiptLeaf({ receipt, signature, grant }: BatchEntry): Hex {
-  const inner = encodeAbiParameters(parseAbiParameters('bytes32, bytes32, bytes32, uint64'), [
+  const inner = encodeLeaf([
     TAGS.leaf,
     receiptStructHash(receipt),
     signatureHash(signature),

@@ -85,11 +85,11 @@ test('every receipt is included: its proof leads to root, sum and count', () => 
         const others: BatchEntry[] = [
           { ...entry, receipt: { ...receipt, price: receipt.price ^ 1n } },
           { ...entry, receipt: { ...receipt, valueAtRisk: receipt.valueAtRisk ^ 1n } },
-          { ...entry, receipt: { ...receipt, priceVersion: receipt.priceVersion + 1n } },
+          { ...entry, receipt: { ...receipt, priceVersion: receipt.priceVersion ^ 1n } },
           { ...entry, grant: { id: toHex(1, { size: 32 }), counter: entry.grant?.counter ?? 0n } },
           {
             ...entry,
-            grant: { id: entry.grant?.id ?? NO_GRANT, counter: (entry.grant?.counter ?? 0n) + 1n },
+            grant: { id: entry.grant?.id ?? NO_GRANT, counter: (entry.grant?.counter ?? 0n) ^ 1n },
           },
         ]
         for (const other of others) assert.notEqual(foldInclusion(other, proof).hash, hash)

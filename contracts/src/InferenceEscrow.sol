@@ -273,6 +273,7 @@ contract InferenceEscrow is ReentrancyGuardTransient {
     function settle(SettleItem[] calldata items) external nonReentrant {
         bytes32 batchId;
         BatchBook.Batch memory batch;
+        uint256 total = 0;
         for (uint256 i = 0; i < items.length; i++) {
             SettleItem calldata item = items[i];
             if (item.batchId != batchId) {
@@ -288,8 +289,9 @@ contract InferenceEscrow is ReentrancyGuardTransient {
                 emit SettlementSkipped(receipt.requestId, batchId, obstacle);
                 continue;
             }
-            _pay(receipt, batchId);
+            total += _pay(receipt, batchId);
         }
+        if (total > 0) IERC20(token).safeTransfer(address(splitter), total);
     }
 
     /// @notice Records the request that a payer signed; from then on only a receipt that agrees is paid. Anyone may
@@ -379,17 +381,17 @@ contract InferenceEscrow is ReentrancyGuardTransient {
         return bytes4(0);
     }
 
-    function _pay(Receipt memory receipt, bytes32 batchId) private {
+    /// @return price that the caller moves to the splitter
+    function _pay(Receipt memory receipt, bytes32 batchId) private returns (uint256 price) {
         Payment storage p = _payments[receipt.requestId];
-        uint256 price = receipt.price < p.amount ? receipt.price : p.amount;
+        price = receipt.price < p.amount ? receipt.price : p.amount;
         uint256 refund = p.amount - price;
         p.state = PaymentState.Paid;
         // Safe cast: price ≤ p.amount.
         p.amount = uint96(price);
         if (refund > 0) credit[p.payer] += refund;
         emit PaymentSettled(receipt.requestId, batchId, price, refund);
-        if (price == 0) return;
-        IERC20(token).safeTransfer(address(splitter), price);
+        if (price == 0) return 0;
         splitter.credit(receipt.modelId, models.publisherOf(receipt.modelId), receipt.node, price);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Params} from "./libraries/Params.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {SlashProceeds} from "./staking/SlashProceeds.sol";
@@ -21,13 +22,20 @@ contract NodeBond is SlashProceeds {
         uint64 releaseAt;
     }
 
+    /// @dev What a batch asks of a bond lies in one slot. OPG's supply is below 2^90 base units.
     struct Bond {
-        uint128 bonded;
-        /// Σ exposure of open batches, OPG base units; beside `bonded`, so that a commit reads one slot.
-        uint128 open;
+        uint96 bonded;
+        /// Σ exposure of open batches, OPG base units.
+        uint96 open;
         bool registered;
         string url;
         Exit[] exits;
+    }
+
+    /// @notice What an operator answers for in one batch, OPG base units.
+    struct Cover {
+        address operator;
+        uint96 exposure;
     }
 
     // ------------------------------------------------------------------ constants, storage
@@ -164,7 +172,7 @@ contract NodeBond is SlashProceeds {
         if (amount == 0 || amount > b.bonded) revert NotEnoughBond(b.bonded, amount);
         if (b.exits.length >= MAX_EXITS) revert TooManyExits();
         // Safe casts: not more than `bonded`.
-        b.bonded -= uint128(amount);
+        b.bonded -= uint96(amount);
         uint64 releaseAt = uint64(block.timestamp + params.get(Params.UNBONDING));
         b.exits.push(Exit(uint128(amount), releaseAt));
         emit UnbondBegun(msg.sender, amount, releaseAt);
@@ -190,20 +198,26 @@ contract NodeBond is SlashProceeds {
 
     // ------------------------------------------------------------------ coverage
 
-    /// @notice Reserves `exposure` (OPG base units) of an operator's bond: Σ open exposure never exceeds κ times it.
-    function reserve(address operator, uint128 exposure) external onlySettlement {
-        Bond storage b = _bonds[operator];
-        uint256 covered = coverageOf(operator);
-        uint256 open = b.open;
-        if (open + exposure > covered) revert CoverageExceeded(operator, open, exposure, covered);
-        // Safe cast: at most the bond.
-        b.open = uint128(open + exposure);
+    /// @notice Reserves coverage: Σ open exposure of an operator never exceeds κ times its bond.
+    function reserve(Cover[] calldata covers) external onlySettlement {
+        uint256 kappa = params.get(Params.COVERAGE_KAPPA_BPS);
+        for (uint256 i = 0; i < covers.length; i++) {
+            (address operator, uint96 exposure) = (covers[i].operator, covers[i].exposure);
+            Bond storage b = _bonds[operator];
+            (uint256 open, uint256 covered) = (b.open, b.bonded * kappa / BPS);
+            if (open + exposure > covered) revert CoverageExceeded(operator, open, exposure, covered);
+            // Safe cast: at most the bond, κ at most 1.
+            b.open = uint96(open + exposure);
+        }
     }
 
     /// @notice Gives back what `reserve` took.
-    function release(address operator, uint128 exposure) external onlySettlement {
-        Bond storage b = _bonds[operator];
-        b.open = b.open > exposure ? b.open - exposure : 0;
+    function release(Cover[] calldata covers) external onlySettlement {
+        for (uint256 i = 0; i < covers.length; i++) {
+            Bond storage b = _bonds[covers[i].operator];
+            (uint96 open, uint96 exposure) = (b.open, covers[i].exposure);
+            b.open = open > exposure ? open - exposure : 0;
+        }
     }
 
     // ------------------------------------------------------------------ slashing
@@ -231,8 +245,7 @@ contract NodeBond is SlashProceeds {
     // ------------------------------------------------------------------ internal
 
     function _bond(Bond storage b, uint256 amount) private {
-        // Safe cast: nobody can bring more than the supply, below 2^90; the transfer fails for more.
-        b.bonded += uint128(Math.min(amount, type(uint128).max));
+        b.bonded += SafeCast.toUint96(amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
@@ -241,7 +254,7 @@ contract NodeBond is SlashProceeds {
         Bond storage b = _bonds[operator];
         taken = Math.min(amount, b.bonded);
         // Safe casts: never more than what is there.
-        b.bonded -= uint128(taken);
+        b.bonded -= uint96(taken);
         for (uint256 i = 0; i < b.exits.length && taken < amount; i++) {
             uint256 part = Math.min(amount - taken, b.exits[i].amount);
             b.exits[i].amount -= uint128(part);

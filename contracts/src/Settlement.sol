@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Entry, InclusionLib} from "./libraries/InclusionLib.sol";
 import {Group, MerkleSumLib, SumNode} from "./libraries/MerkleSumLib.sol";
 import {Params} from "./libraries/Params.sol";
-import {Quorum} from "./libraries/Quorum.sol";
 import {Receipt, ReceiptLib} from "./libraries/ReceiptLib.sol";
 import {NodeBond} from "./NodeBond.sol";
 import {ParamStore} from "./ParamStore.sol";
@@ -142,13 +142,9 @@ contract Settlement is BatchBook {
         if (dataHash == bytes32(0)) revert NoData();
         SumNode memory top = MerkleSumLib.root(groups);
         if (top.count > MAX_COUNT) revert BadCount(top.count);
-        batchId = _open(height, dataHash, top);
-        bonds.reserve(msg.sender, top.exposure);
-        for (uint256 i = 0; i < groups.length; i++) {
-            bonds.reserve(groups[i].node, groups[i].exposure);
-            _writeCover(batchId, i, groups[i].node, groups[i].exposure);
-        }
-        _batches[batchId].covers = uint8(groups.length);
+        batchId = _open(height, dataHash, top, groups.length);
+        for (uint256 i = 0; i < groups.length; i++) _writeCover(batchId, i, groups[i].node, groups[i].exposure);
+        bonds.reserve(_coversOf(_batches[batchId], batchId));
         emit BatchCommitted(batchId, msg.sender, height, top.hash, dataHash, groups);
     }
 
@@ -161,10 +157,9 @@ contract Settlement is BatchBook {
         address signer = ECDSA.recover(digestOf(ReceiptLib.structHash(receipt)), signature);
         if (signer != receipt.key || keccak256(signature) != entry.signatureHash) revert WrongSigner(receipt.key, signer);
         SumNode memory top = InclusionLib.rootOfSingle(entry);
-        batchId = _open(height, bytes32(0), top);
-        bonds.reserve(receipt.node, top.exposure);
+        batchId = _open(height, bytes32(0), top, 1);
         _writeCover(batchId, 0, receipt.node, top.exposure);
-        _batches[batchId].covers = 1;
+        bonds.reserve(_coversOf(_batches[batchId], batchId));
         emit ReceiptForced(batchId, receipt.requestId, entry, signature);
     }
 
@@ -192,12 +187,10 @@ contract Settlement is BatchBook {
             keccak256(abi.encode(ATTESTATION_TYPEHASH, batchId, b.root, registryBlock, dataAvailable, verdict))
         );
         bool valid = verdict == VERDICT_VALID;
-        uint256 total = staking.totalStakeAt(committedBlock - 1);
-        uint256 sum = _count(batchId, _signersOf(digest, signatures), valid, total);
-        if (!Quorum.reached(sum, total)) return;
+        if (!_count(batchId, _signersOf(digest, signatures), valid)) return;
         if (valid && state == State.Committed) {
             b.state = State.Attested;
-            _tallies[batchId].quorumAt = uint32(block.timestamp);
+            b.quorumAt = uint32(block.timestamp);
             emit QuorumReached(batchId, verdict);
         }
         if (!valid) {
@@ -210,15 +203,21 @@ contract Settlement is BatchBook {
     // ------------------------------------------------------------------ ending
 
     /// @notice Makes an attested batch final once its challenge window has passed. Anyone may call.
-    function finalise(bytes32 batchId) external {
+    function finalise(bytes32 batchId) public {
         Record storage b = _known(batchId);
         if (b.state != State.Attested) revert WrongState(batchId, b.state);
         if (b.challenges != 0) revert ChallengeOpen(batchId, b.challenges);
-        uint64 quorumAt = _tallies[batchId].quorumAt;
-        _requireOver(quorumAt, Params.CHALLENGE_WINDOW);
-        _tallies[batchId].finalisedAt = uint32(block.timestamp);
+        _requireOver(b.quorumAt, Params.CHALLENGE_WINDOW);
+        b.finalisedAt = uint32(block.timestamp);
         _end(batchId, State.Final);
         emit BatchFinalised(batchId);
+    }
+
+    /// @notice Root of a final batch, to pay out by; makes the batch final first if it is due. Anyone may call.
+    function finalRoot(bytes32 batchId) external returns (bytes32) {
+        Record storage b = _known(batchId);
+        if (b.state != State.Final) finalise(batchId);
+        return b.root;
     }
 
     /// @notice Ends a batch that found no quorum in time; its receipts may be batched again. Anyone may call.
@@ -255,26 +254,30 @@ contract Settlement is BatchBook {
 
     // ------------------------------------------------------------------ internal
 
-    function _open(uint64 height, bytes32 dataHash, SumNode memory top) private returns (bytes32 batchId) {
+    /// @param nodes whose bonds will cover it
+    function _open(uint64 height, bytes32 dataHash, SumNode memory top, uint256 nodes)
+        private
+        returns (bytes32 batchId)
+    {
         if (height <= lastHeight[msg.sender]) revert HeightTaken(height, lastHeight[msg.sender]);
         if (height > type(uint32).max) revert HeightTooHigh(height);
         lastHeight[msg.sender] = height;
         batchId = batchIdOf(msg.sender, height, top.hash, dataHash);
-        // Safe casts: exposure is covered by bonds, the price is part of it, and OPG's supply is below 2^90 base units.
+        // Safe casts: MerkleSumLib bounds the nodes, the callers the count.
         _batches[batchId] = Record({
             committer: msg.sender,
             height: uint32(height),
-            committedBlock: uint32(block.number),
-            state: State.Committed,
-            covers: 0,
-            voters: 0,
-            challenges: 0,
+            committedAt: uint32(block.timestamp),
             root: top.hash,
-            dataHash: dataHash,
-            sum: uint96(top.sum),
-            exposure: uint96(top.exposure),
+            state: State.Committed,
+            forced: dataHash == bytes32(0),
+            covers: uint8(nodes),
+            challenges: 0,
             count: uint16(top.count),
-            committedAt: uint40(block.timestamp)
+            committedBlock: uint32(block.number),
+            quorumAt: 0,
+            finalisedAt: 0,
+            exposure: SafeCast.toUint96(top.exposure)
         });
     }
 
@@ -282,15 +285,9 @@ contract Settlement is BatchBook {
     function _end(bytes32 batchId, State state) private {
         Record storage b = _batches[batchId];
         b.state = state;
-        uint96 exposure = b.exposure;
-        address[] memory voters = attestersOf(batchId);
-        if (voters.length > 0) staking.release(voters, exposure);
-        // A forced receipt is covered by its node alone.
-        if (b.dataHash != bytes32(0)) bonds.release(b.committer, exposure);
-        for (uint256 i = 0; i < b.covers; i++) {
-            (address node, uint96 part) = _readCover(batchId, i);
-            bonds.release(node, part);
-        }
+        uint256[] memory attesters = _attesters(batchId);
+        if (attesters.length > 0) staking.release(attesters, b.exposure);
+        bonds.release(_coversOf(b, batchId));
     }
 
     /// @dev A window is as long as it was when it opened, whatever is voted since; a pause moves its end by its own length.

@@ -12,7 +12,6 @@ import {Params} from "./libraries/Params.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {RevenueSplitter} from "./RevenueSplitter.sol";
-import {BatchBook} from "./settlement/BatchBook.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @title Prepaid calls: a deposit, and the payer's word on who may spend it how
@@ -53,6 +52,9 @@ contract SpendingGrants is ReentrancyGuardTransient {
     mapping(bytes32 grantId => Account) private _accounts;
     /// @dev Rows paid out of a batch: bit i is the row whose first receipt is the batch's i-th.
     mapping(bytes32 batchId => mapping(uint256 word => uint256)) private _settledRows;
+    /// @notice What final calls have earned and nobody has passed on yet, OPG base units: settling adds to one slot, and
+    /// the token moves once for any number of batches.
+    mapping(bytes32 modelId => mapping(address node => uint256)) public takings;
 
     // ------------------------------------------------------------------ events, errors
 
@@ -64,6 +66,8 @@ contract SpendingGrants is ReentrancyGuardTransient {
         bytes32 indexed batchId, bytes32 indexed grantId, bytes32 modelId, address node, uint256 price, uint256 unpaid
     );
 
+    event TakingsPassedOn(bytes32 indexed modelId, address indexed node, uint256 amount);
+
     error BadSignature(bytes32 grantId);
     error AlreadyOpened(bytes32 grantId);
     error NotOpened(bytes32 grantId);
@@ -73,9 +77,9 @@ contract SpendingGrants is ReentrancyGuardTransient {
     error AlreadyRevoked(bytes32 grantId);
     error WithdrawalNotDue(bytes32 grantId, uint64 dueAt);
     error NothingLeft(bytes32 grantId);
-    error BatchNotFinal(bytes32 batchId);
     error NotAGrantRow(uint256 index);
     error NotInBatch(bytes32 grantId, bytes32 batchId);
+    error NothingTaken(bytes32 modelId, address node);
 
     constructor(
         IERC20 token_,
@@ -173,12 +177,18 @@ contract SpendingGrants is ReentrancyGuardTransient {
     /// @dev A row that was paid is skipped. Where a deposit does not hold the whole row, what it holds is paid, and the
     /// gateway, which let more be spent, bears the rest.
     function settle(bytes32 batchId, RowItem[] calldata rows) external nonReentrant {
-        BatchBook.Batch memory batch = settlement.batch(batchId);
-        if (batch.state == BatchBook.State.Attested) settlement.finalise(batchId);
-        else if (batch.state != BatchBook.State.Final) revert BatchNotFinal(batchId);
-        uint256 total = 0;
-        for (uint256 i = 0; i < rows.length; i++) total += _settleRow(batchId, batch.root, i, rows[i]);
-        if (total > 0) token.safeTransfer(address(splitter), total);
+        bytes32 root = settlement.finalRoot(batchId);
+        for (uint256 i = 0; i < rows.length; i++) _settleRow(batchId, root, i, rows[i]);
+    }
+
+    /// @notice Sends what a model has earned at a node to the splitter, which credits each party's part. Anyone may call.
+    function passOn(bytes32 modelId, address node) external nonReentrant returns (uint256 amount) {
+        amount = takings[modelId][node];
+        if (amount == 0) revert NothingTaken(modelId, node);
+        takings[modelId][node] = 0;
+        emit TakingsPassedOn(modelId, node, amount);
+        token.safeTransfer(address(splitter), amount);
+        splitter.credit(modelId, models.publisherOf(modelId), node, amount);
     }
 
     // ------------------------------------------------------------------ internal
@@ -192,26 +202,23 @@ contract SpendingGrants is ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    function _settleRow(bytes32 batchId, bytes32 root, uint256 index, RowItem calldata item)
-        private
-        returns (uint256 price)
-    {
-        bytes32 grantId = item.key.grantId;
-        if (grantId == bytes32(0)) revert NotAGrantRow(index);
+    function _settleRow(bytes32 batchId, bytes32 root, uint256 index, RowItem calldata item) private {
+        RowKey calldata key = item.key;
+        if (key.grantId == bytes32(0)) revert NotAGrantRow(index);
         (SumNode memory top, uint64 place) =
-            InclusionLib.rootOfRow(item.key, item.top, item.rowSiblings, item.groupSiblings);
-        if (top.hash != root) revert NotInBatch(grantId, batchId);
-        uint256 word = _settledRows[batchId][place >> 8];
-        uint256 bit = 1 << (place & 255);
-        if (word & bit != 0) return 0;
-        _settledRows[batchId][place >> 8] = word | bit;
-        Account memory a = _accounts[grantId];
-        uint256 left = a.funded - a.spent;
-        price = item.top.sum < left ? item.top.sum : left;
+            InclusionLib.rootOfRow(key, item.top, item.rowSiblings, item.groupSiblings);
+        if (top.hash != root) revert NotInBatch(key.grantId, batchId);
+        mapping(uint256 word => uint256) storage settled = _settledRows[batchId];
+        (uint256 word, uint256 bit) = (settled[place >> 8], 1 << (place & 255));
+        if (word & bit != 0) return;
+        settled[place >> 8] = word | bit;
+        Account storage a = _accounts[key.grantId];
+        (uint256 owed, uint256 spent) = (item.top.sum, a.spent);
+        uint256 left = a.funded - spent;
+        uint256 price = owed < left ? owed : left;
         // Safe cast: at most `funded`.
-        _accounts[grantId].spent = uint96(a.spent + price);
-        emit RowSettled(batchId, grantId, item.key.modelId, item.key.node, price, item.top.sum - price);
-        if (price == 0) return 0;
-        splitter.credit(item.key.modelId, models.publisherOf(item.key.modelId), item.key.node, price);
+        a.spent = uint96(spent + price);
+        takings[key.modelId][key.node] += price;
+        emit RowSettled(batchId, key.grantId, key.modelId, key.node, price, owed - price);
     }
 }

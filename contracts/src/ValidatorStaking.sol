@@ -24,6 +24,8 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
     using Tranches for Tranche;
 
     uint256 private constant MAX_URL = 256;
+    /// @dev Settlement keeps who attested in 15 bits each.
+    uint256 private constant MAX_REGISTERED = 1 << 15;
 
     event ValidatorRegistered(address indexed validator, string url, uint256 selfBond);
     event ValidatorUrlSet(address indexed validator, string url);
@@ -133,12 +135,14 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
 
     /// @notice A number that is a validator's for ever, from 0 in the order of registration: for bitmaps.
     function indexOf(address validator_) external view returns (uint16) {
-        return _registered(validator_).index;
+        _registered(validator_);
+        return _cover[validator_].index;
     }
 
-    /// @notice Whose number `index` is.
-    function validatorAt(uint256 index) external view returns (address) {
-        return _list[index];
+    /// @notice Whose numbers these are.
+    function validatorsAt(uint256[] calldata indexes) external view returns (address[] memory found) {
+        found = new address[](indexes.length);
+        for (uint256 i = 0; i < found.length; i++) found[i] = _list[indexes[i]];
     }
 
     /// @notice Own and delegated stake, OPG base units.
@@ -164,18 +168,26 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         return _stakeAt(validator_, blockNumber);
     }
 
-    /// @notice `stakeAt` of many at once, in their order.
-    function stakesAt(address[] calldata validators_, uint256 blockNumber)
+    /// @notice All that a count of voices asks, in the order of the voters.
+    /// @return stakes `stakeAt` of each
+    /// @return indexes `indexOf` of each; 0 of one that never registered, whose stake is 0
+    /// @return total of all stake then
+    function weigh(address[] calldata validators_, uint256 blockNumber)
         external
         view
-        returns (uint256[] memory stakes)
+        returns (uint256[] memory stakes, uint256[] memory indexes, uint256 total)
     {
-        stakes = new uint256[](validators_.length);
-        for (uint256 i = 0; i < stakes.length; i++) stakes[i] = _stakeAt(validators_[i], blockNumber);
+        (stakes, indexes) = (new uint256[](validators_.length), new uint256[](validators_.length));
+        for (uint256 i = 0; i < stakes.length; i++) {
+            stakes[i] = _stakeAt(validators_[i], blockNumber);
+            indexes[i] = _cover[validators_[i]].index;
+        }
+        return (stakes, indexes, totalStakeAt(blockNumber));
     }
 
-    function totalStakeAt(uint256 blockNumber) external view returns (uint256) {
+    function totalStakeAt(uint256 blockNumber) public view returns (uint256) {
         if (blockNumber > block.number) revert FutureBlock(blockNumber);
+        if (blockNumber >= _totals.countedSince) return _totals.counted;
         return _countedTotalTrace.upperLookupRecent(uint48(blockNumber));
     }
 
@@ -186,8 +198,9 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         if (v.status != Status.None) revert AlreadyRegistered(msg.sender);
         uint256 min = params.get(Params.MIN_SELF_BOND);
         if (selfBond < min) revert BondTooSmall(selfBond, min);
-        if (_list.length > type(uint16).max) revert TooManyRegistered();
-        v.index = uint16(_list.length);
+        if (_list.length >= MAX_REGISTERED) revert TooManyRegistered();
+        // Safe cast: MAX_REGISTERED bounds it.
+        _cover[msg.sender].index = uint16(_list.length);
         v.status = Status.Active;
         v.epoch = uint32(currentEpoch());
         v.perToken = rewardPerToken;
@@ -269,6 +282,8 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
 
     function _stakeAt(address validator_, uint256 blockNumber) private view returns (uint256) {
         if (blockNumber > block.number) revert FutureBlock(blockNumber);
+        Cover storage c = _cover[validator_];
+        if (blockNumber >= c.countedSince) return c.counted;
         return _countedTrace[validator_].upperLookupRecent(uint48(blockNumber));
     }
 

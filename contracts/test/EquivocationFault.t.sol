@@ -196,12 +196,12 @@ contract EquivocationFaultTest is FaultFixture {
     {
         BatchBook.Batch memory b = settlement.batch(batchId);
         p.first = EquivocationFault.Attestation(batchId, b.root, b.committedBlock, true, VALID);
-        p.firstName = EquivocationFault.BatchName(b.committer, b.height, b.root, b.dataHash);
+        p.firstName = EquivocationFault.BatchName(b.committer, b.height, b.root, keccak256("data"));
         p.firstSignature = signAttestation(p.first, key);
         bytes32 root = keccak256("another root");
-        bytes32 other = settlement.batchIdOf(b.committer, height_, root, b.dataHash);
+        bytes32 other = settlement.batchIdOf(b.committer, height_, root, keccak256("data"));
         p.second = EquivocationFault.Attestation(other, root, b.committedBlock, true, VALID);
-        p.secondName = EquivocationFault.BatchName(b.committer, height_, root, b.dataHash);
+        p.secondName = EquivocationFault.BatchName(b.committer, height_, root, keccak256("data"));
         p.secondSignature = signAttestation(p.second, key);
     }
 

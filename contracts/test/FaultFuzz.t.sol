@@ -194,7 +194,7 @@ contract FaultFuzzTest is FaultFixture {
     {
         BatchBook.Batch memory b = settlement.batch(id);
         a = EquivocationFault.Attestation(id, b.root, b.committedBlock, true, VALID);
-        name = EquivocationFault.BatchName(b.committer, b.height, b.root, b.dataHash);
+        name = EquivocationFault.BatchName(b.committer, b.height, b.root, keccak256("data"));
         bytes32 hash = attestationHash(a.batchId, a.root, a.registryBlock, a.dataAvailable, a.verdict);
         signature = signDigest(0xA1, typedDigest(domainOf(address(settlement), DEPLOYMENT), hash));
     }

@@ -143,12 +143,12 @@ contract NodeBondTest is Fixture {
     function test_openExposureNeverExceedsKappaTimesTheBond() public {
         uint256 covered = MIN_BOND * 6667 / 10_000;
         vm.startPrank(address(settlement));
-        bonds.reserve(NODE, 60e18);
+        bonds.reserve(cover(NODE, 60e18));
         vm.expectRevert(abi.encodeWithSelector(NodeBond.CoverageExceeded.selector, NODE, 60e18, 7e18, covered));
-        bonds.reserve(NODE, 7e18);
-        bonds.reserve(NODE, uint128(covered - 60e18));
+        bonds.reserve(cover(NODE, 7e18));
+        bonds.reserve(cover(NODE, uint96(covered - 60e18)));
         assertEq(bonds.openExposureOf(NODE), covered);
-        bonds.release(NODE, 60e18);
+        bonds.release(cover(NODE, 60e18));
         assertEq(bonds.openExposureOf(NODE), covered - 60e18);
         vm.stopPrank();
         // What is leaving covers nothing new.
@@ -159,21 +159,21 @@ contract NodeBondTest is Fixture {
                 NodeBond.CoverageExceeded.selector, NODE, covered - 60e18, 50e18, 40e18 * 6667 / 10_000
             )
         );
-        bonds.reserve(NODE, 50e18);
+        bonds.reserve(cover(NODE, 50e18));
     }
 
     function test_onlySettlementReserves() public {
         bytes memory refusal = abi.encodeWithSelector(NodeBond.NotSettlement.selector, address(this));
         vm.expectRevert(refusal);
-        bonds.reserve(NODE, 1);
+        bonds.reserve(cover(NODE, 1));
         vm.expectRevert(refusal);
-        bonds.release(NODE, 1);
+        bonds.release(cover(NODE, 1));
     }
 
     function test_anUnbondedOperatorCoversNothing() public {
         vm.prank(address(settlement));
         vm.expectRevert(abi.encodeWithSelector(NodeBond.CoverageExceeded.selector, STRANGER, 0, 1, 0));
-        bonds.reserve(STRANGER, 1);
+        bonds.reserve(cover(STRANGER, 1));
     }
 
     // ---------------------------------------------------------------- slashing
@@ -222,5 +222,10 @@ contract NodeBondTest is Fixture {
     function unbond(uint256 amount) private {
         vm.prank(NODE);
         bonds.beginUnbond(amount);
+    }
+
+    function cover(address operator, uint96 exposure) private pure returns (NodeBond.Cover[] memory covers) {
+        covers = new NodeBond.Cover[](1);
+        covers[0] = NodeBond.Cover(operator, exposure);
     }
 }

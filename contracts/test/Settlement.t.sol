@@ -32,10 +32,9 @@ contract SettlementTest is SettlementFixture {
         assertEq(batch.committer, G);
         assertEq(batch.height, 7);
         assertEq(batch.root, rootOf(2));
-        assertEq(batch.sum, 10);
         assertEq(batch.exposure, 10);
         assertEq(batch.count, 2);
-        assertEq(batch.dataHash, DATA);
+        assertTrue(!batch.forced);
         assertEq(batch.committedAt, START);
         assertEq(batch.committedBlock, 101);
         assertEq(uint256(batch.quorumAt) + batch.finalisedAt, 0);
@@ -120,7 +119,6 @@ contract SettlementTest is SettlementFixture {
         for (uint160 i = 0; i < 3; i++) three[i] = Group(address(i + 1), TOP, uint128(10 + i), uint128(20 + i), uint64(5 + i));
         vm.prank(G);
         BatchBook.Batch memory batch = settlement.batch(settlement.commit(1, DATA, three));
-        assertEq(batch.sum, 33);
         assertEq(batch.exposure, 63);
         assertEq(batch.count, 18);
         three[1].exposure = type(uint128).max;

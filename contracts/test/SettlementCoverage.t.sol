@@ -160,8 +160,7 @@ contract SettlementCoverageTest is SettlementFixture {
         bytes32 id = settlement.force(1, entry, signature);
         BatchBook.Batch memory batch = settlement.batch(id);
         assertEq(batch.committer, address(0xFACE));
-        assertEq(batch.dataHash, bytes32(0));
-        assertEq(batch.sum, entry.receipt.price);
+        assertTrue(batch.forced);
         assertEq(batch.count, 1);
         assertEq(batch.root, MerkleSumBuilder.nodeOf(groupOf(entry)).hash);
         assertEq(bonds.openExposureOf(NODE), entry.receipt.valueAtRisk);

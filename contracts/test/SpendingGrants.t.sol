@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {SpendingGrant} from "../src/libraries/GrantLib.sol";
 import {Group, RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
+import {Settlement} from "../src/Settlement.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {SpendingGrants} from "../src/SpendingGrants.sol";
 import {EscrowFixture} from "./EscrowFixture.sol";
@@ -108,14 +109,21 @@ contract SpendingGrantsTest is EscrowFixture {
         grants.settle(batchId, rows);
         (, uint96 spent,,) = grants.account(id);
         assertEq(spent, 10e18);
+        assertEq(grants.takings(MODEL, NODE), 10e18);
+        // A second time nothing more.
+        grants.settle(batchId, rows);
+        vm.expectEmit();
+        emit SpendingGrants.TakingsPassedOn(MODEL, NODE, 10e18);
+        vm.prank(STRANGER);
+        grants.passOn(MODEL, NODE);
         assertEq(splitter.balanceOf(PUBLISHER), 7e18);
         assertEq(splitter.balanceOf(NODE), 1.5e18);
         assertEq(splitter.balanceOf(TREASURY), 0.5e18);
         assertEq(splitter.validatorsPending(), 1e18);
         assertEq(token.balanceOf(address(splitter)), 10e18);
-        // A second time nothing more.
-        grants.settle(batchId, rows);
-        assertEq(token.balanceOf(address(splitter)), 10e18);
+        assertEq(token.balanceOf(address(grants)), DEPOSIT - 10e18);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NothingTaken.selector, MODEL, NODE));
+        grants.passOn(MODEL, NODE);
     }
 
     function test_settlingMakesADueBatchFinal() public {
@@ -123,7 +131,9 @@ contract SpendingGrantsTest is EscrowFixture {
         (Group[] memory groups, SpendingGrants.RowItem[] memory rows) = rowsOf(id, 10e18, 4);
         vm.prank(G);
         bytes32 batchId = settlement.commit(1, keccak256("data"), groups);
-        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.BatchNotFinal.selector, batchId));
+        vm.expectRevert(
+            abi.encodeWithSelector(Settlement.WrongState.selector, batchId, BatchBook.State.Committed)
+        );
         grants.settle(batchId, rows);
         attestWith(batchId, VALID, firstKeys(2));
         vm.expectRevert();
@@ -131,7 +141,7 @@ contract SpendingGrantsTest is EscrowFixture {
         vm.warp(vm.getBlockTimestamp() + WINDOW);
         grants.settle(batchId, rows);
         assertState(batchId, BatchBook.State.Final);
-        assertEq(token.balanceOf(address(splitter)), 10e18);
+        assertEq(grants.takings(MODEL, NODE), 10e18);
     }
 
     function testFuzz_aDepositPaysWhatItHoldsAndNeverMore(uint96 price, uint96 deposit) public {
@@ -141,6 +151,12 @@ contract SpendingGrantsTest is EscrowFixture {
         (bytes32 batchId, SpendingGrants.RowItem[] memory rows) = finalRows(id, price, 3);
         grants.settle(batchId, rows);
         uint256 paid = price < deposit ? price : deposit;
+        assertEq(grants.takings(MODEL, NODE), paid);
+        (uint96 funded, uint96 spent,,) = grants.account(id);
+        assertEq(uint256(funded) - spent, deposit - paid);
+        // What it earned is not the payer's any more, and what is left is.
+        assertEq(token.balanceOf(address(grants)), deposit);
+        if (paid > 0) grants.passOn(MODEL, NODE);
         assertEq(token.balanceOf(address(splitter)), paid);
         assertEq(token.balanceOf(address(grants)), deposit - paid);
     }

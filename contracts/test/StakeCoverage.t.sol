@@ -18,7 +18,7 @@ contract StakeCoverageTest is StakingFixture {
         vm.expectRevert(abi.encodeWithSelector(StakeState.NotSettlement.selector, address(this)));
         staking.reserve(both(), 1);
         vm.expectRevert(abi.encodeWithSelector(StakeState.NotSettlement.selector, address(this)));
-        staking.release(both(), 1);
+        staking.release(new uint256[](1), 1);
     }
 
     /// @dev Economics, test first 7, its staking half.
@@ -102,7 +102,9 @@ contract StakeCoverageTest is StakingFixture {
     }
 
     function release(address[] memory all, uint128 exposure) private {
+        uint256[] memory indexes = new uint256[](all.length);
+        for (uint256 i = 0; i < all.length; i++) indexes[i] = staking.indexOf(all[i]);
         vm.prank(address(settlement));
-        staking.release(all, exposure);
+        staking.release(indexes, uint96(exposure));
     }
 }

@@ -263,8 +263,10 @@ contract StakingHandler is TestBase {
         if (reserved.length == 0) return;
         uint128 exposure = reserved[reserved.length - 1];
         reserved.pop();
+        uint256[] memory index = new uint256[](1);
+        index[0] = staking.indexOf(validator);
         vm.prank(settlement);
-        staking.release(one(validator), exposure);
+        staking.release(index, uint96(exposure));
         open[validator] -= exposure;
     }
 

@@ -158,7 +158,7 @@ contract DataChallenge is IFaultAdapter {
         Challenge storage c = _answerable(challengeId, Part.Chunk);
         bytes32 dataHash = DataLib.dataHash(length, c.index, chunk, siblings);
         bool whole = chunk.length == DataLib.chunkLength(length, c.index) && chunk.length != 0;
-        if (!whole || dataHash != settlement.batch(c.batchId).dataHash) revert WrongAnswer(challengeId);
+        if (!whole || !_isDataOf(c.batchId, dataHash)) revert WrongAnswer(challengeId);
         emit ChunkShown(challengeId, c.batchId, msg.sender, chunk);
         _answered(challengeId, c);
     }
@@ -168,9 +168,7 @@ contract DataChallenge is IFaultAdapter {
     function showEnd(bytes32 challengeId, uint64 length, bytes32 chunkRoot) external {
         Challenge storage c = _answerable(challengeId, Part.Chunk);
         bool ends = c.index >= DataLib.chunkCount(length);
-        if (!ends || DataLib.hashOf(length, chunkRoot) != settlement.batch(c.batchId).dataHash) {
-            revert WrongAnswer(challengeId);
-        }
+        if (!ends || !_isDataOf(c.batchId, DataLib.hashOf(length, chunkRoot))) revert WrongAnswer(challengeId);
         emit ChunkAbsent(challengeId, c.batchId, msg.sender, length);
         _answered(challengeId, c);
     }
@@ -234,12 +232,18 @@ contract DataChallenge is IFaultAdapter {
     /// @dev Until the challenge window ends: then no challenge can put finality off any more.
     function _requireChallengeable(bytes32 batchId, BatchBook.Batch memory b) private view {
         if (!Batches.open(b)) revert NotChallengeable(batchId, b.state);
-        if (b.dataHash == bytes32(0)) revert NoFile(batchId);
+        if (b.forced) revert NoFile(batchId);
         if (b.quorumAt == 0) return;
         uint64 until = clock.extended(
             b.quorumAt, b.quorumAt + uint64(params.getAt(Params.CHALLENGE_WINDOW, b.quorumAt))
         );
         if (block.timestamp >= until) revert WindowClosed(batchId, until);
+    }
+
+    /// @dev The chain keeps no data hash: the batch's id commits to it.
+    function _isDataOf(bytes32 batchId, bytes32 dataHash) private view returns (bool) {
+        BatchBook.Batch memory b = settlement.batch(batchId);
+        return settlement.batchIdOf(b.committer, b.height, b.root, dataHash) == batchId;
     }
 
     function _open(bytes32 challengeId) private view returns (Challenge storage c) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Quorum} from "../libraries/Quorum.sol";
+import {NodeBond} from "../NodeBond.sol";
 import {ValidatorStaking} from "../ValidatorStaking.sol";
 
 /// @title What is kept of a batch, in as few slots as it takes
@@ -17,35 +20,38 @@ abstract contract BatchBook {
         Expired
     }
 
-    /// @dev Four slots. A block number and a height fit 32 bits for centuries, OPG's supply fits 90.
+    /// @dev Three slots. A block number, a time and a height fit 32 bits until 2106, OPG's supply fits 90. What the batch
+    /// id commits to beside these (the data hash) and what the root commits to (sums, rows) is not kept: whoever needs it
+    /// shows it.
     struct Record {
         address committer;
         uint32 height;
-        uint32 committedBlock;
+        uint32 committedAt;
+        bytes32 root;
         State state;
+        /// Put in by anyone, after its time: the data is in the event, and its node alone covers it.
+        bool forced;
         /// Nodes whose bonds cover it.
         uint8 covers;
-        /// Validators who have spoken.
-        uint8 voters;
         /// Challenges that hold it open.
         uint8 challenges;
-        bytes32 root;
-        /// Zero for a forced receipt, whose data is in the event.
-        bytes32 dataHash;
-        /// Prices of its receipts, OPG base units.
-        uint96 sum;
-        /// What its receipts put at risk: Σ max(price, valueAtRisk), OPG base units.
-        uint96 exposure;
         uint16 count;
-        uint40 committedAt;
-    }
-
-    /// @dev One slot. Times are Unix seconds, good until 2106; 0 where it has not happened.
-    struct Tally {
-        uint96 valid;
-        uint96 invalid;
+        uint32 committedBlock;
+        /// Unix seconds; 0 where it has not happened.
         uint32 quorumAt;
         uint32 finalisedAt;
+        /// What its receipts put at risk: Σ max(price, valueAtRisk), OPG base units.
+        uint96 exposure;
+    }
+
+    /// @dev One slot, which is all that a batch of few voters needs of them.
+    struct Tally {
+        /// Stake that called the batch valid, OPG base units.
+        uint96 valid;
+        /// Validators who have spoken.
+        uint8 voters;
+        /// The first of their seats; the others are in `_moreSeats`.
+        uint144 seats;
     }
 
     /// @notice A batch as it is told to others.
@@ -53,9 +59,8 @@ abstract contract BatchBook {
         address committer;
         uint64 height;
         State state;
+        bool forced;
         bytes32 root;
-        bytes32 dataHash;
-        uint128 sum;
         uint128 exposure;
         uint64 count;
         uint64 committedBlock;
@@ -72,16 +77,20 @@ abstract contract BatchBook {
     /// @notice A validator speaks with at least this part (one in so many) of all stake: what bounds the voters of a
     /// batch, and with them the gas of ending it.
     uint256 public constant LEAST_SHARE = 200;
-    /// @dev A seat: 23 bits of the validator's index, then whether it said valid.
-    uint256 private constant SEAT_BITS = 24;
-    uint256 private constant SEATS_PER_SLOT = 10;
+    /// @dev A seat: 15 bits of the validator's index, then whether it said valid.
+    uint256 private constant SEAT_BITS = 16;
     uint256 private constant SEAT_MASK = (1 << SEAT_BITS) - 1;
+    uint256 private constant SEATS_IN_TALLY = 9;
+    uint256 private constant SEATS_PER_SLOT = 16;
 
     ValidatorStaking public immutable staking;
     mapping(bytes32 batchId => Record) internal _batches;
-    mapping(bytes32 batchId => Tally) internal _tallies;
-    mapping(bytes32 batchId => mapping(uint256 slot => uint256)) private _seats;
-    mapping(bytes32 batchId => mapping(uint256 index => uint256)) private _covers;
+    mapping(bytes32 batchId => Tally) private _tallies;
+    mapping(bytes32 batchId => mapping(uint256 slot => uint256)) private _moreSeats;
+    /// @dev Stake that called a batch invalid, OPG base units: apart, since hardly any batch needs it.
+    mapping(bytes32 batchId => uint256) private _invalidStake;
+    /// @dev Nodes of a batch, each with its part of the exposure.
+    mapping(bytes32 batchId => mapping(uint256 index => NodeBond.Cover)) private _covers;
 
     event BatchAttested(bytes32 indexed batchId, address indexed validator, uint8 verdict, uint256 stake);
     event AttestationUncovered(bytes32 indexed batchId, address indexed validator);
@@ -99,123 +108,124 @@ abstract contract BatchBook {
     /// @notice A committed batch; `state` None where the id is unknown.
     function batch(bytes32 batchId) external view returns (Batch memory) {
         Record storage b = _batches[batchId];
-        Tally storage t = _tallies[batchId];
         return Batch(
             b.committer,
             b.height,
             b.state,
+            b.forced,
             b.root,
-            b.dataHash,
-            b.sum,
             b.exposure,
             b.count,
             b.committedBlock,
             b.committedAt,
-            t.quorumAt,
-            t.finalisedAt,
+            b.quorumAt,
+            b.finalisedAt,
             b.challenges
         );
     }
 
     /// @notice Stake that has called the batch valid and invalid, OPG base units.
     function attestedStake(bytes32 batchId) external view returns (uint256 valid, uint256 invalid) {
-        return (_tallies[batchId].valid, _tallies[batchId].invalid);
+        return (_tallies[batchId].valid, _invalidStake[batchId]);
     }
 
     function hasAttested(bytes32 batchId, address validator) external view returns (bool) {
-        uint256 index = staking.indexOf(validator);
-        uint256 voters = _batches[batchId].voters;
-        for (uint256 i = 0; i < voters; i++) {
-            if (_readSeat(batchId, i) >> 1 == index) return true;
-        }
-        return false;
+        Tally memory tally = _tallies[batchId];
+        return _isSeated(batchId, tally, tally.voters, staking.indexOf(validator));
     }
 
     /// @notice Validators who called the batch valid: who answers for it. Fixed once it is neither Committed nor Attested.
-    function attestersOf(bytes32 batchId) public view returns (address[] memory found) {
-        uint256 voters = _batches[batchId].voters;
-        found = new address[](voters);
-        uint256 count = 0;
-        uint256 word = 0;
-        for (uint256 seat = 0; seat < voters; seat++) {
-            if (seat % SEATS_PER_SLOT == 0) word = _seats[batchId][seat / SEATS_PER_SLOT];
-            uint256 value = word >> (seat % SEATS_PER_SLOT * SEAT_BITS) & SEAT_MASK;
-            if (value & 1 != 0) found[count++] = staking.validatorAt(value >> 1);
-        }
-        assembly ("memory-safe") {
-            mstore(found, count)
-        }
+    function attestersOf(bytes32 batchId) external view returns (address[] memory) {
+        return staking.validatorsAt(_attesters(batchId));
     }
 
     // ------------------------------------------------------------------ seats
 
     /// @dev Seats the signers, each once per batch, and adds up their stake.
-    /// @return sum stake that has spoken so by now
-    function _count(bytes32 batchId, address[] memory signers, bool valid, uint256 total)
-        internal
-        returns (uint256 sum)
-    {
-        uint256[] memory stakes = staking.stakesAt(signers, _batches[batchId].committedBlock - 1);
+    /// @return reached whether two thirds of the stake that stood just before the commit have spoken so by now
+    function _count(bytes32 batchId, address[] memory signers, bool valid) internal returns (bool reached) {
+        Record storage b = _batches[batchId];
+        (uint256[] memory stakes, uint256[] memory indexes, uint256 total) =
+            staking.weigh(signers, b.committedBlock - 1);
+        // One who calls a batch valid answers for its exposure; who cannot bear it now is left out.
+        uint256 bearing = valid ? staking.reserve(signers, b.exposure) : type(uint256).max;
+        Tally memory tally = _tallies[batchId];
+        uint256 seated = tally.voters;
+        uint256 sum = valid ? tally.valid : _invalidStake[batchId];
         for (uint256 i = 0; i < signers.length; i++) {
             if (stakes[i] == 0) revert NotAValidator(signers[i]);
             if (stakes[i] * LEAST_SHARE < total) revert StakeTooSmall(signers[i], stakes[i], total / LEAST_SHARE);
-        }
-        Tally storage tally = _tallies[batchId];
-        uint256 covered = _seat(batchId, signers, valid);
-        sum = valid ? tally.valid : tally.invalid;
-        for (uint256 i = 0; i < signers.length; i++) {
-            if (covered & (1 << i) == 0) {
+            if (_isSeated(batchId, tally, seated, indexes[i])) revert AlreadyAttested(batchId, signers[i]);
+            if (bearing & (1 << i) == 0) {
                 emit AttestationUncovered(batchId, signers[i]);
                 continue;
             }
+            _seat(batchId, tally, indexes[i] << 1 | (valid ? 1 : 0));
             sum += stakes[i];
             emit BatchAttested(batchId, signers[i], valid ? VERDICT_VALID : VERDICT_INVALID, stakes[i]);
         }
-        // Safe casts: stake is OPG, whose supply is below 2^90 base units.
+        // Safe cast: stake is OPG, whose supply is below 2^90 base units.
         if (valid) tally.valid = uint96(sum);
-        else tally.invalid = uint96(sum);
+        else _invalidStake[batchId] = sum;
+        _tallies[batchId] = tally;
+        return Quorum.reached(sum, total);
     }
 
-    /// @dev Gives the signers seats, and reserves the exposure on those who call the batch valid.
-    /// @return covered bit i is set if signer i has a seat now
-    function _seat(bytes32 batchId, address[] memory signers, bool valid)
+    /// @dev The caller stores `tally`. LEAST_SHARE bounds the voters.
+    function _seat(bytes32 batchId, Tally memory tally, uint256 value) private {
+        uint256 seat = tally.voters++;
+        if (seat < SEATS_IN_TALLY) {
+            // Safe cast: nine seats of 16 bits are 144.
+            tally.seats |= uint144(value << (seat * SEAT_BITS));
+        } else {
+            seat -= SEATS_IN_TALLY;
+            _moreSeats[batchId][seat / SEATS_PER_SLOT] |= value << (seat % SEATS_PER_SLOT * SEAT_BITS);
+        }
+    }
+
+    /// @dev Whether one of the first `seats` seats is that of the validator with this index.
+    function _isSeated(bytes32 batchId, Tally memory tally, uint256 seats, uint256 index)
         private
-        returns (uint256 covered)
+        view
+        returns (bool)
     {
-        Record storage b = _batches[batchId];
-        uint256 voters = b.voters;
-        uint256[] memory indexes = new uint256[](signers.length);
-        for (uint256 i = 0; i < signers.length; i++) {
-            indexes[i] = staking.indexOf(signers[i]);
-            for (uint256 seat = 0; seat < voters; seat++) {
-                if (_readSeat(batchId, seat) >> 1 == indexes[i]) revert AlreadyAttested(batchId, signers[i]);
-            }
+        for (uint256 seat = 0; seat < seats; seat++) {
+            if (_readSeat(batchId, tally, seat) >> 1 == index) return true;
         }
-        covered = valid ? staking.reserve(signers, b.exposure) : type(uint256).max;
-        uint256 flag = valid ? 1 : 0;
-        for (uint256 i = 0; i < signers.length; i++) {
-            if (covered & (1 << i) != 0) _writeSeat(batchId, voters++, indexes[i] << 1 | flag);
-        }
-        // Safe cast: LEAST_SHARE bounds it.
-        b.voters = uint8(voters);
+        return false;
     }
 
-    function _readSeat(bytes32 batchId, uint256 seat) private view returns (uint256) {
-        return _seats[batchId][seat / SEATS_PER_SLOT] >> (seat % SEATS_PER_SLOT * SEAT_BITS) & SEAT_MASK;
+    function _readSeat(bytes32 batchId, Tally memory tally, uint256 seat) private view returns (uint256) {
+        if (seat < SEATS_IN_TALLY) return tally.seats >> (seat * SEAT_BITS) & SEAT_MASK;
+        seat -= SEATS_IN_TALLY;
+        return _moreSeats[batchId][seat / SEATS_PER_SLOT] >> (seat % SEATS_PER_SLOT * SEAT_BITS) & SEAT_MASK;
     }
 
-    function _writeSeat(bytes32 batchId, uint256 seat, uint256 value) private {
-        _seats[batchId][seat / SEATS_PER_SLOT] |= value << (seat % SEATS_PER_SLOT * SEAT_BITS);
+    /// @dev Indexes of those who called the batch valid.
+    function _attesters(bytes32 batchId) internal view returns (uint256[] memory indexes) {
+        Tally memory tally = _tallies[batchId];
+        indexes = new uint256[](tally.voters);
+        uint256 found = 0;
+        for (uint256 seat = 0; seat < tally.voters; seat++) {
+            uint256 value = _readSeat(batchId, tally, seat);
+            if (value & 1 != 0) indexes[found++] = value >> 1;
+        }
+        assembly ("memory-safe") {
+            mstore(indexes, found)
+        }
     }
 
     // ------------------------------------------------------------------ covers
 
-    function _writeCover(bytes32 batchId, uint256 index, address node, uint256 exposure) internal {
-        _covers[batchId][index] = uint256(uint160(node)) << 96 | exposure;
+    function _writeCover(bytes32 batchId, uint256 index, address node, uint128 exposure) internal {
+        _covers[batchId][index] = NodeBond.Cover(node, SafeCast.toUint96(exposure));
     }
 
-    function _readCover(bytes32 batchId, uint256 index) internal view returns (address node, uint96 exposure) {
-        uint256 packed = _covers[batchId][index];
-        return (address(uint160(packed >> 96)), uint96(packed));
+    /// @dev The bonds that answer for a batch: of its nodes, each for its part, and of its committer for all of it.
+    function _coversOf(Record storage b, bytes32 batchId) internal view returns (NodeBond.Cover[] memory covers) {
+        uint256 nodes = b.covers;
+        covers = new NodeBond.Cover[](b.forced ? nodes : nodes + 1);
+        for (uint256 i = 0; i < nodes; i++) covers[i] = _covers[batchId][i];
+        if (!b.forced) covers[nodes] = NodeBond.Cover(b.committer, b.exposure);
     }
 }

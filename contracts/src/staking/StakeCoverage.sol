@@ -18,7 +18,7 @@ abstract contract StakeCoverage is StakeState {
     /// @notice How much more a validator could back now, OPG base units.
     function coverageLeft(address validator) external view returns (uint256) {
         Cover storage c = _cover[validator];
-        uint256 covered = uint256(c.slashable) * params.get(Params.COVERAGE_KAPPA_BPS) / BPS;
+        uint256 covered = uint256(c.counted) * params.get(Params.COVERAGE_KAPPA_BPS) / BPS;
         return covered > c.open ? covered - c.open : 0;
     }
 
@@ -34,20 +34,19 @@ abstract contract StakeCoverage is StakeState {
         uint256 kappa = params.get(Params.COVERAGE_KAPPA_BPS);
         for (uint256 i = 0; i < validators.length; i++) {
             Cover storage c = _cover[validators[i]];
-            (uint256 open, uint256 slashable) = (c.open, c.slashable);
-            open += exposure;
-            if (open * BPS > slashable * kappa) continue;
+            uint256 open = uint256(c.open) + exposure;
+            if (open * BPS > c.counted * kappa) continue;
             // Safe cast: at most κ times the stake, κ at most 1.
-            c.open = uint128(open);
+            c.open = uint96(open);
             fits |= 1 << i;
         }
     }
 
-    /// @notice Gives back what `reserve` took for these validators.
-    function release(address[] calldata validators, uint128 exposure) external onlySettlement {
-        for (uint256 i = 0; i < validators.length; i++) {
-            Cover storage c = _cover[validators[i]];
-            uint128 open = c.open;
+    /// @notice Gives back what `reserve` took, for the validators of these indexes.
+    function release(uint256[] calldata indexes, uint96 exposure) external onlySettlement {
+        for (uint256 i = 0; i < indexes.length; i++) {
+            Cover storage c = _cover[_list[indexes[i]]];
+            uint96 open = c.open;
             c.open = open > exposure ? open - exposure : 0;
         }
     }

@@ -25,7 +25,6 @@ abstract contract StakeState is SlashProceeds {
     }
 
     struct Validator {
-        uint16 index;
         Status status;
         /// Open challenges; deposits wait while there are any.
         uint16 freezes;
@@ -86,18 +85,25 @@ abstract contract StakeState is SlashProceeds {
         Exit[] exits;
     }
 
+    /// @dev One slot: all that an attestation asks of a validator.
     struct Cover {
         /// Σ exposure of open attestations, OPG base units.
-        uint128 open;
-        /// Copy of `counted` in the same slot, so that a reservation costs one.
-        uint128 slashable;
+        uint96 open;
+        /// Copy of `Validator.counted`.
+        uint96 counted;
+        /// Block in which it became that: of this and later blocks nobody needs to ask the trace.
+        uint32 countedSince;
+        /// In the order of registration, from 0.
+        uint16 index;
     }
 
+    /// @dev The first four share a slot.
     struct Totals {
-        uint128 counted;
-        uint128 earning;
-        uint128 staked;
+        uint96 counted;
+        uint32 countedSince;
+        uint96 earning;
         uint32 epoch;
+        uint128 staked;
     }
 
     // ------------------------------------------------------------------ constants
@@ -130,7 +136,7 @@ abstract contract StakeState is SlashProceeds {
     mapping(address validator => Cover) internal _cover;
     Totals internal _totals;
 
-    /// @dev By block: what attestations and votes are weighted by.
+    /// @dev By block: what attestations and votes are weighted by, where it has changed since.
     mapping(address validator => Checkpoints.Trace208) internal _countedTrace;
     Checkpoints.Trace208 internal _countedTotalTrace;
     Checkpoints.Trace208 internal _stakedTotalTrace;
@@ -246,12 +252,13 @@ abstract contract StakeState is SlashProceeds {
         uint256 countedBefore = v.counted;
         Totals memory t = _totals;
         // Safe casts from here on: every number is a part of the token's supply, below 2^90.
-        t.counted = uint128(t.counted - countedBefore + counted);
-        t.earning = uint128(uint256(t.earning) + earning - v.earning);
+        t.counted = uint96(t.counted - countedBefore + counted);
+        t.earning = uint96(uint256(t.earning) + earning - v.earning);
         v.earning = uint128(earning);
         if (counted != countedBefore) {
             v.counted = uint128(counted);
-            _cover[validator].slashable = uint128(counted);
+            (_cover[validator].counted, _cover[validator].countedSince) = (uint96(counted), uint32(block.number));
+            t.countedSince = uint32(block.number);
             _countedTrace[validator].push(uint48(block.number), uint208(counted));
             _countedTotalTrace.push(uint48(block.number), t.counted);
         }

@@ -1,5 +1,5 @@
 import { type Network, settlementAbi } from '@assay/protocol'
-import { BATCH_STATE, type BatchView } from '@assay/verify'
+import { BATCH_STATE, type BatchRecord, type BatchView } from '@assay/verify'
 import type { Hex, PublicClient } from 'viem'
 
 /** Settlement's record of a batch, null where the chain knows no such batch. @throws viem's errors where it does not answer */
@@ -8,7 +8,7 @@ export async function readBatch(
   network: Network,
   batchId: Hex,
   options: { blockNumber?: bigint | undefined } = {},
-): Promise<BatchView | null> {
+): Promise<BatchRecord | null> {
   const batch = await client.readContract({
     address: network.contracts.Settlement,
     abi: settlementAbi,
@@ -17,6 +17,33 @@ export async function readBatch(
     ...(options.blockNumber === undefined ? {} : { blockNumber: options.blockNumber }),
   })
   if (batch.state === BATCH_STATE.none) return null
-  const { challenges: _, ...known } = batch
+  const { challenges: _, forced: __, ...known } = batch
   return { ...known, batchId }
+}
+
+/**
+ * The record of a committed batch with the data hash and sum, which stand in the event of its commit alone: asked of the one
+ * block that the record names.
+ * @returns null where the chain knows no such batch, or holds no such event, as of a receipt that was forced in
+ * @throws viem's errors where it does not answer
+ */
+export async function readCommittedBatch(
+  client: PublicClient,
+  network: Network,
+  batchId: Hex,
+): Promise<BatchView | null> {
+  const record = await readBatch(client, network, batchId)
+  if (record === null) return null
+  const [commit] = await client.getContractEvents({
+    address: network.contracts.Settlement,
+    abi: settlementAbi,
+    eventName: 'BatchCommitted',
+    args: { batchId },
+    fromBlock: record.committedBlock,
+    toBlock: record.committedBlock,
+    strict: true,
+  })
+  if (commit === undefined) return null
+  const { dataHash, groups } = commit.args
+  return { ...record, dataHash, sum: groups.reduce((sum, group) => sum + group.sum, 0n) }
 }

@@ -33,6 +33,7 @@ import {
   developmentAccount,
   publicClientOf,
   readChainView,
+  readCommittedBatch,
   startDevnet,
 } from '../src/index.ts'
 
@@ -325,9 +326,12 @@ test('readChainView fills what the chain knows and leaves the rest null', async 
   assert.deepEqual([view.price?.perCall, view.price?.inputPrice, view.price?.outputPrice], [3n, 2n, 1n])
   assert.equal(view.publisher, publisher.address)
   assert.deepEqual(
-    [view.batch?.batchId, view.batch?.root, view.batch?.sum, view.batch?.exposure, view.batch?.state],
-    [batchId, root, 7n, 9n, 1],
+    [view.batch?.batchId, view.batch?.root, view.batch?.exposure, view.batch?.state],
+    [batchId, root, 9n, 1],
   )
+  const committed = await readCommittedBatch(client, network, batchId)
+  assert.deepEqual([committed?.sum, committed?.dataHash, committed?.root], [7n, word('f6'), root])
+  assert.equal(await readCommittedBatch(client, network, word('00')), null)
 
   const stranger = {
     ...signed.receipt,

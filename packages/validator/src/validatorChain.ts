@@ -1,4 +1,4 @@
-import { readBatch } from '@assay/chain'
+import { readCommittedBatch } from '@assay/chain'
 import {
   inferenceEscrowAbi,
   type KeyRegistration,
@@ -123,7 +123,7 @@ export function validatorChain(client: PublicClient, network: Network) {
 
     /** @throws Error where the chain knows no such batch, which its own event has named: the two reads came from two views. */
     async batch(batchId: Hex): Promise<BatchView> {
-      const batch = await readBatch(client, network, batchId)
+      const batch = await readCommittedBatch(client, network, batchId)
       if (batch === null) throw new Error(`The chain knows no batch ${batchId}.`)
       return batch
     },

@@ -31,8 +31,11 @@ export type MeasurementView = Interval & { engineClasses: number }
 
 export const BATCH_STATE = { none: 0, committed: 1, attested: 2, final: 3, void: 4, expired: 5 } as const
 
-/** Settlement's record of the batch. Times are Unix seconds, 0 = has not happened. */
-export type BatchView = BatchHeader & {
+/**
+ * What Settlement keeps of a batch. The data hash is in the batch id and the sum in the root, so neither is kept. Times are
+ * Unix seconds, 0 = has not happened.
+ */
+export type BatchRecord = Omit<BatchHeader, 'dataHash' | 'sum'> & {
   batchId: Hex
   committedAt: bigint
   committedBlock: bigint
@@ -41,6 +44,9 @@ export type BatchView = BatchHeader & {
   /** One of `BATCH_STATE`. */
   state: number
 }
+
+/** The record together with what the event of the commit says. */
+export type BatchView = BatchRecord & BatchHeader
 
 export const PAYMENT_STATE = { none: 0, locked: 1, paid: 2, refunded: 3 } as const
 
@@ -83,7 +89,7 @@ export type ChainView = {
   /** Block `receipt.anchorBlock` of the canonical chain; null where the chain has no such block. */
   anchor: { hash: Hex; timestamp: bigint } | null
   /** The batch that the bundle's inclusion names; null without inclusion or where the chain knows no such batch. */
-  batch: BatchView | null
+  batch: BatchRecord | null
   /** Payment of `receipt.requestId`; null where escrow never saw it. */
   payment: PaymentView | null
 }

@@ -318,7 +318,7 @@ test('inclusion: the proof, the header, the committer, the state', async () => {
     'includedInBatch inclusion_differs',
   )
   assert.equal(
-    failure(await judge({ view: { batch: { ...batch, sum: 1n } } })),
+    failure(await judge({ view: { batch: { ...batch, count: 1n } } })),
     'includedInBatch batch_differs',
   )
   for (const state of [BATCH_STATE.void, BATCH_STATE.expired]) {

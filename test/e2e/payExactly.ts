@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Network, OPG_DOMAIN, requestIdOf, SCHEME } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { AUTHORISATION_TYPES } from '../faults/payments.ts'
 
 type Offer = { scheme: string; amount: string; payTo: Address; maxTimeoutSeconds: number }
 
@@ -33,16 +34,7 @@ export async function payExactly(
   const signature = await payer.signTypedData({
     domain: { ...OPG_DOMAIN, chainId: on.chainId, verifyingContract: on.contracts.OPG },
     primaryType: 'TransferWithAuthorization',
-    types: {
-      TransferWithAuthorization: [
-        { name: 'from', type: 'address' },
-        { name: 'to', type: 'address' },
-        { name: 'value', type: 'uint256' },
-        { name: 'validAfter', type: 'uint256' },
-        { name: 'validBefore', type: 'uint256' },
-        { name: 'nonce', type: 'bytes32' },
-      ],
-    },
+    types: AUTHORISATION_TYPES,
     message: {
       ...authorization,
       value: BigInt(authorization.value),

@@ -5,6 +5,18 @@ import { type Address, type Hex, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { ChainOnly } from './operators.ts'
 
+/** What an x402 `exact` payer signs (EIP-3009). */
+export const AUTHORISATION_TYPES = {
+  TransferWithAuthorization: [
+    { name: 'from', type: 'address' },
+    { name: 'to', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'validAfter', type: 'uint256' },
+    { name: 'validBefore', type: 'uint256' },
+    { name: 'nonce', type: 'bytes32' },
+  ],
+} as const
+
 /** Escrow's states of a payment. */
 export const PAYMENT = { none: 0, locked: 1, paid: 2, refunded: 3 } as const
 
@@ -29,16 +41,7 @@ export async function payInto(
   const signature = await payer.signTypedData({
     domain: { ...OPG_DOMAIN, chainId: network.chainId, verifyingContract: OPG },
     primaryType: 'TransferWithAuthorization',
-    types: {
-      TransferWithAuthorization: [
-        { name: 'from', type: 'address' },
-        { name: 'to', type: 'address' },
-        { name: 'value', type: 'uint256' },
-        { name: 'validAfter', type: 'uint256' },
-        { name: 'validBefore', type: 'uint256' },
-        { name: 'nonce', type: 'bytes32' },
-      ],
-    },
+    types: AUTHORISATION_TYPES,
     message: { from: payer.address, to: till, ...authorisation },
   })
   const item = { payer: payer.address, gateway, ...authorisation, signature }

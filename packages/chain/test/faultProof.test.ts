@@ -12,6 +12,8 @@ import {
   batchIdOf,
   buildBatch,
   canonicalJsonBytes,
+  challengeIdOf,
+  DATA_PART,
   type Deployment,
   dataChallengeAbi,
   equivocationFaultAbi,
@@ -20,6 +22,7 @@ import {
   faultIdOf,
   faultManagerAbi,
   type GroupHeader,
+  grantRequestIdOf,
   groupHeaders,
   groupNode,
   type NamedAttestation,
@@ -30,10 +33,8 @@ import {
   proveChunk,
   type Receipt,
   receiptDigest,
-  requestIdOf,
   rowFaultAbi,
   rowFaultProof,
-  SCHEME,
   settlementAbi,
   signDigest,
   statedBatch,
@@ -46,16 +47,7 @@ import {
   VERDICT,
   validatorEquivocationProof,
 } from '@assay/protocol'
-import {
-  type Address,
-  encodeAbiParameters,
-  type Hex,
-  keccak256,
-  parseAbiParameters,
-  parseEther,
-  toHex,
-  zeroHash,
-} from 'viem'
+import { type Address, type Hex, parseEther, toHex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import {
   bootstrapDevnet,
@@ -72,8 +64,6 @@ import {
 /** What a proof may take (docs: each below 2M, and below Base's cap of a transaction). */
 const GAS_LIMIT = 2_000_000n
 const STATE = { committed: 1, void: 4 } as const
-/** DataChallenge's parts. */
-const CHUNK = 0
 const SALT = toHex('salt', { size: 32 })
 const MODEL = toHex('model', { size: 32 })
 const role = (name: 'deployer' | 'gateway' | 'node' | 'demo' | 'publisher' | 'treasury') =>
@@ -217,15 +207,11 @@ async function signed(change: Partial<Receipt> = {}, privateKey = KEY): Promise<
 /** A call under a grant; `counter` is its place. */
 async function granted(counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> {
   const id = toHex('grant', { size: 32 })
-  const paymentNonce = keccak256(
-    encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [id, counter]),
-  )
-  const requestId = requestIdOf({
+  const requestId = grantRequestIdOf({
     chainId: deployment.chainId,
     escrow: deployed.contracts.InferenceEscrow,
     payer: role('demo').address,
-    scheme: SCHEME.grant,
-    paymentNonce,
+    grant: { id, counter },
   })
   return { ...(await signed({ requestId, ...change })), grant: { id, counter } }
 }
@@ -412,15 +398,12 @@ test('class 4: a chunk is shown, another is not', { skip }, async () => {
   const batch = await committed(
     await among(...(await Promise.all(Array.from({ length: 12 }, () => signed())))),
   )
-  const idOf = (chunk: bigint) =>
-    keccak256(
-      encodeAbiParameters(parseAbiParameters('bytes32, uint8, uint64'), [batch.batchId, CHUNK, chunk]),
-    )
+  const idOf = (chunk: bigint) => challengeIdOf(batch.batchId, DATA_PART.chunk, chunk)
   for (const chunk of [0n, 1n]) {
     const { gasUsed } = await hunter.send({
       ...challenge,
       functionName: 'demand',
-      args: [batch.batchId, CHUNK, chunk],
+      args: [batch.batchId, DATA_PART.chunk, chunk],
     })
 
     gas['4 data, demand'] = gasUsed

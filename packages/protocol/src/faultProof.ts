@@ -14,14 +14,12 @@ import {
   type Group,
   type GroupHeader,
   groupNode,
-  type InclusionProof,
   NO_GRANT,
-  proveInclusion,
   type Row,
 } from './batch.ts'
 import { AssayError } from './errors.ts'
 import { type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
-import { type BatchEntry, RECEIPT_FIELDS, type SignedReceipt } from './receipt.ts'
+import { type BatchEntry, RECEIPT_FIELDS, type Receipt, type SignedReceipt } from './receipt.ts'
 import { TAGS } from './tag.ts'
 
 /** Classes of faults, as FaultManager numbers its adapters (docs/spec.md §11). */
@@ -61,6 +59,10 @@ const SUM_PROOF = parameters('SumProof proof')
 const ROW_PROOF = parameters('uint256 kind, RowProof proof')
 const COMMITMENT = parseAbiParameters('address, uint8, bytes32, bytes32')
 const FAULT_ID = parseAbiParameters('bytes32, uint8, bytes32')
+const NODE_KEY = parseAbiParameters('uint256, address, uint64')
+const VALIDATOR_KEY = parseAbiParameters('uint256, address, address, uint64')
+const OVERCHARGE_KEY = parseAbiParameters('bytes32, uint256, address')
+const CHALLENGE_ID = parseAbiParameters('bytes32, uint8, uint64')
 
 /** What is announced before a proof is shown: nobody else can use it. @param salt 32 random bytes */
 export function faultCommitment(prover: Address, faultClass: number, proof: Hex, salt: Hex): Hex {
@@ -72,12 +74,44 @@ export function faultIdOf(faultClass: number, faultKey: Hex): Hex {
   return keccak256(encodeAbiParameters(FAULT_ID, [TAGS.fault, faultClass, faultKey]))
 }
 
+/** Fault key of a node's equivocation: of the (key, seq) under which it signed twice. */
+export function nodeEquivocationKey({ key, seq }: Pick<Receipt, 'key' | 'seq'>): Hex {
+  return keccak256(encodeAbiParameters(NODE_KEY, [EQUIVOCATION.node, key, seq]))
+}
+
+/** Fault key of a validator's equivocation, on batches of one (committer, height). */
+export function validatorEquivocationKey(validator: Address, committer: Address, height: bigint): Hex {
+  return keccak256(encodeAbiParameters(VALIDATOR_KEY, [EQUIVOCATION.validator, validator, committer, height]))
+}
+
+/** Fault key of overcharging: each node answers for its own receipts in a batch. */
+export function overchargeKey(batchId: Hex, node: Address): Hex {
+  return keccak256(encodeAbiParameters(OVERCHARGE_KEY, [batchId, BigInt(ROW_FAULT.overcharge), node]))
+}
+
+/** What may be demanded of a batch: a chunk of its file, or the receipt at a place under its root. */
+export const DATA_PART = { chunk: 0, receipt: 1 } as const
+
+/** Identity of a data challenge (docs/spec.md §11). */
+export function challengeIdOf(batchId: Hex, part: number, index: bigint): Hex {
+  return keccak256(encodeAbiParameters(CHALLENGE_ID, [batchId, part, index]))
+}
+
+/** `DataChallenge`'s proof: a challenge that nobody met. */
+export function dataFaultProof(challengeId: Hex): Hex {
+  return encodeAbiParameters(parseAbiParameters('bytes32'), [challengeId])
+}
+
+/**
+ * A receipt of a batch: by its request id, or the very object that stands in the batch, for one request may stand there
+ * more than once, and not each time wrongly.
+ */
+export type InBatch = Hex | SignedReceipt
+
 /** Class 1: the receipt's signature or key does not hold. @throws AssayError `not_found` */
-export function teeFaultProof(batch: Batch, requestId: Hex): Hex {
-  const { entry, ...path } = proveInclusion(batch, requestId)
-  const { signature } = entry
-  const proof = { batchId: batch.batchId, entry: contractEntry(entry), signature, path: pathOf(path) }
-  return encodeAbiParameters(TEE_PROOF, [proof])
+export function teeFaultProof(batch: Batch, which: InBatch): Hex {
+  const { batchId, entry, signature, path } = placeOf(batch, which)
+  return encodeAbiParameters(TEE_PROOF, [{ batchId, entry, signature, path }])
 }
 
 /**
@@ -86,16 +120,16 @@ export function teeFaultProof(batch: Batch, requestId: Hex): Hex {
  * @throws AssayError `not_found` where it does not
  */
 export function nodeEquivocationProof(first: SignedReceipt, second: SignedReceipt, batch?: Batch): Hex {
-  const place = batch === undefined ? undefined : proveInclusion(batch, first.receipt.requestId)
+  const place = batch === undefined ? undefined : placeOf(batch, first)
   const proof = {
     first: first.receipt,
     firstSignature: first.signature,
     second: second.receipt,
     secondSignature: second.signature,
     batchId: batch?.batchId ?? NO_GRANT,
-    grantId: place?.entry.grant?.id ?? NO_GRANT,
-    counter: place?.entry.grant?.counter ?? 0n,
-    path: place === undefined ? EMPTY_PATH : pathOf(place),
+    grantId: place?.entry.grantId ?? NO_GRANT,
+    counter: place?.entry.counter ?? 0n,
+    path: place?.path ?? EMPTY_PATH,
   }
   return encodeAbiParameters(NODE_PROOF, [EQUIVOCATION.node, proof])
 }
@@ -166,10 +200,9 @@ export function sumFaultProof(
 }
 
 /** Class 7: the receipt does not belong in its row, its batch or its price. @throws AssayError `not_found` */
-export function rowFaultProof(kind: keyof typeof ROW_FAULT, batch: Batch, requestId: Hex): Hex {
-  const signature = kind === 'overcharge' ? proveInclusion(batch, requestId).entry.signature : '0x'
-  const [place] = placesOf(batch, requestId)
-  if (place === undefined) throw notFound(requestId)
+export function rowFaultProof(kind: keyof typeof ROW_FAULT, batch: Batch, which: InBatch): Hex {
+  const { signature: signed, ...place } = placeOf(batch, which)
+  const signature = kind === 'overcharge' ? signed : ('0x' as const)
   return encodeAbiParameters(ROW_PROOF, [BigInt(ROW_FAULT[kind]), { place, signature, other: [] }])
 }
 
@@ -178,10 +211,14 @@ export function rowFaultProof(kind: keyof typeof ROW_FAULT, batch: Batch, reques
  * @throws AssayError `not_found` where it does not stand twice
  */
 export function twiceFaultProof(first: Batch, second: Batch, requestId: Hex): Hex {
-  const places = placesOf(first, requestId)
-  const other = first.batchId === second.batchId ? places[1] : placesOf(second, requestId)[0]
-  const [place] = places
-  if (place === undefined || other === undefined) throw notFound(requestId)
+  // A place that is not under a grant proves nothing here.
+  const granted = (batch: Batch) =>
+    placesOf(batch, requestId).filter(({ entry }) => entry.grantId !== NO_GRANT)
+  const [found, next] = granted(first)
+  const against = first.batchId === second.batchId ? next : granted(second)[0]
+  if (found === undefined || against === undefined) throw notFound(requestId)
+  const { signature: _, ...place } = found
+  const { signature: __, ...other } = against
   return encodeAbiParameters(ROW_PROOF, [
     BigInt(ROW_FAULT.twice),
     { place, signature: '0x' as Hex, other: [other] },
@@ -213,27 +250,31 @@ export function proveReceiptAt(batch: Batch, index: number) {
 
 const EMPTY_PATH = { leafSiblings: [], rowSiblings: [], groupSiblings: [] }
 
-function pathOf({ leafSiblings, rowSiblings, groupSiblings }: InclusionProof) {
-  return { leafSiblings, rowSiblings, groupSiblings }
-}
-
 function rowKey({ node, payer, grantId, modelId, priceVersion }: Row) {
   return { node, payer, grantId, modelId, priceVersion }
 }
 
-/** Every place at which the request stands, by the rows that the batch states. */
-function placesOf(batch: Batch, requestId: Hex) {
+/** Where it stands first. @throws AssayError `not_found` */
+function placeOf(batch: Batch, which: InBatch) {
+  const [place] = placesOf(batch, which)
+  if (place === undefined) throw notFound(typeof which === 'string' ? which : which.receipt.requestId)
+  return place
+}
+
+/** Every place at which it stands, by the rows that the batch states. */
+function placesOf(batch: Batch, which: InBatch) {
   return batch.groups.flatMap((group, groupIndex) =>
     group.rows.flatMap((row, rowIndex) =>
       row.receipts.flatMap((entry, index) => {
-        if (entry.receipt.requestId !== requestId) return []
+        const { receipt, signature } = entry
+        if (typeof which === 'string' ? receipt.requestId !== which : receipt !== which.receipt) return []
         const path = {
           leafSiblings: siblingsOf(row.levels, index),
           rowSiblings: siblingsOf(group.levels, rowIndex),
           groupSiblings: siblingsOf(batch.groupLevels, groupIndex),
         }
         const place = { batchId: batch.batchId, entry: contractEntry(entry), key: rowKey(row) }
-        return [{ ...place, group: group.node, path }]
+        return [{ ...place, group: group.node, path, signature }]
       }),
     ),
   )

@@ -8,8 +8,8 @@ export type Duty = {
   id: string
   /** Whose server has to answer for it. */
   party: string
-  /** Block of the event behind it. */
-  block: bigint
+  /** Block of the event behind it; undefined where it is written down elsewhere and found without the event. */
+  block: bigint | undefined
   /** Resolves to true when nothing is left to do. */
   run: () => Promise<boolean>
 }
@@ -59,7 +59,9 @@ export function dutyRoster(parameters: {
     /** Block of the oldest open duty. */
     oldest(): bigint | undefined {
       let oldest: bigint | undefined
-      for (const { block } of entries.values()) if (oldest === undefined || block < oldest) oldest = block
+      for (const { block } of entries.values()) {
+        if (block !== undefined && (oldest === undefined || block < oldest)) oldest = block
+      }
       return oldest
     },
     get open(): number {

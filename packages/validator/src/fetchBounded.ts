@@ -19,6 +19,14 @@ function unreachable(url: string, why: string, cause?: unknown): AssayError {
   return new AssayError('The data could not be fetched.', { code: 'unreachable', facts, cause })
 }
 
+/** What a server gave is not what was committed: as good as nothing. */
+export function wrongBytes(url: string, why: string): AssayError {
+  return new AssayError('A server gave other bytes than those committed.', {
+    code: 'unreachable',
+    facts: { url, why },
+  })
+}
+
 /**
  * GETs a URL that a stranger wrote on the chain: public addresses only, no redirects, nothing of ours sent along.
  * @throws AssayError `unreachable`, or `config` where the URL may not be dialled

@@ -1,29 +1,36 @@
-import { type Deployment, VERDICT } from '@assay/protocol'
-import { type BatchView, openBatchFile, verifyBatchReceipts } from '@assay/verify'
-import { batchViews, type ReadView } from './batchViews.ts'
+import { type Deployment, type GroupHeader, VERDICT } from '@assay/protocol'
+import { type BatchView, openBatchFile } from '@assay/verify'
+import type { Address } from 'viem'
+import type { ReadView } from './batchViews.ts'
+import type { ReceiptMemory } from './faults/equivocations.ts'
+import { type Findings, findFaults } from './faults/findFaults.ts'
 
 export type BatchJudgement =
-  | { verdict: typeof VERDICT.valid | typeof VERDICT.invalid; reason: string }
+  | { verdict: typeof VERDICT.valid | typeof VERDICT.invalid; reason: string; findings: Findings }
   /** The bytes are not the committed ones: no statement can be made, so nothing is signed. */
   | { verdict: undefined; reason: string }
 
 /**
- * What an honest validator says about a batch, given the bytes it fetched and the chain it reads.
+ * What an honest validator says about a batch, given the bytes it fetched, the chain it reads and what it saw before;
+ * and what of it can be proven.
  * @param read view of the chain for one receipt; its errors pass through, for a chain that does not answer proves nothing
  */
 export async function judgeBatch(parameters: {
   deployment: Deployment
+  escrow: Address
   batch: BatchView
   file: Uint8Array
+  /** The groups that its committer put on chain. */
+  groups: () => Promise<readonly GroupHeader[]>
   read: ReadView
+  memory: ReceiptMemory
 }): Promise<BatchJudgement> {
   const { deployment, batch, file } = parameters
   const opened = openBatchFile(file, batch, deployment)
   if (opened.kind === 'foreign') return { verdict: undefined, reason: opened.reason }
-  if (opened.kind === 'invalid') return { verdict: VERDICT.invalid, reason: opened.reason }
-  const report = await verifyBatchReceipts(opened.batch, batchViews(batch, parameters.read))
-  if (report.ok) return { verdict: VERDICT.valid, reason: `${batch.count} receipts hold` }
-  const [first] = report.failures
-  const codes = first?.steps.map((step) => step.code).join(', ')
-  return { verdict: VERDICT.invalid, reason: `receipt ${first?.requestId}: ${codes}` }
+  const findings = await findFaults(parameters)
+  const invalid = findings.invalid ?? (opened.kind === 'invalid' ? opened.reason : undefined)
+  return invalid === undefined
+    ? { verdict: VERDICT.valid, reason: `${batch.count} receipts hold`, findings }
+    : { verdict: VERDICT.invalid, reason: invalid, findings }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { AssayError } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
+import { type FaultJobs, openFaultJobs } from './faults/faultJobs.ts'
 
 /** What a validator is about to say about a batch. */
 export type AttestationRecord = {
@@ -32,6 +33,8 @@ export type SigningRecord = {
   cursor: (deploymentId: Hex) => bigint | undefined
   setCursor: (deploymentId: Hex, block: bigint) => void
   counts: (deploymentId: Hex) => { valid: number; invalid: number; votes: number }
+  /** Faults that were found, and what became of them. */
+  faultJobs: (deploymentId: Hex) => FaultJobs
   close: () => void
 }
 
@@ -164,6 +167,7 @@ export function openSigningRecord(dir: string): SigningRecord {
         votes: Number(prepared.countVotes.get(id)?.n),
       }
     },
+    faultJobs: (deploymentId) => openFaultJobs(database, deploymentId),
     close: () => database.close(),
   }
 }

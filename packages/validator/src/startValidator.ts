@@ -5,10 +5,14 @@ import { AssayError, deploymentOf, type Network } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { dutyRoster } from './dutyRoster.ts'
 import { eventScanner } from './eventScanner.ts'
+import { attendFault } from './faults/attendFault.ts'
+import { openBatchMemory } from './faults/batchMemory.ts'
+import { faultCalls, faultChain } from './faults/faultChain.ts'
+import type { FaultContext } from './faults/faultContext.ts'
 import { fetchBounded } from './fetchBounded.ts'
 import { ContradictionError, openSigningRecord } from './signingRecord.ts'
 import { type ValidatorChain, validatorCalls, validatorChain } from './validatorChain.ts'
-import { attendBatch, attendProposal, type DutyContext } from './validatorDuties.ts'
+import { attendBatch, attendProposal, type DutyContext, LIABILITY_SECONDS } from './validatorDuties.ts'
 
 const POLL_MS = 500
 const FETCH_TIMEOUT_MS = 10_000
@@ -52,6 +56,8 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
   const chain: ValidatorChain = validatorChain(client, network)
   const sender = createSender({ network, privateKey })
   const record = openSigningRecord(options.dataDir)
+  const jobs = record.faultJobs(deployment.deploymentId)
+  const memory = openBatchMemory(options.dataDir, deployment.deploymentId)
   const place = network.validators.findIndex(
     ({ operator }) => operator.toLowerCase() === sender.address.toLowerCase(),
   )
@@ -61,6 +67,9 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
 
   const context: DutyContext = {
     deployment,
+    escrow: network.contracts.InferenceEscrow,
+    memory,
+    jobs,
     teeRegistry: network.contracts.TeeRegistry,
     operator: sender.address,
     privateKey,
@@ -85,6 +94,16 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     log,
     courtesy: TURN_SECONDS * BigInt(Math.max(place, 0)),
     turns: new Map(),
+  }
+  const faults: FaultContext = {
+    operator: sender.address,
+    chain: faultChain(client, network),
+    calls: faultCalls(network),
+    jobs,
+    send: async (call) => {
+      await sender.send(call)
+    },
+    log,
   }
   const roster = dutyRoster({
     isHopeless: (error) => error instanceof ContradictionError,
@@ -125,6 +144,11 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
       const run = async () => (await attendProposal(proposal, blocks, context)) === 'settled'
       roster.add({ id: registrationId, party: registration.node, block, run })
     }
+    for (const { faultId } of jobs.open()) {
+      const run = async () => (await attendFault(faultId, faults)) === 'settled'
+      roster.add({ id: `fault ${faultId}`, party: faultId, block: undefined, run })
+    }
+    if (latest.timestamp > LIABILITY_SECONDS) memory.forget(latest.timestamp - LIABILITY_SECONDS)
     roster.start()
     scanner.remember(roster.oldest())
     Object.assign(status, { lastRoundAt: Date.now(), safeBlock: safe.number, problem: '' })
@@ -152,6 +176,7 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
       safeBlock: status.safeBlock.toString(),
       open: roster.open,
       attested: record.counts(deployment.deploymentId),
+      faults: jobs.counts(),
     }
     response.writeHead(healthy ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
@@ -161,6 +186,7 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     server.closeAllConnections()
     await Promise.all([new Promise((resolve) => server.close(resolve)), loop.stop()])
     await roster.idle()
+    memory.close()
     record.close()
   }
 

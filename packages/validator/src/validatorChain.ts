@@ -1,22 +1,17 @@
 import { readCommittedBatch } from '@assay/chain'
 import {
+  type GroupHeader,
   inferenceEscrowAbi,
   type KeyRegistration,
   type Network,
+  paramStoreAbi,
   RECORD_KIND,
   settlementAbi,
   teeRegistryAbi,
 } from '@assay/protocol'
 import type { BatchView, Interval, MeasurementView } from '@assay/verify'
-import {
-  type Abi,
-  type Address,
-  BaseError,
-  ContractFunctionRevertedError,
-  type Hex,
-  type PublicClient,
-  zeroHash,
-} from 'viem'
+import { type Address, type Hex, type PublicClient, stringToHex, zeroHash } from 'viem'
+import { wouldSucceed } from './wouldSucceed.ts'
 
 export type BlockId = { number: bigint; hash: Hex; timestamp: bigint }
 
@@ -127,6 +122,34 @@ export function validatorChain(client: PublicClient, network: Network) {
       if (batch === null) throw new Error(`The chain knows no batch ${batchId}.`)
       return batch
     },
+    /** The groups that the committer put on chain. @throws Error where the event of the commit cannot be had */
+    async committedGroups({ batchId, committedBlock }: BatchView): Promise<readonly GroupHeader[]> {
+      const [commit] = await client.getContractEvents({
+        ...settlement,
+        eventName: 'BatchCommitted',
+        args: { batchId },
+        fromBlock: committedBlock,
+        toBlock: committedBlock,
+        strict: true,
+      })
+      if (commit === undefined) throw new Error(`The chain does not show the commit of batch ${batchId}.`)
+      return commit.args.groups
+    },
+    /** How long a batch may wait for a quorum, and be challenged once it has one, seconds. */
+    async windows(): Promise<{ attestTimeout: bigint; challengeWindow: bigint }> {
+      const parameter = (name: string) =>
+        client.readContract({
+          address: network.contracts.ParamStore,
+          abi: paramStoreAbi,
+          functionName: 'get',
+          args: [stringToHex(name, { size: 32 })],
+        })
+      const [attestTimeout, challengeWindow] = await Promise.all([
+        parameter('ATTEST_TIMEOUT'),
+        parameter('CHALLENGE_WINDOW'),
+      ])
+      return { attestTimeout, challengeWindow }
+    },
     hasAttested: (batchId: Hex, validator: Address): Promise<boolean> =>
       client.readContract({ ...settlement, functionName: 'hasAttested', args: [batchId, validator] }),
     tillUrl: (gateway: Address): Promise<string> =>
@@ -172,20 +195,7 @@ export function validatorChain(client: PublicClient, network: Network) {
       }
     },
 
-    /** Whether a call would go through now; a revert is an answer, anything else an error. */
-    async wouldSucceed(call: ValidatorCall, from: Address): Promise<boolean> {
-      try {
-        const { address, functionName, args } = call
-        const abi: Abi = call.abi
-        await client.simulateContract({ address, abi, functionName, args, account: from })
-        return true
-      } catch (error) {
-        const revert =
-          error instanceof BaseError && error.walk((cause) => cause instanceof ContractFunctionRevertedError)
-        if (revert) return false
-        throw error
-      }
-    },
+    wouldSucceed: (call: ValidatorCall, from: Address): Promise<boolean> => wouldSucceed(client, call, from),
   }
 }
 

@@ -1,38 +1,19 @@
-import {
-  AssayError,
-  attestationDigest,
-  type Deployment,
-  keyVoteDigest,
-  MAX_BATCH_FILE_BYTES,
-  type SignedReceipt,
-  signDigest,
-} from '@assay/protocol'
-import {
-  BATCH_STATE,
-  type BatchView,
-  type ChainView,
-  MAX_EVIDENCE_BYTES,
-  verifyRegistration,
-} from '@assay/verify'
+import { AssayError, attestationDigest, keyVoteDigest, signDigest } from '@assay/protocol'
+import { BATCH_STATE, type BatchView, MAX_EVIDENCE_BYTES, verifyRegistration } from '@assay/verify'
 import type { Address, Hex } from 'viem'
-import { judgeBatch } from './judgeBatch.ts'
+import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'
+import { wrongBytes } from './fetchBounded.ts'
 import type { SigningRecord } from './signingRecord.ts'
-import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls, ValidatorChain } from './validatorChain.ts'
+import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls } from './validatorChain.ts'
 
-export type DutyContext = {
-  deployment: Deployment
+export type DutyContext = WatchContext & {
   teeRegistry: Address
   operator: Address
   privateKey: Hex
-  chain: ValidatorChain
   calls: ValidatorCalls
   record: SigningRecord
   /** Sends and waits until it is mined. */
   send: (call: ValidatorCall) => Promise<void>
-  /** @throws AssayError `unreachable` */
-  fetch: (url: string, maxBytes: number) => Promise<Uint8Array>
-  readView: (signed: SignedReceipt, blockNumber: bigint) => Promise<ChainView>
-  log: (event: string, facts: Record<string, unknown>) => void
   /** Seconds this validator leaves to others before it does what anybody could. */
   courtesy: bigint
   /** Since when (chain time) such a call has been possible. */
@@ -45,41 +26,13 @@ export type DutyOutcome = 'settled' | 'waiting'
 /** A batch or proposal that nobody ends is given up after this, seconds. */
 const GIVE_UP_BATCH_SECONDS = 86_400n
 const GIVE_UP_PROPOSAL_SECONDS = 3_600n
+/** As long as stake that stood at a commit answers for it: UNBONDING of a production network. */
+export const LIABILITY_SECONDS = 864_000n
+/** The file of a batch that has ended is looked for until then. */
+const LOST_FILE_SECONDS = 600n
 
-function batchDataUrl(tillUrl: string, batchId: Hex): string {
-  return `${tillUrl.replace(/\/+$/, '')}/v1/batches/${batchId}/data`
-}
-
-function wrongBytes(url: string, why: string): AssayError {
-  return new AssayError('A server gave other bytes than those committed.', {
-    code: 'unreachable',
-    facts: { url, why },
-  })
-}
-
-/** The verdict of the record, or a fresh one. No data, no verdict. @throws AssayError `unreachable` */
-async function verdictOn(batch: BatchView, context: DutyContext): Promise<number> {
-  const { deployment, chain, record } = context
-  const known = record.attestationOf(deployment.deploymentId, batch.batchId)
-  if (known !== undefined) return known.verdict
-  const url = batchDataUrl(await chain.tillUrl(batch.committer), batch.batchId)
-  const file = await context.fetch(url, MAX_BATCH_FILE_BYTES)
-  const judgement = await judgeBatch({
-    deployment,
-    batch,
-    file,
-    read: (signed) => context.readView(signed, batch.committedBlock),
-  })
-  const { batchId, height } = batch
-  const { verdict, reason } = judgement
-  if (verdict === undefined) throw wrongBytes(url, reason)
-  context.log('judged', { batchId, height, verdict, reason })
-  return verdict
-}
-
-async function attest(batch: BatchView, context: DutyContext): Promise<void> {
+async function attest(batch: BatchView, verdict: number, context: DutyContext): Promise<void> {
   const { deployment, record, privateKey } = context
-  const verdict = await verdictOn(batch, context)
   const { batchId, committer, height, root } = batch
   // Durable first, signed second: a crash between the two loses a signature, never the memory of one.
   record.admitAttestation({
@@ -94,6 +47,41 @@ async function attest(batch: BatchView, context: DutyContext): Promise<void> {
   const signature = await signDigest(attestationDigest(statement, deployment), privateKey)
   await context.send(context.calls.attest(batch, verdict, signature))
   context.log('attested', { batchId, verdict })
+}
+
+/**
+ * Says what is on record, or else judges the batch and says what comes of it. No data, no verdict; but a demand for it.
+ * @throws AssayError `unreachable`
+ */
+async function judgeAndAttest(batch: BatchView, now: bigint, context: DutyContext): Promise<void> {
+  const { deployment, chain, memory, record, operator } = context
+  const known = record.attestationOf(deployment.deploymentId, batch.batchId)
+  const silent = !(await chain.hasAttested(batch.batchId, operator))
+  if (known !== undefined && silent) await attest(batch, known.verdict, context)
+  const due = known === undefined && silent
+  if (memory.isSearched(batch.batchId) && !due) return
+  let judgement: Judgement
+  try {
+    judgement = await searchBatch(batch, context)
+  } catch (error) {
+    if (error instanceof AssayError && error.code === 'unreachable') await demandLateFile(batch, now, context)
+    throw error
+  }
+  if (due) await attest(batch, judgement.verdict, context)
+}
+
+/** A batch that came to an end unseen: whoever called it valid answers for it all the same. */
+async function searchEnded(batch: BatchView, now: bigint, context: DutyContext): Promise<DutyOutcome> {
+  const { batchId, committedAt } = batch
+  if (context.memory.isSearched(batchId) || now > committedAt + LIABILITY_SECONDS) return 'settled'
+  try {
+    await searchBatch(batch, context)
+  } catch (error) {
+    const lost = error instanceof AssayError && error.code === 'unreachable'
+    if (!lost || now < committedAt + LOST_FILE_SECONDS) throw error
+    context.log('file lost', { batchId })
+  }
+  return 'settled'
 }
 
 /** Sends what anybody could, once it is possible and the validators before this one had their turn. */
@@ -122,19 +110,17 @@ export async function attendBatch(
   blocks: { safe: BlockId; latest: BlockId },
   context: DutyContext,
 ): Promise<DutyOutcome> {
-  const { chain, operator } = context
-  const batch = await chain.batch(batchId)
+  const batch = await context.chain.batch(batchId)
   if (batch.state === BATCH_STATE.none) {
     // A rollback, or a provider that lags: its committer sends it again, so it is looked for again, less often.
     throw new AssayError('The chain does not hold this batch now.', { code: 'not_found', facts: { batchId } })
   }
-  if (batch.state >= BATCH_STATE.final) return 'settled'
   const now = blocks.latest.timestamp
+  const safe = batch.committedBlock <= blocks.safe.number
+  if (batch.state >= BATCH_STATE.final) return safe ? searchEnded(batch, now, context) : 'waiting'
   if (now > batch.committedAt + GIVE_UP_BATCH_SECONDS) return 'settled'
   try {
-    if (batch.committedBlock <= blocks.safe.number && !(await chain.hasAttested(batchId, operator))) {
-      await attest(batch, context)
-    }
+    if (safe) await judgeAndAttest(batch, now, context)
   } finally {
     // Whether or not this validator could speak, the clock of the batch goes on.
     if (batch.state === BATCH_STATE.committed) {

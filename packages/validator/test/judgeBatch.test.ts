@@ -1,15 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Batch, buildBatch, type SignedReceipt, VERDICT } from '@assay/protocol'
+import { type Batch, buildBatch, groupHeaders, type SignedReceipt, VERDICT } from '@assay/protocol'
 import { BATCH_STATE, type BatchView, type ChainView } from '@assay/verify'
 import { generatePrivateKey } from 'viem/accounts'
-import { deployment, gateway, issuedAt, makeReceipt, makeView, signReceipt } from '../../verify/test/world.ts'
+import {
+  deployment,
+  escrow,
+  gateway,
+  issuedAt,
+  makeReceipt,
+  makeView,
+  signReceipt,
+} from '../../verify/test/world.ts'
 import { judgeBatch } from '../src/judgeBatch.ts'
 
 const receipts = await Promise.all([1n, 2n, 3n].map((seq) => signReceipt(makeReceipt({ seq }))))
 
 function batchOf(list: readonly SignedReceipt[], where = deployment): Batch {
   return buildBatch({ deployment: where, committer: gateway, height: 4n, receipts: list })
+}
+
+/** A validator that has seen no other batch. */
+const nothingSeen = {
+  escrow,
+  memory: { under: () => [], sameCall: () => Promise.resolve(undefined) },
 }
 
 function onChain(batch: Batch, changes: Partial<BatchView> = {}): BatchView {
@@ -32,9 +46,11 @@ function judge(
   file = batch.file,
 ) {
   return judgeBatch({
+    ...nothingSeen,
     deployment,
     batch: onChain(batch, changes),
     file,
+    groups: () => Promise.resolve(groupHeaders(batch)),
     read: () => Promise.resolve(makeView(view)),
   })
 }
@@ -43,9 +59,11 @@ test('an honest batch is valid, and the chain is read once for what its receipts
   const batch = batchOf(receipts)
   let reads = 0
   const judgement = await judgeBatch({
+    ...nothingSeen,
     deployment,
     batch: onChain(batch),
     file: batch.file,
+    groups: () => Promise.resolve(groupHeaders(batch)),
     read: () => {
       reads++
       return Promise.resolve(makeView())
@@ -121,9 +139,11 @@ test('a chain that does not answer is no verdict either', async () => {
   const batch = batchOf(receipts)
   await assert.rejects(
     judgeBatch({
+      ...nothingSeen,
       deployment,
       batch: onChain(batch),
       file: batch.file,
+      groups: () => Promise.resolve(groupHeaders(batch)),
       read: () => Promise.reject(new Error('unreachable')),
     }),
   )

@@ -6,6 +6,9 @@ import {
   buildBatch,
   CONTRACT_NAMES,
   type Contracts,
+  DATA_PART,
+  FAULT_CLASS,
+  groupHeaders,
   type KeyRegistration,
   keyVoteDigest,
   recoverSigner,
@@ -16,7 +19,16 @@ import { BATCH_STATE, type BatchView } from '@assay/verify'
 import { type Address, type Hex, keccak256 } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { deployment, gateway, issuedAt, makeReceipt, makeView, signReceipt } from '../../verify/test/world.ts'
+import {
+  deployment,
+  escrow,
+  gateway,
+  issuedAt,
+  makeReceipt,
+  makeView,
+  signReceipt,
+} from '../../verify/test/world.ts'
+import { openBatchMemory } from '../src/faults/batchMemory.ts'
 import { ContradictionError, openSigningRecord } from '../src/signingRecord.ts'
 import {
   type KeyProposal,
@@ -55,8 +67,10 @@ function world(
   const fetched: string[] = []
   const record = openSigningRecord(dir)
   let open = true
+  const memory = openBatchMemory(dir, deployment.deploymentId)
   const close = () => {
     if (open) record.close()
+    if (open) memory.close()
     open = false
   }
   t.after(close)
@@ -78,6 +92,8 @@ function world(
     deploymentId: async () => deployment.deploymentId,
     events: async () => ({ batches: [], proposals: [] }),
     batch: async () => state,
+    committedGroups: async () => groupHeaders(batch),
+    windows: async () => ({ attestTimeout: 120n, challengeWindow: 5n }),
     hasAttested: async () => sent.some((call) => call.functionName === 'attest'),
     tillUrl: async () => 'http://gateway.example/',
     keyValidFrom: async () => 0n,
@@ -90,6 +106,9 @@ function world(
   }
   const context: DutyContext = {
     deployment,
+    escrow,
+    memory,
+    jobs: record.faultJobs(deployment.deploymentId),
     teeRegistry,
     operator,
     privateKey,
@@ -233,16 +252,63 @@ test('an attested batch is finalised when it is possible, after the turn of thos
   )
 })
 
-test('final, void and expired batches need nothing, an unknown one is looked for again', async (t) => {
-  for (const [state, outcome] of [
-    [BATCH_STATE.final, 'settled'],
-    [BATCH_STATE.void, 'settled'],
-    [BATCH_STATE.expired, 'settled'],
-  ] as const) {
-    const { context, sent } = world(t, folder(), { batch: { state }, possible: ['finalise', 'expire'] })
-    assert.equal(await attendBatch(batch.batchId, blocks, context), outcome)
-    assert.deepEqual(sent, [])
+test('final, void and expired batches are looked through once and nothing is said of them', async (t) => {
+  for (const state of [BATCH_STATE.final, BATCH_STATE.void, BATCH_STATE.expired]) {
+    const { context, sent, fetched } = world(t, folder(), {
+      files: honest,
+      batch: { state },
+      possible: ['finalise', 'expire'],
+    })
+    for (let time = 0; time < 2; time++) {
+      assert.equal(await attendBatch(batch.batchId, blocks, context), 'settled')
+    }
+    assert.deepEqual([sent, fetched], [[], [dataUrl]])
+    assert.deepEqual(context.jobs.open(), [])
   }
+})
+
+test('a lie that has become final is written down, and one whose file is lost given up in time', async (t) => {
+  const forged = await signReceipt(makeReceipt({ seq: 7n }), generatePrivateKey())
+  const bad = buildBatch({ deployment, committer: gateway, height: 1n, receipts: [forged] })
+  const url = `http://gateway.example/v1/batches/${bad.batchId}/data`
+  const final = { ...bad.header, batchId: bad.batchId, state: BATCH_STATE.final }
+  const { context, sent } = world(t, folder(), { batch: final, files: { [url]: bad.file } })
+  assert.equal(await attendBatch(bad.batchId, blocks, context), 'settled')
+  const [job, ...more] = context.jobs.open()
+  assert.deepEqual([job?.faultClass, job?.batchId, more, sent], [FAULT_CLASS.tee, bad.batchId, [], []])
+
+  const lost = world(t, folder(), { batch: final })
+  await assert.rejects(attendBatch(bad.batchId, blocks, lost.context), { code: 'unreachable' })
+  const later = { ...blocks, latest: { ...blocks.latest, timestamp: issuedAt + 700n } }
+  assert.equal(await attendBatch(bad.batchId, later, lost.context), 'settled')
+  const muchLater = { ...blocks, latest: { ...blocks.latest, timestamp: issuedAt + 900_000n } }
+  const old = world(t, folder(), { batch: final, files: { [url]: bad.file } })
+  assert.equal(await attendBatch(bad.batchId, muchLater, old.context), 'settled')
+  assert.deepEqual(old.fetched, [])
+})
+
+test('a file that is late is demanded, one part after the other, while the batch is open', async (t) => {
+  const { context } = world(t, folder(), { files: {} })
+  const at = (seconds: bigint) => ({ ...blocks, latest: { ...blocks.latest, timestamp: issuedAt + seconds } })
+  const attend = (seconds: bigint) =>
+    assert.rejects(attendBatch(batch.batchId, at(seconds), context), { code: 'unreachable' })
+  await attend(31n)
+  assert.deepEqual(context.jobs.open(), [])
+  for (const index of [0n, 1n, 2n, 3n]) {
+    await attend(32n + index)
+    const [job] = context.jobs.open()
+    assert.deepEqual(job?.plan, { kind: 'demand', part: DATA_PART.chunk, index })
+    context.jobs.advance(job?.faultId as Hex, 'answered')
+  }
+  await attend(40n)
+  assert.deepEqual([context.jobs.open(), context.jobs.counts()], [[], { answered: 1 }])
+  const early = { quorumAt: issuedAt + 3n, state: BATCH_STATE.attested }
+  const quick = world(t, folder(), { files: {}, batch: early })
+  await assert.rejects(attendBatch(batch.batchId, at(4n), quick.context), { code: 'unreachable' })
+  assert.equal(quick.context.jobs.open().length, 1)
+})
+
+test('an unknown batch is looked for again', async (t) => {
   const unknown = world(t, folder(), { batch: { state: BATCH_STATE.none } })
   await assert.rejects(attendBatch(batch.batchId, blocks, unknown.context), { code: 'not_found' })
   assert.deepEqual(unknown.sent, [])

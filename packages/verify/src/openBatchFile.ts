@@ -15,12 +15,19 @@ export type OpenedBatchFile =
   | { kind: 'invalid'; reason: string }
   | { kind: 'batch'; batch: Batch }
 
+/** Why bytes from a stranger are not the committed ones; undefined where they are. */
+export function foreignBytes(file: Uint8Array, onChain: Pick<BatchView, 'dataHash'>): string | undefined {
+  if (file.length > MAX_BATCH_FILE_BYTES) return 'the file is too large'
+  if (file.length === 0 || !same(dataHashOf(file), onChain.dataHash)) {
+    return 'the bytes are not those of the committed hash'
+  }
+  return undefined
+}
+
 /** Whether bytes from a stranger are the file of the committed batch, and whether that file holds what the chain says. */
 export function openBatchFile(file: Uint8Array, onChain: BatchView, deployment: Deployment): OpenedBatchFile {
-  if (file.length > MAX_BATCH_FILE_BYTES) return { kind: 'foreign', reason: 'the file is too large' }
-  if (file.length === 0 || !same(dataHashOf(file), onChain.dataHash)) {
-    return { kind: 'foreign', reason: 'the bytes are not those of the committed hash' }
-  }
+  const foreign = foreignBytes(file, onChain)
+  if (foreign !== undefined) return { kind: 'foreign', reason: foreign }
   let batch: Batch
   try {
     batch = parseBatchFile(file, deployment)

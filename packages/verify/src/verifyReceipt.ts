@@ -1,5 +1,4 @@
-import { type Batch, batchEntries, type SignedReceipt } from '@assay/protocol'
-import type { Hex } from 'viem'
+import { type Batch, type BatchEntry, batchEntries, type SignedReceipt } from '@assay/protocol'
 import type { ChainView } from './chainView.ts'
 import { type Report, report } from './report.ts'
 import type { Step } from './step.ts'
@@ -32,27 +31,25 @@ export async function verifyReceipt(signed: SignedReceipt, view: ChainView): Pro
 
 export type BatchReport = {
   ok: boolean
-  /** Receipts with a failed step, at most `MAX_BATCH_FAILURES` of them. */
-  failures: { requestId: Hex; steps: Step[] }[]
+  /** Receipts with a failed step, and which. */
+  failures: { entry: BatchEntry; steps: Step[] }[]
 }
 
-/** One bad receipt makes the batch invalid; a few are enough to say why. */
-const MAX_BATCH_FAILURES = 8
-
-/** Every receipt of a parsed batch file against its view; `viewOf` may read the chain, this function does not. */
+/**
+ * Every receipt of a parsed batch file against its view; `viewOf` may read the chain, this function does not.
+ * @param most failures after which it stops: a batch of nothing but bad receipts must not keep a validator busy
+ */
 export async function verifyBatchReceipts(
   batch: Batch,
   viewOf: (signed: SignedReceipt) => ChainView | Promise<ChainView>,
+  most: number,
 ): Promise<BatchReport> {
   const failures: BatchReport['failures'] = []
-  for (const signed of batchEntries(batch)) {
-    const { steps, ok } = await verifyReceipt(signed, await viewOf(signed))
+  for (const entry of batchEntries(batch)) {
+    const { steps, ok } = await verifyReceipt(entry, await viewOf(entry))
     if (ok) continue
-    failures.push({
-      requestId: signed.receipt.requestId,
-      steps: steps.filter((entry) => entry.outcome === 'failed'),
-    })
-    if (failures.length === MAX_BATCH_FAILURES) return { ok: false, failures }
+    failures.push({ entry, steps: steps.filter(({ outcome }) => outcome === 'failed') })
+    if (failures.length === most) return { ok: false, failures }
   }
   return { ok: failures.length === 0, failures }
 }

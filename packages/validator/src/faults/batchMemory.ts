@@ -1,0 +1,159 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import {
+  type Batch,
+  batchEntries,
+  MAX_BATCH_FILE_BYTES,
+  type SignedReceipt,
+  statedBatch,
+} from '@assay/protocol'
+import type { BatchView } from '@assay/verify'
+import type { Address, Hex } from 'viem'
+
+/** Batch files that a validator has seen, so that what contradicts them later can be proven. */
+export type BatchMemory = {
+  /** Keeps a committed batch file; once is enough. */
+  remember: (batch: BatchView, file: Uint8Array) => void
+  /** The committed bytes, where they were seen. */
+  fileOf: (batchId: Hex) => Uint8Array | undefined
+  /** Whether everything that can be found in the batch was found, and written down elsewhere. */
+  isSearched: (batchId: Hex) => boolean
+  setSearched: (batchId: Hex) => void
+  /** Receipts of other batches under this key and sequence number, as those batches state them. */
+  under: (batchId: Hex, key: Address, seq: bigint) => SignedReceipt[]
+  /** Other batches of the committer that hold this call under a grant. */
+  withCall: (batch: Pick<BatchView, 'batchId' | 'committer'>, requestId: Hex) => Batch[]
+  /** Forgets what was committed before, Unix seconds: nobody answers for it any more. */
+  forget: (before: bigint) => void
+  close: () => void
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS batch (
+    id INTEGER PRIMARY KEY,
+    deployment_id TEXT NOT NULL,
+    batch_id TEXT NOT NULL,
+    committer TEXT NOT NULL,
+    height TEXT NOT NULL,
+    committed_at INTEGER NOT NULL,
+    file BLOB NOT NULL,
+    searched INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (deployment_id, batch_id)
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS batch_age ON batch (committed_at);
+  CREATE TABLE IF NOT EXISTS receipt (
+    batch INTEGER NOT NULL REFERENCES batch (id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    seq TEXT NOT NULL,
+    call TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS receipt_seq ON receipt (key, seq);
+  CREATE INDEX IF NOT EXISTS receipt_call ON receipt (call) WHERE call IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS receipt_batch ON receipt (batch);
+`
+
+const lower = (text: string) => text.toLowerCase()
+
+/**
+ * Opens the memory of what was committed. Losing it loses no safety: only contradictions with what was forgotten stay
+ * unseen; so it is a file apart from the signing record, and may lag behind the disk.
+ * @param dir the validator's own data directory
+ */
+export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
+  mkdirSync(dir, { recursive: true })
+  const database = new DatabaseSync(join(dir, 'batches.sqlite'))
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;')
+  database.exec(SCHEMA)
+  const deployment = lower(deploymentId)
+  const prepared = {
+    batch: database.prepare('SELECT * FROM batch WHERE deployment_id = ? AND batch_id = ?'),
+    addBatch: database.prepare(
+      'INSERT INTO batch (deployment_id, batch_id, committer, height, committed_at, file) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    addReceipt: database.prepare('INSERT INTO receipt VALUES (?, ?, ?, ?)'),
+    searched: database.prepare('UPDATE batch SET searched = 1 WHERE deployment_id = ? AND batch_id = ?'),
+    under: database.prepare(
+      `SELECT DISTINCT batch.* FROM receipt JOIN batch ON batch.id = receipt.batch
+       WHERE receipt.key = ? AND receipt.seq = ? AND batch.deployment_id = ? AND batch.batch_id <> ?`,
+    ),
+    withCall: database.prepare(
+      `SELECT DISTINCT batch.* FROM receipt JOIN batch ON batch.id = receipt.batch
+       WHERE receipt.call = ? AND batch.deployment_id = ? AND batch.committer = ? AND batch.batch_id <> ?`,
+    ),
+    forget: database.prepare('DELETE FROM batch WHERE committed_at < ?'),
+  }
+  const rowOf = (batchId: Hex) => prepared.batch.get(deployment, lower(batchId))
+  const unpacked = (row: Row): Uint8Array =>
+    zstdDecompressSync(row.file as Uint8Array, { maxOutputLength: MAX_BATCH_FILE_BYTES })
+  /** As its file states it, but for what the chain says better. */
+  const batchOf = (row: Row): Batch => {
+    const stated = statedBatch(unpacked(row))
+    const header = { ...stated.header, height: BigInt(row.height as string) }
+    return { ...stated, header, batchId: row.batch_id as Hex }
+  }
+
+  return {
+    remember(view, file) {
+      if (rowOf(view.batchId) !== undefined) return
+      const receipts = seenIn(file)
+      database.exec('BEGIN')
+      try {
+        const { lastInsertRowid } = prepared.addBatch.run(
+          deployment,
+          lower(view.batchId),
+          lower(view.committer),
+          view.height.toString(),
+          view.committedAt,
+          zstdCompressSync(file),
+        )
+        for (const { key, seq, call } of receipts) prepared.addReceipt.run(lastInsertRowid, key, seq, call)
+        database.exec('COMMIT')
+      } catch (error) {
+        database.exec('ROLLBACK')
+        throw error
+      }
+    },
+    fileOf(batchId) {
+      const row = rowOf(batchId)
+      return row === undefined ? undefined : unpacked(row)
+    },
+    isSearched: (batchId) => rowOf(batchId)?.searched === 1,
+    setSearched(batchId) {
+      prepared.searched.run(deployment, lower(batchId))
+    },
+    under(batchId, key, seq) {
+      const rows = prepared.under.all(lower(key), seq.toString(), deployment, lower(batchId))
+      return rows
+        .flatMap((row) => batchEntries(batchOf(row)))
+        .filter(({ receipt }) => receipt.key === lower(key) && receipt.seq === seq)
+    },
+    withCall({ batchId, committer }, requestId) {
+      return prepared.withCall
+        .all(lower(requestId), deployment, lower(committer), lower(batchId))
+        .map(batchOf)
+    },
+    forget(before) {
+      prepared.forget.run(before)
+    },
+    close: () => database.close(),
+  }
+}
+
+type Row = Record<string, unknown>
+
+/** What the file's receipts can be found by; nothing of a file that cannot be read. */
+function seenIn(file: Uint8Array): { key: string; seq: string; call: string | null }[] {
+  let batch: Batch
+  try {
+    batch = statedBatch(file)
+  } catch {
+    return []
+  }
+  return batchEntries(batch).map(({ receipt, grant }) => ({
+    key: receipt.key,
+    seq: receipt.seq.toString(),
+    call: grant === undefined ? null : receipt.requestId,
+  }))
+}

@@ -1,0 +1,55 @@
+import { challengeIdOf } from '@assay/protocol'
+import { collect } from './collect.ts'
+import { CHALLENGE_STATE } from './faultChain.ts'
+import { end, type FaultContext, type FaultOutcome, step } from './faultContext.ts'
+import type { FaultJob, FaultPlan } from './faultJobs.ts'
+
+type DemandPlan = Extract<FaultPlan, { kind: 'demand' }>
+
+/** Class 4: demands a part of the batch under a bond, and ends the challenge that nobody meets. */
+export async function demandPart(
+  job: FaultJob,
+  plan: DemandPlan,
+  context: FaultContext,
+): Promise<FaultOutcome> {
+  const { chain, calls, operator } = context
+  const challengeId = challengeIdOf(job.batchId, plan.part, plan.index)
+  const [challenge, now] = await Promise.all([chain.challenge(challengeId), chain.latest()])
+  const own = challenge.challenger.toLowerCase() === operator.toLowerCase()
+  switch (challenge.state) {
+    case CHALLENGE_STATE.none:
+      return openChallenge(job, plan, context)
+    case CHALLENGE_STATE.answered:
+      return end(job, 'answered', context, { own, part: plan.part, index: plan.index })
+    case CHALLENGE_STATE.open: {
+      step(job, 'demanded', context)
+      if (now.timestamp < (await chain.challengeDeadline(challengeId))) return 'waiting'
+      const call = calls.conclude(challengeId)
+      if (await chain.wouldSucceed(call, operator)) await context.send(call)
+      return 'waiting'
+    }
+    default:
+      if (own && (await chain.bondCredit(operator)) > 0n) await context.send(calls.withdrawBond())
+      return collect(job, context)
+  }
+}
+
+async function openChallenge(job: FaultJob, plan: DemandPlan, context: FaultContext): Promise<FaultOutcome> {
+  const { chain, calls, operator } = context
+  const { batchId, faultId } = job
+  if ((await chain.fault(faultId)).provenAt !== 0n) return collect(job, context)
+  const [bond, balance, allowance] = await Promise.all([
+    chain.bondFor(batchId),
+    chain.balance(operator),
+    chain.allowance(operator),
+  ])
+  if (balance < bond)
+    return end(job, 'missed', context, { why: 'too little OPG for the bond', bond, balance })
+  if (allowance < bond) await context.send(calls.approveBond(bond))
+  const call = calls.demand(batchId, plan.part, plan.index)
+  // Refused once the batch has ended or its challenge window is over.
+  if (!(await chain.wouldSucceed(call, operator))) return end(job, 'missed', context, { why: 'too late' })
+  await context.send(call)
+  step(job, 'demanded', context)
+  return 'waiting'
+}

@@ -1,0 +1,76 @@
+import {
+  AssayError,
+  type Batch,
+  type BatchEntry,
+  type Deployment,
+  FAULT_CLASS,
+  nodeEquivocationKey,
+  nodeEquivocationProof,
+  receiptDigest,
+  receiptStructHash,
+  recoverSigner,
+  type SignedReceipt,
+} from '@assay/protocol'
+import type { BatchView } from '@assay/verify'
+import type { Address, Hex } from 'viem'
+import type { Flaw } from './findFaults.ts'
+
+/** What was seen in other batches. */
+export type ReceiptMemory = {
+  /** Receipts of other batches that name this key and sequence number, whoever signed them. */
+  under: (batchId: Hex, key: Address, seq: bigint) => readonly SignedReceipt[]
+  /** Another batch of the same committer that stands (neither void nor expired) and holds this call under a grant. */
+  sameCall: (batch: Pick<BatchView, 'batchId' | 'committer'>, requestId: Hex) => Promise<Batch | undefined>
+}
+
+/**
+ * Class 3, nodes: one (key, seq) with two receipts, in this batch or in one seen before.
+ * @param signed receipts of the batch whose own signature holds
+ */
+export async function equivocations(
+  batch: Batch,
+  signed: readonly BatchEntry[],
+  context: { deployment: Deployment; memory: ReceiptMemory },
+): Promise<Flaw[]> {
+  const flaws: Flaw[] = []
+  const firsts = new Map<string, BatchEntry>()
+  for (const entry of signed) {
+    const { key, seq } = entry.receipt
+    const id = `${key} ${seq}`
+    const first = firsts.get(id)
+    if (first === undefined) firsts.set(id, entry)
+    const others = [...(first === undefined ? [] : [first]), ...context.memory.under(batch.batchId, key, seq)]
+    const other = await contradicting(entry, others, context.deployment)
+    if (other === undefined) continue
+    flaws.push({
+      faultClass: FAULT_CLASS.equivocation,
+      faultKey: nodeEquivocationKey(entry.receipt),
+      batchId: batch.batchId,
+      reason: `Key ${key} signed two receipts under number ${seq}.`,
+      proof: nodeEquivocationProof(entry, other, batch),
+    })
+  }
+  return flaws
+}
+
+async function contradicting(
+  { receipt }: SignedReceipt,
+  others: readonly SignedReceipt[],
+  deployment: Deployment,
+): Promise<SignedReceipt | undefined> {
+  for (const other of others) {
+    if (receiptStructHash(other.receipt) === receiptStructHash(receipt)) continue
+    if (await isSigned(other, deployment)) return other
+  }
+  return undefined
+}
+
+async function isSigned({ receipt, signature }: SignedReceipt, deployment: Deployment): Promise<boolean> {
+  try {
+    const signer = await recoverSigner(receiptDigest(receipt, deployment), signature)
+    return signer.toLowerCase() === receipt.key.toLowerCase()
+  } catch (error) {
+    if (error instanceof AssayError) return false
+    throw error
+  }
+}

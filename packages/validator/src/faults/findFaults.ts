@@ -55,7 +55,7 @@ export type FindFaultsParameters = {
 }
 
 /** Bad receipts of one batch that are looked at: what bounds the reads, the proofs and the refunds asked for. */
-export const MAX_BAD_RECEIPTS = 64
+const MAX_BAD_RECEIPTS = 64
 
 /** One thing that is wrong, with the proof of it. */
 export type Flaw = Omit<FoundFault, 'proofs'> & { proof: Hex }

@@ -4,18 +4,24 @@ import { after, before, test } from 'node:test'
 import {
   batchIdOf,
   canonicalJsonBytes,
+  challengeIdOf,
+  DATA_PART,
+  dataChallengeAbi,
   FAULT_CLASS,
   faultIdOf,
   groupHeaders,
   groupNode,
   nodeEquivocationKey,
+  opgAbi,
   overchargeKey,
   parseCanonicalJson,
+  proveChunk,
   statedBatch,
   sumTreeLevels,
+  VERDICT,
 } from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
-import { type Hex, parseEther } from 'viem'
+import { type Hex, parseEther, toHex } from 'viem'
 import { BOND, type FaultNetwork, ROGUE, startFaultNetwork } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
@@ -122,4 +128,52 @@ test('class 3: a node that signs twice under one number in two batches loses its
   assert.equal(await on.stateOf(later), BATCH_STATE.void)
   assert.equal(await paymentState(requestId), PAYMENT_STATE.refunded)
   assert.notEqual(await on.stateOf(earlier), BATCH_STATE.void)
+})
+
+test('class 4: a file that nobody serves is demanded, and what is shown in time costs only the bond', async () => {
+  const { contracts } = on.network
+  const challenges = { address: contracts.DataChallenge, abi: dataChallengeAbi } as const
+  const [validator] = on.validators
+  assert.ok(validator)
+  await on.bank.send({
+    address: contracts.OPG,
+    abi: opgAbi,
+    functionName: 'transfer',
+    args: [validator.address, opg('10')],
+  })
+  const watching = await on.watch(0)
+  const batchId = await on.commit(await on.among(), { served: false })
+  const faultId = faultIdOf(FAULT_CLASS.data, batchId)
+  const wallet = await on.balanceOf(validator.address)
+  await on.devnet.admin('evm_increaseTime', [31])
+  await watching.said('fault demanded', at(faultId))
+  assert.equal(wallet - (await on.balanceOf(validator.address)), opg('10'))
+  await on.devnet.admin('evm_increaseTime', [20])
+  await watching.said('fault collected', at(faultId))
+  assert.deepEqual(await on.proceedsOf(faultId), [{ prover: validator.address, ...shares(BOND / 20n) }])
+  assert.equal((await on.balanceOf(validator.address)) - wallet, opg('10'))
+  assert.equal(await on.stateOf(batchId), BATCH_STATE.void)
+
+  const late = await on.among()
+  await on.commit(late, { served: false })
+  const demand = faultIdOf(FAULT_CLASS.data, late.batchId)
+  await on.devnet.admin('evm_increaseTime', [31])
+  await watching.said('fault demanded', at(demand))
+  const { chunk, siblings } = proveChunk(late.file, 0)
+  await on.committer.send({
+    ...challenges,
+    functionName: 'show',
+    args: [
+      challengeIdOf(late.batchId, DATA_PART.chunk, 0n),
+      BigInt(late.file.length),
+      toHex(chunk),
+      siblings,
+    ],
+  })
+  await watching.said('fault answered', at(demand))
+  on.serve(late)
+  const { verdict } = await watching.said('attested', (facts) => facts.batchId === late.batchId)
+  assert.equal(verdict, VERDICT.valid)
+  assert.deepEqual(await on.proceedsOf(demand), [])
+  await watching.close()
 })

@@ -353,6 +353,8 @@ export async function startFaultNetwork() {
     paid,
     among,
     commit,
+    /** Lets the file of a batch be had from now on. */
+    serve: ({ batchId, file }: Batch) => void files.set(batchId, file),
     attestFalsely,
     stateOf,
     balanceOf,

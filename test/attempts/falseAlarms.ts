@@ -1,9 +1,9 @@
 import {
   AssayError,
+  chunkTree,
   DATA_CHUNK_BYTES,
   dataChallengeAbi,
   FAULT_CLASS,
-  proveChunk,
   proveReceiptAt,
 } from '@assay/protocol'
 import {
@@ -63,7 +63,7 @@ export function createAlarms(world: World, honest: Honest, random: Random): Alar
       const { entry, signature, path } = proveReceiptAt(batch, index)
       await committer.send({ ...challenge, functionName: 'showReceipt', args: [id, entry, signature, path] })
     } else {
-      const { chunk, siblings } = proveChunk(batch.file, index)
+      const { chunk, siblings } = chunkTree(batch.file).prove(index)
       const args = [id, BigInt(batch.file.length), toHex(chunk), siblings] as const
       await committer.send({ ...challenge, functionName: 'show', args })
     }

@@ -13,6 +13,7 @@ import {
   buildBatch,
   canonicalJsonBytes,
   challengeIdOf,
+  chunkTree,
   DATA_PART,
   type Deployment,
   dataChallengeAbi,
@@ -30,7 +31,6 @@ import {
   nodeEquivocationProof,
   opgAbi,
   parseCanonicalJson,
-  proveChunk,
   type Receipt,
   receiptDigest,
   rowFaultAbi,
@@ -408,7 +408,7 @@ test('class 4: a chunk is shown, another is not', { skip }, async () => {
 
     gas['4 data, demand'] = gasUsed
   }
-  const { chunk, siblings } = proveChunk(batch.file, 1)
+  const { chunk, siblings } = chunkTree(batch.file).prove(1)
   const answered = await committer.send({
     ...challenge,
     functionName: 'show',

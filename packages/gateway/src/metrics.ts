@@ -10,6 +10,7 @@ const COUNTERS = {
   receipts_recovered_total: 'Receipts fetched from a node after a disconnect or a crash.',
   batches_total: 'Batches by the state they reached.',
   payments_total: 'Payments by the state they reached.',
+  data_demands_total: 'Parts of batches that somebody demanded, by what became of it.',
   chain_errors_total: 'Chain calls that failed, by what they were for.',
 } as const
 export type CounterName = keyof typeof COUNTERS

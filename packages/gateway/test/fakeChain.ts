@@ -1,7 +1,17 @@
 /** A chain of the test's making: the contracts' rules that the gateway relies on, in memory, with a clock to wind. */
 import type { BatchHeader } from '@assay/protocol'
-import { AssayError, batchIdOf, foldInclusion, groupNode, SCHEME, sumTreeLevels } from '@assay/protocol'
+import {
+  AssayError,
+  batchIdOf,
+  CHALLENGE_STATE,
+  foldInclusion,
+  groupNode,
+  SCHEME,
+  sumTreeLevels,
+} from '@assay/protocol'
+import type { DataDemand } from '@assay/store'
 import type { Address, Hex } from 'viem'
+import type { DataAnswer } from '../src/chain/dataChallenges.ts'
 import { CHAIN_BATCH, CHAIN_PAYMENT, type ChainBatch, type GatewayChain } from '../src/chain/gatewayChain.ts'
 import { TILL } from './fixtures.ts'
 
@@ -28,6 +38,10 @@ export type FakeChain = GatewayChain & {
   bondCoverage: bigint
   /** While true every call fails as if nobody listened. */
   down: boolean
+  /** Parts that somebody demanded, what was shown of them, and until when it may be (Unix seconds). */
+  demanded: DataDemand[]
+  shown: Map<Hex, DataAnswer>
+  deadline: bigint
   /** Transactions that took effect, in order. */
   log: string[]
   snapshot(): State
@@ -58,6 +72,9 @@ export function createFakeChain(): FakeChain {
     verdict: 'valid',
     bondCoverage: 10n ** 30n,
     down: false,
+    demanded: [],
+    shown: new Map(),
+    deadline: 2n ** 40n,
     log: [],
     snapshot: () => structuredClone(chain.state),
     rollBackTo(state) {
@@ -96,8 +113,32 @@ export function createFakeChain(): FakeChain {
       up()
       return batchIds.map(
         (id) =>
-          chain.state.batches.get(id) ?? { state: 0, committedAt: 0n, committedBlock: 0n, quorumAt: 0n },
+          chain.state.batches.get(id) ?? {
+            state: 0,
+            committedAt: 0n,
+            committedBlock: 0n,
+            quorumAt: 0n,
+            challenges: 0,
+          },
       )
+    },
+    async demands(from, to) {
+      up()
+      return chain.demanded.filter(({ block }) => block >= from && block <= to)
+    },
+    async challenge(challengeId) {
+      up()
+      const answered = chain.shown.has(challengeId)
+      return { state: answered ? CHALLENGE_STATE.answered : CHALLENGE_STATE.open, deadline: chain.deadline }
+    },
+    async answer(challengeId, answer) {
+      up()
+      if (chain.shown.has(challengeId)) throw new AssayError('NotOpen', { code: 'conflict' })
+      chain.shown.set(challengeId, answer)
+      return hash()
+    },
+    async committerOf(batchId) {
+      return chain.state.batches.get(batchId)?.header.committer ?? `0x${'00'.repeat(20)}`
     },
     async payments(requestIds) {
       up()
@@ -131,6 +172,7 @@ export function createFakeChain(): FakeChain {
         committedAt: now(),
         committedBlock: chain.state.number,
         quorumAt: now(),
+        challenges: 0,
       })
       chain.log.push(`commit:${header.height}`)
       return known(batchId).hash

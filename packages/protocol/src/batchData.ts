@@ -39,27 +39,45 @@ function chunkLevels(file: Uint8Array): Hex[][] {
   return levels
 }
 
+/** The chunks of a batch file, hashed once: what answers any number of demands for them. */
+export type ChunkTree = {
+  count: number
+  /** Top of the tree of chunks; with the length it shows where the file ends. */
+  root: Hex
+  dataHash: Hex
+  /** One chunk and its way to the data hash. @throws AssayError `not_found` */
+  prove: (index: number) => { chunk: Uint8Array; siblings: DataSibling[] }
+}
+
+/** @throws AssayError `invalid_batch` for an empty file */
+export function chunkTree(file: Uint8Array): ChunkTree {
+  const levels = chunkLevels(file)
+  const [root] = levels.at(-1) as [Hex]
+  const count = (levels[0] as Hex[]).length
+  return {
+    count,
+    root,
+    dataHash: keccak256(encodeData([TAGS.data, BigInt(file.length), root])),
+    prove(index) {
+      if (index < 0 || index >= count) {
+        throw new AssayError('The file has no such chunk.', { code: 'not_found', facts: { index } })
+      }
+      const siblings: DataSibling[] = []
+      let at = index
+      for (const level of levels.slice(0, -1)) {
+        const hash = level[at ^ 1]
+        if (hash !== undefined) siblings.push({ hash, left: at % 2 === 1 })
+        at >>= 1
+      }
+      return { chunk: chunkAt(file, index), siblings }
+    },
+  }
+}
+
 /**
  * Hash that stands for a batch file: of its length and the tree of its 8 KiB chunks (docs/spec.md §6).
  * @throws AssayError `invalid_batch` for an empty file
  */
 export function dataHashOf(file: Uint8Array): Hex {
-  const [root] = chunkLevels(file).at(-1) as [Hex]
-  return keccak256(encodeData([TAGS.data, BigInt(file.length), root]))
-}
-
-/** One chunk and its way to the data hash: the answer to a challenge of it. @throws AssayError `not_found` */
-export function proveChunk(file: Uint8Array, index: number): { chunk: Uint8Array; siblings: DataSibling[] } {
-  const levels = chunkLevels(file)
-  if (index < 0 || index >= (levels[0] as Hex[]).length) {
-    throw new AssayError('The file has no such chunk.', { code: 'not_found', facts: { index } })
-  }
-  const siblings: DataSibling[] = []
-  let at = index
-  for (const level of levels.slice(0, -1)) {
-    const hash = level[at ^ 1]
-    if (hash !== undefined) siblings.push({ hash, left: at % 2 === 1 })
-    at >>= 1
-  }
-  return { chunk: chunkAt(file, index), siblings }
+  return chunkTree(file).dataHash
 }

@@ -26,6 +26,8 @@ import { TAGS } from './tag.ts'
 export const FAULT_CLASS = { tee: 1, zk: 2, equivocation: 3, data: 4, replay: 5, sum: 6, row: 7 } as const
 /** What is wrong with a receipt's place or price; RowFault's kinds. */
 export const ROW_FAULT = { foreignRow: 0, foreignGrant: 1, twice: 2, tooEarly: 3, overcharge: 4 } as const
+/** Where a data challenge stands. */
+export const CHALLENGE_STATE = { none: 0, open: 1, answered: 2, unanswered: 3 } as const
 
 const EQUIVOCATION = { node: 0n, validator: 1n } as const
 const CONTENT = { leaf: 0, inner: 1, row: 2 } as const

@@ -5,6 +5,7 @@
  */
 export * from './batches.ts'
 export * from './database.ts'
+export * from './demands.ts'
 export * from './directoryLock.ts'
 export * from './groupCommit.ts'
 export * from './openDatabase.ts'

@@ -5,6 +5,7 @@ import {
   batchIdOf,
   canonicalJsonBytes,
   challengeIdOf,
+  chunkTree,
   DATA_PART,
   dataChallengeAbi,
   FAULT_CLASS,
@@ -15,7 +16,6 @@ import {
   opgAbi,
   overchargeKey,
   parseCanonicalJson,
-  proveChunk,
   statedBatch,
   sumTreeLevels,
   VERDICT,
@@ -159,7 +159,7 @@ test('class 4: a file that nobody serves is demanded, and what is shown in time 
   const demand = faultIdOf(FAULT_CLASS.data, late.batchId)
   await on.devnet.admin('evm_increaseTime', [31])
   await watching.said('fault demanded', at(demand))
-  const { chunk, siblings } = proveChunk(late.file, 0)
+  const { chunk, siblings } = chunkTree(late.file).prove(0)
   await on.committer.send({
     ...challenges,
     functionName: 'show',

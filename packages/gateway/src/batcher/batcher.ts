@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
 import { messageOf } from '../log.ts'
+import { createAnswerer } from './answer.ts'
 import { createCollector } from './collect.ts'
 import { createFreezer } from './freeze.ts'
 import { createSettler } from './settle.ts'
@@ -49,6 +50,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
   const track = createTracker(context, registry)
   const collect = createCollector(context, registry)
   const settle = createSettler(context, registry)
+  const answer = createAnswerer(context, registry)
 
   async function step(name: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -60,8 +62,8 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
   }
   async function tick(): Promise<void> {
     await step('freeze', freeze)
-    // Payments and commits do not wait for each other.
-    await Promise.all([step('collect', collect), step('track', track)])
+    // Payments, commits and demands do not wait for each other.
+    await Promise.all([step('collect', collect), step('track', track), step('answer', answer)])
     await step('settle', settle)
   }
 

@@ -96,7 +96,7 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
         return
       case CHAIN_BATCH.attested:
         await note(row, 'attested', hash)
-        if (now >= seen.quorumAt + timing.challengeWindow) {
+        if (seen.challenges === 0 && now >= seen.quorumAt + timing.challengeWindow) {
           jobs.start(`finalise:${row.batchId}`, () => unlessMoved(row.batchId, seen.state, chain.finalise))
         }
         return

@@ -1,13 +1,21 @@
 import type { BatchEntry, BatchHeader, GroupHeader, InclusionProof, PriceRow } from '@assay/protocol'
 import type { CheckedPayment } from '@assay/verify'
 import type { Address, Hex } from 'viem'
+import type { DataChallenges } from './dataChallenges.ts'
 
 /** States of `Settlement.batch`. */
 export const CHAIN_BATCH = { none: 0, committed: 1, attested: 2, final: 3, void: 4, expired: 5 } as const
 /** States of `InferenceEscrow.payment`. */
 export const CHAIN_PAYMENT = { none: 0, locked: 1, paid: 2, refunded: 3 } as const
 
-export type ChainBatch = { state: number; committedAt: bigint; committedBlock: bigint; quorumAt: bigint }
+export type ChainBatch = {
+  state: number
+  committedAt: bigint
+  committedBlock: bigint
+  quorumAt: bigint
+  /** Open challenges, which put finality off. */
+  challenges: number
+}
 export type ChainPayment = { state: number }
 /** What a payer could pay now, OPG base units; `allowance` is Permit2's. */
 export type Funds = { balance: bigint; allowance: bigint }
@@ -19,7 +27,7 @@ export type SettleItem = { entry: BatchEntry; path: InclusionProof; batchId: Hex
  * All that the gateway asks of and says to the chain. Reads see the latest block; writes resolve with the hash of a mined
  * transaction and may be called while others are under way. Every one may throw: callers come back at the next tick.
  */
-export type GatewayChain = {
+export type GatewayChain = DataChallenges & {
   till(): Promise<Address | undefined>
   openTill(url: string): Promise<void>
   head(): Promise<{ number: bigint; timestamp: bigint }>
@@ -30,6 +38,8 @@ export type GatewayChain = {
   /** Highest height this committer has committed. */
   lastHeight(): Promise<bigint>
   batches(batchIds: readonly Hex[]): Promise<ChainBatch[]>
+  /** Who committed a batch, lower case; zero where the chain does not know it. */
+  committerOf(batchId: Hex): Promise<Address>
   payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
   /** Seconds from quorum to finality, and from commit to expiry. */
   timing(): Promise<{ challengeWindow: bigint; attestTimeout: bigint }>

@@ -22,6 +22,7 @@ import {
   zeroAddress,
 } from 'viem'
 import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
+import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
 import { permit2Abi } from './permit2Abi.ts'
 
@@ -56,6 +57,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   }
 
   return {
+    ...connectDataChallenges(network, client, sender),
     committer: sender.address.toLowerCase() as Address,
     async till() {
       const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [sender.address] })
@@ -121,9 +123,14 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
             committedBlock: batch.committedBlock,
             quorumAt: batch.quorumAt,
             state: batch.state,
+            challenges: batch.challenges,
           }
         }),
       ),
+    async committerOf(batchId) {
+      const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
+      return batch.committer.toLowerCase() as Address
+    },
     payments: (requestIds) =>
       Promise.all(
         requestIds.map(async (requestId) => {

@@ -1,0 +1,121 @@
+/** The real contracts on the development chain, with a stub node and a published model: what a gateway's duties run on. */
+import { join } from 'node:path'
+import {
+  bootstrapDevnet,
+  createSender,
+  DEVELOPMENT_ROLES,
+  type Devnet,
+  deploy,
+  developmentAccount,
+  publicClientOf,
+  startDevnet,
+} from '@assay/chain'
+import {
+  attestationDigest,
+  deploymentOf,
+  modelRegistryAbi,
+  type Network,
+  settlementAbi,
+  signDigest,
+  VERDICT,
+} from '@assay/protocol'
+import type { Address, Hex, PublicClient } from 'viem'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { BODY, createPayer, MODEL, networkWith } from './fixtures.ts'
+import { type StubNode, startStubNode } from './stubNode.ts'
+
+export const account = (role: 'deployer' | 'gateway' | 'node' | 'publisher' | 'treasury' | 'demo') =>
+  developmentAccount(DEVELOPMENT_ROLES[role])
+
+export type RealChain = {
+  directory: string
+  devnet: Devnet
+  network: Network
+  client: PublicClient
+  node: StubNode
+  /** Tells the node which gateway it works for. */
+  join(gateway: { till: Address; committer: Address }): void
+  /** Three validators that find the batch valid. */
+  attest(batchId: Hex): Promise<void>
+  /** Buys one answer of a gateway. @returns its request id */
+  buy(gatewayUrl: string, scheme?: 'exact' | 'upto', body?: string): Promise<Hex>
+  close(): Promise<void>
+}
+
+export async function startRealChain(): Promise<RealChain> {
+  const directory = temporaryFolder('gateway')
+  const devnet = await startDevnet({ dir: join(directory, 'chain'), port: 0 })
+  const deployed = await deploy({
+    rpcUrl: devnet.url,
+    chainId: 31337,
+    deployerKey: account('deployer').privateKey,
+    treasury: account('treasury').address,
+    journalFile: join(directory, 'deployment.json'),
+    devnet,
+  })
+  await bootstrapDevnet({
+    ...deployed,
+    nodeUrl: 'http://127.0.0.1:4030',
+    gatewayUrl: 'http://127.0.0.1:4020',
+    validatorUrls: [],
+  })
+  const node = await startStubNode()
+  const network: Network = {
+    ...networkWith([{ operator: account('node').address, url: node.url }]),
+    rpcUrl: devnet.url,
+    deploymentId: deployed.deploymentId,
+    contracts: deployed.contracts,
+    gateway: account('gateway').address,
+  }
+  await createSender({ network, privateKey: account('publisher').privateKey }).send({
+    address: network.contracts.ModelRegistry,
+    abi: modelRegistryAbi,
+    functionName: 'publish',
+    args: [MODEL.modelId, 'model.json', `0x${'c4'.repeat(32)}`, 3n, 2n, 5n],
+  })
+  const client = publicClientOf(network)
+  const deployment = deploymentOf(network)
+  const settlement = { address: network.contracts.Settlement, abi: settlementAbi } as const
+  return {
+    directory,
+    devnet,
+    network,
+    client,
+    node,
+    join({ till, committer }) {
+      const operator = account('node').address.toLowerCase() as Address
+      node.world = { contracts: network.contracts, deployment, till, committer, model: MODEL, operator }
+    },
+    async attest(batchId) {
+      const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
+      const { root, committedBlock: registryBlock } = batch
+      const attestation = { batchId, root, registryBlock, dataAvailable: true, verdict: VERDICT.valid }
+      const digest = attestationDigest(attestation, deployment)
+      const validators = DEVELOPMENT_ROLES.validators
+        .map(developmentAccount)
+        .sort((a, b) => (BigInt(a.address) < BigInt(b.address) ? -1 : 1))
+      const signatures = await Promise.all(validators.map(({ privateKey }) => signDigest(digest, privateKey)))
+      await createSender({ network, privateKey: account('deployer').privateKey }).send({
+        ...settlement,
+        functionName: 'attest',
+        args: [batchId, registryBlock, true, VERDICT.valid, signatures],
+      })
+    },
+    async buy(gatewayUrl, scheme = 'exact', body = BODY) {
+      const payer = createPayer(scheme, account('demo').privateKey, network.contracts.OPG)
+      const url = `${gatewayUrl}/v1/chat/completions`
+      const unpaid = await fetch(url, { method: 'POST', body })
+      if (unpaid.status !== 402) throw new Error(`expected a 402: ${await unpaid.text()}`)
+      await unpaid.arrayBuffer()
+      const paid = await fetch(url, { method: 'POST', body, headers: await payer.sign(unpaid) })
+      if (paid.status !== 200) throw new Error(`expected a 200: ${await paid.text()}`)
+      await paid.arrayBuffer()
+      return paid.headers.get('x-assay-request-id') as Hex
+    },
+    // After the gateway, whose last reads want a chain.
+    async close() {
+      await node.close()
+      await devnet.close()
+    },
+  }
+}

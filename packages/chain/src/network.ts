@@ -12,6 +12,11 @@ export function saveNetwork(file: string, network: Network): void {
   writeDurably(file, `${JSON.stringify(network, null, 2)}\n`)
 }
 
+/** Whether the chain runs on this machine: a development network, whose servers do too and may be dialled. */
+export function isLocal({ rpcUrl }: Pick<Network, 'rpcUrl'>): boolean {
+  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(rpcUrl).hostname)
+}
+
 /** Reads and checks `network.json`. @throws AssayError `not_found` | `malformed` */
 export function loadNetwork(file: string): Network {
   let text: string

@@ -1,6 +1,6 @@
 /** Runs an inference node from its environment; see docs for the variables. */
 import { createSender, loadNetwork, publicClientOf } from '@assay/chain'
-import { AssayError } from '@assay/protocol'
+import { AssayError, readOpg } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { readUpstreams } from './engines/upstream/readUpstreams.ts'
 import { startNode } from './startNode.ts'
@@ -24,6 +24,18 @@ function portOf(text: string): number {
   throw new AssayError('ASSAY_PORT is not a port.', { code: 'config', facts: { ASSAY_PORT: text } })
 }
 
+function minPriceOf(text: string | undefined): bigint | 'never' | undefined {
+  if (text === undefined || text === '') return undefined
+  if (text === 'never') return text
+  const price = readOpg(text)
+  if (price !== undefined) return price
+  throw new AssayError('ASSAY_FORCE_MIN_PRICE is not an amount of OPG.', {
+    code: 'config',
+    facts: { ASSAY_FORCE_MIN_PRICE: text },
+    next: 'Give a decimal such as 0.5, or never.',
+  })
+}
+
 try {
   const network = await loadNetwork(required('ASSAY_NETWORK'))
   const upstreams = process.env.ASSAY_UPSTREAMS
@@ -39,6 +51,7 @@ try {
     local: process.env.ASSAY_LOCAL_MODEL !== 'off',
     upstreams: upstreams === undefined || upstreams === '' ? [] : readUpstreams(upstreams, process.env),
     threads: process.env.ASSAY_THREADS === '2' ? 2 : 1,
+    forceMinPrice: minPriceOf(process.env.ASSAY_FORCE_MIN_PRICE),
     log,
   })
   let closing = false

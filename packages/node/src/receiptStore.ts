@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { decodeReceiptHeader, encodeReceiptHeader, type SignedReceipt } from '@assay/protocol'
 import type { Hex } from 'viem'
+import { type InclusionStore, openInclusionStore } from './force/inclusionStore.ts'
 
 /** A node's own copy of what it signed. */
 export type ReceiptStore = {
   /** Durable when it returns. @throws when the request has a receipt already */
   save: (signed: SignedReceipt) => void
   find: (requestId: Hex) => SignedReceipt | undefined
+  /** What became of them on chain, in the same database. */
+  inclusions: InclusionStore
   close: () => void
 }
 
@@ -40,6 +43,7 @@ export function openReceiptStore(dir: string): ReceiptStore {
       const signed = select.get(requestId)?.signed
       return typeof signed === 'string' ? decodeReceiptHeader(signed) : undefined
     },
+    inclusions: openInclusionStore(database),
     close: () => database.close(),
   }
 }

@@ -18,6 +18,7 @@ import { openEnclave } from './enclaves/openEnclave.ts'
 import { startLlamaEngine } from './engines/llama/startLlamaEngine.ts'
 import type { UpstreamModel } from './engines/upstream/readUpstreams.ts'
 import { startUpstreamEngine } from './engines/upstream/startUpstreamEngine.ts'
+import { startForcing } from './force/startForcing.ts'
 import { pullModel } from './models/pullModel.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
 import { createQueue } from './queue.ts'
@@ -52,6 +53,8 @@ export type StartNodeParameters = {
   /** Answers at one time, and how many more may wait. */
   concurrency?: number | undefined
   waiting?: number | undefined
+  /** Least price of a receipt that the node forces in where its gateway does not, OPG base units; 'never' for none. */
+  forceMinPrice?: bigint | 'never' | undefined
   log?: ((event: string, facts: Record<string, unknown>) => void) | undefined
 }
 
@@ -190,6 +193,14 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     const registry = bondedKeyRegistryOf({ client, sender, network, bonded, announce })
     registrations.push(keepRegistered({ registry, key: bonded.key, node: operator, log }))
   }
+  const forcing = startForcing({
+    client,
+    sender,
+    network,
+    store: receipts.inclusions,
+    minPrice: parameters.forceMinPrice,
+    log,
+  })
   isKeyValid = () => registrations.every((registration) => registration.isValid())
   log('listening', {
     url,
@@ -206,6 +217,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     ready: Promise.all(registrations.map(({ ready }) => ready)).then(() => undefined),
     async close() {
       for (const registration of registrations) registration.close()
+      await forcing.stop()
       await server.close()
       chain.close()
       receipts.close()

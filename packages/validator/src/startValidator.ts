@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createSender, pollLoop, publicClientOf, readChainView } from '@assay/chain'
+import { createSender, fetchBounded, isLocal, pollLoop, publicClientOf, readChainView } from '@assay/chain'
 import { AssayError, deploymentOf, type Network } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { dutyRoster } from './dutyRoster.ts'
@@ -9,7 +9,6 @@ import { attendFault } from './faults/attendFault.ts'
 import { openBatchMemory } from './faults/batchMemory.ts'
 import { faultCalls, faultChain } from './faults/faultChain.ts'
 import type { FaultContext } from './faults/faultContext.ts'
-import { fetchBounded } from './fetchBounded.ts'
 import { ContradictionError, openSigningRecord } from './signingRecord.ts'
 import { type ValidatorChain, validatorCalls, validatorChain } from './validatorChain.ts'
 import { attendBatch, attendProposal, type DutyContext, LIABILITY_SECONDS } from './validatorDuties.ts'
@@ -34,10 +33,6 @@ export type StartValidatorOptions = {
 
 export type Validator = { url: string; operator: string; close: () => Promise<void> }
 
-function isLoopback(url: string): boolean {
-  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)
-}
-
 function jsonLog(event: string, facts: Record<string, unknown>): void {
   const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
   console.log(JSON.stringify({ at: new Date().toISOString(), validator: event, ...facts }, plain))
@@ -61,7 +56,7 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
   const place = network.validators.findIndex(
     ({ operator }) => operator.toLowerCase() === sender.address.toLowerCase(),
   )
-  const devnet = isLoopback(network.rpcUrl)
+  const devnet = isLocal(network)
   const stopping = new AbortController()
   const status = { lastRoundAt: 0, safeBlock: 0n, problem: 'starting' }
 

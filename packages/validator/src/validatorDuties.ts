@@ -1,8 +1,8 @@
+import { wrongBytes } from '@assay/chain'
 import { AssayError, attestationDigest, keyVoteDigest, signDigest } from '@assay/protocol'
 import { BATCH_STATE, type BatchView, MAX_EVIDENCE_BYTES, verifyRegistration } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'
-import { wrongBytes } from './fetchBounded.ts'
 import type { SigningRecord } from './signingRecord.ts'
 import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls } from './validatorChain.ts'
 

@@ -1,3 +1,4 @@
+import { wrongBytes } from '@assay/chain'
 import {
   DATA_PART,
   type Deployment,
@@ -8,7 +9,6 @@ import {
 } from '@assay/protocol'
 import { BATCH_STATE, type BatchView, type ChainView, foreignBytes } from '@assay/verify'
 import type { Address } from 'viem'
-import { wrongBytes } from '../fetchBounded.ts'
 import { type BatchJudgement, judgeBatch } from '../judgeBatch.ts'
 import type { ValidatorChain } from '../validatorChain.ts'
 import { freshSalt } from './attendFault.ts'

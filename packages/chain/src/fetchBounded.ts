@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
-import { safeDial } from '@assay/chain'
 import { AssayError } from '@assay/protocol'
+import { safeDial } from './safeDial.ts'
 
 export type FetchBoundedOptions = {
   /** Larger answers are cut off, bytes. */

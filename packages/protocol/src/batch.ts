@@ -340,6 +340,11 @@ export function foldInclusion(entry: BatchEntry, proof: InclusionProof): SumNode
   return foldSiblings(group, proof.groupSiblings)
 }
 
+/** Root of the batch that holds this receipt alone, as `Settlement.force` makes it. */
+export function rootOfSingle(entry: BatchEntry): Hex {
+  return foldInclusion(entry, { leafSiblings: [], rowSiblings: [], groupSiblings: [] }).hash
+}
+
 /** A receipt as the contracts take it: Solidity's `Entry`. */
 export function contractEntry({ receipt, signature, grant }: BatchEntry): {
   receipt: Receipt

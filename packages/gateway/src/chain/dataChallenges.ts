@@ -1,10 +1,7 @@
-import type { Sender } from '@assay/chain'
+import { blockRanges, type Sender } from '@assay/chain'
 import { type DataSibling, dataChallengeAbi, type Network, type proveReceiptAt } from '@assay/protocol'
 import type { DataDemand } from '@assay/store'
 import { type Hex, type PublicClient, toHex } from 'viem'
-
-/** Largest range of blocks asked for at once; most providers allow 10,000. */
-const MAX_RANGE = 5_000n
 
 /** What meets a demand: the part itself, or that the file ends before it. */
 export type DataAnswer =
@@ -30,13 +27,11 @@ export function connectDataChallenges(
   return {
     async demands(from, to) {
       const found: DataDemand[] = []
-      for (let start = from; start <= to; start += MAX_RANGE) {
-        const end = start + MAX_RANGE - 1n < to ? start + MAX_RANGE - 1n : to
+      for (const range of blockRanges(from, to)) {
         const logs = await client.getContractEvents({
           ...contract,
+          ...range,
           eventName: 'PartDemanded',
-          fromBlock: start,
-          toBlock: end,
           strict: true,
         })
         for (const { args, blockNumber } of logs) {

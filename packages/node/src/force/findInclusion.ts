@@ -1,4 +1,10 @@
-import { foldInclusion, inclusionFromJson, type Json, type SignedReceipt } from '@assay/protocol'
+import {
+  foldInclusion,
+  inclusionFromJson,
+  type Json,
+  rootOfSingle,
+  type SignedReceipt,
+} from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { ForceChain } from './forceChain.ts'
@@ -9,12 +15,12 @@ const MAX_STATUS_BYTES = 256 * 1024
 export type FindInclusion = (signed: SignedReceipt) => Promise<Hex | undefined>
 
 /**
- * The batch that holds a receipt, as its gateway shows it and the chain confirms it. A gateway that is away, says
- * nothing, or shows a way that leads nowhere, has not included it as far as anybody can tell.
+ * The batch that holds a receipt, as its gateway shows it and the chain confirms it, or as somebody forced it in. A
+ * gateway that is away, says nothing, or shows a way that leads nowhere, has not included it as far as anybody can tell.
  * @param fetch for URLs that a stranger wrote on the chain
  */
 export function findInclusion(parameters: {
-  chain: Pick<ForceChain, 'batch' | 'gatewayUrl'>
+  chain: Pick<ForceChain, 'batch' | 'gatewayUrl' | 'forcedSince'>
   fetch: (url: string, maxBytes: number) => Promise<Uint8Array>
 }): FindInclusion {
   const { chain, fetch } = parameters
@@ -30,19 +36,27 @@ export function findInclusion(parameters: {
     }
   }
 
-  return async (signed) => {
-    const { committer, requestId } = signed.receipt
-    const stated = await statedBy(committer, requestId)
-    if (stated === undefined) return undefined
-    const batch = await chain.batch(stated.batchId)
-    if (batch === null || batch.state === BATCH_STATE.void || batch.state === BATCH_STATE.expired) {
-      return undefined
-    }
+  async function leadsTo(batchId: Hex, root: () => Hex): Promise<boolean> {
+    const batch = await chain.batch(batchId)
+    if (batch === null || batch.state === BATCH_STATE.void || batch.state === BATCH_STATE.expired)
+      return false
     try {
-      return foldInclusion(signed, stated).hash === batch.root ? stated.batchId : undefined
+      return root() === batch.root
     } catch {
       // Sums beyond their width: no way to any root.
-      return undefined
+      return false
     }
+  }
+
+  return async (signed) => {
+    const { committer, requestId, anchorBlock } = signed.receipt
+    for (const batchId of await chain.forcedSince(requestId, anchorBlock)) {
+      if (await leadsTo(batchId, () => rootOfSingle(signed))) return batchId
+    }
+    const stated = await statedBy(committer, requestId)
+    if (stated === undefined) return undefined
+    return (await leadsTo(stated.batchId, () => foldInclusion(signed, stated).hash))
+      ? stated.batchId
+      : undefined
   }
 }

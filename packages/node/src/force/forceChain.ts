@@ -1,4 +1,4 @@
-import { readBatch } from '@assay/chain'
+import { blockRanges, readBatch } from '@assay/chain'
 import {
   contractEntry,
   inferenceEscrowAbi,
@@ -21,6 +21,8 @@ export type ForceChain = {
   payment: (requestId: Hex) => Promise<{ payer: Address; gateway: Address; state: number }>
   /** Where a gateway says that it is reached. */
   gatewayUrl: (gateway: Address) => Promise<string>
+  /** Batches of one receipt that anybody forced in for a request since a block; whether it was the true one is not said. */
+  forcedSince: (requestId: Hex, block: bigint) => Promise<Hex[]>
   force: (height: bigint, signed: SignedReceipt) => Promise<void>
   /** Pays out a receipt of a final batch that holds nothing else. */
   settle: (batchId: Hex, signed: SignedReceipt) => Promise<void>
@@ -48,6 +50,20 @@ export function forceChain(parameters: {
       return { payer, gateway, state }
     },
     gatewayUrl: (gateway) => client.readContract({ ...escrow, functionName: 'tillUrl', args: [gateway] }),
+    async forcedSince(requestId, block) {
+      const found: Hex[] = []
+      for (const range of blockRanges(block, await client.getBlockNumber({ cacheTime: 0 }))) {
+        const logs = await client.getContractEvents({
+          ...settlement,
+          ...range,
+          eventName: 'ReceiptForced',
+          args: { requestId },
+          strict: true,
+        })
+        found.push(...logs.map(({ args }) => args.batchId))
+      }
+      return found
+    },
     async force(height, signed) {
       await sender.send({
         ...settlement,

@@ -1,14 +1,4 @@
-import {
-  AssayError,
-  type BatchEntry,
-  batchIdOf,
-  buildGroup,
-  buildRow,
-  MAX_AGE_SECONDS,
-  rowKeyOf,
-  type SignedReceipt,
-  topOf,
-} from '@assay/protocol'
+import { AssayError, batchIdOf, MAX_AGE_SECONDS, rootOfSingle, type SignedReceipt } from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
 import { type Address, type Hex, zeroHash } from 'viem'
 import type { FindInclusion } from './findInclusion.ts'
@@ -78,8 +68,10 @@ export function createForcer(parameters: ForceReceiptsParameters): () => Promise
       await chain.force(height, signed)
       log('receipt_forced', { requestId, batchId, height })
     } catch (error) {
-      // Refused (the bond covers no more, say): the height is free for another, and this one's turn comes again.
-      if (error instanceof AssayError && error.code === 'conflict') store.reopen(batchId)
+      const refused = error instanceof AssayError && error.code === 'conflict' ? error.facts.error : undefined
+      // Refused (the bond covers no more, say): the height is free for another, and this one's turn comes again. Not so
+      // where the height is taken: most likely by this very receipt, which only the chain's state tells.
+      if (refused !== undefined && refused !== 'HeightTaken') store.reopen(batchId)
       throw error
     }
   }
@@ -150,7 +142,12 @@ export function createForcer(parameters: ForceReceiptsParameters): () => Promise
       // One at a time: the next height is known only once this one is taken.
       if (pending) continue
       const height = (await chain.lastHeight()) + 1n
-      const batchId = batchIdOf({ committer: operator, height, root: rootOf(signed), dataHash: zeroHash })
+      const batchId = batchIdOf({
+        committer: operator,
+        height,
+        root: rootOfSingle(signed),
+        dataHash: zeroHash,
+      })
       const forced = { signed, height, batchId }
       store.forcing(forced)
       await attempt(forced)
@@ -161,10 +158,4 @@ export function createForcer(parameters: ForceReceiptsParameters): () => Promise
 
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
-}
-
-/** Root of the batch that holds this receipt alone, as `Settlement.force` computes it. */
-function rootOf(entry: BatchEntry): Hex {
-  const key = rowKeyOf(entry)
-  return topOf([[buildGroup(key.node, [buildRow(key, [entry])]).summary]]).hash
 }

@@ -11,8 +11,9 @@ const ROUND_MS = 15_000
 /** For a gateway's word on where a receipt is, milliseconds. */
 const STATUS_TIMEOUT_MS = 10_000
 /**
- * Forcing in and paying out take some 700,000 gas, a few US cents where gas is as cheap as on Base, and of the price 15 %
- * are the node's. Below 1 OPG that is a loss for certain; who knows the price of OPG sets what it should be.
+ * Forcing in takes 190,000 gas and paying out about as much again: a US cent or two where gas is as cheap as on Base. Of
+ * the price 15 % are the node's, so below 1 OPG that is a loss for certain; who knows the price of OPG sets what it should
+ * be.
  */
 const DEFAULT_FORCE_MIN_PRICE = parseEther('1')
 

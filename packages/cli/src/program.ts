@@ -10,6 +10,7 @@ import { registerStake } from './commands/stake.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerSupply } from './commands/supply.ts'
 import { registerUp } from './commands/up.ts'
+import { registerValidatorRecord } from './commands/validatorRecord.ts'
 import { registerVerify } from './commands/verify.ts'
 import { registerWallet } from './commands/wallet.ts'
 import { type Output, printable, standardOutput, toJsonText } from './output.ts'
@@ -94,6 +95,7 @@ function createProgram(context: CommandContext): Command {
     registerGov,
     registerSupply,
     registerStake,
+    registerValidatorRecord,
   ]) {
     register(program, context)
   }

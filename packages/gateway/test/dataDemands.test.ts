@@ -16,7 +16,7 @@ import {
   opgAbi,
   parseBatchFile,
 } from '@assay/protocol'
-import { type Address, encodeAbiParameters, type Hex, keccak256, parseAbiParameters, parseEther } from 'viem'
+import { type Address, type Hex, parseEther } from 'viem'
 import { BODY, DEPLOYMENT, until } from './fixtures.ts'
 import { startHarness } from './harness.ts'
 import { account, startRealChain } from './realChain.ts'

@@ -19,14 +19,40 @@ export type AttestationRecord = {
 /** What a validator is about to say about a proposed key. */
 export type VoteRecord = { deploymentId: Hex; registrationId: Hex; valid: boolean }
 
+/** Everything that was said under one deployment. */
+export type Statements = { attestations: AttestationRecord[]; votes: VoteRecord[] }
+
+/**
+ * Block up to which a record may have forgotten something: about what happened there nothing new is signed. 'unknown'
+ * after a restore, until the chain was asked how far it is.
+ */
+export type Floor = bigint | 'unknown' | undefined
+
 export type SigningRecord = {
   /**
    * Records a statement before it is signed, or finds it there already.
-   * @throws ContradictionError (`conflict`) when it contradicts what was recorded: it must then never be signed
+   * @param block of the commit
+   * @throws ContradictionError (`conflict`) when it contradicts what was recorded, or lies below the floor: it must then
+   * never be signed
    */
-  admitAttestation: (record: AttestationRecord) => void
-  /** @throws ContradictionError (`conflict`) */
-  admitVote: (record: VoteRecord) => void
+  admitAttestation: (record: AttestationRecord, block: bigint) => void
+  /** @param block of the proposal @throws ContradictionError (`conflict`) */
+  admitVote: (record: VoteRecord, block: bigint) => void
+  floor: (deploymentId: Hex) => Floor
+  /** Makes the floor known, and at least this high. */
+  raiseFloor: (deploymentId: Hex, block: bigint) => void
+  statements: (deploymentId: Hex) => Statements
+  /**
+   * Adds what was said elsewhere, all of it or nothing, and from then on mistrusts itself: the floor is unknown until it
+   * is raised again.
+   * @param elsewhere its floor is that of the other record, where it had one
+   * @returns how much of it was new
+   * @throws ContradictionError (`conflict`) where it and the record, or two parts of it, contradict each other
+   */
+  merge: (
+    deploymentId: Hex,
+    elsewhere: Statements & { floor: bigint | undefined },
+  ) => { attestations: number; votes: number }
   attestationOf: (deploymentId: Hex, batchId: Hex) => AttestationRecord | undefined
   voteOf: (deploymentId: Hex, registrationId: Hex) => boolean | undefined
   /** Last block scanned for events; undefined at first. */
@@ -55,11 +81,27 @@ const SCHEMA = `
     valid INTEGER NOT NULL CHECK (valid IN (0, 1)),
     PRIMARY KEY (deployment_id, registration_id)
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS floor (
+    deployment_id TEXT PRIMARY KEY,
+    block TEXT,
+    known INTEGER NOT NULL CHECK (known IN (0, 1))
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS cursor (deployment_id TEXT PRIMARY KEY, block TEXT NOT NULL) STRICT;
 `
 
 function lower<T extends string>(text: T): T {
   return text.toLowerCase() as T
+}
+
+function toAttestation(row: Record<string, unknown>): AttestationRecord {
+  return {
+    deploymentId: row.deployment_id as Hex,
+    batchId: row.batch_id as Hex,
+    committer: row.committer as Address,
+    height: BigInt(row.height as string),
+    root: row.root as Hex,
+    verdict: row.verdict as number,
+  }
 }
 
 /**
@@ -100,57 +142,133 @@ export function openSigningRecord(dir: string): SigningRecord {
     countVerdict: database.prepare(
       'SELECT count(*) AS n FROM attestation WHERE deployment_id = ? AND verdict = ?',
     ),
+    floor: database.prepare('SELECT block, known FROM floor WHERE deployment_id = ?'),
+    setFloor: database.prepare('INSERT OR REPLACE INTO floor VALUES (?, ?, ?)'),
+    attestations: database.prepare(
+      'SELECT * FROM attestation WHERE deployment_id = ? ORDER BY committer, length(height), height',
+    ),
+    votes: database.prepare('SELECT * FROM vote WHERE deployment_id = ? ORDER BY registration_id'),
     countVotes: database.prepare('SELECT count(*) AS n FROM vote WHERE deployment_id = ?'),
   }
 
   const attestationOf = (deploymentId: Hex, batchId: Hex): AttestationRecord | undefined => {
     const row = prepared.byBatch.get(lower(deploymentId), lower(batchId))
-    if (row === undefined) return undefined
-    return {
-      deploymentId: row.deployment_id as Hex,
-      batchId: row.batch_id as Hex,
-      committer: row.committer as Address,
-      height: BigInt(row.height as string),
-      root: row.root as Hex,
-      verdict: row.verdict as number,
-    }
+    return row === undefined ? undefined : toAttestation(row)
   }
   const voteOf = (deploymentId: Hex, registrationId: Hex): boolean | undefined => {
     const row = prepared.vote.get(lower(deploymentId), lower(registrationId))
     return row === undefined ? undefined : row.valid === 1
   }
 
+  const floor = (deploymentId: Hex): Floor => {
+    const row = prepared.floor.get(lower(deploymentId))
+    if (row === undefined) return undefined
+    return row.known === 0 ? 'unknown' : BigInt(row.block as string)
+  }
+  function setFloor(deploymentId: Hex, block: bigint | undefined, isKnown: boolean): void {
+    const before = prepared.floor.get(lower(deploymentId))?.block as string | null | undefined
+    const highest = [before == null ? undefined : BigInt(before), block]
+      .filter((at) => at !== undefined)
+      .toSorted((a, b) => (a < b ? 1 : -1))[0]
+    prepared.setFloor.run(lower(deploymentId), highest?.toString() ?? null, isKnown ? 1 : 0)
+  }
+
+  /** @returns whether it is on record already @throws ContradictionError */
+  function isKnownAttestation(record: AttestationRecord): boolean {
+    const { deploymentId, batchId, committer, height, root, verdict } = record
+    const known = attestationOf(deploymentId, batchId)
+    if (known !== undefined) {
+      const equal =
+        known.verdict === verdict &&
+        known.root === lower(root) &&
+        known.committer === lower(committer) &&
+        known.height === height
+      if (equal) return true
+      throw contradiction({ batchId, recorded: known.verdict, asked: verdict })
+    }
+    const other = prepared.byHeight.get(lower(deploymentId), lower(committer), height.toString())
+    if (other !== undefined) throw contradiction({ committer, height, recorded: other.root, asked: root })
+    return false
+  }
+
+  /** @returns whether it is on record already @throws ContradictionError */
+  function isKnownVote({ deploymentId, registrationId, valid }: VoteRecord): boolean {
+    const known = voteOf(deploymentId, registrationId)
+    if (known === undefined) return false
+    if (known !== valid) throw contradiction({ registrationId, recorded: known, asked: valid })
+    return true
+  }
+
+  function mustBeAbove(deploymentId: Hex, block: bigint, facts: Record<string, unknown>): void {
+    const lowest = floor(deploymentId)
+    if (lowest === undefined || (lowest !== 'unknown' && block > lowest)) return
+    throw new ContradictionError('The record may have forgotten what was signed here; nothing new is.', {
+      code: 'conflict',
+      facts: { ...facts, block, floor: lowest },
+      next: 'Nothing: this validator speaks again about what comes after its restore.',
+    })
+  }
+
+  function addAttestation(record: AttestationRecord): void {
+    const { deploymentId, batchId, committer, height, root, verdict } = record
+    prepared.addAttestation.run(
+      lower(deploymentId),
+      lower(batchId),
+      lower(committer),
+      height.toString(),
+      lower(root),
+      verdict,
+    )
+  }
+
+  function addVote({ deploymentId, registrationId, valid }: VoteRecord): void {
+    prepared.addVote.run(lower(deploymentId), lower(registrationId), valid ? 1 : 0)
+  }
+
   return {
     attestationOf,
     voteOf,
-    admitAttestation(record) {
-      const { deploymentId, batchId, committer, height, root, verdict } = record
-      const known = attestationOf(deploymentId, batchId)
-      if (known !== undefined) {
-        const equal =
-          known.verdict === verdict &&
-          known.root === lower(root) &&
-          known.committer === lower(committer) &&
-          known.height === height
-        if (equal) return
-        throw contradiction({ batchId, recorded: known.verdict, asked: verdict })
-      }
-      const other = prepared.byHeight.get(lower(deploymentId), lower(committer), height.toString())
-      if (other !== undefined) throw contradiction({ committer, height, recorded: other.root, asked: root })
-      prepared.addAttestation.run(
-        lower(deploymentId),
-        lower(batchId),
-        lower(committer),
-        height.toString(),
-        lower(root),
-        verdict,
-      )
+    floor,
+    admitAttestation(record, block) {
+      if (isKnownAttestation(record)) return
+      mustBeAbove(record.deploymentId, block, { batchId: record.batchId })
+      addAttestation(record)
     },
-    admitVote({ deploymentId, registrationId, valid }) {
-      const known = voteOf(deploymentId, registrationId)
-      if (known === valid) return
-      if (known !== undefined) throw contradiction({ registrationId, recorded: known, asked: valid })
-      prepared.addVote.run(lower(deploymentId), lower(registrationId), valid ? 1 : 0)
+    admitVote(record, block) {
+      if (isKnownVote(record)) return
+      mustBeAbove(record.deploymentId, block, { registrationId: record.registrationId })
+      addVote(record)
+    },
+    raiseFloor: (deploymentId, block) => setFloor(deploymentId, block, true),
+    statements: (deploymentId) => ({
+      attestations: prepared.attestations.all(lower(deploymentId)).map(toAttestation),
+      votes: prepared.votes.all(lower(deploymentId)).map((row) => ({
+        deploymentId: row.deployment_id as Hex,
+        registrationId: row.registration_id as Hex,
+        valid: row.valid === 1,
+      })),
+    }),
+    merge(deploymentId, { attestations, votes, floor: theirs }) {
+      const added = { attestations: 0, votes: 0 }
+      database.exec('BEGIN IMMEDIATE')
+      try {
+        for (const record of attestations) {
+          if (isKnownAttestation(record)) continue
+          addAttestation(record)
+          added.attestations++
+        }
+        for (const record of votes) {
+          if (isKnownVote(record)) continue
+          addVote(record)
+          added.votes++
+        }
+        setFloor(deploymentId, theirs, false)
+        database.exec('COMMIT')
+      } catch (error) {
+        database.exec('ROLLBACK')
+        throw error
+      }
+      return added
     },
     cursor(deploymentId) {
       const row = prepared.cursor.get(lower(deploymentId))

@@ -9,6 +9,7 @@ import { attendFault } from './faults/attendFault.ts'
 import { openBatchMemory } from './faults/batchMemory.ts'
 import { faultCalls, faultChain } from './faults/faultChain.ts'
 import type { FaultContext } from './faults/faultContext.ts'
+import { learnFromChain } from './learnFromChain.ts'
 import { ContradictionError, openSigningRecord } from './signingRecord.ts'
 import { type ValidatorChain, validatorCalls, validatorChain } from './validatorChain.ts'
 import { attendBatch, attendProposal, type DutyContext, LIABILITY_SECONDS } from './validatorDuties.ts'
@@ -57,6 +58,7 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     ({ operator }) => operator.toLowerCase() === sender.address.toLowerCase(),
   )
   const devnet = isLocal(network)
+  const fromBlock = options.fromBlock ?? 0n
   const stopping = new AbortController()
   const status = { lastRoundAt: 0, safeBlock: 0n, problem: 'starting' }
 
@@ -108,12 +110,14 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     chain,
     record,
     deploymentId: deployment.deploymentId,
-    fromBlock: options.fromBlock ?? 0n,
+    fromBlock,
   })
   let blocks = {
     safe: { number: 0n, hash: '0x' as Hex, timestamp: 0n },
     latest: { number: 0n, hash: '0x' as Hex, timestamp: 0n },
   }
+
+  let learned = false
 
   async function round(): Promise<void> {
     const [safe, latest, deploymentId] = await Promise.all([
@@ -127,6 +131,12 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
         facts: { found: deploymentId, expected: deployment.deploymentId },
         next: 'Point ASSAY_NETWORK at the network file of this chain.',
       })
+    }
+    if (!learned) {
+      // Before the first signature.
+      const raised = await learnFromChain({ client, network, record, operator: sender.address, fromBlock })
+      if (raised !== undefined) log('record restored', raised)
+      learned = true
     }
     blocks = { safe, latest }
     const events = await scanner.scan(safe)

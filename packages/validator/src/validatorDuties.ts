@@ -35,14 +35,10 @@ async function attest(batch: BatchView, verdict: number, context: DutyContext): 
   const { deployment, record, privateKey } = context
   const { batchId, committer, height, root } = batch
   // Durable first, signed second: a crash between the two loses a signature, never the memory of one.
-  record.admitAttestation({
-    deploymentId: deployment.deploymentId,
-    batchId,
-    committer,
-    height,
-    root,
-    verdict,
-  })
+  record.admitAttestation(
+    { deploymentId: deployment.deploymentId, batchId, committer, height, root, verdict },
+    batch.committedBlock,
+  )
   const statement = { batchId, root, registryBlock: batch.committedBlock, dataAvailable: true, verdict }
   const signature = await signDigest(attestationDigest(statement, deployment), privateKey)
   await context.send(context.calls.attest(batch, verdict, signature))
@@ -170,7 +166,7 @@ export async function attendProposal(
   const proposedAt = (await chain.block(proposal.block)).timestamp
   if (blocks.latest.timestamp > proposedAt + GIVE_UP_PROPOSAL_SECONDS) return 'settled'
   const valid = await voteOn(proposal, context)
-  record.admitVote({ deploymentId: deployment.deploymentId, registrationId, valid })
+  record.admitVote({ deploymentId: deployment.deploymentId, registrationId, valid }, proposal.block)
   const signature = await signDigest(keyVoteDigest({ registrationId, valid }, deployment), context.privateKey)
   const call = context.calls.voteKey(registrationId, valid, signature)
   // A vote that was counted already reverts; then there is nothing to do but see the outcome.

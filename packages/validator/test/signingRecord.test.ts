@@ -14,6 +14,7 @@ const record = {
   root: bytes(3),
   verdict: 1,
 } as const
+const BLOCK = 100n
 const vote = { deploymentId: bytes(1), registrationId: bytes(4), valid: true }
 const conflict = (error: unknown) => error instanceof AssayError && error.code === 'conflict'
 
@@ -31,42 +32,45 @@ async function open(t: TestContext, dir?: string) {
 
 test('the same statement may be signed again, a contradicting one never', async (t) => {
   const signing = await open(t)
-  signing.admitAttestation(record)
-  signing.admitAttestation(record)
-  signing.admitAttestation({ ...record, batchId: record.batchId.toUpperCase().replace('0X', '0x') as Hex })
-  assert.throws(() => signing.admitAttestation({ ...record, verdict: 2 }), conflict)
-  assert.throws(() => signing.admitAttestation({ ...record, root: bytes(9) }), conflict)
+  signing.admitAttestation(record, BLOCK)
+  signing.admitAttestation(record, BLOCK)
+  signing.admitAttestation(
+    { ...record, batchId: record.batchId.toUpperCase().replace('0X', '0x') as Hex },
+    BLOCK,
+  )
+  assert.throws(() => signing.admitAttestation({ ...record, verdict: 2 }, BLOCK), conflict)
+  assert.throws(() => signing.admitAttestation({ ...record, root: bytes(9) }, BLOCK), conflict)
   const other = { ...record, batchId: bytes(5), root: bytes(6) }
   assert.throws(
-    () => signing.admitAttestation(other),
+    () => signing.admitAttestation(other, BLOCK),
     conflict,
     'another root under one committer and height',
   )
-  signing.admitAttestation({ ...other, height: 8n })
-  signing.admitAttestation({ ...record, deploymentId: bytes(10), verdict: 2 })
+  signing.admitAttestation({ ...other, height: 8n }, BLOCK)
+  signing.admitAttestation({ ...record, deploymentId: bytes(10), verdict: 2 }, BLOCK)
   assert.deepEqual(signing.counts(record.deploymentId), { valid: 2, invalid: 0, votes: 0 })
 })
 
 test('a vote stands', async (t) => {
   const signing = await open(t)
   assert.equal(signing.voteOf(vote.deploymentId, vote.registrationId), undefined)
-  signing.admitVote(vote)
-  signing.admitVote(vote)
-  assert.throws(() => signing.admitVote({ ...vote, valid: false }), conflict)
+  signing.admitVote(vote, BLOCK)
+  signing.admitVote(vote, BLOCK)
+  assert.throws(() => signing.admitVote({ ...vote, valid: false }, BLOCK), conflict)
   assert.equal(signing.voteOf(vote.deploymentId, vote.registrationId), true)
 })
 
 test('a restart forgets nothing', async (t) => {
   const first = await open(t)
-  first.admitAttestation(record)
-  first.admitVote(vote)
+  first.admitAttestation(record, BLOCK)
+  first.admitVote(vote, BLOCK)
   first.setCursor(record.deploymentId, 123n)
   first.close()
   const second = await open(t, first.folder)
   assert.deepEqual(second.attestationOf(record.deploymentId, record.batchId), record)
   assert.equal(second.cursor(record.deploymentId), 123n)
-  assert.throws(() => second.admitAttestation({ ...record, verdict: 2 }), conflict)
-  assert.throws(() => second.admitVote({ ...vote, valid: false }), conflict)
+  assert.throws(() => second.admitAttestation({ ...record, verdict: 2 }, BLOCK), conflict)
+  assert.throws(() => second.admitVote({ ...vote, valid: false }, BLOCK), conflict)
 })
 
 test('two validators cannot share one record', async (t) => {

@@ -1,6 +1,5 @@
-import { challengeIdOf } from '@assay/protocol'
+import { CHALLENGE_STATE, challengeIdOf } from '@assay/protocol'
 import { collect } from './collect.ts'
-import { CHALLENGE_STATE } from './faultChain.ts'
 import { end, type FaultContext, type FaultOutcome, step } from './faultContext.ts'
 import type { FaultJob, FaultPlan } from './faultJobs.ts'
 

@@ -9,9 +9,6 @@ import {
 import type { Address, Hex, PublicClient } from 'viem'
 import { type ContractCall, isRefusal, wouldSucceed } from '../wouldSucceed.ts'
 
-/** DataChallenge's states of a challenge. */
-export const CHALLENGE_STATE = { none: 0, open: 1, answered: 2, unanswered: 3 } as const
-
 /** The transactions that bring a fault to its end. */
 export function faultCalls({ contracts }: Pick<Network, 'contracts'>) {
   const faults = { address: contracts.FaultManager, abi: faultManagerAbi } as const

@@ -4,36 +4,15 @@
  * the settings and the compiler are those of the last run.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { solcSettings } from './settings.ts'
-
-interface SolcError {
-  severity: 'error' | 'warning' | 'info'
-  errorCode?: string
-  formattedMessage?: string
-  message: string
-  sourceLocation?: { file: string }
-}
+import { compileSources, readSources } from './solc.ts'
 
 interface SolcContract {
   abi: readonly unknown[]
   evm: { bytecode: { object: string }; deployedBytecode: { object: string } }
-}
-
-interface SolcOutput {
-  errors?: SolcError[]
-  contracts?: Record<string, Record<string, SolcContract>>
-}
-
-interface Solc {
-  version(): string
-  compile(
-    input: string,
-    callbacks: { import(path: string): { contents: string } | { error: string } },
-  ): string
 }
 
 /** Contracts whose ABI other packages need. Anything else stays an artifact only. */
@@ -69,20 +48,10 @@ const contractsDir = join(root, 'contracts')
 const artifactsDir = join(contractsDir, 'artifacts')
 const abiDir = join(root, 'packages/protocol/src/abi')
 const stampPath = join(artifactsDir, '.stamp.json')
-const require = createRequire(import.meta.url)
 
 interface Stamp {
   hash: string
   outputs: string[]
-}
-
-function readSources(): Record<string, { content: string }> {
-  const paths = globSync('src/**/*.sol', { cwd: contractsDir })
-    .map((path) => path.replaceAll('\\', '/'))
-    .sort()
-  return Object.fromEntries(
-    paths.map((path) => [path, { content: readFileSync(join(contractsDir, path), 'utf8') }]),
-  )
 }
 
 function packageVersion(name: string): string {
@@ -128,35 +97,19 @@ function abiSource(name: string, abi: readonly unknown[]): string {
   return `/** ABI of ${name}.sol. Written by contracts/scripts/compile.ts; never edit it by hand. */\nexport const ${camelName(name)}Abi = [\n${rows}] as const\n`
 }
 
-function compile(sources: Record<string, { content: string }>): SolcOutput {
-  const solc = require('solc') as Solc
-  const input = {
-    language: 'Solidity',
-    sources,
-    settings: {
-      ...solcSettings,
-      outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
-    },
-  }
-  const output = solc.compile(JSON.stringify(input), {
-    import(path) {
-      const file = join(root, 'node_modules', path)
-      if (!existsSync(file)) return { error: `${path} is neither in contracts/src nor in node_modules` }
-      return { contents: readFileSync(file, 'utf8') }
-    },
-  })
-  return JSON.parse(output) as SolcOutput
-}
-
 function main(): void {
-  const sources = readSources()
+  const sources = readSources('src')
   const script = readFileSync(fileURLToPath(import.meta.url), 'utf8')
   const versions = [packageVersion('solc'), packageVersion('@openzeppelin/contracts')]
   const hash = sha256(JSON.stringify([sources, solcSettings, versions, script]))
   if (isCurrent(hash)) return
 
   const started = performance.now()
-  const output = compile(sources)
+  const output = compileSources<SolcContract>(sources, [
+    'abi',
+    'evm.bytecode.object',
+    'evm.deployedBytecode.object',
+  ])
   // Warnings about a dependency are not ours to act on; an error is shown wherever it is.
   const problems = (output.errors ?? []).filter(
     ({ severity, sourceLocation }) =>

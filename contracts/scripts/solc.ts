@@ -33,7 +33,7 @@ interface Solc {
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const contractsDir = join(root, 'contracts')
-const load = createRequire(import.meta.url)
+const require = createRequire(import.meta.url)
 
 /** Every .sol below a folder of contracts/, by its path from there. */
 export function readSources(folder: 'src' | 'test'): Sources {
@@ -59,7 +59,7 @@ export function compileSources<Contract>(
   outputs: readonly string[],
   settings: object = solcSettings,
 ): SolcOutput<Contract> {
-  const solc = load('solc') as Solc
+  const solc = require('solc') as Solc
   const output = solc.compile(JSON.stringify(standardInput(sources, outputs, settings)), {
     import(path) {
       const file = join(root, 'node_modules', path)

@@ -1,0 +1,99 @@
+/** Asks a worker about one mutant after the other, and ends the worker where a mutant never ends. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Answer, Job } from './worker.ts'
+
+/** The whole suite takes three seconds; a mutant that takes this long loops. */
+const PATIENCE = 60_000
+
+/** Milliseconds of a suite that is asked before the slow ones. */
+const QUICK = 80
+
+export type Verdict = { outcome: 'killed'; by: string } | { outcome: 'survived' }
+
+export class Judge {
+  readonly #schemata: string
+  #worker: ChildProcess | undefined
+  #times: Record<string, number> = {}
+  /** File → suite → mutants of it that the suite has killed: who killed the last one is asked first. */
+  readonly #kills = new Map<string, Map<string, number>>()
+
+  constructor(schemata: string) {
+    this.#schemata = schemata
+  }
+
+  /** @returns the tests that fail without any mutant, and the time of each suite in milliseconds. */
+  async baseline(suites: string[], fuzzRuns: number, invariantRuns: number): Promise<Answer> {
+    const answer = await this.#ask({ mutant: 0, suites, fuzzRuns, invariantRuns })
+    if (answer === 'endless') throw new Error(`The suite itself takes longer than ${PATIENCE} ms.`)
+    this.#times = answer.times
+    return answer
+  }
+
+  async judge(
+    mutant: number,
+    file: string,
+    suites: string[],
+    fuzzRuns: number,
+    invariantRuns: number,
+  ): Promise<Verdict> {
+    const kills = this.#kills.get(file) ?? new Map<string, number>()
+    this.#kills.set(file, kills)
+    const stem = file.replace(/^.*\//, '').replace('.sol', '')
+    const weight = (suite: string) => (kills.get(suite) ?? 0) + (suite.startsWith(stem) ? 2 : 0)
+    const ordered = suites.toSorted((a, b) => weight(b) - weight(a))
+    // The likeliest, then the quick, then the slow.
+    const rest = ordered.slice(3)
+    const quick = (suite: string) => (this.#times[suite] ?? 0) < QUICK
+    for (const group of [ordered.slice(0, 3), rest.filter(quick), rest.filter((suite) => !quick(suite))]) {
+      if (group.length === 0) continue
+      const answer = await this.#ask({ mutant, suites: group, fuzzRuns, invariantRuns })
+      if (answer === 'endless') return { outcome: 'killed', by: 'it never ends' }
+      const [by] = answer.failed
+      if (by === undefined) continue
+      const suite = by.split('.')[0] ?? ''
+      kills.set(suite, (kills.get(suite) ?? 0) + 1)
+      return { outcome: 'killed', by }
+    }
+    return { outcome: 'survived' }
+  }
+
+  close(): void {
+    this.#worker?.kill('SIGKILL')
+    this.#worker = undefined
+  }
+
+  async #start(): Promise<ChildProcess> {
+    // One thread: the machine is for others too.
+    const env = { ...process.env, RAYON_NUM_THREADS: '1' }
+    const worker = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [this.#schemata], { env })
+    await new Promise((done, fail) => {
+      worker.once('message', done)
+      worker.once('exit', fail)
+    })
+    return worker
+  }
+
+  async #ask(job: Job): Promise<Answer | 'endless'> {
+    this.#worker ??= await this.#start()
+    const worker = this.#worker
+    return await new Promise((done, fail) => {
+      const onExit = (code: number | null) => {
+        clearTimeout(timer)
+        fail(new Error(`The worker ended with ${code} at mutant ${job.mutant}.`))
+      }
+      const timer = setTimeout(() => {
+        worker.off('exit', onExit)
+        this.close()
+        done('endless')
+      }, PATIENCE)
+      worker.once('exit', onExit)
+      worker.once('message', (answer) => {
+        clearTimeout(timer)
+        worker.off('exit', onExit)
+        done(answer as Answer)
+      })
+      worker.send(job)
+    })
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Mutation test of the contracts: `npm run test:mutation -- [options]`
+ *   --contract PART   only sources whose path holds PART (repeatable)
+ *   --sample N        at most N mutants a source, drawn with --seed (default: all)
+ *   --seed TEXT       of the draw (default: assay)
+ *   --budget SECONDS  stop after this time; the next run goes on where this one ended
+ *   --survivors       ask again about those that survived, with more fuzzing
+ *   --fresh           forget what earlier runs found
+ * Results stand in contracts/cache/mutation/results.json. Exit 1 below 95 % or with a survivor that
+ * equivalent.json does not explain.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { readSources } from '../solc.ts'
+import { Judge, type Verdict } from './judge.ts'
+import type { Mutant } from './operators.ts'
+import { allMutants, buildSchemata, type Schemata } from './schemata.ts'
+
+type Named = Mutant & { name: string }
+type Result = Verdict | { outcome: 'stillborn' }
+
+const here = dirname(fileURLToPath(import.meta.url))
+const cache = join(here, '../../cache/mutation')
+const resultsPath = join(cache, 'results.json')
+const TARGET = 0.95
+
+const { values: options } = parseArgs({
+  options: {
+    contract: { type: 'string', multiple: true },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: 'assay' },
+    budget: { type: 'string' },
+    survivors: { type: 'boolean', default: false },
+    fresh: { type: 'boolean', default: false },
+  },
+})
+
+const readJson = <T>(path: string, otherwise: T): T =>
+  existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : otherwise
+
+const sha256 = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex')
+
+/** Names stay the same in every run, whatever else changes in the file. */
+function named(mutants: readonly Mutant[]): Named[] {
+  const seen = new Map<string, number>()
+  return mutants.map((mutant) => {
+    const { file, where, operator, original, mutated } = mutant
+    const key = sha256([file, where, operator, original, mutated])
+    const nth = seen.get(key) ?? 0
+    seen.set(key, nth + 1)
+    return { ...mutant, name: sha256([key, nth]).slice(0, 12) }
+  })
+}
+
+function drawn(mutants: readonly Named[]): Named[] {
+  const parts = options.contract ?? ['']
+  const matching = mutants.filter(({ file }) => parts.some((part) => file.includes(part)))
+  if (options.sample === undefined) return matching
+  const size = Number(options.sample)
+  const byFile = Map.groupBy(matching, ({ file }) => file)
+  return [...byFile.values()].flatMap((own) =>
+    own
+      .map((mutant) => ({ mutant, lot: sha256([options.seed, mutant.name]) }))
+      .sort((a, b) => (a.lot < b.lot ? -1 : 1))
+      .slice(0, size)
+      .map(({ mutant }) => mutant),
+  )
+}
+
+/** The woven program: the one of the last run where sources, tests and choice are the same. */
+function program(path: string, wanted: readonly Named[]): Schemata {
+  const key = sha256([readSources('src'), readSources('test'), wanted.map(({ name }) => name)])
+  const last = readJson<{ key: string; schemata: Schemata } | undefined>(path, undefined)
+  if (last?.key === key) return last.schemata
+  const schemata = buildSchemata(wanted, console.log)
+  writeFileSync(path, JSON.stringify({ key, schemata }))
+  return schemata
+}
+
+function report(mutants: readonly Named[], results: Record<string, Result>): void {
+  const reasons = readJson<Record<string, string>>(join(here, 'equivalent.json'), {})
+  const rows: string[] = []
+  const sum = { mutants: 0, killed: 0, explained: 0, survived: 0, stillborn: 0 }
+  const open: Named[] = []
+  for (const [file, own] of Map.groupBy(mutants, (mutant) => mutant.file)) {
+    const outcome = (mutant: Named) => results[mutant.name]?.outcome
+    const survivors = own.filter((mutant) => outcome(mutant) === 'survived')
+    const explained = survivors.filter(({ name }) => reasons[name] !== undefined).length
+    const killed = own.filter((mutant) => outcome(mutant) === 'killed').length
+    const stillborn = own.filter((mutant) => outcome(mutant) === 'stillborn').length
+    open.push(...survivors.filter(({ name }) => reasons[name] === undefined))
+    const asked = killed + survivors.length + stillborn
+    if (asked === 0) continue
+    const rate = ((100 * killed) / Math.max(1, killed + survivors.length)).toFixed(1)
+    rows.push(
+      `| ${file.replace('src/', '')} | ${asked} | ${killed} | ${survivors.length} | ${explained} | ${rate} |`,
+    )
+    sum.mutants += asked
+    sum.killed += killed
+    sum.explained += explained
+    sum.survived += survivors.length
+    sum.stillborn += stillborn
+  }
+  for (const { file, line, where, operator, original, mutated, name } of open) {
+    const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').slice(0, 110)
+    console.log(
+      `survived ${name} ${file}:${line} ${where} [${operator}] ${oneLine(original)}  →  ${oneLine(mutated) || '(nothing)'}`,
+    )
+  }
+  console.log(
+    '\n| source | mutants | killed | survived | of these explained | killed % |\n| --- | --- | --- | --- | --- | --- |',
+  )
+  for (const row of rows) console.log(row)
+  const rate = sum.killed / Math.max(1, sum.killed + sum.survived)
+  console.log(
+    `| **all** | ${sum.mutants} | ${sum.killed} | ${sum.survived} | ${sum.explained} | ${(100 * rate).toFixed(1)} |`,
+  )
+  console.log(`${sum.stillborn} stillborn, ${open.length} survivors without a reason`)
+  process.exitCode = rate < TARGET || open.length > 0 ? 1 : 0
+}
+
+async function main(): Promise<void> {
+  mkdirSync(cache, { recursive: true })
+  const results = options.fresh ? {} : readJson<Record<string, Result>>(resultsPath, {})
+  const wanted = drawn(named(allMutants()))
+  const todo = wanted.filter(({ name }) => {
+    const outcome = results[name]?.outcome
+    return options.survivors ? outcome === 'survived' : outcome === undefined
+  })
+  console.log(`${wanted.length} mutants, ${todo.length} to ask about`)
+  if (todo.length > 0) {
+    const started = performance.now()
+    const seconds = () => Math.round((performance.now() - started) / 1000)
+    const schemataPath = join(cache, 'schemata.json')
+    const schemata = program(schemataPath, wanted)
+    console.log(`one program with ${schemata.mutants.length} mutants in ${seconds()} s`)
+    const [fuzzRuns, invariantRuns] = options.survivors ? [256, 16] : [16, 2]
+    const judge = new Judge(schemataPath)
+    const names = schemata.artifacts.filter(({ suite }) => suite).map(({ name }) => name)
+    // A test that measures gas measures the switches too.
+    const timed = names.filter((name) => !name.endsWith('GasTest'))
+    const { failed, times } = await judge.baseline(timed, fuzzRuns, invariantRuns)
+    const broken = new Set(failed.map((test) => test.split('.')[0]))
+    if (broken.size > 0) console.log(`left out, as they fail without a mutant: ${failed.join(', ')}`)
+    const suites = timed.filter((name) => !broken.has(name)).sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0))
+    // A mutant's number is its place in what was asked for.
+    const nameOf = (id: number) => wanted[id - 1]?.name ?? ''
+    for (const { id } of schemata.stillborn) results[nameOf(id)] = { outcome: 'stillborn' }
+    const deadline = Number(options.budget ?? Number.POSITIVE_INFINITY)
+    let asked = 0
+    const asking = new Set(todo.map(({ name }) => name))
+    for (const mutant of schemata.mutants.filter(({ id }) => asking.has(nameOf(id)))) {
+      if (seconds() > deadline) break
+      results[nameOf(mutant.id)] = await judge.judge(mutant.id, mutant.file, suites, fuzzRuns, invariantRuns)
+      if (++asked % 100 === 0) writeFileSync(resultsPath, JSON.stringify(results))
+      if (asked % 500 === 0) console.log(`${asked} asked, ${seconds()} s`)
+    }
+    judge.close()
+    writeFileSync(resultsPath, JSON.stringify(results))
+    console.log(`${asked} asked in ${seconds()} s`)
+  }
+  report(wanted, results)
+}
+
+await main()

@@ -1,0 +1,103 @@
+/**
+ * Runs suites of the woven program with one mutant switched on, in a process of its own: what hangs in the EVM can only
+ * be ended with its process. Takes `Job` messages, answers each with an `Answer`.
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  CollectStackTraces,
+  EdrContext,
+  IncludeTraces,
+  L1_CHAIN_TYPE,
+  l1GenesisState,
+  l1HardforkFromString,
+  l1SolidityTestRunnerFactory,
+  type SuiteResult,
+} from '@nomicfoundation/edr'
+import { solcVersion } from '../settings.ts'
+import type { Schemata } from './schemata.ts'
+
+export interface Job {
+  /** Number of the mutant; 0 is the program as it is. */
+  mutant: number
+  /** Names of test contracts. */
+  suites: string[]
+  fuzzRuns: number
+  invariantRuns: number
+}
+
+export interface Answer {
+  /** Tests that failed, `Suite.test`. */
+  failed: string[]
+  passed: number
+  /** Suite → milliseconds. */
+  times: Record<string, number>
+}
+
+/** Far above what a test of ours uses; a mutant that never ends is stopped by it within seconds. */
+const GAS_LIMIT = 4_000_000_000n
+
+const { schemata } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as { schemata: Schemata }
+const artifacts = schemata.artifacts.map(({ source, name, abi, bytecode, deployedBytecode, suite }) => ({
+  id: { name, source, solcVersion },
+  contract: {
+    abi,
+    bytecode: `0x${bytecode}`,
+    linkReferences: {},
+    deployedBytecode: `0x${deployedBytecode}`,
+    deployedLinkReferences: {},
+  },
+  suite,
+}))
+const helpers = artifacts.filter(({ suite }) => !suite)
+const hardfork = 'osaka'
+const context = new EdrContext()
+await context.registerSolidityTestRunnerFactory(L1_CHAIN_TYPE, l1SolidityTestRunnerFactory())
+
+async function run({ mutant, suites, fuzzRuns, invariantRuns }: Job): Promise<Answer> {
+  const chosen = artifacts.filter(({ id, suite }) => suite && suites.includes(id.name))
+  const coinbase = Buffer.alloc(20)
+  coinbase.writeUInt32BE(mutant, 16)
+  const answer: Answer = { failed: [], passed: 0, times: {} }
+  const config = {
+    projectRoot: resolve(dirname(fileURLToPath(import.meta.url)), '../..'),
+    hardfork,
+    blockCoinbase: coinbase,
+    blockTimestamp: 1n,
+    gasLimit: GAS_LIMIT,
+    disableBlockGasLimit: true,
+    disableTransactionGasCap: true,
+    localPredeploys: l1GenesisState(l1HardforkFromString(hardfork)),
+    includeTraces: IncludeTraces.None,
+    collectStackTraces: CollectStackTraces.OnFailure,
+    fuzz: { runs: fuzzRuns, seed: '0x61737361' },
+    invariant: { runs: invariantRuns, depth: 32, failOnRevert: true, shrinkRunLimit: 0 },
+  }
+  // The last suite may be reported after the run itself has ended.
+  let left = chosen.length
+  await new Promise<void>((done, fail) => {
+    const onSuite = ({ id, testResults, durationNs }: SuiteResult): void => {
+      answer.times[id.name] = Number(durationNs / 1_000_000n)
+      for (const { name, status } of testResults) {
+        if (status === 'Failure') answer.failed.push(`${id.name}.${name}`)
+        else answer.passed++
+      }
+      if (--left === 0) done()
+    }
+    const ids = chosen.map(({ id }) => id)
+    context.runSolidityTests(L1_CHAIN_TYPE, [...chosen, ...helpers], ids, config, {}, onSuite).catch(fail)
+  })
+  return answer
+}
+
+process.on('message', (job: Job) => {
+  run(job).then(
+    (answer) => process.send?.(answer),
+    (error: unknown) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
+})
+process.send?.('ready')

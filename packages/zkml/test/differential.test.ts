@@ -40,6 +40,8 @@ function randomModel(seed: number): Model | undefined {
     const bias = (count: number) => Int32Array.from({ length: count }, () => random(-5000, 5000))
     parameters.push(sides && { weights: weights(sides[0] * sides[1]), bias: bias(sides[0]) })
   }
+  const multipliers = (units: number) =>
+    random(0, 1) === 0 ? {} : { multipliers: Array.from({ length: units }, () => random(1, 9)) }
   for (let count = random(1, 4); count > 0; count--) {
     const input = nodes.length
     const shape = shapes[input] as Shape
@@ -55,9 +57,22 @@ function randomModel(seed: number): Model | undefined {
     if (kind === 0) {
       const channels = random(1, 5)
       const padding = { top: random(0, 1), left: random(0, 1), bottom: random(0, 1), right: random(0, 1) }
-      const patch = shape.channels * window.height * window.width
-      const node = { op: 'conv2d', input, channels, window, padding, requantise } as const
-      add(node, slid(padding, channels), [channels, patch])
+      const node = {
+        op: 'conv2d',
+        input,
+        channels,
+        window,
+        padding,
+        requantise,
+        ...multipliers(channels),
+      } as const
+      const area = window.height * window.width
+      if (shape.channels > 1 && random(0, 1) === 0) {
+        // A group a channel, each giving one, two or four.
+        const made = shape.channels * 2 ** random(0, 2)
+        const grouped = { ...node, channels: made, groups: shape.channels, ...multipliers(made) }
+        add(grouped, slid(padding, made), [made, area])
+      } else add(node, slid(padding, channels), [channels, shape.channels * area])
     } else if (kind === 1) add({ op: 'sumPool', input, window, requantise }, slid(none, shape.channels))
     else if (kind === 2 && window.height * window.width > 1)
       add({ op: 'maxPool', input, window }, slid(none, shape.channels))
@@ -70,7 +85,13 @@ function randomModel(seed: number): Model | undefined {
   const { channels, height, width } = shapes.at(-1) as Shape
   const units = random(1, 5)
   add(
-    { op: 'dense', input: nodes.length, units, requantise: random(0, 1) ? null : randomRequantise(random) },
+    {
+      op: 'dense',
+      input: nodes.length,
+      units,
+      ...multipliers(units),
+      requantise: random(0, 1) ? null : randomRequantise(random),
+    },
     {
       channels: units,
       height: 1,

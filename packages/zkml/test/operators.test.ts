@@ -176,3 +176,55 @@ holds(
   },
   [[2, 18], null, [3, 24]],
 )
+
+for (const [name, channels, made, groups, side] of [
+  ['of one channel each, three of them', 3, 3, 3, 3],
+  ['of one channel each, giving two', 5, 10, 5, 3],
+  ['of four channels, giving two', 8, 4, 2, 2],
+  ['of two channels, giving one, 1 × 1', 12, 6, 6, 1],
+] as const) {
+  holds(
+    `a convolution in groups ${name}, with a multiplier a channel`,
+    {
+      input: { channels, height: 5, width: 4, zeroPoint: 5 },
+      nodes: [
+        {
+          op: 'conv2d',
+          input: 0,
+          channels: made,
+          window: square(side, 1),
+          padding: around(1),
+          groups,
+          multipliers: Array.from({ length: made }, (_, unit) => 20 + 7 * unit),
+          requantise: { ...SIGNED, multiplier: 1, shift: 13 },
+        },
+        { op: 'dense', input: 1, units: 3, multipliers: [1, 5, 2], requantise: null },
+      ],
+    },
+    [
+      [made, (channels / groups) * side * side],
+      [3, made * (5 + 3 - side) * (4 + 3 - side)],
+    ],
+  )
+}
+
+holds(
+  'a dense layer with a multiplier a unit',
+  {
+    input: { channels: 21, height: 1, width: 1, zeroPoint: -3 },
+    nodes: [
+      {
+        op: 'dense',
+        input: 0,
+        units: 5,
+        multipliers: [1, 40, 3, 17, 29],
+        requantise: { ...SIGNED, multiplier: 1, shift: 13 },
+      },
+      { op: 'dense', input: 1, units: 2, requantise: SIGNED },
+    ],
+  },
+  [
+    [5, 21],
+    [2, 5],
+  ],
+)

@@ -49,35 +49,37 @@ function runNode(node: Node, tensors: readonly Value[], own: Parameters | undefi
   const source = tensors[node.input] as Value
   const centred = map(source.image, (c, y, x) => at(source.image, c, y, x) - source.zeroPoint)
   const flat = centred.flat(2)
+  const times = (unit: number) => BigInt(('multipliers' in node && node.multipliers?.[unit]) || 1)
   switch (node.op) {
     case 'dense': {
       const sums = build(node.units, 1, 1, (unit) =>
         flat.reduce(
-          (sum, x, j) => sum + x * BigInt(own?.weights[unit * flat.length + j] ?? 0),
-          BigInt(own?.bias[unit] ?? 0),
+          (sum, x, j) => sum + times(unit) * x * BigInt(own?.weights[unit * flat.length + j] ?? 0),
+          times(unit) * BigInt(own?.bias[unit] ?? 0),
         ),
       )
       return requantised(sums, node.requantise)
     }
     case 'conv2d': {
       const { window, padding } = node
-      const channels = centred.length
+      const seen = centred.length / (node.groups ?? 1)
+      const made = node.channels / (node.groups ?? 1)
       const height = (centred[0]?.length ?? 0) + padding.top + padding.bottom
       const width = (centred[0]?.[0]?.length ?? 0) + padding.left + padding.right
       const rows = Math.floor((height - window.height) / window.strideY) + 1
       const columns = Math.floor((width - window.width) / window.strideX) + 1
       const sums = build(node.channels, rows, columns, (co, y, x) => {
         let sum = BigInt(own?.bias[co] ?? 0)
-        for (let ci = 0; ci < channels; ci++)
+        const first = Math.floor(co / made) * seen
+        for (let ci = 0; ci < seen; ci++)
           for (let ky = 0; ky < window.height; ky++)
             for (let kx = 0; kx < window.width; kx++) {
-              const weight =
-                own?.weights[((co * channels + ci) * window.height + ky) * window.width + kx] ?? 0
+              const weight = own?.weights[((co * seen + ci) * window.height + ky) * window.width + kx] ?? 0
               const row = y * window.strideY + ky - padding.top
               const column = x * window.strideX + kx - padding.left
-              sum += BigInt(weight) * (centred[ci]?.[row]?.[column] ?? 0n)
+              sum += BigInt(weight) * (centred[first + ci]?.[row]?.[column] ?? 0n)
             }
-        return sum
+        return times(co) * sum
       })
       return requantised(sums, node.requantise)
     }

@@ -29,16 +29,34 @@ export type Padding = { top: number; left: number; bottom: number; right: number
 /** Which tensor a node reads: 0 is the model's input, i + 1 the output of node i. */
 export type TensorIndex = number
 
-/** Σ weight·(x − zeroPoint of x) + bias over the whole input tensor, in the order channel, row, column. */
-export type Dense = { op: 'dense'; input: TensorIndex; units: number; requantise: Requantise | null }
+/**
+ * One integer a unit or output channel, 1 … 2^15, by which its accumulator is multiplied; absent, all are 1. Weights
+ * quantised with a scale a channel share one requantisation that way.
+ */
+export type Multipliers = readonly number[]
 
-/** Cross-correlation as in ONNX Conv, one group; padding stands for the input's zero point. */
+/** multiplier·(Σ weight·(x − zeroPoint of x) + bias) over the whole input, in the order channel, row, column. */
+export type Dense = {
+  op: 'dense'
+  input: TensorIndex
+  units: number
+  multipliers?: Multipliers | undefined
+  requantise: Requantise | null
+}
+
+/** Cross-correlation as in ONNX Conv, times the channel's multiplier; padding stands for the input's zero point. */
 export type Conv2d = {
   op: 'conv2d'
   input: TensorIndex
   channels: number
   window: Window
   padding: Padding
+  /**
+   * Channels in and out fall into this many groups, each seeing its own inputs only; 2 or more, both quotients powers of
+   * two. Absent, every output sees every input.
+   */
+  groups?: number | undefined
+  multipliers?: Multipliers | undefined
   requantise: Requantise | null
 }
 
@@ -66,6 +84,11 @@ export type Architecture = {
 /** Tensors a node reads. */
 export function inputsOf(node: Node): TensorIndex[] {
   return node.op === 'combine' ? node.terms.map((term) => term.input) : [node.input]
+}
+
+/** Input channels that one output channel of a convolution sees. */
+export function channelsSeen(node: Conv2d, input: Shape): number {
+  return input.channels / (node.groups ?? 1)
 }
 
 /** How a node leaves the accumulator: null where the output is the accumulator itself, absent for max-pooling. */

@@ -2,7 +2,10 @@
 import { ZkmlError } from '../errors.ts'
 import {
   type Architecture,
+  type Conv2d,
+  channelsSeen,
   inputsOf,
+  type Multipliers,
   type Node,
   type Requantise,
   type Shape,
@@ -25,6 +28,8 @@ export const LIMITS = {
   side: 4096,
   window: 16,
   terms: 8,
+  /** Units of one node that have multipliers. */
+  multipliers: 2 ** 16,
 } as const
 
 /** A tensor of the circuit: its shape, and the zero point of its int8 values. */
@@ -75,6 +80,32 @@ function checkWindow(window: Window, facts: Record<string, unknown>): void {
   integer('window.strideX', window.strideX, 1, LIMITS.side, facts)
 }
 
+/** Channels of a group are powers of two, so that a channel's index is its group's and its own, bit beside bit. */
+function checkGroups(node: Conv2d, input: Shape, facts: Record<string, unknown>): void {
+  if (node.groups === undefined) return
+  integer('groups', node.groups, 2, LIMITS.tensor, facts)
+  for (const channels of [input.channels, node.channels]) {
+    const each = channels / node.groups
+    if (!Number.isInteger(each) || each !== pad(each))
+      fail('a group must have a power of two of channels', { ...facts, groups: node.groups, channels })
+  }
+}
+
+function checkMultipliers(
+  multipliers: Multipliers | undefined,
+  units: number,
+  facts: Record<string, unknown>,
+): void {
+  if (multipliers === undefined) return
+  if (multipliers.length !== units || units > LIMITS.multipliers)
+    fail(`there must be one multiplier a unit, for at most ${LIMITS.multipliers} units`, {
+      ...facts,
+      units,
+      multipliers: multipliers.length,
+    })
+  for (const multiplier of multipliers) integer('multiplier', multiplier, 1, 2 ** 15, facts)
+}
+
 /** Positions of a window along one side; refuses a window that fits nowhere. */
 function positions(side: number, window: number, stride: number, facts: Record<string, unknown>): number {
   if (window > side) fail('the window is larger than the padded input', { ...facts, side, window })
@@ -86,6 +117,7 @@ function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, 
   switch (node.op) {
     case 'dense': {
       integer('units', node.units, 1, LIMITS.tensor, facts)
+      checkMultipliers(node.multipliers, node.units, facts)
       return { channels: node.units, height: 1, width: 1, zeroPoint: node.requantise?.zeroPoint ?? 0 }
     }
     case 'conv2d': {
@@ -95,6 +127,9 @@ function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, 
         fail(`a convolution window has sides of at most ${LIMITS.window}`, facts)
       for (const side of ['top', 'left', 'bottom', 'right'] as const)
         integer(`padding.${side}`, padding[side], 0, LIMITS.window - 1, facts)
+      integer('channels', node.channels, 1, LIMITS.tensor, facts)
+      checkGroups(node, input, facts)
+      checkMultipliers(node.multipliers, node.channels, facts)
       const height = input.height + padding.top + padding.bottom
       const width = input.width + padding.left + padding.right
       return {
@@ -137,6 +172,14 @@ function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, 
   }
 }
 
+/** Weights of a node, padded. */
+function weightsOf(node: Node, tensors: readonly Tensor[]): number {
+  if (node.op === 'dense') return pad(node.units) * layoutSize(tensors[node.input] as Tensor)
+  if (node.op !== 'conv2d') return 0
+  const patch = { ...node.window, channels: channelsSeen(node, tensors[node.input] as Tensor) }
+  return pad(node.channels) * layoutSize(patch)
+}
+
 /** A node without weights must reach as far as its inputs can drive it; with weights, `makeModel` sees to it. */
 function checkReach(node: Node, tensors: readonly Tensor[], facts: Record<string, unknown>): void {
   if (node.op !== 'combine' && node.op !== 'sumPool') return
@@ -170,7 +213,7 @@ export function checkArchitecture(architecture: Architecture, reaches?: 'reaches
     if (node.op !== 'maxPool' && node.requantise !== null) checkRequantise(node.requantise, facts)
     const output = outputOf(node, tensors, facts)
     checkShape(output, facts)
-    if (node.op === 'dense' && pad(node.units) * layoutSize(tensors[node.input] as Tensor) > LIMITS.weights)
+    if (weightsOf(node, tensors) > LIMITS.weights)
       fail(`a node holds at most ${LIMITS.weights} weights, padded`, facts)
     if (reaches === undefined) checkReach(node, tensors, facts)
     tensors.push(output)

@@ -3,12 +3,13 @@
  * architecture has one encoding, and `decodeArchitecture` accepts no other.
  */
 import { ZkmlError } from '../errors.ts'
-import type { Architecture, Node, Padding, Requantise, Window } from './architecture.ts'
+import type { Architecture, Multipliers, Node, Padding, Requantise, Window } from './architecture.ts'
 import { checkArchitecture, LIMITS } from './checkArchitecture.ts'
 
-const MAGIC = 0x415a4d31 // "AZM1"
+const MAGIC = 0x415a4d32 // "AZM2"
 const OPS = ['dense', 'conv2d', 'sumPool', 'maxPool', 'combine'] as const
-const MAX_WORDS = 16 + LIMITS.nodes * 32
+/** Multipliers of all nodes together are bounded as those of one node are, times eight. */
+const MAX_WORDS = 16 + LIMITS.nodes * 32 + 8 * LIMITS.multipliers
 
 function requantiseWords(requantise: Requantise | null): number[] {
   if (requantise === null) return [0]
@@ -16,6 +17,10 @@ function requantiseWords(requantise: Requantise | null): number[] {
   return [1, multiplier, shift, zeroPoint, low, high, reach]
 }
 
+const multiplierWords = (multipliers: Multipliers | undefined) => [
+  multipliers?.length ?? 0,
+  ...(multipliers ?? []),
+]
 const windowWords = (window: Window) => [window.height, window.width, window.strideY, window.strideX]
 const paddingWords = (padding: Padding) => [padding.top, padding.left, padding.bottom, padding.right]
 
@@ -23,10 +28,23 @@ function nodeWords(node: Node): number[] {
   const code = OPS.indexOf(node.op)
   switch (node.op) {
     case 'dense':
-      return [code, node.input, node.units, ...requantiseWords(node.requantise)]
+      return [
+        code,
+        node.input,
+        node.units,
+        ...multiplierWords(node.multipliers),
+        ...requantiseWords(node.requantise),
+      ]
     case 'conv2d': {
-      const geometry = [...windowWords(node.window), ...paddingWords(node.padding)]
-      return [code, node.input, node.channels, ...geometry, ...requantiseWords(node.requantise)]
+      const geometry = [...windowWords(node.window), ...paddingWords(node.padding), node.groups ?? 1]
+      return [
+        code,
+        node.input,
+        node.channels,
+        ...geometry,
+        ...multiplierWords(node.multipliers),
+        ...requantiseWords(node.requantise),
+      ]
     }
     case 'sumPool':
       return [code, node.input, ...windowWords(node.window), ...requantiseWords(node.requantise)]
@@ -42,7 +60,7 @@ function nodeWords(node: Node): number[] {
 export function encodeArchitecture(architecture: Architecture): Uint8Array {
   const { channels, height, width, zeroPoint } = architecture.input
   const words = [MAGIC, channels, height, width, zeroPoint, architecture.nodes.length]
-  for (const node of architecture.nodes) words.push(...nodeWords(node))
+  for (const node of architecture.nodes) for (const word of nodeWords(node)) words.push(word)
   const bytes = new Uint8Array(4 * words.length)
   const view = new DataView(bytes.buffer)
   for (const [at, word] of words.entries()) view.setInt32(4 * at, word)
@@ -79,11 +97,21 @@ export function decodeArchitecture(bytes: Uint8Array): Architecture {
   const needed = (found: Requantise | null): Requantise => found ?? refuse('this operator must requantise')
   const window = (): Window => ({ height: next(), width: next(), strideY: next(), strideX: next() })
   const padding = (): Padding => ({ top: next(), left: next(), bottom: next(), right: next() })
+  // What is absent in an architecture is 1 group, or 0 multipliers, in its encoding.
+  const groups = (): { groups?: number } => {
+    const count = next()
+    return count === 1 ? {} : { groups: count }
+  }
+  const multipliers = (): { multipliers?: number[] } => {
+    const count = next()
+    if (count < 0 || count > LIMITS.multipliers) refuse('the number of multipliers is impossible')
+    return count === 0 ? {} : { multipliers: Array.from({ length: count }, next) }
+  }
   const node = (): Node => {
     const op = OPS[next()]
     switch (op) {
       case 'dense':
-        return { op, input: next(), units: next(), requantise: requantise() }
+        return { op, input: next(), units: next(), ...multipliers(), requantise: requantise() }
       case 'conv2d':
         return {
           op,
@@ -91,6 +119,8 @@ export function decodeArchitecture(bytes: Uint8Array): Architecture {
           channels: next(),
           window: window(),
           padding: padding(),
+          ...groups(),
+          ...multipliers(),
           requantise: requantise(),
         }
       case 'sumPool':

@@ -1,6 +1,13 @@
 /** A model with its weights, laid out as the commitment wants them: all int8, every side padded to a power of two. */
 import { ZkmlError } from '../errors.ts'
-import type { Architecture, Node, Requantise } from './architecture.ts'
+import {
+  type Architecture,
+  type Conv2d,
+  channelsSeen,
+  type Dense,
+  type Node,
+  type Requantise,
+} from './architecture.ts'
 import { checkArchitecture, pad, type Tensor } from './checkArchitecture.ts'
 import { BIAS_DIGITS, type NodePlan, type Plan, type WeightBlock } from './plan.ts'
 import { planCircuit } from './planCircuit.ts'
@@ -64,7 +71,8 @@ function weightSides(node: Node, tensors: readonly Tensor[]): { units: number; p
   if (node.op !== 'dense' && node.op !== 'conv2d') return undefined
   const { channels, height, width } = tensors[node.input] as Tensor
   if (node.op === 'dense') return { units: node.units, patch: channels * height * width }
-  return { units: node.channels, patch: channels * node.window.height * node.window.width }
+  const seen = channelsSeen(node, { channels, height, width })
+  return { units: node.channels, patch: seen * node.window.height * node.window.width }
 }
 
 function checkParameters(
@@ -96,7 +104,8 @@ function largestAccumulator(node: Node, tensors: readonly Tensor[], own: Paramet
   for (const [unit, start] of bias.entries()) {
     let weight = 0
     for (let at = unit * patch; at < (unit + 1) * patch; at++) weight += Math.abs(weights[at] as number)
-    largest = Math.max(largest, Math.abs(start) + weight * reach)
+    const multiplier = (node as Dense | Conv2d).multipliers?.[unit] ?? 1
+    largest = Math.max(largest, multiplier * (Math.abs(start) + weight * reach))
   }
   return largest
 }
@@ -120,7 +129,7 @@ function reachOf(node: Node, tensors: readonly Tensor[], index: number, own: Par
 
 function layOutNode(layout: Int8Array, node: NodePlan, { weights, bias }: Parameters): void {
   const matrix = node.weights as WeightBlock
-  const { channels } = node.input
+  const channels = node.node.op === 'conv2d' ? channelsSeen(node.node, node.input) : node.input.channels
   const patch = weights.length / bias.length
   const window = node.node.op === 'conv2d' ? node.node.window : node.input
   const padded = [pad(window.height), pad(window.width)] as const

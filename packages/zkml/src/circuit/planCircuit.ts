@@ -2,7 +2,7 @@
 
 import { commitmentShape } from '../commitment/shape.ts'
 import { ZkmlError } from '../errors.ts'
-import { type Architecture, inputsOf, type Node, requantiseOf } from './architecture.ts'
+import { type Architecture, channelsSeen, inputsOf, type Node, requantiseOf } from './architecture.ts'
 import { checkArchitecture, layoutSize, pad, type Tensor } from './checkArchitecture.ts'
 import { cheapestLimbWidth } from './limbs.ts'
 import { type Accumulator, BIAS_DIGITS, type Plan, type Value, type ValueIndex } from './plan.ts'
@@ -122,6 +122,6 @@ function layOut(sizes: readonly number[]): { offsets: number[]; total: number } 
 function weightBits(node: Node, input: Tensor): { lowBits: number; highBits: number } | undefined {
   if (node.op === 'dense') return { lowBits: log2(layoutSize(input)), highBits: log2(pad(node.units)) }
   if (node.op !== 'conv2d') return undefined
-  const patch = pad(input.channels) * pad(node.window.height) * pad(node.window.width)
+  const patch = pad(channelsSeen(node, input)) * pad(node.window.height) * pad(node.window.width)
   return { lowBits: log2(patch), highBits: log2(pad(node.channels)) }
 }

@@ -9,8 +9,8 @@ import * as ext from '../field/extension.ts'
 import { eqTable, type Point } from '../field/multilinear.ts'
 import type { Workspace } from '../kernels/workspace.ts'
 import type { ProofWriter } from '../transcript/proofWriter.ts'
-import type { Side, WeightClaim } from '../verifier/claims.ts'
-import { DIGIT_WEIGHTS } from '../verifier/reduceClaims.ts'
+import type { WeightClaim } from '../verifier/claims.ts'
+import { sideTable } from '../verifier/sideTable.ts'
 import type { ProverContext } from './linear/proverContext.ts'
 import { fold } from './proverSumcheck.ts'
 
@@ -21,12 +21,6 @@ type Open = { claim: WeightClaim; side: 'columns' | 'rows'; table: Ext[]; weight
 type Entry = { value: Ext; weight: Ext }
 
 const NOTHING: Entry = { value: ext.ZERO, weight: ext.ZERO }
-
-/** A side's weights, scaled. */
-function sideTable(side: Side, scale: Ext): Ext[] {
-  if (side.kind === 'point') return eqTable(side.point, scale)
-  return DIGIT_WEIGHTS.map((weight) => ext.mul(weight, scale))
-}
 
 /** Gives the point at which the weights are to be opened. Variables are bound from the first to the last. */
 export function proveWeightClaims(work: Workspace, writer: ProofWriter, context: ProverContext): Point {

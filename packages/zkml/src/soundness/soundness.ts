@@ -6,6 +6,7 @@
 import type { Plan } from '../circuit/plan.ts'
 import { type CommitmentShape, missPerQuery, openingBits } from '../commitment/shape.ts'
 import { FIELD_BITS } from '../field/extension.ts'
+import { unitsOf } from '../verifier/linear/units.ts'
 
 export type SoundnessTerm = { name: string /** −log2 of the probability. */; bits: number }
 
@@ -23,9 +24,11 @@ const overField = (name: string, count: number): SoundnessTerm => ({
 export function soundnessOf(plan: Plan): Soundness {
   const leaves = 2 ** plan.leafBits
   const { leafBits } = plan
-  const linearRounds = plan.nodes.reduce((rounds, { node, weights }) => {
+  const linearRounds = plan.nodes.reduce((rounds, planned) => {
+    const { node, weights } = planned
     const input = 'input' in node ? (plan.values[plan.tensorValues[node.input] ?? 0]?.bits ?? 0) : 0
-    return rounds + (weights?.lowBits ?? 0) + (node.op === 'dense' ? 0 : input)
+    const groups = node.op === 'conv2d' ? unitsOf(planned, []).groupBits : 0
+    return rounds + (weights?.lowBits ?? 0) + groups + (node.op === 'dense' ? 0 : input)
   }, 0)
   const windows = plan.nodes.reduce((sum, { windows }) => sum + windows.length, 0)
   const columnClaims = plan.values.length + plan.nodes.length

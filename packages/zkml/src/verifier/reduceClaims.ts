@@ -1,6 +1,6 @@
 /** Many claims about one commitment become one, by a random combination and one sumcheck over the whole index. */
 
-import { BIAS_DIGITS, type Plan } from '../circuit/plan.ts'
+import type { Plan } from '../circuit/plan.ts'
 import { openingBits } from '../commitment/shape.ts'
 import { ZkmlError } from '../errors.ts'
 import type { Ext } from '../field/extension.ts'
@@ -9,6 +9,7 @@ import { eq, eqIndex, eqTable, type Point } from '../field/multilinear.ts'
 import { verifySumcheck } from '../sumcheck/verifySumcheck.ts'
 import type { ProofReader } from '../transcript/proofReader.ts'
 import type { ColumnClaim, Side, WeightClaim } from './claims.ts'
+import { sideTable } from './sideTable.ts'
 
 /** What the commitment must open to. */
 export type ReducedClaim = { point: Point; value: Ext }
@@ -61,16 +62,11 @@ export function reduceWeightClaims(
   return finish(reader, 'weights', point, combined, claim)
 }
 
-/** 1, 256, 256², 256³: what the digits of a bias stand for. */
-export const DIGIT_WEIGHTS: readonly Ext[] = Array.from({ length: BIAS_DIGITS }, (_, at) =>
-  ext.fromInteger(256 ** at),
-)
-
 /** Multilinear extension of a side's weights. */
 function sideAt(side: Side, point: Point): Ext {
   if (side.kind === 'point') return eq(side.point, point)
   const table = eqTable(point)
-  return ext.sum(DIGIT_WEIGHTS.map((weight, at) => ext.mul(weight, table[at] as Ext)))
+  return ext.sum(sideTable(side).map((weight, at) => ext.mul(weight, table[at] as Ext)))
 }
 
 /** The prover states the committed multilinear at the point; its product with the weights must be the last claim. */

@@ -9,6 +9,7 @@ import { extToMontgomery } from '../../kernels/montgomery.ts'
 import type { Workspace } from '../../kernels/workspace.ts'
 import type { ProofWriter } from '../../transcript/proofWriter.ts'
 import { accumulatorAt } from '../../verifier/linear/accumulator.ts'
+import { unitsOf } from '../../verifier/linear/units.ts'
 import { convolutionWiring, poolingWiring, windowSum } from '../../verifier/linear/windowWiring.ts'
 import { axisWeights, type Wiring } from '../../verifier/linear/wiring.ts'
 import { proveWordsSum } from '../proveWordsSum.ts'
@@ -26,9 +27,10 @@ export function proveConv2d(
 ): void {
   const { weights, bias, input, output } = planned as NodePlan & { weights: WeightBlock; bias: WeightBlock }
   const { channel } = splitPoint(axisBits(output), context.row)
-  sendBias(work, writer, context, bias, channel)
+  const units = unitsOf(planned, channel)
+  sendBias(work, writer, context, bias, units)
   const patches = foldPatches(context, planned, node)
-  const patch = proveProduct(work, writer, context, weights, channel, patches)
+  const patch = proveProduct(work, writer, context, weights, units, patches)
   const wiring = convolutionWiring(node, input, output, context.row, patch.point)
   proveWiring(work, writer, context, node.input, wiring, input.zeroPoint, patch.value)
 }

@@ -1,6 +1,6 @@
 /** Convolutions on integers. */
 
-import type { Node } from '../../circuit/architecture.ts'
+import { channelsSeen, type Node } from '../../circuit/architecture.ts'
 import { axisBits } from '../../circuit/axes.ts'
 import { layoutSize } from '../../circuit/checkArchitecture.ts'
 import type { Model } from '../../circuit/model.ts'
@@ -16,18 +16,24 @@ export function convolve(model: Model, planned: NodePlan, input: Int32Array): In
   const accumulators = new Int32Array(layoutSize(planned.output))
   for (const [unit, start] of offsets.entries()) accumulators.fill(start, unit * to, (unit + 1) * to)
   const centred = input.map((x) => x - planned.input.zeroPoint)
+  const [seen, made] = [channelsSeen(node, planned.input), node.channels / (node.groups ?? 1)]
   const taps = axisBits({ ...node.window, channels: 1 })
   for (let co = 0; co < node.channels; co++) {
-    for (let ci = 0; ci < planned.input.channels; ci++) {
+    const first = Math.floor(co / made) * seen
+    for (let ci = 0; ci < seen; ci++) {
       for (let ky = 0; ky < node.window.height; ky++) {
         for (let kx = 0; kx < node.window.width; kx++) {
           const tap = (((ci << taps.height) + ky) << taps.width) + kx
           const weight = model.layout[weights.offset + co * 2 ** weights.lowBits + tap] as number
           if (weight === 0) continue
-          addShifted(accumulators, co * to, centred, ci * from, weight, planned, node, ky, kx)
+          addShifted(accumulators, co * to, centred, (first + ci) * from, weight, planned, node, ky, kx)
         }
       }
     }
+    const multiplier = node.multipliers?.[co] ?? 1
+    if (multiplier === 1) continue
+    for (let at = co * to; at < (co + 1) * to; at++)
+      accumulators[at] = multiplier * (accumulators[at] as number)
   }
   return accumulators
 }

@@ -8,13 +8,13 @@ export function multiply(model: Model, planned: NodePlan, input: Int32Array): In
   const { weights, bias } = planned as { weights: WeightBlock; bias: WeightBlock }
   const accumulators = biases(model, bias)
   const centred = Int16Array.from(input, (x) => x - planned.input.zeroPoint)
-  const { units } = planned.node as Extract<Node, { op: 'dense' }>
+  const { units, multipliers } = planned.node as Extract<Node, { op: 'dense' }>
   for (let unit = 0; unit < units; unit++) {
     const start = weights.offset + unit * centred.length
     let sum = 0
     for (let j = 0; j < centred.length; j++)
       sum += (model.layout[start + j] as number) * (centred[j] as number)
-    accumulators[unit] = (accumulators[unit] as number) + sum
+    accumulators[unit] = (multipliers?.[unit] ?? 1) * ((accumulators[unit] as number) + sum)
   }
   return accumulators
 }

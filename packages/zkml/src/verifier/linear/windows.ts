@@ -11,6 +11,7 @@ import type { ProofReader } from '../../transcript/proofReader.ts'
 import { accumulatorAt } from './accumulator.ts'
 import { receiveBias, verifyProduct } from './product.ts'
 import type { RowContext } from './rowContext.ts'
+import { unitsOf } from './units.ts'
 import { convolutionWiring, poolingWiring, windowSum } from './windowWiring.ts'
 import { evaluateWiring, type Wiring } from './wiring.ts'
 
@@ -21,12 +22,9 @@ export function verifyConv2d(
   node: Conv2d,
 ): void {
   const { weights, bias, input, output } = planned as NodePlan & { weights: WeightBlock; bias: WeightBlock }
-  const at = splitPoint(axisBits(output), context.row)
-  const sum = ext.sub(
-    accumulatorAt(planned, context.evaluations),
-    receiveBias(reader, context, bias, at.channel),
-  )
-  const patch = verifyProduct(reader, context, weights, at.channel, sum)
+  const units = unitsOf(planned, splitPoint(axisBits(output), context.row).channel)
+  const sum = ext.sub(accumulatorAt(planned, context.evaluations), receiveBias(reader, context, bias, units))
+  const patch = verifyProduct(reader, context, weights, units, sum)
   verifyWiring(
     reader,
     context,

@@ -1,0 +1,209 @@
+/** What the lowering of one ONNX node works with: values by name, attributes by type, and the graph that grows. */
+import type { Shape } from '../../circuit/architecture.ts'
+import { ZkmlError } from '../../errors.ts'
+import type { OnnxModel, OnnxNode } from '../onnx/onnxModel.ts'
+import {
+  type FloatNode,
+  type FloatOperator,
+  type FloatTensor,
+  type InputForm,
+  type Range,
+  valuesOf,
+} from './floatGraph.ts'
+
+/** A tensor known when the model is compiled. */
+export type Constant = {
+  kind: 'constant'
+  dims: readonly number[]
+  integer: boolean
+  /** TensorProto.DataType where the model states one. */
+  elementType?: number
+  data: ArrayLike<number>
+}
+
+/**
+ * A tensor of the network as ONNX sees it: `dims`, with a batch of one in front, over a tensor of the graph; `order[i]` is
+ * where the i-th of its values lies there, null for the same order.
+ */
+export type Activation = {
+  kind: 'activation'
+  tensor: FloatTensor
+  dims: readonly number[]
+  order: Int32Array | null
+  /** factor·x + offset of the model's input before any node reads it, one number or one a value. */
+  affine?: { factor: Float64Array; offset: Float64Array } | undefined
+  /** Between QuantizeLinear and DequantizeLinear. */
+  quantised?: Range | undefined
+}
+
+export type Value = Constant | Activation
+
+export class Lowering {
+  readonly opset: number
+  readonly nodes: FloatNode[] = []
+  readonly values = new Map<string, Value>()
+  /** The input's form, fixed by the first node that reads it. */
+  input: InputForm
+  #inputRead = false
+  inputRange: Range | undefined
+
+  constructor({ opset }: OnnxModel, input: InputForm) {
+    this.opset = opset
+    this.input = input
+  }
+
+  /** Appends a node and gives its tensor as ONNX sees it. */
+  add(name: string, operator: FloatOperator, shape: Shape, dims?: readonly number[]): Activation {
+    const node: FloatNode = { ...operator, name, shape, clamp: undefined, range: undefined }
+    const tensor = this.nodes.push(node)
+    const { channels, height, width } = shape
+    return { kind: 'activation', tensor, dims: dims ?? [1, channels, height, width], order: null }
+  }
+
+  /** Whether a node has read the input, so that its form is settled. */
+  get inputIsRead(): boolean {
+    return this.#inputRead
+  }
+
+  shapeOf(tensor: FloatTensor): Shape {
+    return tensor === 0 ? this.input.shape : (this.nodes[tensor - 1] as FloatNode).shape
+  }
+
+  /**
+   * An activation that a node is about to read, as a tensor of the graph with the wanted shape and order. The input takes
+   * on whatever form its first reader wants; any other tensor is as it is. A shape left out: as it lies.
+   * @throws ZkmlError cannot_compile
+   */
+  read(node: OnnxNode, value: Activation, shape?: Shape): Activation {
+    const settled = value.tensor === 0 ? this.#settleInput(node, value, shape) : value
+    if (shape === undefined) return settled
+    const own = this.shapeOf(settled.tensor)
+    const same = (['channels', 'height', 'width'] as const).every((side) => own[side] === shape[side])
+    if (same && settled.order === null) return settled
+    return cannot(
+      node,
+      'reads a tensor that was reshaped or transposed',
+      { has: sides(own), wanted: sides(shape) },
+      'the circuit can reorder values only before Gemm or MatMul and at the model’s input; remove the Reshape or Transpose',
+    )
+  }
+
+  #settleInput(node: OnnxNode, value: Activation, shape: Shape | undefined): Activation {
+    const factor = value.affine?.factor ?? new Float64Array([1])
+    const offset = value.affine?.offset ?? new Float64Array([0])
+    if (!this.#inputRead) {
+      this.#inputRead = true
+      const order = shape === undefined ? null : value.order
+      const place = (list: Float64Array) =>
+        list.length === 1 || order === null ? list : Float64Array.from(order, (at) => list[at] as number)
+      this.input = {
+        ...this.input,
+        shape: shape ?? this.input.shape,
+        order,
+        factor: place(factor),
+        offset: place(offset),
+      }
+      return { ...value, order: shape === undefined ? value.order : null, affine: undefined }
+    }
+    const known = this.input
+    const sameList = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+      a.length === b.length && Array.from(a).every((x, at) => x === b[at])
+    if (known.order === null && sameList(known.factor, factor) && sameList(known.offset, offset))
+      return { ...value, affine: undefined }
+    return cannot(
+      node,
+      'reads the model’s input in another form than the first node that read it',
+      {},
+      'apply normalisation and Transpose to the input once, in front of everything else',
+    )
+  }
+
+  value(node: OnnxNode, at: number): Value {
+    const name = node.inputs[at]
+    const value = name === undefined || name === '' ? undefined : this.values.get(name)
+    if (value === undefined)
+      return cannot(node, 'lacks an input, or reads one that comes later', { input: at })
+    return value
+  }
+
+  activation(node: OnnxNode, at: number): Activation {
+    const value = this.value(node, at)
+    if (value.kind === 'activation' && value.quantised !== undefined)
+      return cannot(
+        node,
+        'works on quantised integers',
+        { input: node.inputs[at] },
+        'quantise the model in the QDQ format (QuantizeLinear and DequantizeLinear around float operators)',
+      )
+    if (value.kind === 'activation') return value
+    return cannot(node, 'works on a constant where the circuit needs a tensor', { input: node.inputs[at] })
+  }
+
+  constant(node: OnnxNode, at: number): Constant {
+    const value = this.value(node, at)
+    if (value.kind === 'constant') return value
+    return cannot(
+      node,
+      'needs a constant where the model computes a value',
+      { input: node.inputs[at] },
+      'only products and sums with constants fixed at export can be compiled there',
+    )
+  }
+
+  optional(node: OnnxNode, at: number): Constant | undefined {
+    return (node.inputs[at] ?? '') === '' ? undefined : this.constant(node, at)
+  }
+}
+
+/** @throws ZkmlError cannot_compile, naming the node and its operator */
+export function cannot(
+  node: OnnxNode,
+  what: string,
+  facts: Record<string, unknown> = {},
+  next?: string,
+): never {
+  // Names come from the file: line feeds and the like are shown as escapes.
+  const plain = (name: string) => JSON.stringify(name).slice(1, -1)
+  const who = `node ${plain(node.name)} (${plain(node.op)})`
+  throw new ZkmlError('cannot_compile', `${who} ${what}`, facts, next)
+}
+
+export function numberOf(node: OnnxNode, name: string, fallback: number): number {
+  const found = node.attributes.get(name)
+  if (found === undefined) return fallback
+  return found.kind === 'number' ? found.value : cannot(node, `has an attribute ${name} of another type`)
+}
+
+export function numbersOf(node: OnnxNode, name: string): readonly number[] | undefined {
+  const found = node.attributes.get(name)
+  if (found === undefined) return undefined
+  return found.kind === 'numbers' ? found.value : cannot(node, `has an attribute ${name} of another type`)
+}
+
+export function textOf(node: OnnxNode, name: string, fallback: string): string {
+  const found = node.attributes.get(name)
+  if (found === undefined) return fallback
+  return found.kind === 'text' ? found.value : cannot(node, `has an attribute ${name} of another type`)
+}
+
+/** The circuit's shape of ONNX dimensions: a batch of one, channels, and up to two sides. */
+export function shapeOf(node: OnnxNode, dims: readonly number[]): Shape {
+  const [batch, channels, ...image] = dims.length === 1 ? [1, ...dims] : dims
+  if (batch !== 1 || channels === undefined || image.length > 2)
+    return cannot(
+      node,
+      'works on a tensor of a shape that the circuit does not have',
+      { dims: dims.join('×') },
+      'a tensor is [1, values], [1, channels, length] or [1, channels, height, width]; export with a batch of one',
+    )
+  const width = image.at(-1) ?? 1
+  return { channels, height: image.length === 2 ? (image[0] as number) : 1, width }
+}
+
+export function sizeOf(dims: readonly number[]): number {
+  return dims.reduce((size, side) => size * side, 1)
+}
+
+export function sides(shape: Shape): string {
+  return `${shape.channels}×${shape.height}×${shape.width} (${valuesOf(shape)} values)`
+}

@@ -1,0 +1,250 @@
+/** Operators that work value by value: sums, products with constants, normalisation, and functions with one bend. */
+import type { OnnxNode } from '../../onnx/onnxModel.ts'
+import type { Clamp } from '../floatGraph.ts'
+import {
+  type Activation,
+  type Constant,
+  cannot,
+  type Lowering,
+  numberOf,
+  sizeOf,
+  type Value,
+} from '../lowering.ts'
+
+/** Σ of two tensors with signs, or a tensor plus a constant. */
+export function lowerAdd(lowering: Lowering, node: OnnxNode): Value {
+  const sign = node.op === 'Sub' ? -1 : 1
+  const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
+  if (a.kind === 'constant') {
+    const value = lowering.activation(node, 1)
+    return affine(lowering, node, value, broadcast(node, SCALAR_ONE, value, sign), broadcast(node, a, value))
+  }
+  const value = lowering.activation(node, 0)
+  if (b.kind === 'constant') return affine(lowering, node, value, ONE_FACTOR, broadcast(node, b, value, sign))
+  const [first, second] = [
+    lowering.read(node, value, ownShape(lowering, value)),
+    lowering.read(node, lowering.activation(node, 1), ownShape(lowering, value)),
+  ]
+  const [firstOrder, secondOrder] = [value.order, lowering.activation(node, 1).order]
+  const ordered = value.tensor === 0 || firstOrder === secondOrder || sameOrder(firstOrder, secondOrder)
+  if (!ordered || value.dims.join() !== lowering.activation(node, 1).dims.join())
+    return cannot(
+      node,
+      'adds tensors of different shapes or orders',
+      { first: a.dims.join('×'), second: b.dims.join('×') },
+      'both must have one shape: the circuit does not broadcast computed tensors',
+    )
+  const terms = [
+    { input: first.tensor, factor: 1 },
+    { input: second.tensor, factor: sign },
+  ]
+  const sum = lowering.add(node.name, { op: 'combine', terms }, lowering.shapeOf(first.tensor), value.dims)
+  return { ...sum, order: first.order }
+}
+
+const SCALAR_ONE: Constant = { kind: 'constant', dims: [], integer: false, data: [1] }
+const ONE_FACTOR = new Float64Array([1])
+const NO_OFFSET = new Float64Array([0])
+
+/** Undefined, so that the reader leaves a reordered tensor as it lies; the orders are compared instead. */
+function ownShape(lowering: Lowering, value: Activation) {
+  return value.order === null ? lowering.shapeOf(value.tensor) : undefined
+}
+
+function sameOrder(a: Int32Array | null, b: Int32Array | null): boolean {
+  return a !== null && b !== null && a.length === b.length && a.every((at, i) => at === b[i])
+}
+
+/** A tensor times a constant, or over one. */
+export function lowerMul(lowering: Lowering, node: OnnxNode): Value {
+  const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
+  if (a.kind === 'activation' && b.kind === 'activation')
+    return cannot(
+      node,
+      'multiplies two computed tensors',
+      {},
+      'the circuit multiplies by constants only; gates and attention are not among its operators yet',
+    )
+  if (node.op === 'Div' && a.kind === 'constant') return cannot(node, 'divides by a computed tensor')
+  const value = lowering.activation(node, a.kind === 'activation' ? 0 : 1)
+  const factor = broadcast(node, a.kind === 'constant' ? a : (b as Constant), value)
+  const factors = node.op === 'Div' ? factor.map((x) => 1 / x) : factor
+  if (factors.some((x) => !Number.isFinite(x))) return cannot(node, 'divides by zero')
+  return affine(lowering, node, value, factors, NO_OFFSET)
+}
+
+export function lowerNeg(lowering: Lowering, node: OnnxNode): Value {
+  return affine(lowering, node, lowering.activation(node, 0), new Float64Array([-1]), NO_OFFSET)
+}
+
+/** scale·(x − mean)/√(variance + ε) + bias, with the statistics of training. */
+export function lowerBatchNormalization(lowering: Lowering, node: OnnxNode): Value {
+  const value = lowering.activation(node, 0)
+  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((at) => lowering.constant(node, at).data)
+  const channels = value.dims[1] ?? 0
+  if (numberOf(node, 'training_mode', 0) !== 0)
+    return cannot(node, 'is in training mode', {}, 'export the model in evaluation mode')
+  const lists = [scale, bias, mean, variance] as ArrayLike<number>[]
+  if (lists.some((list) => list.length !== channels))
+    return cannot(node, 'has statistics of another size than its channels', { channels })
+  const epsilon = numberOf(node, 'epsilon', 1e-5)
+  const [gain, shift, centre, spread] = lists as [
+    ArrayLike<number>,
+    ArrayLike<number>,
+    ArrayLike<number>,
+    ArrayLike<number>,
+  ]
+  const factor = Array.from({ length: channels }, (_, c) => {
+    const deviation = Math.sqrt((spread[c] as number) + epsilon)
+    return (gain[c] as number) / deviation
+  })
+  if (factor.some((x) => !Number.isFinite(x))) return cannot(node, 'has a variance that is not positive')
+  const offset = factor.map((by, c) => (shift[c] as number) - by * (centre[c] as number))
+  const dims = [channels, ...value.dims.slice(2).map(() => 1)]
+  const constant = (data: number[]): Constant => ({ kind: 'constant', dims, integer: false, data })
+  return affine(
+    lowering,
+    node,
+    value,
+    broadcast(node, constant(factor), value),
+    broadcast(node, constant(offset), value),
+  )
+}
+
+/** A constant in the value's own dimensions, by the rules of ONNX; one number where it is a scalar. */
+function broadcast(node: OnnxNode, constant: Constant, { dims }: Activation, sign = 1): Float64Array {
+  const { data } = constant
+  if (data.length === 1) return new Float64Array([sign * (data[0] as number)])
+  const aligned = [
+    ...new Array<number>(Math.max(0, dims.length - constant.dims.length)).fill(1),
+    ...constant.dims,
+  ]
+  if (aligned.length !== dims.length || aligned.some((side, at) => side !== 1 && side !== dims[at]))
+    return cannot(node, 'has a constant that does not fit its tensor', {
+      tensor: dims.join('×'),
+      constant: constant.dims.join('×'),
+    })
+  const list = new Float64Array(sizeOf(dims))
+  for (let at = 0; at < list.length; at++) {
+    let [rest, from, stride] = [at, 0, 1]
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      const [side, own] = [dims[axis] as number, aligned[axis] as number]
+      if (own !== 1) from += (rest % side) * stride
+      stride *= own
+      rest = Math.floor(rest / side)
+    }
+    list[at] = sign * (data[from] as number)
+  }
+  return list
+}
+
+/** Before any node has read the input, a product or sum is part of how the input is encoded. */
+function affine(
+  lowering: Lowering,
+  node: OnnxNode,
+  value: Activation,
+  factor: Float64Array,
+  offset: Float64Array,
+): Value {
+  if (value.tensor === 0 && !lowering.inputIsRead) {
+    const known = value.affine ?? { factor: ONE_FACTOR, offset: NO_OFFSET }
+    const joined = {
+      factor: zip(known.factor, factor, (a, b) => a * b),
+      offset: zip(
+        zip(known.offset, factor, (a, b) => a * b),
+        offset,
+        (a, b) => a + b,
+      ),
+    }
+    return { ...value, affine: place(value, joined) }
+  }
+  const settled = lowering.read(node, value)
+  const shape = lowering.shapeOf(settled.tensor)
+  const image = shape.height * shape.width
+  const channelwise = (list: Float64Array): Float64Array => {
+    if (list.length === 1) return new Float64Array(shape.channels).fill(list[0] as number)
+    const lying = new Float64Array(list.length)
+    for (const [at, x] of list.entries()) lying[settled.order?.[at] ?? at] = x
+    const perChannel = Float64Array.from({ length: shape.channels }, (_, c) => lying[c * image] as number)
+    if (lying.some((x, at) => x !== perChannel[Math.floor(at / image)]))
+      cannot(
+        node,
+        'has a constant that differs within a channel',
+        {},
+        'a constant may differ between channels only',
+      )
+    return perChannel
+  }
+  const operator = {
+    op: 'affine',
+    input: settled.tensor,
+    factor: channelwise(factor),
+    offset: channelwise(offset),
+  } as const
+  return { ...lowering.add(node.name, operator, shape, value.dims), order: settled.order }
+}
+
+function zip(a: Float64Array, b: Float64Array, join: (a: number, b: number) => number): Float64Array {
+  const at = (list: Float64Array, i: number) => list[list.length === 1 ? 0 : i] as number
+  return Float64Array.from({ length: Math.max(a.length, b.length) }, (_, i) => join(at(a, i), at(b, i)))
+}
+
+/** Lists are in the value's logical order while it is worked on, and in the ONNX input's order where they are kept. */
+function place(
+  { order }: Activation,
+  lists: { factor: Float64Array; offset: Float64Array },
+): { factor: Float64Array; offset: Float64Array } {
+  if (order === null) return lists
+  const back = (list: Float64Array) => {
+    if (list.length === 1) return list
+    const placed = new Float64Array(list.length)
+    for (const [at, x] of list.entries()) placed[order[at] as number] = x
+    return placed
+  }
+  return { factor: back(lists.factor), offset: back(lists.offset) }
+}
+
+function addClamp(lowering: Lowering, node: OnnxNode, value: Activation, clamp: Clamp): Activation {
+  const settled = lowering.read(node, value)
+  const shape = lowering.shapeOf(settled.tensor)
+  const clamped = lowering.add(node.name, { op: 'clamp', input: settled.tensor }, shape, value.dims)
+  const last = lowering.nodes.at(-1)
+  if (last !== undefined) last.clamp = clamp
+  return { ...clamped, order: settled.order }
+}
+
+export function lowerRelu(lowering: Lowering, node: OnnxNode): Value {
+  return addClamp(lowering, node, lowering.activation(node, 0), { low: 0, high: Number.POSITIVE_INFINITY })
+}
+
+export function lowerClip(lowering: Lowering, node: OnnxNode): Value {
+  const bound = (at: number, name: string, open: number) => {
+    if (lowering.opset < 11) return numberOf(node, name, open)
+    return (lowering.optional(node, at)?.data[0] as number | undefined) ?? open
+  }
+  const [low, high] = [bound(1, 'min', Number.NEGATIVE_INFINITY), bound(2, 'max', Number.POSITIVE_INFINITY)]
+  if (!(low < high)) return cannot(node, 'clips to an empty range', { min: low, max: high })
+  return addClamp(lowering, node, lowering.activation(node, 0), { low, high })
+}
+
+/** slope·x + (1 − slope)·max(0, x). */
+export function lowerLeakyRelu(lowering: Lowering, node: OnnxNode): Value {
+  const slope =
+    node.op === 'PRelu' ? scalarOf(node, lowering.constant(node, 1)) : numberOf(node, 'alpha', 0.01)
+  const value = lowering.activation(node, 0)
+  const positive = addClamp(lowering, node, value, { low: 0, high: Number.POSITIVE_INFINITY })
+  const settled = lowering.read(node, value)
+  const terms = [
+    { input: settled.tensor, factor: slope },
+    { input: positive.tensor, factor: 1 - slope },
+  ]
+  const shape = lowering.shapeOf(settled.tensor)
+  return { ...lowering.add(node.name, { op: 'combine', terms }, shape, value.dims), order: positive.order }
+}
+
+function scalarOf(node: OnnxNode, { data }: Constant): number {
+  const first = data[0] as number
+  if (data.length === 0 || Array.from(data).some((x) => x !== first))
+    return cannot(node, 'has a slope a channel', {}, 'use one slope for all channels')
+  return first
+}

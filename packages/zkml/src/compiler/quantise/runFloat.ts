@@ -1,0 +1,131 @@
+/** The float graph, run plainly: what calibration measures, and what the circuit's accuracy is compared with. */
+import type { Padding, Shape, Window } from '../../circuit/architecture.ts'
+import { NO_PADDING } from '../../circuit/axes.ts'
+import {
+  type FloatConv,
+  type FloatDense,
+  type FloatGraph,
+  type FloatNode,
+  type InputForm,
+  valuesOf,
+} from '../graph/floatGraph.ts'
+
+/** A caller's values in the circuit's order, normalised as the model does. */
+export function arrangeInput(
+  { shape, order, factor, offset }: InputForm,
+  values: ArrayLike<number>,
+): Float64Array {
+  const each = (list: Float64Array, at: number) => list[list.length === 1 ? 0 : at] as number
+  return Float64Array.from(
+    { length: valuesOf(shape) },
+    (_, at) => each(factor, at) * (values[order?.[at] ?? at] as number) + each(offset, at),
+  )
+}
+
+/** Every tensor of the graph, the input first. */
+export function runFloat({ input, nodes }: FloatGraph, values: ArrayLike<number>): Float64Array[] {
+  const tensors = [arrangeInput(input, values)]
+  const shapes: Shape[] = [input.shape]
+  for (const node of nodes) {
+    const output = runNode(node, tensors, shapes)
+    const { clamp } = node
+    if (clamp !== undefined)
+      for (const [at, x] of output.entries()) output[at] = Math.min(clamp.high, Math.max(clamp.low, x))
+    tensors.push(output)
+    shapes.push(node.shape)
+  }
+  return tensors
+}
+
+function runNode(node: FloatNode, tensors: readonly Float64Array[], shapes: readonly Shape[]): Float64Array {
+  if (node.op === 'combine') {
+    const sum = new Float64Array(valuesOf(node.shape))
+    for (const { input, factor } of node.terms)
+      for (const [at, x] of (tensors[input] as Float64Array).entries())
+        sum[at] = (sum[at] as number) + factor * x
+    return sum
+  }
+  const input = tensors[node.input] as Float64Array
+  const shape = shapes[node.input] as Shape
+  switch (node.op) {
+    case 'dense':
+      return multiply(node, input)
+    case 'conv':
+      return convolve(node, input, shape, node.shape)
+    case 'averagePool': {
+      const { height, width } = node.window
+      const sums = slide(input, shape, node.shape, node.window, NO_PADDING, 0, (sum, x) => sum + x)
+      return sums.map((sum) => sum / (height * width))
+    }
+    case 'maxPool':
+      return slide(input, shape, node.shape, node.window, NO_PADDING, Number.NEGATIVE_INFINITY, Math.max)
+    case 'affine':
+    case 'clamp':
+      throw new TypeError('the graph was not fused')
+  }
+}
+
+function multiply({ weights, bias, units }: FloatDense, input: Float64Array): Float64Array {
+  const output = Float64Array.from(bias)
+  for (let unit = 0; unit < units; unit++) {
+    const start = unit * input.length
+    let sum = 0
+    for (let at = 0; at < input.length; at++) sum += (weights[start + at] as number) * (input[at] as number)
+    output[unit] = (output[unit] as number) + sum
+  }
+  return output
+}
+
+function convolve(node: FloatConv, input: Float64Array, from: Shape, to: Shape): Float64Array {
+  const { window, padding, groups, units, weights } = node
+  const [seen, made] = [from.channels / groups, units / groups]
+  const [area, image] = [window.height * window.width, to.height * to.width]
+  const output = new Float64Array(valuesOf(to))
+  for (let unit = 0; unit < units; unit++) {
+    output.fill(node.bias[unit] as number, unit * image, (unit + 1) * image)
+    for (let channel = 0; channel < seen; channel++) {
+      const source = (Math.floor(unit / made) * seen + channel) * from.height * from.width
+      for (let tap = 0; tap < area; tap++) {
+        const weight = weights[(unit * seen + channel) * area + tap] as number
+        if (weight === 0) continue
+        const [ky, kx] = [Math.floor(tap / window.width), tap % window.width]
+        for (let y = 0; y < to.height; y++) {
+          const fromY = y * window.strideY + ky - padding.top
+          if (fromY < 0 || fromY >= from.height) continue
+          for (let x = 0; x < to.width; x++) {
+            const fromX = x * window.strideX + kx - padding.left
+            if (fromX < 0 || fromX >= from.width) continue
+            const at = unit * image + y * to.width + x
+            output[at] =
+              (output[at] as number) + weight * (input[source + fromY * from.width + fromX] as number)
+          }
+        }
+      }
+    }
+  }
+  return output
+}
+
+function slide(
+  input: Float64Array,
+  from: Shape,
+  to: Shape,
+  window: Window,
+  padding: Padding,
+  start: number,
+  join: (a: number, b: number) => number,
+): Float64Array {
+  const output = new Float64Array(valuesOf(to)).fill(start)
+  for (let at = 0; at < output.length; at++) {
+    const channel = Math.floor(at / (to.height * to.width))
+    const [y, x] = [Math.floor(at / to.width) % to.height, at % to.width]
+    for (let ky = 0; ky < window.height; ky++)
+      for (let kx = 0; kx < window.width; kx++) {
+        const fromY = y * window.strideY + ky - padding.top
+        const fromX = x * window.strideX + kx - padding.left
+        const value = input[(channel * from.height + fromY) * from.width + fromX] as number
+        output[at] = join(output[at] as number, value)
+      }
+  }
+  return output
+}

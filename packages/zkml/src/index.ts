@@ -4,7 +4,20 @@
  * proofs. What verifies lies apart, in `@assay/zkml/verifier`, and never imports what proves. Read first: docs/zkml.md,
  * then `verifier/verify.ts` beside `prover/prove.ts`.
  */
+
 export { type ArchitectureDraft, type Model, makeModel, type Parameters } from './circuit/model.ts'
+export {
+  activate,
+  type CompiledModel,
+  type CompileOptions,
+  compileOnnx,
+  decodeOutput,
+  encodeInput,
+  inputSize,
+} from './compiler/compileOnnx.ts'
+export type { FloatGraph } from './compiler/graph/floatGraph.ts'
+export { type Accuracy, measureAccuracy } from './compiler/measureAccuracy.ts'
+export { decodeModelFile, encodeModelFile } from './files/modelFile.ts'
 export { createWorkspace } from './kernels/wasmKernels.ts'
 export type { Workspace } from './kernels/workspace.ts'
 export { type CommittedModel, commitModel, type Proof, proveInference, runInference } from './prover/prove.ts'

@@ -67,7 +67,10 @@ function withReach(node: NodeDraft, reach: number): Node {
 }
 
 /** Sides of a node's weights: units × (channels × height × width); undefined where it has none. */
-function weightSides(node: Node, tensors: readonly Tensor[]): { units: number; patch: number } | undefined {
+export function weightSides(
+  node: Node,
+  tensors: readonly Tensor[],
+): { units: number; patch: number } | undefined {
   if (node.op !== 'dense' && node.op !== 'conv2d') return undefined
   const { channels, height, width } = tensors[node.input] as Tensor
   if (node.op === 'dense') return { units: node.units, patch: channels * height * width }

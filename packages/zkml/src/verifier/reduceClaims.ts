@@ -65,6 +65,8 @@ export function reduceWeightClaims(
 /** Multilinear extension of a side's weights. */
 function sideAt(side: Side, point: Point): Ext {
   if (side.kind === 'point') return eq(side.point, point)
+  if (side.kind === 'units' && side.multipliers === undefined && side.group.length === 0)
+    return eq(side.point, point)
   const table = eqTable(point)
   return ext.sum(sideTable(side).map((weight, at) => ext.mul(weight, table[at] as Ext)))
 }

@@ -204,6 +204,6 @@ export function sizeOf(dims: readonly number[]): number {
   return dims.reduce((size, side) => size * side, 1)
 }
 
-export function sides(shape: Shape): string {
+function sides(shape: Shape): string {
   return `${shape.channels}×${shape.height}×${shape.width} (${valuesOf(shape)} values)`
 }

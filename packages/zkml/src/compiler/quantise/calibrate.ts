@@ -9,7 +9,7 @@ import { runFloat } from './runFloat.ts'
 const BINS = 2048
 /** Shares of the measured range that are tried. */
 const CUTS = Array.from({ length: 25 }, (_, at) => 1 - at * 0.03)
-export const MAX_SAMPLES = 100_000
+const MAX_SAMPLES = 100_000
 
 type Histogram = { low: number; high: number; counts: Float64Array }
 
@@ -76,7 +76,7 @@ export function calibrate(
 }
 
 /** An asymmetric range of 255 steps over [low, high], which holds zero. */
-export function rangeOver(low: number, high: number): Range {
+function rangeOver(low: number, high: number): Range {
   const scale = (high - low) / 255 || 1 / 255
   return { scale, zeroPoint: Math.min(127, Math.max(-128, Math.round(-128 - low / scale))) }
 }

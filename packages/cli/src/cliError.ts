@@ -1,5 +1,6 @@
 import { AssayError } from '@assay/protocol'
 import { SdkError } from '@assay/sdk'
+import { ZkmlError } from '@assay/zkml/verifier'
 import { CommanderError } from 'commander'
 
 /** Exit codes that scripts rely on (DESIGN §7). */
@@ -62,6 +63,10 @@ export function failureOf(error: unknown, command = 'assay'): Failure {
     const exitCode =
       code === 'unreachable' ? EXIT.unreachable : USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed
     return { exitCode, code, message: shortMessage, facts, next }
+  }
+  if (error instanceof ZkmlError) {
+    const { code, shortMessage, facts, next } = error
+    return { exitCode: EXIT.failed, code, message: shortMessage, facts, next }
   }
   if (causes(error).some((cause) => CONNECTION_ERRORS.has(cause.name))) {
     return {

@@ -13,6 +13,7 @@ import { registerUp } from './commands/up.ts'
 import { registerValidatorRecord } from './commands/validatorRecord.ts'
 import { registerVerify } from './commands/verify.ts'
 import { registerWallet } from './commands/wallet.ts'
+import { registerZk } from './commands/zk.ts'
 import { type Output, printable, standardOutput, toJsonText } from './output.ts'
 
 /** What every command gets: where to write, and how to say with which code to exit. */
@@ -96,6 +97,7 @@ function createProgram(context: CommandContext): Command {
     registerSupply,
     registerStake,
     registerValidatorRecord,
+    registerZk,
   ]) {
     register(program, context)
   }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { EXIT, failureOf } from './cliError.ts'
+import { registerAudit } from './commands/audit.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
@@ -10,6 +11,7 @@ import { registerStake } from './commands/stake.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerSupply } from './commands/supply.ts'
 import { registerUp } from './commands/up.ts'
+import { registerValidator } from './commands/validator.ts'
 import { registerValidatorRecord } from './commands/validatorRecord.ts'
 import { registerVerify } from './commands/verify.ts'
 import { registerWallet } from './commands/wallet.ts'
@@ -90,12 +92,14 @@ function createProgram(context: CommandContext): Command {
     registerDoctor,
     registerChat,
     registerVerify,
+    registerAudit,
     registerModel,
     registerNode,
     registerWallet,
     registerGov,
     registerSupply,
     registerStake,
+    registerValidator,
     registerValidatorRecord,
     registerZk,
   ]) {

@@ -1,5 +1,6 @@
 import { type Network, validatorStakingAbi } from '@assay/protocol'
 import { type Address, type Hex, type PublicClient, zeroAddress } from 'viem'
+import { inRanges, oldestAskedBlock } from '../eventRanges.ts'
 
 /** What a validator's stake is and what it stands for. Amounts in OPG base units, times in Unix seconds. */
 export type ValidatorStake = {
@@ -56,11 +57,6 @@ export type SlashRecord = {
 type Where = Pick<Network, 'contracts'>
 
 const STATUS = ['below minimum', 'on duty', 'jailed', 'tombstoned'] as const
-
-/** Providers serve events in ranges; ten thousand blocks is what the strictest of the usual ones allow. */
-const EVENT_RANGE = 10_000n
-/** How far back slashes are looked for: at two seconds a block about three weeks, twice the unbonding time. */
-const MAX_EVENT_RANGES = 100n
 
 function stakingOf(network: Where) {
   return { address: network.contracts.ValidatorStaking, abi: validatorStakingAbi } as const
@@ -151,24 +147,17 @@ export async function readSlashes(
   network: Where,
   validator: Address,
 ): Promise<{ since: bigint; slashes: readonly SlashRecord[] }> {
-  const head = await client.getBlockNumber()
-  const span = EVENT_RANGE * MAX_EVENT_RANGES
-  const since = head < span ? 0n : head - span
-  const slashes: SlashRecord[] = []
-  for (let fromBlock = since; fromBlock <= head; fromBlock += EVENT_RANGE) {
-    const last = fromBlock + EVENT_RANGE - 1n
+  const since = await oldestAskedBlock(client)
+  const slashes = await inRanges(client, since, async (range) => {
     const events = await client.getContractEvents({
       ...stakingOf(network),
+      ...range,
       eventName: 'ValidatorSlashed',
       args: { validator },
-      fromBlock,
-      toBlock: last < head ? last : head,
       strict: true,
     })
-    slashes.push(
-      ...events.map(({ args, blockNumber, transactionHash }) => ({ ...args, blockNumber, transactionHash })),
-    )
-  }
+    return events.map(({ args, blockNumber, transactionHash }) => ({ ...args, blockNumber, transactionHash }))
+  })
   return { since, slashes }
 }
 

@@ -1,9 +1,10 @@
 import { type Deployment, type GroupHeader, VERDICT } from '@assay/protocol'
-import { type BatchView, openBatchFile } from '@assay/verify'
+import { openBatchFile } from '@assay/verify'
 import type { Address } from 'viem'
 import type { ReadView } from './batchViews.ts'
 import type { ReceiptMemory } from './faults/equivocations.ts'
 import { type Findings, findFaults } from './faults/findFaults.ts'
+import type { WatchedBatch } from './validatorChain.ts'
 
 export type BatchJudgement =
   | { verdict: typeof VERDICT.valid | typeof VERDICT.invalid; reason: string; findings: Findings }
@@ -18,18 +19,24 @@ export type BatchJudgement =
 export async function judgeBatch(parameters: {
   deployment: Deployment
   escrow: Address
-  batch: BatchView
+  batch: WatchedBatch
   file: Uint8Array
   /** The groups that its committer put on chain. */
   groups: () => Promise<readonly GroupHeader[]>
   read: ReadView
   memory: ReceiptMemory
+  /** Why the batch pays for a call once more, where that is no fault of anybody's. */
+  repeated?: (() => Promise<string | undefined>) | undefined
 }): Promise<BatchJudgement> {
   const { deployment, batch, file } = parameters
-  const opened = openBatchFile(file, batch, deployment)
-  if (opened.kind === 'foreign') return { verdict: undefined, reason: opened.reason }
+  // What was forced in was never in a file that anybody could have got wrong.
+  const opened = batch.forced === undefined ? openBatchFile(file, batch, deployment) : undefined
+  if (opened?.kind === 'foreign') return { verdict: undefined, reason: opened.reason }
   const findings = await findFaults(parameters)
-  const invalid = findings.invalid ?? (opened.kind === 'invalid' ? opened.reason : undefined)
+  const invalid =
+    findings.invalid ??
+    (opened?.kind === 'invalid' ? opened.reason : undefined) ??
+    (await parameters.repeated?.())
   return invalid === undefined
     ? { verdict: VERDICT.valid, reason: `${batch.count} receipts hold`, findings }
     : { verdict: VERDICT.invalid, reason: invalid, findings }

@@ -1,5 +1,6 @@
-import { readCommittedBatch } from '@assay/chain'
+import { blockRanges, readCommittedBatch, readForcedBatch } from '@assay/chain'
 import {
+  type BatchEntry,
   type GroupHeader,
   inferenceEscrowAbi,
   type KeyRegistration,
@@ -23,14 +24,15 @@ export type KeyProposal = {
   block: bigint
 }
 
+/** A batch on chain; `forced` is the one receipt of a batch that has no file, because anybody put it in after its time. */
+export type WatchedBatch = BatchView & { forced?: BatchEntry | undefined }
+
 /** What happened on chain in a range of blocks that concerns a validator. */
 export type ChainEvents = {
+  /** `committer` is who has to answer for the data; of a forced receipt, the node that signed it. */
   batches: { batchId: Hex; committer: Address; block: bigint }[]
   proposals: KeyProposal[]
 }
-
-/** Largest range asked for at once; most providers allow 10,000 blocks. */
-const MAX_RANGE = 5_000n
 
 /**
  * Gas limits are fixed, not estimated: whichever statement completes the quorum does the work of admitting a key or
@@ -93,15 +95,22 @@ export function validatorChain(client: PublicClient, network: Network) {
     /** Events of blocks `from` to `to`, both inclusive. */
     async events(from: bigint, to: bigint): Promise<ChainEvents> {
       const events: ChainEvents = { batches: [], proposals: [] }
-      for (let start = from; start <= to; start += MAX_RANGE) {
-        const end = start + MAX_RANGE - 1n < to ? start + MAX_RANGE - 1n : to
-        const range = { fromBlock: start, toBlock: end, strict: true } as const
-        const [committed, proposed] = await Promise.all([
+      for (const blocks of blockRanges(from, to)) {
+        const range = { ...blocks, strict: true } as const
+        const [committed, forced, proposed] = await Promise.all([
           client.getContractEvents({ ...settlement, ...range, eventName: 'BatchCommitted' }),
+          client.getContractEvents({ ...settlement, ...range, eventName: 'ReceiptForced' }),
           client.getContractEvents({ ...registry, ...range, eventName: 'KeyProposed' }),
         ])
         for (const { args, blockNumber } of committed) {
           events.batches.push({ batchId: args.batchId, committer: args.committer, block: blockNumber })
+        }
+        for (const { args, blockNumber } of forced) {
+          events.batches.push({
+            batchId: args.batchId,
+            committer: args.entry.receipt.node,
+            block: blockNumber,
+          })
         }
         for (const { args, blockNumber } of proposed) {
           const { registrationId, evidenceURI, ...registration } = args
@@ -117,10 +126,13 @@ export function validatorChain(client: PublicClient, network: Network) {
     },
 
     /** @throws Error where the chain knows no such batch, which its own event has named: the two reads came from two views. */
-    async batch(batchId: Hex): Promise<BatchView> {
+    async batch(batchId: Hex): Promise<WatchedBatch> {
       const batch = await readCommittedBatch(client, network, batchId)
-      if (batch === null) throw new Error(`The chain knows no batch ${batchId}.`)
-      return batch
+      if (batch !== null) return batch
+      const forced = await readForcedBatch(client, network, batchId)
+      if (forced === null) throw new Error(`The chain knows no batch ${batchId}.`)
+      const { record, entry } = forced
+      return { ...record, dataHash: zeroHash, sum: entry.receipt.price, forced: entry }
     },
     /** The groups that the committer put on chain. @throws Error where the event of the commit cannot be had */
     async committedGroups({ batchId, committedBlock }: BatchView): Promise<readonly GroupHeader[]> {

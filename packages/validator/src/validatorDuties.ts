@@ -4,7 +4,7 @@ import { BATCH_STATE, type BatchView, MAX_EVIDENCE_BYTES, verifyRegistration } f
 import type { Address, Hex } from 'viem'
 import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'
 import type { SigningRecord } from './signingRecord.ts'
-import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls } from './validatorChain.ts'
+import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls, WatchedBatch } from './validatorChain.ts'
 
 export type DutyContext = WatchContext & {
   teeRegistry: Address
@@ -49,7 +49,7 @@ async function attest(batch: BatchView, verdict: number, context: DutyContext): 
  * Says what is on record, or else judges the batch and says what comes of it. No data, no verdict; but a demand for it.
  * @throws AssayError `unreachable`
  */
-async function judgeAndAttest(batch: BatchView, now: bigint, context: DutyContext): Promise<void> {
+async function judgeAndAttest(batch: WatchedBatch, now: bigint, context: DutyContext): Promise<void> {
   const { deployment, chain, memory, record, operator } = context
   const known = record.attestationOf(deployment.deploymentId, batch.batchId)
   const silent = !(await chain.hasAttested(batch.batchId, operator))
@@ -67,7 +67,7 @@ async function judgeAndAttest(batch: BatchView, now: bigint, context: DutyContex
 }
 
 /** A batch that came to an end unseen: whoever called it valid answers for it all the same. */
-async function searchEnded(batch: BatchView, now: bigint, context: DutyContext): Promise<DutyOutcome> {
+async function searchEnded(batch: WatchedBatch, now: bigint, context: DutyContext): Promise<DutyOutcome> {
   const { batchId, committedAt } = batch
   if (context.memory.isSearched(batchId) || now > committedAt + LIABILITY_SECONDS) return 'settled'
   try {

@@ -23,8 +23,8 @@ export type BatchMemory = {
   setSearched: (batchId: Hex) => void
   /** Receipts of other batches under this key and sequence number, as those batches state them. */
   under: (batchId: Hex, key: Address, seq: bigint) => SignedReceipt[]
-  /** Other batches of the committer that hold this call under a grant. */
-  withCall: (batch: Pick<BatchView, 'batchId' | 'committer'>, requestId: Hex) => Batch[]
+  /** Other batches that hold this call under a grant: of the committer, or of anybody where none is named. */
+  withCall: (batch: { batchId: Hex; committer?: Address }, requestId: Hex) => Batch[]
   /** Forgets what was committed before, Unix seconds: nobody answers for it any more. */
   forget: (before: bigint) => void
   close: () => void
@@ -80,7 +80,8 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
     ),
     withCall: database.prepare(
       `SELECT DISTINCT batch.* FROM receipt JOIN batch ON batch.id = receipt.batch
-       WHERE receipt.call = ? AND batch.deployment_id = ? AND batch.committer = ? AND batch.batch_id <> ?`,
+       WHERE receipt.call = ?1 AND batch.deployment_id = ?2 AND batch.committer = coalesce(?3, batch.committer)
+         AND batch.batch_id <> ?4`,
     ),
     forget: database.prepare('DELETE FROM batch WHERE committed_at < ?'),
   }
@@ -131,7 +132,7 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
     },
     withCall({ batchId, committer }, requestId) {
       return prepared.withCall
-        .all(lower(requestId), deployment, lower(committer), lower(batchId))
+        .all(lower(requestId), deployment, committer === undefined ? null : lower(committer), lower(batchId))
         .map(batchOf)
     },
     forget(before) {

@@ -10,11 +10,12 @@ import {
 import { BATCH_STATE, type BatchView, type ChainView, foreignBytes } from '@assay/verify'
 import type { Address } from 'viem'
 import { type BatchJudgement, judgeBatch } from '../judgeBatch.ts'
-import type { ValidatorChain } from '../validatorChain.ts'
+import type { ValidatorChain, WatchedBatch } from '../validatorChain.ts'
 import { freshSalt } from './attendFault.ts'
 import type { BatchMemory } from './batchMemory.ts'
 import type { ReceiptMemory } from './equivocations.ts'
 import type { FaultJobs } from './faultJobs.ts'
+import { forcedFile, repeatedCall } from './forcedBatch.ts'
 
 export type WatchContext = {
   deployment: Deployment
@@ -41,10 +42,14 @@ const MAX_DEMANDS = 4n
  * Fetches the file of a batch, judges it, and writes down what can be proven before anything else is done about it.
  * @throws AssayError `unreachable` without the committed bytes
  */
-export async function searchBatch(batch: BatchView, context: WatchContext): Promise<Judgement> {
+export async function searchBatch(batch: WatchedBatch, context: WatchContext): Promise<Judgement> {
   const { chain, memory } = context
   const { batchId, height } = batch
-  const file = memory.fileOf(batchId) ?? (await fetchFile(batch, context))
+  const { forced } = batch
+  const file =
+    forced === undefined
+      ? (memory.fileOf(batchId) ?? (await fetchFile(batch, context)))
+      : forcedFile({ ...batch, forced }, context.deployment)
   // Remembered first: of two batches that contradict each other, the one judged later sees the other.
   memory.remember(batch, file)
   const judgement = await judgeBatch({
@@ -55,6 +60,7 @@ export async function searchBatch(batch: BatchView, context: WatchContext): Prom
     groups: () => chain.committedGroups(batch),
     read: (signed) => context.readView(signed, batch.committedBlock),
     memory: receiptMemory(context),
+    repeated: forced && (() => repeatedCall({ ...batch, forced }, context)),
   })
   const { verdict, reason } = judgement
   if (verdict === undefined) throw new Error('unreachable: the bytes were compared before')

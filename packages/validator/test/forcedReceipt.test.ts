@@ -1,0 +1,99 @@
+/** What was forced in has no file to fetch: validators judge the receipt in the event, as they would judge any other. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type BatchEntry, batchIdOf, contractEntry, rootOfSingle, VERDICT } from '@assay/protocol'
+import { BATCH_STATE } from '@assay/verify'
+import { type Hex, parseEther, toHex, zeroHash } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { type FaultNetwork, ROGUE, startFaultNetwork, type Watching } from './support/faultNetwork.ts'
+
+let on: FaultNetwork
+let watching: Watching[]
+before(async () => {
+  on = await startFaultNetwork()
+  // Two of three are a quorum.
+  watching = await Promise.all([on.watch(0), on.watch(1)])
+})
+after(async () => {
+  await Promise.all(watching.map((validator) => validator.close()))
+  await on.close()
+})
+
+let height = 0n
+/** Anybody may: here a stranger to the receipt, without a bond. */
+async function force(entry: BatchEntry): Promise<Hex> {
+  const stranger = on.bank
+  await stranger.send({
+    ...on.settlement,
+    functionName: 'force',
+    args: [++height, contractEntry(entry), entry.signature],
+  })
+  return batchIdOf({ committer: stranger.address, height, root: rootOfSingle(entry), dataHash: zeroHash })
+}
+
+/** A receipt whose gateway has let its time pass. */
+async function overdue(): Promise<{ includeBy: bigint }> {
+  return { includeBy: (await on.client.getBlock()).timestamp - 1n }
+}
+
+async function judged(batchId: Hex): Promise<Record<string, unknown>[]> {
+  const about = (facts: Record<string, unknown>) => facts.batchId === batchId
+  return Promise.all(
+    watching.map(async ({ said }) => {
+      await said('attested', about)
+      return said('judged', about)
+    }),
+  )
+}
+
+test('an honest receipt that somebody forced in is found valid, and its money moves', async () => {
+  const requestId = await on.paid(parseEther('3'))
+  const entry = await on.signed({ requestId, ...(await overdue()) })
+  const batchId = await force(entry)
+  for (const { verdict } of await judged(batchId)) assert.equal(verdict, VERDICT.valid)
+  const final = watching.map(({ said }) => said('finalise', ({ subject }) => subject === batchId))
+  await Promise.race(final)
+  assert.equal(await on.stateOf(batchId), BATCH_STATE.final)
+  const path = { leafSiblings: [], rowSiblings: [], groupSiblings: [] }
+  await on.node.send({
+    ...on.escrow,
+    functionName: 'settle',
+    args: [[{ batchId, entry: contractEntry(entry), path }]],
+  })
+  const [, , , paid] = await on.client.readContract({
+    ...on.escrow,
+    functionName: 'payment',
+    args: [requestId],
+  })
+  assert.equal(paid, entry.receipt.price)
+})
+
+test('a receipt of a key that nobody registered, and one under a grant that does not pay for it, are void', async () => {
+  const rogue = privateKeyToAccount(ROGUE).address.toLowerCase() as `0x${string}`
+  const unknown = await on.signed({ key: rogue, ...(await overdue()) }, ROGUE)
+  const stolen = {
+    ...(await on.signed(await overdue())),
+    grant: { id: toHex('grant', { size: 32 }), counter: 7n },
+  }
+  for (const entry of [unknown, stolen]) {
+    const batchId = await force(entry)
+    for (const { verdict } of await judged(batchId)) assert.equal(verdict, VERDICT.invalid)
+    assert.equal(await on.stateOf(batchId), BATCH_STATE.void)
+  }
+})
+
+test('a call under a grant that stands in a batch already is not paid once more by force', async () => {
+  const call = await on.granted(1n, await overdue())
+  const first = await on.commit(await on.among(call))
+  for (const { verdict } of await judged(first)) assert.equal(verdict, VERDICT.valid)
+  const again = await force(call)
+  for (const { verdict, reason } of await judged(again)) {
+    assert.equal(verdict, VERDICT.invalid)
+    assert.match(String(reason), /stands in batch/)
+  }
+  assert.equal(await on.stateOf(again), BATCH_STATE.void)
+  assert.notEqual(await on.stateOf(first), BATCH_STATE.void)
+
+  const other = await force(await on.granted(2n, await overdue()))
+  for (const { verdict } of await judged(other)) assert.equal(verdict, VERDICT.valid)
+})

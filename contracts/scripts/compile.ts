@@ -26,6 +26,7 @@ const PUBLISHED = [
   'ValidatorStaking',
   'Settlement',
   'InferenceEscrow',
+  'SpendingGrants',
   'GatewayTill',
   'RevenueSplitter',
   'OpgTimelock',

@@ -29,7 +29,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
     struct Account {
         uint96 funded;
         uint96 spent;
-        /// Since when calls are no longer paid, Unix seconds; 0 while the grant stands.
+        /// Since when no new call is paid, Unix seconds; 0 while the grant stands.
         uint56 revokedAt;
         bool opened;
     }
@@ -144,7 +144,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
         _fund(grantId, grant, amount);
     }
 
-    /// @notice Ends a grant: calls that are answered from now on are not paid. By its payer.
+    /// @notice Ends a grant: calls that are asked for from now on are not paid. By its payer.
     function revoke(SpendingGrant calldata grant) external {
         bytes32 grantId = grantIdOf(grant);
         if (msg.sender != grant.payer) revert NotThePayer(msg.sender, grant.payer);

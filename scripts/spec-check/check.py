@@ -242,7 +242,14 @@ TYPES = {
     "address committer,uint64 deadline)",
     "Attestation": "Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)",
     "KeyVote": "KeyVote(bytes32 registrationId,bool valid)",
+    "ApiKey": "ApiKey(bytes32 grantId,bytes32 keyHash,bool allowed)",
 }
+
+GRANT = (
+    "SpendingGrant(address payer,address gateway,uint128 maxTotal,uint128 maxPerCall,uint128 ratePerHour,"
+    "bytes32[] models,address[] nodes,uint64 expiry,uint256 nonce)"
+)
+GRANT_FIELDS = ("payer", "gateway", "maxTotal", "maxPerCall", "ratePerHour", "models", "nodes", "expiry", "nonce")
 
 
 def fields_of(name):
@@ -276,13 +283,30 @@ def struct_hash(name, message):
 
 
 def digest_of(name, message, deployment):
+    return typed_digest(struct_hash(name, message), deployment)
+
+
+def grant_id(grant, deployment):
+    exactly(grant, GRANT_FIELDS)
+    require("at most 32 models and nodes", len(grant["models"]) <= 32 and len(grant["nodes"]) <= 32)
+    models = keccak256(b"".join(from_hex(model, 32) for model in grant["models"]))
+    # EIP-712: every element of an array is padded to 32 bytes.
+    nodes = keccak256(b"".join(from_hex(node, 20).rjust(32, b"\0") for node in grant["nodes"]))
+    amounts = [decimal(grant[name], 128) for name in ("maxTotal", "maxPerCall", "ratePerHour")]
+    values = [tag(GRANT), grant["payer"], grant["gateway"], *amounts, models, nodes]
+    values += [decimal(grant["expiry"], 64), decimal(grant["nonce"], 256)]
+    kinds = "bytes32 address address uint128 uint128 uint128 bytes32 bytes32 uint64 uint256".split(" ")
+    return typed_digest(keccak256(abi_encode(kinds, values)), deployment)
+
+
+def typed_digest(hashed, deployment):
     separator = keccak256(
         abi_encode(
             ["bytes32", "bytes32", "bytes32", "uint256", "address", "bytes32"],
             [tag(DOMAIN), tag("Assay"), tag("1"), int(deployment["chainId"]), deployment["settlement"], deployment["deploymentId"]],
         )
     )
-    return keccak256(b"\x19\x01" + separator + struct_hash(name, message))
+    return keccak256(b"\x19\x01" + separator + hashed)
 
 
 # --- §5 and §6 ---------------------------------------------------------------------------------------------------
@@ -501,6 +525,22 @@ def check_statement(v):
         expect("header", carried, {"auth": v["message"], "signature": v["signature"]})
 
 
+def check_grant(v):
+    identity = grant_id(v["grant"], v["deployment"])
+    expect("grant id", to_hex(identity), v["grantId"])
+    key = v["apiKey"]
+    require("not an API key", re.fullmatch("assay_[A-Za-z0-9_-]{43}", key) is not None)
+    expect("key hash", to_hex(keccak256(key.encode())), v["keyHash"])
+    carried = exactly(parse_canonical(unbase64(v["header"], url=True).decode("utf-8")), ["auth", "counter", "grant"])
+    expect("grant in the header", carried["grant"], v["grant"])
+    auth = exactly(carried["auth"], ["auth", "signature"])
+    nonce = payment_nonce(3, {"grantId": to_hex(identity), "counter": carried["counter"]})
+    chain = int(v["deployment"]["chainId"])
+    expect("request id", to_hex(request_id(chain, v["escrow"], v["grant"]["payer"], 3, nonce)), auth["auth"]["requestId"])
+    signer = recover(digest_of("RequestAuth", auth["auth"], v["deployment"]), from_hex(auth["signature"]))
+    expect("signer of the call", to_hex(signer), v["grant"]["gateway"])
+
+
 def check_rejected_signature(v):
     must_reject(v["name"], lambda: recover(from_hex(v["digest"]), from_hex(v["signature"])))
 
@@ -641,6 +681,7 @@ CHECKS = {
     "deployments": check_deployment,
     "receipts": check_receipt,
     "statements": check_statement,
+    "grants": check_grant,
     "rejectedSignatures": check_rejected_signature,
     "parents": check_parent,
     "rows": check_row,

@@ -15,7 +15,7 @@ struct SpendingGrant {
     bytes32[] models;
     /// Nodes that may serve; none = any.
     address[] nodes;
-    /// Unix seconds; calls answered later are not paid.
+    /// Unix seconds; calls asked for later are not paid.
     uint64 expiry;
     uint256 nonce;
 }

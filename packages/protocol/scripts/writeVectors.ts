@@ -5,10 +5,21 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodeAbiParameters, type Hex, hexToBytes, keccak256, parseAbiParameters, toHex } from 'viem'
+import {
+  type Address,
+  encodeAbiParameters,
+  type Hex,
+  hexToBytes,
+  keccak256,
+  parseAbiParameters,
+  toHex,
+} from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import {
   type Attestation,
+  apiKeyDigest,
+  apiKeyHash,
+  apiKeyOf,
   attestationDigest,
   type BatchEntry,
   type Bundle,
@@ -22,6 +33,7 @@ import {
   deploymentIdOf,
   enclaveBinding,
   encodeBundle,
+  encodeGrantHeader,
   encodeReceiptHeader,
   encodeRequestAuthHeader,
   evidenceToJson,
@@ -29,6 +41,9 @@ import {
   faultCommitment,
   faultIdOf,
   gpuNonce,
+  grantIdOf,
+  grantRequestId,
+  grantToJson,
   groupHeaders,
   groupNode,
   inclusionToJson,
@@ -61,6 +76,7 @@ import {
   rowKeyOf,
   rowNode,
   type SignedReceipt,
+  type SpendingGrant,
   type SumNode,
   sgxMeasurement,
   signDigest,
@@ -383,6 +399,12 @@ async function statements(): Promise<Vector[]> {
     const signature = await signDigest(digest, validatorKey)
     vectors.push({ type: 'KeyVote', deployment: deploymentJson, message, digest, signature, signer })
   }
+  for (const allowed of [true, false]) {
+    const message = { grantId: word('grant'), keyHash: word('key hash'), allowed }
+    const digest = apiKeyDigest(message, deployment)
+    const signature = await signDigest(digest, payerKey)
+    vectors.push({ type: 'ApiKey', deployment: deploymentJson, message, digest, signature, signer: payer })
+  }
   const auth = {
     requestId: receiptOf(0).requestId,
     requestHash: requestHash(request),
@@ -406,6 +428,52 @@ async function statements(): Promise<Vector[]> {
     header,
   })
   return vectors
+}
+
+/** Grants with empty, one-entry and full lists, and a call under each. */
+async function grants(): Promise<Vector[]> {
+  const gateway = privateKeyToAddress(validatorKey).toLowerCase() as Address
+  const limits = [
+    { maxTotal: 10n ** 20n, maxPerCall: 10n ** 18n, ratePerHour: 0n },
+    { maxTotal: 2n ** 128n - 1n, maxPerCall: 2n ** 128n - 1n, ratePerHour: 2n ** 128n - 1n },
+    { maxTotal: 1n, maxPerCall: 1n, ratePerHour: 1n },
+  ]
+  return Promise.all(
+    limits.map(async (some, at) => {
+      const entries = Array.from({ length: [0, 1, 32][at] ?? 0 }, (_, index) => word(`entry ${index}`))
+      const grant: SpendingGrant = {
+        payer,
+        gateway,
+        ...some,
+        models: entries,
+        nodes: entries.map((entry) => entry.slice(0, 42) as Address),
+        expiry: 1_750_000_000n + BigInt(at),
+        nonce: at === 1 ? 2n ** 256n - 1n : BigInt(at),
+      }
+      const id = grantIdOf(grant, deployment)
+      const counter = at === 1 ? 2n ** 64n - 1n : BigInt(at + 1)
+      const { chainId } = deployment
+      const auth = {
+        requestId: grantRequestId({ chainId, escrow, payer, grant: { id, counter } }),
+        requestHash: requestHash(request),
+        modelId,
+        maxPrice: some.maxPerCall,
+        committer: gateway,
+        deadline: 1_750_000_060n,
+      }
+      const signature = await signDigest(requestAuthDigest(auth, deployment), validatorKey)
+      const apiKey = apiKeyOf(hexToBytes(word(`key ${at}`)))
+      return {
+        deployment: deploymentJson,
+        escrow,
+        grant: grantToJson(grant),
+        grantId: id,
+        apiKey,
+        keyHash: apiKeyHash(apiKey),
+        header: encodeGrantHeader({ grant, counter, auth: { auth, signature } }),
+      }
+    }),
+  )
 }
 
 async function rejectedSignatures(): Promise<Vector[]> {
@@ -785,6 +853,7 @@ export async function vectors(): Promise<Map<string, string>> {
     },
     'receipt.json': { receipts: await receipts() },
     'statements.json': { statements: await statements() },
+    'grant.json': { grants: await grants() },
     'signature.json': { rejectedSignatures: await rejectedSignatures() },
     'tree.json': { parents: parents(), rows: await rows(), groups: await groups(), trees: trees() },
     'data.json': { files: files() },

@@ -110,7 +110,8 @@ function grantCallToJson(grant: GrantCall): { [name: string]: Json } {
   return { id: grant.id, counter: grant.counter.toString() }
 }
 
-function grantCallFromJson(value: Json | undefined): GrantCall {
+/** @throws AssayError `malformed` */
+export function grantCallFromJson(value: Json | undefined): GrantCall {
   const members = readObject(value, 'grant', ['id', 'counter'])
   return {
     id: readBytes(members.id, 'grant.id', 32),

@@ -1,4 +1,4 @@
-import { AssayError } from '@assay/protocol'
+import { AssayError, larger, smaller } from '@assay/protocol'
 import type { PublicClient } from 'viem'
 
 /** EIP-1559 fees, wei per gas. */
@@ -34,12 +34,4 @@ export function raisedFees(old: Fees, current: Fees, cap: bigint): Fees | undefi
   )
   if (maxFeePerGas > cap || maxPriorityFeePerGas > maxFeePerGas) return undefined
   return { maxFeePerGas, maxPriorityFeePerGas }
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
 }

@@ -107,5 +107,6 @@ export function sampleView(): ChainView {
       state: BATCH_STATE.committed,
     },
     payment: null,
+    grant: null,
   }
 }

@@ -30,6 +30,7 @@ export {
 export * from './publicClient.ts'
 export * from './readBatch.ts'
 export * from './readChainView.ts'
+export * from './readGrant.ts'
 export * from './safeDial.ts'
 export * from './sender/createSender.ts'
 export * from './staking/readStake.ts'

@@ -1,4 +1,5 @@
 import {
+  type BatchEntry,
   deploymentOf,
   type Evidence,
   type Inclusion,
@@ -6,11 +7,10 @@ import {
   modelRegistryAbi,
   type Network,
   RECORD_KIND,
-  type SignedReceipt,
   settlementAbi,
   teeRegistryAbi,
 } from '@assay/protocol'
-import type { ChainView, Interval, KeyView } from '@assay/verify'
+import { BATCH_STATE, type ChainView, type Interval, type KeyView } from '@assay/verify'
 import {
   type Address,
   BlockNotFoundError,
@@ -21,6 +21,7 @@ import {
   zeroHash,
 } from 'viem'
 import { readBatch } from './readBatch.ts'
+import { readGrant, readSettledRows } from './readGrant.ts'
 
 export type ReadChainViewOptions = {
   /** Names the batch to read. */
@@ -39,7 +40,7 @@ export type ReadChainViewOptions = {
 export async function readChainView(
   client: PublicClient,
   network: Network,
-  { receipt }: SignedReceipt,
+  { receipt, grant: call }: BatchEntry,
   options: ReadChainViewOptions = {},
 ): Promise<ChainView> {
   const head = await client.getBlock(
@@ -102,6 +103,11 @@ export async function readChainView(
         suspension('measurement', keyView.hardwareType, keyView.measurement),
       ])
     : []
+  const known = call === undefined ? undefined : await readGrant(client, network, call.id, head.number)
+  const settledRows =
+    known === undefined || batch === null || batch.state !== BATCH_STATE.final
+      ? null
+      : await readSettledRows(client, network, batch, known.id)
   const [perCall, inputPrice, outputPrice, validFrom] = price
   const [publisher, publishedAt] = model
   const [payer, gateway, amount, paid, , paymentState] = payment
@@ -127,6 +133,7 @@ export async function readChainView(
     anchor,
     batch,
     payment: paymentState === 0 ? null : { payer, gateway, amount, paid, state: paymentState },
+    grant: known === undefined ? null : { grant: known.grant, account: known.account, settledRows },
   }
 }
 

@@ -1,5 +1,5 @@
 import { publicClientOf, readChainView } from '@assay/chain'
-import type { Evidence, Inclusion, Network, SignedReceipt } from '@assay/protocol'
+import type { BatchEntry, Evidence, Inclusion, Network } from '@assay/protocol'
 import {
   ENGINE_CLASS,
   inferenceEscrowAbi,
@@ -22,7 +22,7 @@ export type ChainReader = {
   permit2Allowance(payer: Address): Promise<bigint>
   /** Everything that the checklist needs about one receipt. */
   view(
-    signed: SignedReceipt,
+    signed: BatchEntry,
     extra?: { inclusion?: Inclusion | undefined; evidence?: Evidence | undefined },
   ): Promise<ChainView>
   /** A registered enclave key as of the last block; undefined for a key that the registry does not know. */

@@ -252,6 +252,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     anchor: { hash: anchorHash, timestamp: signed.receipt.issuedAt - 1n },
     batch: null,
     payment: null,
+    grant: null,
   })
   const chain: ChainReader = {
     tillOf: async () => till,

@@ -1,4 +1,4 @@
-import type { BatchHeader, Deployment, PriceRow } from '@assay/protocol'
+import type { BatchHeader, Deployment, PriceRow, SpendingGrant } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 
 /**
@@ -62,6 +62,36 @@ export type PaymentView = {
   state: number
 }
 
+/** SpendingGrants' account of a grant; amounts in OPG base units. */
+export type GrantAccount = {
+  /** All that was ever paid in. */
+  funded: bigint
+  /** Of it, on final calls. */
+  spent: bigint
+  /** Unix seconds, 0 while the grant stands. */
+  revokedAt: bigint
+  /** Whether the chain saw the payer's word for it. */
+  opened: boolean
+}
+
+/** A settlement row that a deposit paid for, as the event tells. */
+export type SettledRow = {
+  modelId: Hex
+  node: Address
+  /** Taken out of the deposit, OPG base units. */
+  price: bigint
+  /** What the deposit did not hold, OPG base units. */
+  unpaid: bigint
+}
+
+/** The grant behind a receipt. */
+export type GrantView = {
+  grant: SpendingGrant
+  account: GrantAccount
+  /** Rows of the bundle's batch that were settled under it; null where no inclusion names a batch. */
+  settledRows: SettledRow[] | null
+}
+
 /**
  * Everything the chain says about one receipt, as plain data read at one block. The verifier does no I/O: whoever
  * fills this in (packages/chain, or any other reader) is what "the RPC" means in a trust statement.
@@ -92,6 +122,8 @@ export type ChainView = {
   batch: BatchRecord | null
   /** Payment of `receipt.requestId`; null where escrow never saw it. */
   payment: PaymentView | null
+  /** The grant that the receipt's place names; null without one or where it was never opened. */
+  grant: GrantView | null
 }
 
 /** Whether a registry record covers time `at` (Unix seconds). */

@@ -5,6 +5,8 @@
  * Start with `verifyBundle.ts`.
  */
 export * from './chainView.ts'
+export * from './grant.ts'
+export * from './grantPass.ts'
 export * from './openBatchFile.ts'
 export * from './payment.ts'
 export type { Report } from './report.ts'

@@ -12,6 +12,7 @@ export const STEP_NAMES = [
   'anchored',
   'priceMatches',
   'requestSignedByPayer',
+  'withinGrant',
   'committerMayInclude',
   'includedInBatch',
   'batchIsFinal',
@@ -52,6 +53,11 @@ export type StepCode =
   | 'price_differs' // not what the units cost
   | 'request_unsigned' // skipped: the payer did not sign the request
   | 'request_auth_differs' // the payer signed something else
+  | 'not_under_grant' // skipped: the call paid for itself
+  | 'grant_unknown' // the chain holds no such grant
+  | 'grant_differs' // the grant is another's, or the call has no place under it
+  | 'grant_exceeded' // ended, or for another model, node or a lower price
+  | 'grant_twice' // two receipts of one batch in one place, or more than an hour may cost
   | 'committer_not_entitled' // a stranger's batch before includeBy
   | 'inclusion_absent' // skipped: no inclusion proof in the bundle
   | 'inclusion_differs' // the proof does not lead to the batch root
@@ -63,6 +69,7 @@ export type StepCode =
   | 'payment_pending' // skipped: locked, not settled yet
   | 'payment_differs' // another payer, gateway or amount
   | 'payment_refunded' // the payer got it back
+  | 'deposit_short' // the deposit behind the grant did not hold the price
 
 export type Step = {
   name: StepName

@@ -1,5 +1,6 @@
 import {
   ENGINE_CLASS,
+  formatOpg,
   HARDWARE_NITRO,
   HARDWARE_NITRO_SIM,
   HARDWARE_SGX,
@@ -33,7 +34,7 @@ function hardwareName(hardwareType: string): string {
 /** What a reader trusts who relies on this receipt, in plain words. "Verifiable" is not "trustless". */
 export function trustStatement(receipt: Receipt, view: ChainView, signedByPayer: boolean): string {
   const unsigned = signedByPayer ? '' : '; request not signed by payer'
-  const reader = `the chain as read at block ${view.blockNumber}`
+  const reader = `the chain as read at block ${view.blockNumber}${spender(view)}`
   if (receipt.mode === MODE.bonded) {
     return `You trust the bond of operator ${receipt.node} alone: no hardware, no mathematics; and ${reader}${unsigned}.`
   }
@@ -41,4 +42,11 @@ export function trustStatement(receipt: Receipt, view: ChainView, signedByPayer:
     receipt.engineClass === ENGINE_CLASS.providerProxy ? ', the provider that the enclave called,' : ''
   const hardware = hardwareName(view.key?.hardwareType ?? 'unknown')
   return `You trust ${hardware}${proxy} and the vote that approved its code; and ${reader}${unsigned}.`
+}
+
+/** A client with nothing but a key signs nothing, so whoever keeps the key's account could call in its name. */
+function spender({ grant }: ChainView): string {
+  if (grant === null) return ''
+  const { gateway, maxTotal } = grant.grant
+  return `; and gateway ${gateway}, which can spend up to ${formatOpg(maxTotal)} under the payer's grant, whoever asked`
 }

@@ -18,6 +18,7 @@ import { requestMatches } from './steps/requestMatches.ts'
 import { requestSignedByPayer } from './steps/requestSignedByPayer.ts'
 import { responseMatches } from './steps/responseMatches.ts'
 import { signatureRecoversKey } from './steps/signatureRecoversKey.ts'
+import { withinGrant } from './steps/withinGrant.ts'
 import { trustStatement } from './trust.ts'
 
 /** What a reader asks beyond "nothing failed": validity is the checklist's, policy is theirs. */
@@ -50,10 +51,11 @@ export async function verifyBundle(bundle: Bundle, view: ChainView, policy: Poli
     anchored(receipt, view), // at this time
     priceMatches(receipt, view), // for this price
     requestSignedByPayer(bundle, view), // that the payer agreed to
+    withinGrant(bundle, view), // or lets this gateway spend
     committerMayInclude(receipt, view), // and the right gateway
     includedInBatch(bundle, view), // put it into a batch
     batchIsFinal(bundle, view), // that the chain made final
-    paymentSettled(receipt, view), // and the money followed
+    paymentSettled(bundle, view), // and the money followed
   ])
   const signedByPayer = steps.some(
     (entry) => entry.name === 'requestSignedByPayer' && entry.outcome === 'passed',

@@ -1,5 +1,7 @@
-import { type Batch, type BatchEntry, batchEntries, type SignedReceipt } from '@assay/protocol'
+import { type Batch, type BatchEntry, batchEntries, type SpendingGrant } from '@assay/protocol'
+import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
+import { grantBroken } from './grantsKept.ts'
 import { type Report, report } from './report.ts'
 import type { Step } from './step.ts'
 import { anchored } from './steps/anchored.ts'
@@ -9,13 +11,14 @@ import { measurementWasApproved } from './steps/measurementWasApproved.ts'
 import { priceMatches } from './steps/priceMatches.ts'
 import { receiptIsSound } from './steps/receiptIsSound.ts'
 import { signatureRecoversKey } from './steps/signatureRecoversKey.ts'
+import { withinGrant } from './steps/withinGrant.ts'
 import { trustStatement } from './trust.ts'
 
 /**
  * The part of the checklist that a receipt and the chain can answer without the contents: what a validator attests.
  * `view.batch` is the batch under judgement.
  */
-export async function verifyReceipt(signed: SignedReceipt, view: ChainView): Promise<Report> {
+export async function verifyReceipt(signed: BatchEntry, view: ChainView): Promise<Report> {
   const { receipt } = signed
   const steps = await Promise.all([
     receiptIsSound(receipt),
@@ -24,6 +27,7 @@ export async function verifyReceipt(signed: SignedReceipt, view: ChainView): Pro
     measurementWasApproved(receipt, view),
     anchored(receipt, view),
     priceMatches(receipt, view),
+    withinGrant(signed, view),
     committerMayInclude(receipt, view),
   ])
   return report(steps, [], trustStatement(receipt, view, false))
@@ -41,15 +45,29 @@ export type BatchReport = {
  */
 export async function verifyBatchReceipts(
   batch: Batch,
-  viewOf: (signed: SignedReceipt) => ChainView | Promise<ChainView>,
+  viewOf: (signed: BatchEntry) => ChainView | Promise<ChainView>,
   most: number,
 ): Promise<BatchReport> {
   const failures: BatchReport['failures'] = []
+  const underGrant = new Map<Hex, { grant: SpendingGrant; entries: BatchEntry[] }>()
   for (const entry of batchEntries(batch)) {
-    const { steps, ok } = await verifyReceipt(entry, await viewOf(entry))
+    const view = await viewOf(entry)
+    const { steps, ok } = await verifyReceipt(entry, view)
+    if (ok && entry.grant !== undefined && view.grant !== null) {
+      const known = underGrant.get(entry.grant.id)
+      if (known === undefined) {
+        underGrant.set(entry.grant.id, { grant: view.grant.grant, entries: [entry] })
+      } else known.entries.push(entry)
+    }
     if (ok) continue
     failures.push({ entry, steps: steps.filter(({ outcome }) => outcome === 'failed') })
     if (failures.length === most) return { ok: false, failures }
+  }
+  for (const { grant, entries } of underGrant.values()) {
+    const broken = grantBroken(entries, grant)
+    if (broken === undefined) continue
+    const steps = [{ name: 'withinGrant' as const, ...broken.outcome }]
+    failures.push({ entry: broken.entry, steps })
   }
   return { ok: failures.length === 0, failures }
 }

@@ -147,6 +147,7 @@ export function makeView(changes: Partial<ChainView> = {}): ChainView {
     anchor: { hash: keccak256('0x5a'), timestamp: issuedAt - 1n },
     batch: null,
     payment: null,
+    grant: null,
     ...changes,
   }
 }

@@ -1,11 +1,11 @@
 import { wrongBytes } from '@assay/chain'
 import {
+  type BatchEntry,
   DATA_PART,
   type Deployment,
   FAULT_CLASS,
   faultIdOf,
   MAX_BATCH_FILE_BYTES,
-  type SignedReceipt,
 } from '@assay/protocol'
 import { BATCH_STATE, type BatchView, type ChainView, foreignBytes } from '@assay/verify'
 import type { Address } from 'viem'
@@ -26,7 +26,7 @@ export type WatchContext = {
   jobs: FaultJobs
   /** @throws AssayError `unreachable` */
   fetch: (url: string, maxBytes: number) => Promise<Uint8Array>
-  readView: (signed: SignedReceipt, blockNumber: bigint) => Promise<ChainView>
+  readView: (signed: BatchEntry, blockNumber: bigint) => Promise<ChainView>
   log: (event: string, facts: Record<string, unknown>) => void
 }
 

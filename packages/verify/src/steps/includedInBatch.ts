@@ -12,7 +12,9 @@ export function includedInBatch(bundle: Bundle, view: ChainView): Promise<Step> 
       return failed('inclusion_differs', 'The batch id is not that of the header beside it.')
     }
     const top = foldInclusion(bundle, inclusion)
-    if (!same(top.hash, inclusion.root) || top.sum !== inclusion.sum || top.count !== inclusion.count) {
+    const { sum, exposure, count } = inclusion
+    const folded = top.sum === sum && top.exposure === exposure && top.count === count
+    if (!same(top.hash, inclusion.root) || !folded) {
       return failed('inclusion_differs', `The proof leads to ${top.hash}, not to the root ${inclusion.root}.`)
     }
     if (inclusion.count > BigInt(MAX_BATCH_RECEIPTS)) {

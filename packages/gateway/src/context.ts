@@ -1,5 +1,6 @@
-import type { Deployment, Network, NetworkModel, PriceRow, SignedReceipt } from '@assay/protocol'
-import type { Database, NewRequest } from '@assay/store'
+import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow } from '@assay/protocol'
+import type { Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
+import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
 import type { Limits } from './limits.ts'
@@ -29,10 +30,16 @@ export type Context = {
   priceOf(modelId: Hex): Promise<PriceRow>
   /** What an operator's bond can cover in all, OPG base units, from a cache that the chain refreshes. */
   coverageOf(operator: Address): Promise<bigint>
+  /** A grant's account, from a cache that the chain refreshes. */
+  grantAccountOf(grantId: Hex): Promise<GrantAccount>
+  /** Sets the highest price of a call aside under its grant, durably, or says why it cannot. */
+  reserve(call: NewGrantCall): Promise<Reservation>
+  /** Signature of the gateway operator over a digest. */
+  sign(digest: Hex): Promise<Hex>
   /** Claims the payment for this request, durably; false if it is in use or was used. */
   claim(request: NewRequest): Promise<boolean>
   /** Makes a checked receipt durable: receipt, outbox and payment together. */
-  record(signed: SignedReceipt, scheme: number): Promise<void>
+  record(signed: BatchEntry, scheme: number): Promise<void>
   /** Requests that this process is relaying now; recovery leaves them alone. */
   inFlight: Set<Hex>
   /** Looks for missing receipts now instead of at the next tick. */

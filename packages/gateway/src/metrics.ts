@@ -11,6 +11,7 @@ const COUNTERS = {
   batches_total: 'Batches by the state they reached.',
   payments_total: 'Payments by the state they reached.',
   data_demands_total: 'Parts of batches that somebody demanded, by what became of it.',
+  grant_rows_total: 'Settlement rows of prepaid calls, by whether the deposit held all of it.',
   chain_errors_total: 'Chain calls that failed, by what they were for.',
 } as const
 export type CounterName = keyof typeof COUNTERS

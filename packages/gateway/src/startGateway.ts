@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import {
   AssayError,
+  type BatchEntry,
   canonicalJson,
   deploymentOf,
   type Network,
   receiptLeaf,
   receiptToJson,
   SCHEME,
-  type SignedReceipt,
+  signDigest,
 } from '@assay/protocol'
 import {
   claimRequests,
@@ -17,6 +18,7 @@ import {
   openAmounts,
   openDatabase,
   recordReceipts,
+  reserveCalls,
 } from '@assay/store'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
@@ -25,6 +27,7 @@ import type { GatewayChain } from './chain/gatewayChain.ts'
 import { connectChain } from './chain/onChain.ts'
 import type { Context } from './context.ts'
 import { createFreshCache } from './freshCache.ts'
+import { grantRoutes } from './grants/grantRoutes.ts'
 import { createServer } from './http/createServer.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type Log, logToStdout, messageOf } from './log.ts'
@@ -130,7 +133,7 @@ async function assemble(
     recordReceipts(database, items),
   )
   /** The scheme decides what leaves the payer: all of an `exact` payment, the price of an `upto` one. */
-  async function record(signed: SignedReceipt, scheme: number): Promise<void> {
+  async function record(signed: BatchEntry, scheme: number): Promise<void> {
     const { receipt, signature } = signed
     await write({
       requestId: receipt.requestId,
@@ -139,6 +142,7 @@ async function assemble(
       leaf: receiptLeaf(signed),
       price: receipt.price,
       collectAmount: receipt.price,
+      prepaid: scheme === SCHEME.grant,
     })
     if (receipt.price === 0n) ledger.release(receipt.requestId)
     else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)
@@ -160,6 +164,9 @@ async function assemble(
     models: new Map(network.models.map((model) => [model.name, model])),
     priceOf: createFreshCache((modelId) => chain.price(modelId)),
     coverageOf: createFreshCache(async (operator) => (await chain.coverage([operator])).get(operator) ?? 0n),
+    grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
+    reserve: groupCommit((items) => reserveCalls(database, items)),
+    sign: (digest) => signDigest(digest, options.privateKey),
     claim: groupCommit((items) => claimRequests(database, items)),
     record,
     inFlight: new Set(),
@@ -168,6 +175,7 @@ async function assemble(
   const context: Context = { ...base, recoverSoon: recovery.soon }
   const server = createServer(limits, (error) => log('internal_error', { why: messageOf(error) }))
   inferenceRoutes(server, context)
+  grantRoutes(server, context)
   receiptRoutes(server, context)
   infoRoutes(server, context)
   facilitatorRoutes(server, context)

@@ -5,14 +5,24 @@ import {
   batchIdOf,
   CHALLENGE_STATE,
   foldInclusion,
+  foldSiblings,
   groupNode,
+  rowNode,
   SCHEME,
+  smaller,
   sumTreeLevels,
 } from '@assay/protocol'
 import type { DataDemand } from '@assay/store'
+import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
+import {
+  CHAIN_BATCH,
+  CHAIN_PAYMENT,
+  type ChainBatch,
+  type GatewayChain,
+  type RowPayment,
+} from '../src/chain/gatewayChain.ts'
 import type { DataAnswer } from '../src/chain/dataChallenges.ts'
-import { CHAIN_BATCH, CHAIN_PAYMENT, type ChainBatch, type GatewayChain } from '../src/chain/gatewayChain.ts'
 import { TILL } from './fixtures.ts'
 
 type FakeBatch = ChainBatch & { header: BatchHeader; hash: Hex }
@@ -21,6 +31,8 @@ type State = {
   lastHeight: bigint
   batches: Map<Hex, FakeBatch>
   payments: Map<Hex, { state: number; amount: bigint }>
+  accounts: Map<Hex, GrantAccount>
+  rows: (RowPayment & { batchId: Hex; rowHash: Hex })[]
   collected: string[]
 }
 
@@ -64,7 +76,15 @@ export function createFakeChain(): FakeChain {
     return batch
   }
   const chain: FakeChain = {
-    state: { number: 1n, lastHeight: 0n, batches: new Map(), payments: new Map(), collected: [] },
+    state: {
+      number: 1n,
+      lastHeight: 0n,
+      batches: new Map(),
+      payments: new Map(),
+      accounts: new Map(),
+      rows: [],
+      collected: [],
+    },
     balances: new Map(),
     allowance: 10n ** 30n,
     usedNonces: new Set(),
@@ -208,6 +228,42 @@ export function createFakeChain(): FakeChain {
       }
       chain.log.push(`collect:${items.length}`)
       return { transactionHash: hash(), rejected }
+    },
+    async grantAccount(grantId) {
+      up()
+      return chain.state.accounts.get(grantId) ?? { funded: 0n, spent: 0n, revokedAt: 0n, opened: false }
+    },
+    async rowPayments(batchId) {
+      up()
+      return chain.state.rows.filter((row) => row.batchId === batchId)
+    },
+    async settleRows(batchId, rows) {
+      up()
+      const batch = known(batchId)
+      if (batch.state !== CHAIN_BATCH.final) throw new AssayError('BatchNotFinal', { code: 'conflict' })
+      const transactionHash = hash()
+      for (const { key, top, rowSiblings, groupSiblings } of rows) {
+        const group = groupNode(key.node, foldSiblings(rowNode(key, top), rowSiblings))
+        if (foldSiblings(group, groupSiblings).hash !== batch.header.root) {
+          throw new AssayError('NotInBatch', { code: 'conflict' })
+        }
+        if (chain.state.rows.some((row) => row.batchId === batchId && row.rowHash === top.hash)) continue
+        const account = chain.state.accounts.get(key.grantId)
+        if (account === undefined) throw new AssayError('NotOpened', { code: 'conflict' })
+        const left = account.funded - account.spent
+        const price = smaller(top.sum, left)
+        account.spent += price
+        chain.state.rows.push({
+          ...key,
+          batchId,
+          rowHash: top.hash,
+          price,
+          unpaid: top.sum - price,
+          transactionHash,
+        })
+      }
+      chain.log.push(`settleRows:${rows.length}`)
+      return transactionHash
     },
     async settle(items) {
       up()

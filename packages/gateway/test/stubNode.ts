@@ -6,6 +6,7 @@ import {
   concatBytes,
   type Deployment,
   encodeReceiptHeader,
+  GRANT_HEADER,
   listedHeaders,
   type NetworkModel,
   RECEIPT_COMMENT,
@@ -19,7 +20,7 @@ import {
   signedReceiptToJson,
   stripSseComments,
 } from '@assay/protocol'
-import { checkPayment } from '@assay/verify'
+import { checkGrantPass, checkPayment } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { COMMITTER, CONTRACTS, DEPLOYMENT, MODEL, TILL } from './fixtures.ts'
@@ -133,16 +134,41 @@ export async function startStubNode(): Promise<StubNode> {
     const contentType =
       script.contentType ??
       (script.kind === 'whole' ? 'application/json' : 'text/event-stream; charset=utf-8')
-    const payment = await checkPayment({
-      header: String(request.headers['payment-signature']),
-      chainId: node.world.deployment.chainId,
-      token: node.world.contracts.OPG,
-      escrow: node.world.contracts.InferenceEscrow,
-      till: node.world.till,
-      committer: node.world.committer,
-      minAmount: 0n,
-      now: BigInt(Math.floor(Date.now() / 1000)),
+    const hash = requestHash({
+      method: request.method ?? '',
+      path: request.url ?? '',
+      headers: listedHeaders(
+        request.rawHeaders.flatMap((name, at): [string, string][] =>
+          at % 2 === 0 ? [[name, request.rawHeaders[at + 1] as string]] : [],
+        ),
+      ),
+      body,
     })
+    const { deployment, committer, contracts } = node.world
+    const grant = request.headers[GRANT_HEADER]
+    const common = {
+      escrow: contracts.InferenceEscrow,
+      committer,
+      now: BigInt(Math.floor(Date.now() / 1000)),
+    }
+    const payment =
+      typeof grant === 'string'
+        ? await checkGrantPass({
+            ...common,
+            header: grant,
+            deployment,
+            requestHash: hash,
+            modelId: node.world.model.modelId,
+            quote: 0n,
+          })
+        : await checkPayment({
+            ...common,
+            header: String(request.headers['payment-signature']),
+            chainId: deployment.chainId,
+            token: contracts.OPG,
+            till: node.world.till,
+            minAmount: 0n,
+          })
     if (!payment.ok) throw new Error(payment.reason)
     const terminal = script.terminal ?? new TextEncoder().encode('data: [DONE]\n\n')
     const before = concatBytes(script.chunks ?? [])
@@ -164,16 +190,7 @@ export async function startStubNode(): Promise<StubNode> {
         engineClass: 0,
         mode: 1,
         status: STATUS.complete,
-        requestHash: requestHash({
-          method: request.method ?? '',
-          path: request.url ?? '',
-          headers: listedHeaders(
-            request.rawHeaders.flatMap((name, at): [string, string][] =>
-              at % 2 === 0 ? [[name, request.rawHeaders[at + 1] as string]] : [],
-            ),
-          ),
-          body,
-        }),
+        requestHash: hash,
         responseHash: responseHash({ status, contentType, body: answer }),
         evidenceHash: `0x${'00'.repeat(32)}`,
         inputUnits: 1n,

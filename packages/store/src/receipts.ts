@@ -1,8 +1,8 @@
-import { parseCanonicalJson, receiptFromJson, type SignedReceipt } from '@assay/protocol'
+import { type BatchEntry, parseCanonicalJson, receiptFromJson, type SignedReceipt } from '@assay/protocol'
 import type { BatchState } from './batches.ts'
 import type { Hex, Queryable } from './database.ts'
 import type { PaymentState } from './payments.ts'
-import type { RequestState } from './requests.ts'
+import { grantOf, type RequestState, type StoredGrantCall } from './requests.ts'
 
 export type NewReceipt = {
   requestId: Hex
@@ -14,6 +14,8 @@ export type NewReceipt = {
   price: bigint
   /** What is to be collected, OPG base units; 0 for nothing. */
   collectAmount: bigint
+  /** Whether a deposit holds the money already, so that there is nothing to collect. */
+  prepaid: boolean
 }
 
 const encoder = new TextEncoder()
@@ -26,8 +28,8 @@ function toSigned(row: { receipt: string; signature: Hex }): SignedReceipt {
 }
 
 /**
- * Makes receipts durable with their place in the outbox and the payment to collect, and finishes their requests: one
- * statement, hence all or nothing. Doing it twice changes nothing.
+ * Makes receipts durable with their place in the outbox and the payment to collect, counts what was spent under grants,
+ * and finishes the requests, which frees what was set aside for them: one statement, hence all or nothing. Doing it twice changes nothing.
  * @returns per item true; it throws if nothing was written.
  */
 export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<true[]> {
@@ -39,15 +41,28 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
   await database.query(
     `with item as (
        select distinct on ("requestId") * from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text,
-         signature text, leaf text, price numeric, "collectAmount" numeric)
+         signature text, leaf text, price numeric, "collectAmount" numeric, prepaid boolean)
      ), receipt as (
        insert into receipts (request_id, receipt, signature, leaf, price, state)
        select "requestId", receipt, signature, leaf, price, 'outbox' from item
-       on conflict (request_id) do nothing
+       on conflict (request_id) do nothing returning request_id, price
      ), payment as (
        insert into payments (request_id, amount, state)
-       select "requestId", "collectAmount", 'none' from item where "collectAmount" > 0
+       select "requestId", "collectAmount", case when prepaid then 'locked' else 'none' end
+       from item where "collectAmount" > 0
        on conflict (request_id) do nothing
+     ), spent as (
+       select q.grant_id, sum(receipt.price) as amount from receipt join requests q using (request_id)
+       where q.grant_id is not null group by q.grant_id
+     ), held as (
+       select grant_id from grants where grant_id in (select grant_id from spent) order by grant_id for update
+     ), total as (
+       update grants set spent = grants.spent + spent.amount from spent join held using (grant_id)
+       where grants.grant_id = spent.grant_id
+     ), minute as (
+       insert into grant_minutes (grant_id, minute, amount)
+       select grant_id, floor(extract(epoch from now()) / 60)::bigint, amount from spent
+       on conflict (grant_id, minute) do update set amount = grant_minutes.amount + excluded.amount
      )
      update requests set state = 'finished', finished_at = now() from item where request_id = item."requestId"`,
     [JSON.stringify(values)],
@@ -66,25 +81,42 @@ export async function outboxLoad(database: Queryable): Promise<{ waiting: number
 }
 
 /** The oldest receipts of the outbox. Inside a transaction they are locked against another gateway's batcher. */
-export async function takeOutbox(transaction: Queryable, limit: number): Promise<SignedReceipt[]> {
-  const rows = await transaction.query<{ receipt: string; signature: Hex }>(
-    `select receipt, signature from receipts where state = 'outbox' order by created_at limit $1
-     for update skip locked`,
+export async function takeOutbox(transaction: Queryable, limit: number): Promise<BatchEntry[]> {
+  const rows = await transaction.query<{
+    receipt: string
+    signature: Hex
+    grant_id: Hex | null
+    counter: string | null
+  }>(
+    `select r.receipt, r.signature, q.grant_id, q.counter::text as counter
+     from receipts r join requests q using (request_id) where r.state = 'outbox' order by r.created_at limit $1
+     for update of r skip locked`,
     [limit],
   )
-  return rows.map(toSigned)
+  return rows.map((row) => {
+    const grant = grantOf(row)
+    return grant === undefined ? toSigned(row) : { ...toSigned(row), grant }
+  })
 }
 
+/** Ends receipts that no batch may hold. A prepaid one costs nothing then. */
 export async function expireReceipts(transaction: Queryable, requestIds: readonly Hex[]): Promise<void> {
   await transaction.query(`update receipts set state = 'expired' where request_id = any($1::text[])`, [
     requestIds,
   ])
+  await transaction.query(
+    `update payments set state = 'failed', failure = 'no batch may hold the receipt' from requests q
+     where payments.request_id = any($1::text[]) and q.request_id = payments.request_id and q.grant_id is not null`,
+    [requestIds],
+  )
 }
 
 export type ReceiptStatus = {
   requestId: Hex
   requestState: RequestState
   signed: SignedReceipt | undefined
+  /** Place under the grant that pays; undefined where the call paid for itself. */
+  grant: StoredGrantCall | undefined
   receiptState: 'outbox' | 'batched' | 'expired' | undefined
   batchId: Hex | undefined
   batchState: BatchState | undefined
@@ -110,6 +142,8 @@ export async function receiptStatus(
     request_state: RequestState
     receipt: string | null
     signature: Hex | null
+    grant_id: Hex | null
+    counter: string | null
     receipt_state: 'outbox' | 'batched' | 'expired' | null
     batch_id: Hex | null
     batch_state: BatchState | null
@@ -119,7 +153,7 @@ export async function receiptStatus(
     settle_hash: Hex | null
     failure: string | null
   }>(
-    `select q.request_id, q.state as request_state, r.receipt, r.signature, r.state as receipt_state, r.batch_id,
+    `select q.request_id, q.state as request_state, q.grant_id, q.counter::text as counter, r.receipt, r.signature, r.state as receipt_state, r.batch_id,
        b.state as batch_state, b.transaction_hash, p.state as payment_state, p.transaction_hash as payment_hash,
        p.settle_transaction_hash as settle_hash, p.failure
      from requests q left join receipts r using (request_id) left join batches b on b.batch_id = r.batch_id
@@ -136,6 +170,7 @@ export async function receiptStatus(
       row.receipt === null || row.signature === null
         ? undefined
         : toSigned({ receipt: row.receipt, signature: row.signature }),
+    grant: grantOf(row),
     receiptState: row.receipt_state ?? undefined,
     batchId: row.batch_id ?? undefined,
     batchState: row.batch_state ?? undefined,

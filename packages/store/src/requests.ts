@@ -21,7 +21,13 @@ export type NewRequest = {
   requestHash: Hex
 }
 
-export type RequestRow = NewRequest & { state: RequestState; ageMs: number }
+/** A call's place under the spending grant that pays for it. */
+export type StoredGrantCall = { id: Hex; counter: bigint }
+export type RequestRow = NewRequest & {
+  state: RequestState
+  ageMs: number
+  grant: StoredGrantCall | undefined
+}
 
 type Columns = {
   request_id: Hex
@@ -34,12 +40,20 @@ type Columns = {
   model_id: Hex
   node_url: string
   request_hash: Hex
+  grant_id: Hex | null
+  counter: string | null
   age_ms: number
 }
 
 const COLUMNS = `request_id, state, payer, scheme, authorised::text as authorised, expires_at::text as expires_at,
-  collect, model_id, node_url, request_hash,
+  collect, model_id, node_url, request_hash, grant_id, counter::text as counter,
   (extract(epoch from (now() - created_at)) * 1000)::float8 as age_ms`
+
+export function grantOf(row: { grant_id: Hex | null; counter: string | null }): StoredGrantCall | undefined {
+  return row.grant_id === null || row.counter === null
+    ? undefined
+    : { id: row.grant_id, counter: BigInt(row.counter) }
+}
 
 function toRow(row: Columns): RequestRow {
   return {
@@ -54,6 +68,7 @@ function toRow(row: Columns): RequestRow {
     nodeUrl: row.node_url,
     requestHash: row.request_hash,
     ageMs: row.age_ms,
+    grant: grantOf(row),
   }
 }
 
@@ -125,12 +140,13 @@ export async function forwardedRequests(database: Queryable, limit: number): Pro
   return rows.map(toRow)
 }
 
-/** Per payer, what accepted payments may still take that the chain does not show yet, OPG base units. */
+/** Per payer, what accepted payments may still take that the chain does not show yet, OPG base units; without grants, whose deposits are apart. */
 export async function openAmounts(
   database: Queryable,
 ): Promise<{ requestId: Hex; payer: string; amount: bigint }[]> {
   const rows = await database.query<{ request_id: Hex; payer: string; amount: string }>(
-    `select request_id, payer, authorised::text as amount from requests where state = 'forwarded'
+    `select request_id, payer, authorised::text as amount from requests
+     where state = 'forwarded' and grant_id is null
      union all
      select p.request_id, r.payer, (case r.scheme when 1 then r.authorised else p.amount end)::text from payments p join requests r using (request_id)
      where p.state in ('none', 'submitted')`,

@@ -60,6 +60,7 @@ async function record(index: number, price: bigint): Promise<void> {
       leaf: receiptLeaf(signed),
       price,
       collectAmount: price,
+      prepaid: false,
     },
   ])
 }

@@ -28,6 +28,7 @@ for (let index = 0; ; index++) {
       leaf: receiptLeaf(signed),
       price: 7n,
       collectAmount: 7n,
+      prepaid: false,
     },
   ])
   process.stdout.write(`${requestId}\n`)

@@ -3,6 +3,7 @@ import { expireReceipts, highestHeight, insertBatch, outboxLoad, takeOutbox } fr
 import type { Address } from 'viem'
 import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
+import { unpayable } from './unpayable.ts'
 import { withinCoverage } from './withinCoverage.ts'
 
 /** Time that a commit needs to be mined; a receipt closer to its greatest age would make its whole batch invalid. */
@@ -34,7 +35,13 @@ export function createFreezer(context: Context, limits: BatchLimits): () => Prom
           )
           context.log('receipts_expired', { count: stale.length })
         }
-        const fresh = taken.filter((signed) => signed.receipt.issuedAt >= oldest)
+        const young = taken.filter((signed) => signed.receipt.issuedAt >= oldest)
+        const lost = await unpayable(context, transaction, young)
+        if (lost.size > 0) {
+          await expireReceipts(transaction, [...lost])
+          context.log('receipts_unpayable', { requestIds: [...lost].join() })
+        }
+        const fresh = young.filter(({ receipt }) => !lost.has(receipt.requestId))
         const nodes = new Set(fresh.map((signed) => signed.receipt.node.toLowerCase() as Address))
         const coverage = await chain.coverage([...new Set([committer, ...nodes])])
         const receipts = withinCoverage(fresh, committer, coverage)

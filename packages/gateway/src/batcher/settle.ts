@@ -1,4 +1,4 @@
-import { parseBatchFile, proveInclusion } from '@assay/protocol'
+import { type Batch, parseBatchFile, proveInclusion, SCHEME } from '@assay/protocol'
 import {
   type BatchRow,
   batchFile,
@@ -13,20 +13,33 @@ import type { Hex } from 'viem'
 import { CHAIN_PAYMENT } from '../chain/gatewayChain.ts'
 import type { Context } from '../context.ts'
 import type { Jobs } from './batcher.ts'
+import { settleRows } from './settleRows.ts'
 
 /** Receipts in one settle transaction: ~350k gas each with their proofs, under the 16.7M of EIP-7825. */
 const CHUNK = 32
 const MAX_BATCHES_UNDER_WAY = 2
 
-/** Pays out final batches: each receipt's price from escrow to those who earned it. */
+/** Pays out final batches: each receipt's price from escrow, or its row's from a deposit, to those who earned it. */
 export function createSettler(context: Context, jobs: Jobs): () => Promise<void> {
   const { database, chain, committer, deployment, metrics, log } = context
 
+  async function batchOf(row: BatchRow): Promise<Batch> {
+    const file = await batchFile(database, row.batchId)
+    if (file === undefined) throw new Error('The file of a batch is gone.')
+    return parseBatchFile(file, deployment)
+  }
+
+  async function payRows(row: BatchRow): Promise<boolean> {
+    const [seen] = await chain.batches([row.batchId])
+    return seen === undefined ? false : settleRows(context, await batchOf(row), seen)
+  }
+
   /** One pass over a batch; it is done when a later pass finds nothing left to do. */
   async function settleBatch(row: BatchRow): Promise<void> {
-    const payments = (await paymentsOfBatch(database, row.batchId)).filter(
-      (payment) => payment.state !== 'failed',
-    )
+    const all = (await paymentsOfBatch(database, row.batchId)).filter((payment) => payment.state !== 'failed')
+    const payments = all.filter(({ scheme }) => scheme !== SCHEME.grant)
+    const prepaid = payments.length < all.length
+    const rowsPaid = !prepaid || (await payRows(row))
     const states = await chain.payments(payments.map((payment) => payment.requestId))
     const inState = (state: number): PaymentRow[] => payments.filter((_, at) => states[at]?.state === state)
     const ids = (rows: PaymentRow[]): Hex[] => rows.map((payment) => payment.requestId)
@@ -44,15 +57,13 @@ export function createSettler(context: Context, jobs: Jobs): () => Promise<void>
     await setPaymentState(database, changed(inState(CHAIN_PAYMENT.refunded), 'refunded'), 'refunded')
     const locked = inState(CHAIN_PAYMENT.locked)
     await setPaymentState(database, changed(locked, 'locked'), 'locked')
-    if (missing.length === 0 && locked.length === 0) {
+    if (missing.length === 0 && locked.length === 0 && rowsPaid) {
       await setBatchSettled(database, row.batchId)
       log('batch_settled', { batchId: row.batchId, height: row.height })
       return
     }
     if (locked.length === 0) return
-    const file = await batchFile(database, row.batchId)
-    if (file === undefined) throw new Error('The file of a batch is gone.')
-    const batch = parseBatchFile(file, deployment)
+    const batch = await batchOf(row)
     for (let at = 0; at < locked.length; at += CHUNK) {
       const chunk = locked.slice(at, at + CHUNK)
       const { transactionHash, skipped } = await chain.settle(

@@ -1,4 +1,4 @@
-import { MAX_BATCH_NODES, receiptExposure, type SignedReceipt } from '@assay/protocol'
+import { type BatchEntry, MAX_BATCH_NODES, receiptExposure } from '@assay/protocol'
 import type { Address } from 'viem'
 
 /**
@@ -7,10 +7,10 @@ import type { Address } from 'viem'
  * @param coverage what an operator's bond can carry in all, OPG base units
  */
 export function withinCoverage(
-  receipts: readonly SignedReceipt[],
+  receipts: readonly BatchEntry[],
   committer: Address,
   coverage: ReadonlyMap<Address, bigint>,
-): SignedReceipt[] {
+): BatchEntry[] {
   const room = new Map(coverage)
   const nodes = new Set<Address>()
   const roomOf = (operator: Address) => room.get(operator) ?? 0n

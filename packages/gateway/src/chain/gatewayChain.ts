@@ -1,5 +1,12 @@
-import type { BatchEntry, BatchHeader, GroupHeader, InclusionProof, PriceRow } from '@assay/protocol'
-import type { CheckedPayment } from '@assay/verify'
+import type {
+  BatchEntry,
+  BatchHeader,
+  GrantRow,
+  GroupHeader,
+  InclusionProof,
+  PriceRow,
+} from '@assay/protocol'
+import type { CheckedPayment, GrantAccount, SettledRow } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { DataChallenges } from './dataChallenges.ts'
 
@@ -22,6 +29,9 @@ export type Funds = { balance: bigint; allowance: bigint }
 /** A payment to collect: what was authorised, as it was stored, and what is taken of it. */
 export type CollectItem = { requestId: Hex; scheme: number; collect: string; amount: bigint }
 export type SettleItem = { entry: BatchEntry; path: InclusionProof; batchId: Hex }
+
+/** A row that a deposit paid for, by the event that says so. */
+export type RowPayment = SettledRow & { grantId: Hex; transactionHash: Hex }
 
 /**
  * All that the gateway asks of and says to the chain. Reads see the latest block; writes resolve with the hash of a mined
@@ -54,4 +64,10 @@ export type GatewayChain = DataChallenges & {
   collect(items: readonly CollectItem[]): Promise<{ transactionHash: Hex; rejected: Map<Hex, string> }>
   /** Receipts of final batches. One that escrow will not pay is in `skipped` with its reason. */
   settle(items: readonly SettleItem[]): Promise<{ transactionHash: Hex; skipped: Map<Hex, string> }>
+  /** All zero for a grant that was never opened. */
+  grantAccount(grantId: Hex): Promise<GrantAccount>
+  /** What deposits have paid of a batch that was committed in this block. */
+  rowPayments(batchId: Hex, committedBlock: bigint): Promise<RowPayment[]>
+  /** Has deposits pay rows of a final batch. One that was paid is skipped. */
+  settleRows(batchId: Hex, rows: readonly GrantRow[]): Promise<Hex>
 }

@@ -1,4 +1,4 @@
-import { createSender, publicClientOf } from '@assay/chain'
+import { createSender, publicClientOf, readGrantAccount, readSettledRows } from '@assay/chain'
 import {
   contractEntry,
   inferenceEscrowAbi,
@@ -11,6 +11,7 @@ import {
   paramStoreAbi,
   SCHEME,
   settlementAbi,
+  spendingGrantsAbi,
 } from '@assay/protocol'
 import {
   type Address,
@@ -194,6 +195,12 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
         reasonOf(args.reason),
       ])
       return { transactionHash: receipt.transactionHash, rejected: new Map(rejected) }
+    },
+    grantAccount: (grantId) => readGrantAccount(client, network, grantId),
+    rowPayments: (batchId, committedBlock) => readSettledRows(client, network, { batchId, committedBlock }),
+    async settleRows(batchId, rows) {
+      const grants = { address: network.contracts.SpendingGrants, abi: spendingGrantsAbi } as const
+      return (await sender.send({ ...grants, functionName: 'settle', args: [batchId, rows] })).transactionHash
     },
     async settle(items) {
       const receipt = await sender.send({

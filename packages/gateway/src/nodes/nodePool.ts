@@ -24,8 +24,8 @@ export type InferenceNode = {
 
 export type NodePool = {
   nodes: readonly InferenceNode[]
-  /** The least busy healthy node that serves the model. */
-  pick(model: string): InferenceNode | undefined
+  /** The least busy healthy node that serves the model, among these operators where any are given. */
+  pick(model: string, among?: readonly Address[]): InferenceNode | undefined
   byUrl(url: string): InferenceNode | undefined
   /** Looks at one node now. */
   refresh(node: InferenceNode): Promise<void>
@@ -108,10 +108,11 @@ export async function createNodePool(network: Network, limits: Limits, log: Log)
 
   return {
     nodes,
-    pick(model) {
+    pick(model, among = []) {
       let best: InferenceNode | undefined
       for (const node of nodes) {
         if (!node.healthy || !node.models.has(model)) continue
+        if (among.length > 0 && !among.includes(node.operator)) continue
         // Ours are counted now, its own queue a moment ago: the larger of the two is the better guess.
         if (best === undefined || busyness(node) < busyness(best)) best = node
       }

@@ -81,6 +81,8 @@ export function receiptRoutes(server: FastifyInstance, context: Context): void {
       state: publicState(status),
       receipt: signed === undefined ? null : receiptToJson(signed.receipt),
       signature: signed?.signature ?? null,
+      grant:
+        status.grant === undefined ? null : { id: status.grant.id, counter: status.grant.counter.toString() },
       batchId: batchId ?? null,
       batch: row === undefined ? null : headerJson(row),
       inclusion:

@@ -4,9 +4,11 @@ import type { CheckedPayment } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
+import type { DialectError } from '../http/dialectError.ts'
 import type { InferenceNode } from '../nodes/nodePool.ts'
 import { paymentUsed } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
+import { paymentRequired } from '../payment/offer.ts'
 import { relay } from './relay.ts'
 
 export type Claiming = {
@@ -72,9 +74,18 @@ export async function claimAndRelay(
     node,
     expected,
     scheme: payment.schemeId,
-    nonceUnused,
+    refusal: nonceUnused.then((unused) => (unused ? undefined : nonceUsed(context, maximum, request.url))),
     body,
-    maximum,
     arrivedAt,
   })
+}
+
+function nonceUsed(context: Context, maximum: bigint, path: string): DialectError {
+  const terms = {
+    chainId: context.network.chainId,
+    token: context.network.contracts.OPG,
+    till: context.till,
+  }
+  const reason = 'The nonce of this payment was used or cancelled on chain.'
+  return paymentRequired(terms, maximum, path, { code: 'payment_used', reason })
 }

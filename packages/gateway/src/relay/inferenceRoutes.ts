@@ -7,10 +7,13 @@ import {
   requestHash,
 } from '@assay/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Address } from 'viem'
 import type { Context } from '../context.ts'
+import { credentialOf } from '../grants/credential.ts'
+import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
-import { readBounded } from '../nodes/nodePool.ts'
+import { type InferenceNode, readBounded } from '../nodes/nodePool.ts'
 import { admit } from '../payment/admit.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 import { confidentialRoutes } from './confidentialRoutes.ts'
@@ -59,7 +62,8 @@ const COUNT_PATH = '/v1/messages/count_tokens'
 
 async function countTokens(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const body = bodyOf(request)
-  const { node } = await nodeFor(context, 'count_tokens', body)
+  const { model } = await quote(context, 'count_tokens', body)
+  const node = nodeFor(context, model.name)
   const upstream = await node.pool
     .request({
       method: 'POST',
@@ -86,8 +90,8 @@ function bodyOf(request: FastifyRequest): Uint8Array {
   return request.body instanceof Uint8Array ? request.body : new Uint8Array(0)
 }
 
-/** What the body asks for, and the node to ask. @throws RefusedError */
-async function nodeFor(context: Context, route: InferenceRoute, body: Uint8Array) {
+/** What the body asks for, and at most how much that costs. @throws RefusedError */
+async function quote(context: Context, route: InferenceRoute, body: Uint8Array) {
   const read = readIntent(route, body, (name) => context.models.get(name)?.contextLength)
   if ('problem' in read) {
     const { problem } = read
@@ -98,18 +102,22 @@ async function nodeFor(context: Context, route: InferenceRoute, body: Uint8Array
   const model = context.models.get(read.intent.model)
   if (model === undefined) throw new Error('unreachable: readIntent knows only listed models')
   const maximum = quoteMaximum(await context.priceOf(model.modelId), body.length, read.intent.maxOutput)
-  const node = context.nodes.pick(model.name)
-  if (node === undefined) {
-    context.metrics.count('refused_total', 'no_node')
-    throw new RefusedError({
-      status: 503,
-      message: `No healthy inference node serves ${model.name} right now. The same payment may be sent again.`,
-      type: 'server_error',
-      code: 'no_node',
-      headers: { 'retry-after': '1' },
-    })
-  }
-  return { model, maximum, node }
+  return { model, maximum }
+}
+
+/** @param among operators that may serve; none = any. @throws RefusedError 503 */
+function nodeFor(context: Context, model: string, among: readonly Address[] = []): InferenceNode {
+  const node = context.nodes.pick(model, among)
+  if (node !== undefined) return node
+  context.metrics.count('refused_total', 'no_node')
+  const whose = among.length === 0 ? '' : ' of those that the grant names'
+  throw new RefusedError({
+    status: 503,
+    message: `No healthy inference node${whose} serves ${model} right now. Nothing is charged; try again.`,
+    type: 'server_error',
+    code: 'no_node',
+    headers: { 'retry-after': '1' },
+  })
 }
 
 async function handle(
@@ -121,30 +129,24 @@ async function handle(
 ): Promise<void> {
   const arrivedAt = performance.now()
   const body = bodyOf(request)
-  const { model, maximum, node } = await nodeFor(context, route, body)
-  const url = `${context.network.gatewayUrl}${path}`
-  const atRisk = request.headers['x-assay-value-at-risk']
-  await requireCoverage(context, Array.isArray(atRisk) ? atRisk[0] : atRisk, maximum, node)
-  const header = request.headers['payment-signature']
-  const { payment, nonceUnused } = await admit(
-    context,
-    Array.isArray(header) ? header[0] : header,
-    maximum,
-    url,
-  )
-  await claimAndRelay(context, request, reply, {
-    payment,
-    nonceUnused,
-    model,
-    node,
-    requestHash: requestHash({
-      method: request.method,
-      path: request.raw.url ?? path,
-      headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
-      body,
-    }),
+  const header = single(request.headers['payment-signature'])
+  const credential = header === undefined ? await credentialOf(context, request.headers) : undefined
+  const { model, maximum } = await quote(context, route, body)
+  const node = nodeFor(context, model.name, credential?.grant.nodes)
+  await requireCoverage(context, single(request.headers['x-assay-value-at-risk']), maximum, node)
+  const hash = requestHash({
+    method: request.method,
+    path: request.raw.url ?? path,
+    headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
     body,
-    maximum,
-    arrivedAt,
   })
+  const asked = { model, node, requestHash: hash, body, maximum, arrivedAt }
+  if (credential !== undefined) return relayUnderGrant(context, request, reply, { credential, ...asked })
+  const url = `${context.network.gatewayUrl}${path}`
+  const { payment, nonceUnused } = await admit(context, header, maximum, url)
+  await claimAndRelay(context, request, reply, { payment, nonceUnused, ...asked })
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
 }

@@ -69,7 +69,7 @@ async function recoverOne(context: Omit<Context, 'recoverSoon'>, row: RequestRow
       context.deployment,
     )
     if (problem === undefined) {
-      await context.record(signed, row.scheme)
+      await context.record({ ...signed, grant: row.grant }, row.scheme)
       context.metrics.count('receipts_recovered_total')
       context.log('receipt_recovered', { requestId: row.requestId, status: signed.receipt.status })
       return

@@ -4,6 +4,7 @@ import {
   decodeReceiptHeader,
   errorBody,
   errorEvent,
+  type GrantCall,
   OHTTP_RESPONSE_TYPE,
   RECEIPT_HEADER,
   REFUSED_HEADER,
@@ -19,7 +20,6 @@ import { CORS_HEADERS } from '../http/cors.ts'
 import type { DialectError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
 import { type InferenceNode, readBounded } from '../nodes/nodePool.ts'
-import { paymentRequired } from '../payment/offer.ts'
 import { type Expected, receiptProblem } from './checkReceipt.ts'
 import { ClientGoneError, writeToClient } from './clientWriter.ts'
 import { fetchReceipt } from './fetchReceipt.ts'
@@ -32,10 +32,13 @@ export type Relayed = {
   expected: Expected
   /** Of the payment. */
   scheme: number
-  nonceUnused: Promise<boolean>
+  /** Place under the grant that pays, if one does. */
+  grant?: GrantCall | undefined
+  /** What the chain has against the payment, if anything; asked while the node is already at work. */
+  refusal: Promise<DialectError | undefined>
+  /** Headers of ours that the node needs beside the client's. */
+  headers?: Readonly<Record<string, string>> | undefined
   body: Uint8Array
-  /** The quote, for a 402 should the nonce turn out used. */
-  maximum: bigint
   /** Of the request's arrival, `performance.now()`. */
   arrivedAt: number
 }
@@ -62,6 +65,8 @@ export async function relay(
 ): Promise<void> {
   const exchange: Exchange = { ...relayed, context, request, response, abort: new AbortController() }
   const { requestId } = relayed.expected
+  // A request that ends before it is looked at must not leave a rejection unhandled.
+  relayed.refusal.catch(() => {})
   const onClose = (): void => {
     if (!response.writableFinished) exchange.abort.abort(new ClientGoneError('The client disconnected.'))
   }
@@ -84,24 +89,16 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await node.pool.request({
     method: 'POST',
     path: request.url ?? '/',
-    headers: requestHeaders(request.rawHeaders, context.committer),
+    headers: requestHeaders(request.rawHeaders, context.committer, exchange.headers),
     body,
     signal: abort.signal,
   })
-  if (!(await exchange.nonceUnused)) {
+  const refusal = await exchange.refusal
+  if (refusal !== undefined) {
     abort.abort()
     upstream.body.on('error', () => {})
     await end(exchange, 'failed')
-    const terms = {
-      chainId: context.network.chainId,
-      token: context.network.contracts.OPG,
-      till: context.till,
-    }
-    const refusal = {
-      code: 'payment_used',
-      reason: 'The nonce of this payment was used or cancelled on chain.',
-    }
-    return answerError(exchange, paymentRequired(terms, exchange.maximum, request.url ?? '/', refusal))
+    return answerError(exchange, refusal)
   }
   const contentType = single(upstream.headers['content-type']) ?? ''
   if (upstream.statusCode === 200 && /^text\/event-stream\b/i.test(contentType)) {
@@ -264,7 +261,7 @@ class NodeFailure extends Error {
 /** @throws NodeFailure where the database does not take it: an answer is never released on a receipt that may be lost */
 async function makeDurable(exchange: Exchange, signed: SignedReceipt): Promise<void> {
   try {
-    await exchange.context.record(signed, exchange.scheme)
+    await exchange.context.record({ ...signed, grant: exchange.grant }, exchange.scheme)
   } catch (error) {
     exchange.context.log('record_failed', { requestId: exchange.expected.requestId, why: messageOf(error) })
     throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')

@@ -16,6 +16,7 @@ const DROPPED_REQUEST = new Set([
   'accept-encoding',
   // Ours to say; a client's own would point the receipt at another gateway.
   'assay-committer',
+  'assay-grant',
   // Credentials for other services are none of the node's business.
   'authorization',
   'x-api-key',
@@ -32,14 +33,18 @@ const DROPPED_RESPONSE = new Set([
   'set-cookie',
 ])
 
-/** The client's headers in their order and spelling, as alternating names and values, with the committer named. */
-export function requestHeaders(raw: readonly string[], committer: Address): string[] {
+/** The client's headers in their order and spelling, as alternating names and values, with the committer and what else is ours. */
+export function requestHeaders(
+  raw: readonly string[],
+  committer: Address,
+  ours: Readonly<Record<string, string>> = {},
+): string[] {
   const headers: string[] = []
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] as string
     if (!DROPPED_REQUEST.has(name.toLowerCase())) headers.push(name, raw[at + 1] as string)
   }
-  headers.push('assay-committer', committer, 'accept-encoding', 'identity')
+  headers.push('assay-committer', committer, 'accept-encoding', 'identity', ...Object.entries(ours).flat())
   return headers
 }
 

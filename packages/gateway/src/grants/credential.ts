@@ -1,0 +1,49 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { API_KEY_PREFIX, apiKeyHash, grantFromJson, isApiKey, type SpendingGrant } from '@assay/protocol'
+import { findApiKey } from '@assay/store'
+import type { Hex } from 'viem'
+import type { Context } from '../context.ts'
+import { RefusedError } from '../http/dialectError.ts'
+
+/** Whose calls a request's key pays for. */
+export type Credential = { grantId: Hex; grant: SpendingGrant }
+
+/** Key of ours that a request carries, as OpenAI's clients (a bearer token) or Anthropic's (`x-api-key`) send it. */
+function keyIn(headers: IncomingHttpHeaders): string | undefined {
+  const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  const given = [headers['x-api-key'], bearer].flat()
+  return given.find((key) => key?.startsWith(API_KEY_PREFIX) === true)
+}
+
+/**
+ * The grant behind a request's key; undefined for a request without a key of ours, which pays otherwise.
+ * @throws RefusedError 401 for a key that is unknown or was revoked
+ */
+export async function credentialOf(
+  context: Context,
+  headers: IncomingHttpHeaders,
+): Promise<Credential | undefined> {
+  const key = keyIn(headers)
+  if (key === undefined) return undefined
+  const known = isApiKey(key) ? await findApiKey(context.database, apiKeyHash(key)) : undefined
+  if (known === undefined) {
+    throw unauthorised(
+      context,
+      'invalid_api_key',
+      'This gateway knows no such API key. Make one with: assay wallet grant create',
+    )
+  }
+  if (known.revoked) {
+    throw unauthorised(
+      context,
+      'api_key_revoked',
+      'This API key was revoked. Make another with: assay wallet grant key',
+    )
+  }
+  return { grantId: known.grantId, grant: grantFromJson(JSON.parse(known.terms)) }
+}
+
+function unauthorised(context: Context, code: string, message: string): RefusedError {
+  context.metrics.count('refused_total', code)
+  return new RefusedError({ status: 401, message, type: 'invalid_request_error', code })
+}

@@ -1,0 +1,145 @@
+import {
+  encodeGrantHeader,
+  GRANT_HEADER,
+  grantRequestId,
+  type NetworkModel,
+  requestAuthDigest,
+  SCHEME,
+} from '@assay/protocol'
+import { endRequest, type NewGrantCall, type Reservation } from '@assay/store'
+import { type GrantAccount, grantRefusal } from '@assay/verify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Hex } from 'viem'
+import type { Context } from '../context.ts'
+import { type DialectError, RefusedError } from '../http/dialectError.ts'
+import type { InferenceNode } from '../nodes/nodePool.ts'
+import { relay } from '../relay/relay.ts'
+import type { Credential } from './credential.ts'
+import { refusedByGrant, refusedReservation } from './refusals.ts'
+
+export type GrantedRequest = {
+  credential: Credential
+  model: NetworkModel
+  node: InferenceNode
+  requestHash: Hex
+  body: Uint8Array
+  /** The quote, OPG base units. */
+  maximum: bigint
+  /** Of the request's arrival, `performance.now()`. */
+  arrivedAt: number
+}
+
+/** Seconds for which a node takes the gateway's word on a call. */
+const AUTH_LIFETIME_SECONDS = 60n
+
+/** Sets a call's highest price aside under its grant, durably, and relays it. @throws RefusedError 4xx with the reason */
+export async function relayUnderGrant(
+  context: Context,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  granted: GrantedRequest,
+): Promise<void> {
+  const { credential, model, node, requestHash, body, maximum, arrivedAt } = granted
+  const { grantId, grant } = credential
+  const { counter, requestId } = await reserve(context, granted)
+  context.inFlight.add(requestId)
+  context.metrics.count('requests_total')
+  const auth = {
+    requestId,
+    requestHash,
+    modelId: model.modelId,
+    maxPrice: maximum,
+    committer: context.committer,
+    deadline: now() + AUTH_LIFETIME_SECONDS,
+  }
+  try {
+    const signature = await context.sign(requestAuthDigest(auth, context.deployment))
+    // Gone before anything was sent: nothing to pay for.
+    if (reply.raw.destroyed) throw new Error('The client is gone.')
+    reply.hijack()
+    await relay(context, request.raw, reply.raw, {
+      node,
+      expected: {
+        requestId,
+        payer: grant.payer,
+        committer: context.committer,
+        modelId: model.modelId,
+        requestHash,
+        authorised: maximum,
+        node: node.operator,
+      },
+      scheme: SCHEME.grant,
+      grant: { id: grantId, counter },
+      refusal: whyNoLonger(context, granted),
+      headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
+      body,
+      arrivedAt,
+    })
+  } catch (error) {
+    // `relay` answers for all that goes wrong inside it; what ends here was never sent.
+    context.inFlight.delete(requestId)
+    await endRequest(context.database, requestId, 'released')
+    if (!reply.raw.destroyed) throw error
+    context.log('client_gone', { requestId, grantId })
+  }
+}
+
+async function reserve(
+  context: Context,
+  granted: GrantedRequest,
+): Promise<Extract<Reservation, { reserved: true }>> {
+  const { grantId } = granted.credential
+  const first = await tryReserve(context, granted, await context.grantAccountOf(grantId))
+  if (first.reserved) return first
+  // What was paid in a moment ago is worth a second look before anybody is turned away.
+  const again = await tryReserve(context, granted, await context.chain.grantAccount(grantId))
+  if (again.reserved) return again
+  context.metrics.count('refused_total', again.error.code)
+  throw new RefusedError(again.error)
+}
+
+async function tryReserve(
+  context: Context,
+  { credential, model, node, requestHash, maximum }: GrantedRequest,
+  account: GrantAccount,
+): Promise<Extract<Reservation, { reserved: true }> | { reserved: false; error: DialectError }> {
+  const { grantId, grant } = credential
+  const call = { modelId: model.modelId, node: node.operator, price: maximum, at: now() }
+  const refusal = grantRefusal(grant, account, call)
+  if (refusal !== undefined) return { reserved: false, error: refusedByGrant(refusal) }
+  const item: NewGrantCall = {
+    grantId,
+    payer: grant.payer,
+    scheme: SCHEME.grant,
+    maximum,
+    funded: account.funded,
+    spentOnChain: account.spent,
+    expiresAt: grant.expiry,
+    collect: '{}',
+    modelId: model.modelId,
+    nodeUrl: node.url,
+    requestHash,
+    requestIdOf: (counter) =>
+      grantRequestId({
+        chainId: context.network.chainId,
+        escrow: context.network.contracts.InferenceEscrow,
+        payer: grant.payer,
+        grant: { id: grantId, counter },
+      }),
+  }
+  const reservation = await context.reserve(item)
+  return reservation.reserved
+    ? reservation
+    : { reserved: false, error: refusedReservation(reservation, maximum) }
+}
+
+/** What the chain says now, while the node is already at work: a grant that was revoked pays for no new call. */
+async function whyNoLonger(context: Context, granted: GrantedRequest): Promise<DialectError | undefined> {
+  const { credential, model, node, maximum } = granted
+  const account = await context.chain.grantAccount(credential.grantId)
+  const call = { modelId: model.modelId, node: node.operator, price: maximum, at: now() }
+  const refusal = grantRefusal(credential.grant, account, call)
+  return refusal === undefined ? undefined : refusedByGrant(refusal)
+}
+
+const now = () => BigInt(Math.floor(Date.now() / 1000))

@@ -112,6 +112,7 @@ async function startAll() {
     price: () => ({ version: 1n, row: PRICE }),
     tillOf: async () => TILL,
     whyUncollectable: async () => undefined,
+    grantAccount: async () => ({ funded: 0n, spent: 0n, revokedAt: 0n, opened: false }),
     close: () => undefined,
   }
   const enclave = await openEnclave({
@@ -189,6 +190,7 @@ async function startAll() {
     anchor: { hash: ANCHOR.hash, timestamp: ANCHOR.timestamp },
     batch: null,
     payment: null,
+    grant: null,
   })
   const reader: ChainReader = {
     tillOf: async () => TILL,

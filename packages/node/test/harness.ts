@@ -108,7 +108,12 @@ export async function startTestServer(
   } = {},
 ) {
   const dir = temporaryFolder('node')
-  const state = { script: options.script ?? threeWords, till: TILL as Address | undefined, uncollectable: '' }
+  const state = {
+    script: options.script ?? threeWords,
+    till: TILL as Address | undefined,
+    uncollectable: '',
+    account: { funded: 0n, spent: 0n, revokedAt: 0n, opened: false },
+  }
   const scripted: Engine = {
     contextLength: SMOLLM2_MANIFEST.contextLength,
     concurrency: 1,
@@ -136,6 +141,7 @@ export async function startTestServer(
     price: () => ({ version: 3n, row: PRICE }),
     tillOf: async (gateway) => (gateway === GATEWAY ? state.till : undefined),
     whyUncollectable: async () => state.uncollectable || undefined,
+    grantAccount: async () => state.account,
     close: () => undefined,
   }
   const enclave = await openEnclave({

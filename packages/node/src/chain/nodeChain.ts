@@ -1,5 +1,5 @@
 import type { PriceRow } from '@assay/protocol'
-import type { CheckedPayment } from '@assay/verify'
+import type { CheckedPayment, GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { Anchor } from '../signReceipt.ts'
 
@@ -15,5 +15,7 @@ export type NodeChain = {
   tillOf: (gateway: Address) => Promise<Address | undefined>
   /** Why a payment could not be collected although it is well signed; undefined when it could. */
   whyUncollectable: (payment: CheckedPayment) => Promise<string | undefined>
+  /** Account of a spending grant, at most a second or two old. */
+  grantAccount: (grantId: Hex) => Promise<GrantAccount>
   close: () => void
 }

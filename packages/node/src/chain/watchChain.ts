@@ -1,3 +1,4 @@
+import { readGrantAccount } from '@assay/chain'
 import { formatOpg, inferenceEscrowAbi, modelRegistryAbi, type Network, opgAbi } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 import { zeroAddress, zeroHash } from 'viem'
@@ -13,6 +14,9 @@ const POLL_MS = 1_000
 /** How long a till is remembered, ms: it never changes, but a reorg can undo its opening. */
 const TILL_MS = 60_000
 const MAX_TILLS = 1_024
+/** How long a grant's account is remembered, ms: a revocation must be heard within seconds. */
+const ACCOUNT_MS = 1_000
+const MAX_ACCOUNTS = 4_096
 
 export type WatchChainParameters = {
   client: PublicClient
@@ -27,6 +31,7 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
   const { InferenceEscrow, ModelRegistry, OPG } = network.contracts
   const prices = new Map<Hex, CurrentPrice>()
   const tills = new Map<Address, { till: Address; until: number }>()
+  const accounts = new Map<Hex, { account: ReturnType<NodeChain['grantAccount']>; until: number }>()
   let anchor: Anchor | undefined
 
   const poll = async (): Promise<void> => {
@@ -119,6 +124,15 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
         return `the payer has ${formatOpg(balance)}, the payment authorises ${formatOpg(payment.amount)}`
       }
       return undefined
+    },
+    grantAccount(grantId) {
+      const known = accounts.get(grantId)
+      if (known !== undefined && known.until > Date.now()) return known.account
+      const account = readGrantAccount(client, network, grantId)
+      if (accounts.size >= MAX_ACCOUNTS) accounts.clear()
+      accounts.set(grantId, { account, until: Date.now() + ACCOUNT_MS })
+      account.catch(() => accounts.delete(grantId))
+      return account
     },
     close() {
       closed = true

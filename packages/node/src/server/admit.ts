@@ -2,6 +2,7 @@ import {
   type Deployment,
   type DialectError,
   decodeRequestAuthHeader,
+  GRANT_HEADER,
   listedHeaders,
   quoteMaximum,
   REQUEST_AUTH_HEADER,
@@ -11,12 +12,12 @@ import {
   requestHash,
   TEMPLATE_UNITS,
 } from '@assay/protocol'
-import { type CheckedPayment, checkPayment } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { CurrentPrice, NodeChain } from '../chain/nodeChain.ts'
 import type { Dialect, ModelFacts, Reading } from '../dialects/dialect.ts'
 import { badRequest } from '../dialects/refusal.ts'
 import type { Engine, Prepared } from '../engines/engine.ts'
+import { PAID_TWICE, type Paid, paidByGrant, paidByX402, unpaid } from './paidBy.ts'
 import type { ServedModel } from './servedModel.ts'
 
 const COMMITTER_HEADER = 'assay-committer'
@@ -40,10 +41,12 @@ export type Admission = {
   reading: Reading
   served: ServedModel
   prepared: Prepared
-  payment: CheckedPayment
+  payment: Paid
   committer: Address
   price: CurrentPrice
   requestHash: Hex
+  /** Most that the call may cost, OPG base units. */
+  quote: bigint
   /** Most input units that the quote covers. */
   maxInputUnits: number
   /** OPG base units. */
@@ -56,6 +59,7 @@ export type AdmitParameters = {
   token: Address
   escrow: Address
   chain: NodeChain
+  operator: Address
   models: ReadonlyMap<string, ServedModel>
 }
 
@@ -68,7 +72,7 @@ export async function admit(
   dialect: Dialect,
   parameters: AdmitParameters,
 ): Promise<{ admission: Admission } | { error: DialectError }> {
-  const { deployment, token, escrow, chain, models } = parameters
+  const { deployment, token, escrow, chain, operator, models } = parameters
   const header = (name: string): string | undefined =>
     raw.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
 
@@ -109,44 +113,38 @@ export async function admit(
     )
   }
   const payHeader = header(PAYMENT_HEADER)
-  if (payHeader === undefined) {
+  const grantHeader = header(GRANT_HEADER)
+  if (payHeader === undefined && grantHeader === undefined) {
     return {
       error: unpaid('This request is not paid. Ask a gateway, which quotes the price.', 'payment_required'),
     }
   }
+  if (payHeader !== undefined && grantHeader !== undefined) return { error: PAID_TWICE }
   const gateway = committer.toLowerCase() as Address
-  let payment: CheckedPayment
-  try {
-    const till = await chain.tillOf(gateway)
-    if (till === undefined) return fail(`${gateway} has no till, so it cannot be paid.`, 'unknown_committer')
-    const checked = await checkPayment({
-      header: payHeader,
-      chainId: deployment.chainId,
-      token,
-      escrow,
-      till,
-      committer: gateway,
-      minAmount: quote,
-      now: BigInt(Math.floor(Date.now() / 1000)),
-    })
-    if (!checked.ok) return { error: unpaid(checked.reason, checked.code) }
-    payment = checked
-    const reason = await chain.whyUncollectable(payment)
-    if (reason !== undefined) {
-      return { error: unpaid(`The payment cannot be collected: ${reason}.`, 'payment_uncollectable') }
-    }
-  } catch {
-    return {
-      error: unavailable('The chain does not answer, so the payment cannot be checked.', 'chain_unreachable'),
-    }
-  }
-
   const hash = requestHash({
     method: raw.method,
     path: raw.path,
     headers: listedHeaders(raw.headers),
     body: raw.body,
   })
+  let payment: Paid
+  try {
+    const till = await chain.tillOf(gateway)
+    if (till === undefined) return fail(`${gateway} has no till, so it cannot be paid.`, 'unknown_committer')
+    const { modelId } = served
+    const parts = { deployment, token, escrow, chain, operator, committer: gateway, modelId, quote }
+    const paid =
+      payHeader === undefined
+        ? await paidByGrant(grantHeader as string, { ...parts, requestHash: hash })
+        : await paidByX402(payHeader, till, { ...parts, requestHash: hash })
+    if ('error' in paid) return paid
+    payment = paid
+  } catch {
+    return {
+      error: unavailable('The chain does not answer, so the payment cannot be checked.', 'chain_unreachable'),
+    }
+  }
+
   const authHeader = header(REQUEST_AUTH_HEADER)
   if (authHeader !== undefined) {
     const wrong = await whyAuthFails(authHeader, {
@@ -174,6 +172,7 @@ export async function admit(
       committer: gateway,
       price,
       requestHash: hash,
+      quote,
       maxInputUnits,
       valueAtRisk,
     },
@@ -221,7 +220,7 @@ async function whyAuthFails(
   text: string,
   expected: {
     deployment: Deployment
-    payment: CheckedPayment
+    payment: Paid
     requestHash: Hex
     modelId: Hex
     committer: Address
@@ -251,10 +250,6 @@ async function whyAuthFails(
 
 function fail(message: string, code: string): { error: DialectError } {
   return { error: badRequest(message, null, code) }
-}
-
-function unpaid(message: string, code: string): DialectError {
-  return { status: 402, message, type: 'payment_required', code, param: null }
 }
 
 export function unavailable(message: string, code: string): DialectError {

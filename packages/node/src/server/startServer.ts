@@ -26,7 +26,9 @@ import type { ReceiptParameters } from '../signReceipt.ts'
 import { type Admission, admit, type RawRequest, unavailable } from './admit.ts'
 import type { AnswerSink } from './answerSink.ts'
 import { countTokens } from './countTokens.ts'
+import { createGrantLedger } from './grantLedger.ts'
 import { openConfidential } from './openConfidential.ts'
+import { depositShort } from './paidBy.ts'
 import { SealedSink } from './sealedSink.ts'
 import { JSON_TYPE, serve } from './serve.ts'
 import type { ServedModel } from './servedModel.ts'
@@ -76,6 +78,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
   const running = new Set<Hex>()
+  const deposits = createGrantLedger()
 
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
@@ -266,10 +269,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   }
 
   async function answerRaw({ dialect, raw, reply, sink, decline, model }: Answering): Promise<FastifyReply> {
-    const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, models })
+    const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, operator, models })
     if ('error' in admitted) return decline(admitted.error)
     const { admission } = admitted
-    const { requestId } = admission.payment
+    const { requestId, grant } = admission.payment
     if (model !== undefined && model !== admission.reading.intent.model) {
       const message = 'The model outside the encrypted request is not the one inside.'
       return decline(badRequest(message, 'model', 'confidential_mismatch'))
@@ -283,6 +286,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     if (running.has(requestId) || receipts.find(requestId) !== undefined) {
       const message = `This payment has been used for a request; its receipt is at /v1/receipts/${requestId}.`
       return decline(badRequest(message, null, 'duplicate_request', 409))
+    }
+    const { quote } = admission
+    if (grant !== undefined && !deposits.reserve(grant.id, grant.account, requestId, quote)) {
+      return decline(depositShort(quote))
     }
     running.add(requestId)
     const gone = goneSignal(reply.raw)
@@ -298,6 +305,9 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       reply.raw.destroy()
     } finally {
       running.delete(requestId)
+      if (grant !== undefined) {
+        deposits.end(grant.id, requestId, receipts.find(requestId)?.receipt.price ?? 0n)
+      }
     }
     return reply
   }

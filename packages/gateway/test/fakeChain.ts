@@ -15,6 +15,7 @@ import {
 import type { DataDemand } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
+import type { DataAnswer } from '../src/chain/dataChallenges.ts'
 import {
   CHAIN_BATCH,
   CHAIN_PAYMENT,
@@ -22,7 +23,6 @@ import {
   type GatewayChain,
   type RowPayment,
 } from '../src/chain/gatewayChain.ts'
-import type { DataAnswer } from '../src/chain/dataChallenges.ts'
 import { TILL } from './fixtures.ts'
 
 type FakeBatch = ChainBatch & { header: BatchHeader; hash: Hex }

@@ -1,9 +1,11 @@
 import {
+  type BatchEntry,
   type Bundle,
   deploymentOf,
   type HttpRequestBytes,
   type HttpResponseBytes,
   type Network,
+  requestHash,
   type SignedReceipt,
   type SignedRequestAuth,
 } from '@assay/protocol'
@@ -15,9 +17,13 @@ import { SdkError } from './errors.ts'
 /** What the caller paid for; the receipt must not say anything else. */
 export type AnswerExpectation = {
   request: HttpRequestBytes
-  requestAuth: SignedRequestAuth
-  payer: Address
+  /** The payer's signature on the request; absent for a client that has nothing but an API key. */
+  requestAuth?: SignedRequestAuth | undefined
+  /** Who is to be charged; with an API key the grant says it. */
+  payer?: Address | undefined
   modelId: Hex
+  /** Gateway that is to batch the receipt. */
+  committer: Address
 }
 
 /** An answer whose bytes, signature and key were checked against the chain. */
@@ -33,7 +39,6 @@ const REQUIRED_AT_ONCE: readonly StepName[] = [
   'keyWasAttested',
   'anchored',
   'priceMatches',
-  'requestSignedByPayer',
 ]
 
 /**
@@ -46,7 +51,7 @@ export async function answerReport(parameters: {
   chain: ChainReader
   expected: AnswerExpectation
   response: HttpResponseBytes
-  signed: SignedReceipt
+  signed: BatchEntry
 }): Promise<VerifiedAnswer> {
   const { network, chain, expected, response, signed } = parameters
   mustBeOurs(signed, expected)
@@ -56,7 +61,8 @@ export async function answerReport(parameters: {
     response,
     requestAuth: expected.requestAuth,
   }
-  const policy = { required: REQUIRED_AT_ONCE, deployment: deploymentOf(network) }
+  const agreed: StepName = expected.requestAuth === undefined ? 'withinGrant' : 'requestSignedByPayer'
+  const policy = { required: [...REQUIRED_AT_ONCE, agreed], deployment: deploymentOf(network) }
   const report = await verifyBundle(bundle, await readView(chain, signed), policy)
   mustBeOk(report, 'The answer did not pass verification; it is withheld.')
   return { bundle, report }
@@ -74,7 +80,7 @@ export function mustBeOk(report: Report, message: string): void {
   })
 }
 
-async function readView(chain: ChainReader, signed: SignedReceipt) {
+async function readView(chain: ChainReader, signed: BatchEntry) {
   try {
     return await chain.view(signed)
   } catch (cause) {
@@ -88,20 +94,21 @@ async function readView(chain: ChainReader, signed: SignedReceipt) {
 
 /** A receipt of another request, payer, model or committer would be a valid receipt, but not for this call. */
 function mustBeOurs({ receipt }: SignedReceipt, expected: AnswerExpectation): void {
-  const { auth } = expected.requestAuth
+  const auth = expected.requestAuth?.auth
+  const { payer } = expected
   const disagreements = {
-    requestId: receipt.requestId === auth.requestId,
-    requestHash: receipt.requestHash === auth.requestHash,
-    payer: receipt.payer.toLowerCase() === expected.payer.toLowerCase(),
+    requestId: auth === undefined || receipt.requestId === auth.requestId,
+    requestHash: receipt.requestHash === requestHash(expected.request),
+    payer: payer === undefined || receipt.payer.toLowerCase() === payer.toLowerCase(),
     modelId: receipt.modelId === expected.modelId,
-    committer: receipt.committer.toLowerCase() === auth.committer.toLowerCase(),
-    price: receipt.price <= auth.maxPrice,
+    committer: receipt.committer.toLowerCase() === expected.committer.toLowerCase(),
+    price: auth === undefined || receipt.price <= auth.maxPrice,
   }
   const wrong = Object.entries(disagreements).flatMap(([name, agrees]) => (agrees ? [] : [name]))
   if (wrong.length === 0) return
   throw new SdkError('The receipt is not for this request; the answer is withheld.', {
     code: 'verification_failed',
-    facts: { disagrees: wrong.join(', '), requestId: auth.requestId },
+    facts: { disagrees: wrong.join(', '), requestId: receipt.requestId },
     next: 'Do not use this answer. Ask another gateway.',
   })
 }

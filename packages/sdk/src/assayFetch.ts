@@ -2,21 +2,15 @@ import { loadNetwork } from '@assay/chain'
 import {
   CONFIDENTIAL_PATH,
   decodeReceiptHeader,
-  deploymentOf,
-  encodeRequestAuthHeader,
   type HttpRequestBytes,
   INFERENCE_PATHS,
   listedHeaders,
   type Network,
   RECEIPT_HEADER,
-  REQUEST_AUTH_HEADER,
-  requestAuthDigest,
-  requestHash,
   type SignedReceipt,
-  signDigest,
 } from '@assay/protocol'
 import type { Hex } from 'viem'
-import { type AnswerExpectation, answerReport, type VerifiedAnswer } from './answer.ts'
+import { answerReport, type VerifiedAnswer } from './answer.ts'
 import { type ChainReader, chainReaderOf } from './chainReader.ts'
 import {
   type Channel,
@@ -28,7 +22,9 @@ import {
 } from './confidential.ts'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
-import { createPayer, type PaymentScheme, readPaymentRequired } from './payer.ts'
+import type { PaymentScheme } from './payer.ts'
+import { readReceiptStatus } from './receiptStatus.ts'
+import { type Paid, signingPayer } from './signingPayer.ts'
 import { sseGuard } from './sseGuard.ts'
 
 export type AssayFetchOptions = {
@@ -36,8 +32,10 @@ export type AssayFetchOptions = {
   network?: Network | undefined
   /** Path of a network file, e.g. `.assay/network.json`. */
   networkPath?: string | undefined
-  /** Payer's key; it signs payments and requests, and never leaves this process. */
-  privateKey: Hex
+  /** Payer's key; it signs payments and requests, and never leaves this process. Needed where there is no `apiKey`. */
+  privateKey?: Hex | undefined
+  /** Key under a spending grant, which then pays: nothing is signed for a call, and its limits are the grant's. */
+  apiKey?: string | undefined
   /** Most that one call may cost, OPG base units. Default 10 OPG. */
   maxPerCall?: bigint | undefined
   /** `upto` (default) pays what was used; `exact` pays the quote and gets the rest as credit. */
@@ -55,9 +53,6 @@ export type AssayFetchOptions = {
   chain?: ChainReader | undefined
 }
 
-const DEFAULT_MAX_PER_CALL = 10n ** 19n
-/** Seconds for which the payer's own signature on a request stands. */
-const AUTH_LIFETIME_SECONDS = 3600n
 /** Whether a path answers with a receipt; everything else (models, receipts, health) passes untouched. */
 const isPaid = (path: string): boolean => Object.hasOwn(INFERENCE_PATHS, path) || path === '/v1/infer'
 
@@ -70,13 +65,7 @@ const isPaid = (path: string): boolean => Object.hasOwn(INFERENCE_PATHS, path) |
 export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch {
   const network = networkOf(options)
   const chain = options.chain ?? chainReaderOf(network)
-  const payer = createPayer({
-    network,
-    chain,
-    privateKey: options.privateKey,
-    maxPerCall: options.maxPerCall ?? DEFAULT_MAX_PER_CALL,
-    scheme: options.scheme ?? 'upto',
-  })
+  const pay = options.apiKey === undefined ? signingPayer(options, network, chain) : undefined
   const gatewayOrigin = new URL(network.gatewayUrl).origin
 
   return async (input, init) => {
@@ -95,55 +84,48 @@ export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch 
     // Only identity bytes can be signed (docs/spec.md §1); a compressing middlebox would break the hash.
     headers.set('accept-encoding', 'identity')
     const path = url.pathname + url.search
+    if (pay === undefined && options.confidential === true) {
+      throw new SdkError('A confidential request is signed by its payer, which an API key cannot do.', {
+        code: 'not_confidential',
+        next: 'Give a private key instead of the API key, or leave confidential out.',
+      })
+    }
     const sealing =
       options.confidential === true ? await sealingFor(network, chain, url.pathname, body) : undefined
     if (sealing !== undefined) headers.set(...salt())
     const head = { method: 'POST', headers, body, signal: request.signal, redirect: 'error' } as const
-    const quoted = await (sealing === undefined
-      ? send(request.url, head)
-      : send(sealing.url, { ...head, headers: sealing.outer, body: null }))
-    if (quoted.status >= 400 && quoted.status !== 402) return quoted
-    if (quoted.status !== 402) {
-      void quoted.body?.cancel()
-      throw new SdkError('The gateway answered without asking for a payment, so nothing binds the answer.', {
-        code: 'receipt_missing',
-        facts: { status: quoted.status },
-        next: 'Check the gateway address: this may not be an Assay gateway.',
-      })
-    }
-    const required = readPaymentRequired(quoted)
-    void quoted.body?.cancel()
-    const payment = await payer.pay(required)
-
     const sent: HttpRequestBytes = { method: 'POST', path, headers: listedHeaders(headers.entries()), body }
-    const modelId = modelIdFor(network, body)
-    const auth = {
-      requestId: payment.requestId,
-      requestHash: requestHash(sent),
-      modelId,
-      maxPrice: payment.maxPrice,
-      committer: network.gateway.toLowerCase() as Hex,
-      deadline: BigInt(Math.floor(Date.now() / 1000)) + AUTH_LIFETIME_SECONDS,
+    let paid: Paid
+    if (pay === undefined) {
+      headers.delete('x-api-key')
+      paid = { headers: { authorization: `Bearer ${options.apiKey}` } }
+    } else {
+      const quoted = await (sealing === undefined
+        ? send(request.url, head)
+        : send(sealing.url, { ...head, headers: sealing.outer, body: null }))
+      if (quoted.status >= 400 && quoted.status !== 402) return quoted
+      paid = await pay(quoted, sent, modelIdFor(network, body))
     }
-    const requestAuth = {
-      auth,
-      signature: await signDigest(requestAuthDigest(auth, deploymentOf(network)), options.privateKey),
-    }
-    const paid = { ...payment.headers, [REQUEST_AUTH_HEADER]: encodeRequestAuthHeader(requestAuth) }
-    for (const [name, value] of Object.entries(paid)) headers.set(name, value)
+    for (const [name, value] of Object.entries(paid.headers)) headers.set(name, value)
     const answer = await (sealing === undefined
       ? send(request.url, head)
-      : sendSealed(sealing, { path, headers, body }, paid, request.signal))
+      : sendSealed(sealing, { path, headers, body }, paid.headers, request.signal))
     if (answer.status >= 400) return answer
 
-    const expected: AnswerExpectation = { request: sent, requestAuth, payer: payer.address, modelId }
+    const { requestAuth, payer } = paid
+    const modelId = modelIdFor(network, body)
+    const expected = { request: sent, requestAuth, payer, modelId, committer: network.gateway }
     const verify = async (bytes: Uint8Array, signed: SignedReceipt) => {
       const response = {
         status: answer.status,
         contentType: answer.headers.get('content-type') ?? '',
         body: bytes,
       }
-      const verified = await answerReport({ network, chain, expected, response, signed })
+      // Which call of which grant it is only the gateway says; that it is one, the chain does.
+      const grant =
+        pay === undefined ? (await readReceiptStatus(network, signed.receipt.requestId))?.grant : undefined
+      const entry = grant === undefined ? signed : { ...signed, grant }
+      const verified = await answerReport({ network, chain, expected, response, signed: entry })
       options.onAnswer?.(verified)
     }
     if (isEventStream(answer) && answer.body !== null) {

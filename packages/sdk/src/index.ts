@@ -16,6 +16,7 @@ export {
   type Wait,
 } from './createAssay.ts'
 export { SdkError, type SdkErrorCode } from './errors.ts'
+export * from './grants.ts'
 export {
   completeBundle,
   type ReceiptStatus,

@@ -4,6 +4,8 @@ import {
   type Evidence,
   evidenceFromJson,
   fromBase64,
+  type GrantCall,
+  grantCallFromJson,
   type Inclusion,
   inclusionFromJson,
   type Json,
@@ -31,6 +33,8 @@ export type ReceiptStatus = {
   state: ReceiptState
   /** The receipt itself; undefined where the gateway shows none. */
   signed: SignedReceipt | undefined
+  /** Place under the grant that pays; undefined where the call paid for itself. */
+  grant: GrantCall | undefined
   inclusion: Inclusion | undefined
   /** Transaction that committed the batch; undefined until it is mined. */
   transactionHash: Hex | undefined
@@ -84,7 +88,7 @@ export async function readReceiptStatus(
       facts: { state: String(status.state).slice(0, 64) },
     })
   }
-  const { transactionHash, inclusion, receipt, signature } = status
+  const { transactionHash, inclusion, receipt, signature, grant } = status
   return {
     requestId,
     state,
@@ -92,6 +96,7 @@ export async function readReceiptStatus(
       receipt === undefined || receipt === null
         ? undefined
         : signedReceiptFromJson({ receipt: receipt as Json, signature: String(signature) }),
+    grant: grant === undefined || grant === null ? undefined : grantCallFromJson(grant as Json),
     inclusion:
       typeof inclusion === 'object' && inclusion !== null ? inclusionFromJson(inclusion as Json) : undefined,
     transactionHash:
@@ -188,7 +193,8 @@ export async function completeBundle(parameters: {
   until: 'settled' | 'final'
 }): Promise<{ bundle: Bundle; report: Report }> {
   const { network, chain, inclusion } = parameters
-  const signed = { receipt: parameters.bundle.receipt, signature: parameters.bundle.signature }
+  const { receipt, signature, grant } = parameters.bundle
+  const signed = { receipt, signature, grant }
   const evidence = await readEvidence(network, chain, parameters.bundle)
   const model = await readManifest(chain, signed.receipt.modelId)
   const bundle: Bundle = { ...parameters.bundle, inclusion }

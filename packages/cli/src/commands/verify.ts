@@ -82,11 +82,11 @@ async function bundleReport(file: string, network: Network): Promise<Report> {
     })
   }
   const bundle = readBundle(file)
-  const { receipt, signature, inclusion, evidence } = bundle
+  const { receipt, signature, grant, inclusion, evidence } = bundle
   const view = await readChainView(
     publicClientOf(network),
     network,
-    { receipt, signature },
+    { receipt, signature, grant },
     { inclusion, evidence },
   )
   // A file that someone calls proof must prove the end state: in a batch that can no longer change.

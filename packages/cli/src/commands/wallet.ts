@@ -14,6 +14,7 @@ import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { walletKey } from '../wallet.ts'
+import { registerWalletGrant } from './walletGrant.ts'
 
 type WalletOptions = { network?: string; json?: true }
 
@@ -24,6 +25,7 @@ export function registerWallet(program: Command, context: CommandContext): void 
   const wallet = program
     .command('wallet')
     .description('The account that pays: ASSAY_WALLET_KEY, else the demo account of a development network.')
+  registerWalletGrant(wallet, context)
   const command = (name: string, description: string) =>
     wallet
       .command(name)

@@ -27,7 +27,8 @@ export async function verifyRequestId(network: Network, requestId: Hex): Promise
       next: 'Check the id; it is printed by assay chat and stands in x-assay-request-id.',
     })
   }
-  const { signed, inclusion } = status
+  const { inclusion, grant } = status
+  const signed = { ...status.signed, grant }
   const view = await readChainView(publicClientOf(network), network, signed, { inclusion })
   const empty = { method: 'POST', path: '/', headers: [], body: new Uint8Array() }
   const bundle = {

@@ -1,0 +1,217 @@
+import { apiKeyHash, deploymentOf, formatOpg, grantIdOf, isApiKey, type Network } from '@assay/protocol'
+import {
+  createApiKey,
+  fundGrant,
+  listGrants,
+  openGrant,
+  readGrantCalls,
+  revokeApiKey,
+  revokeGrant,
+  withdrawGrant,
+} from '@assay/sdk'
+import { type Command, InvalidArgumentError } from 'commander'
+import { type Address, type Hex, isAddress, isHash, parseUnits } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
+import { parseOpg } from '../amount.ts'
+import { CliError, EXIT } from '../cliError.ts'
+import { describeGrant, grantFacts } from '../grant/describeGrant.ts'
+import { networkFor } from '../home.ts'
+import { table, toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { walletKey } from '../wallet.ts'
+
+type GrantOptions = { network?: string; json?: true }
+type CreateOptions = GrantOptions & {
+  deposit: bigint
+  maxTotal?: bigint
+  maxPerCall: bigint
+  perHour: bigint
+  model: string[]
+  node: Address[]
+  days: number
+}
+
+const DAY_SECONDS = 86_400
+
+/** `assay wallet grant …`: money that clients with nothing but an API key may spend. */
+export function registerWalletGrant(wallet: Command, context: CommandContext): void {
+  const grant = wallet
+    .command('grant')
+    .description('Prepaid calls: an API key for any OpenAI or Anthropic client, within limits that you set.')
+  const command = (name: string, description: string) =>
+    grant
+      .command(name)
+      .description(description)
+      .option('--network <file>', 'network.json of another network')
+      .option('--json', 'print JSON')
+  const collect =
+    <Value>(read: (text: string) => Value) =>
+    (text: string, all: Value[]): Value[] => [...all, read(text)]
+
+  command('create', 'Open a grant, pay in, and make an API key under it. The key is shown once.')
+    .option('--deposit <OPG>', 'what to pay in now', parseOpg, parseUnits('10', 18))
+    .option('--max-total <OPG>', 'most that may ever be spent; default the deposit', parseOpg)
+    .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
+    .option('--per-hour <OPG>', 'most that the calls of an hour may cost; 0 = no limit', parseOpg, 0n)
+    .option('--model <name>', 'a model that may be called; repeat it; default any', collect(String), [])
+    .option('--node <address>', 'a node that may serve; repeat it; default any', collect(address), [])
+    .option('--days <n>', 'days until it ends', days, 30)
+    .action((options: CreateOptions) => create(options, context))
+
+  command('list', 'Your grants, what each may spend, has spent and still holds.').action(
+    async (options: GrantOptions) => {
+      const { network, payer } = payerOf(options)
+      const grants = (await listGrants(network, payer)).map(grantFacts)
+      if (options.json === true) return context.output.out(toJsonText({ payer, grants }))
+      const none = 'You have opened no grant. Open one with: assay wallet grant create\n'
+      context.output.out(grants.length === 0 ? none : grants.map(describeGrant).join('\n'))
+    },
+  )
+
+  command('show', 'One grant and every debit under it.')
+    .argument('<id>', 'id of the grant', grantId)
+    .action(async (id: Hex, options: GrantOptions) => {
+      const { network, payer } = payerOf(options)
+      const facts = grantFacts(await ownGrant(network, payer, id))
+      const calls = await readGrantCalls(network, id)
+      if (options.json === true) return context.output.out(toJsonText({ ...facts, calls }))
+      const rows = calls.map(({ counter, at, amount, state, settled, requestId }): [string, string] => [
+        `#${counter}  ${at}`,
+        `${formatOpg(amount)}  ${settled ? 'paid' : state === 'finished' ? 'to be paid' : state}  ${requestId}`,
+      ])
+      const head = `${describeGrant(facts)}\n`
+      context.output.out(rows.length === 0 ? `${head}No call yet.\n` : `${head}${table(rows)}`)
+    })
+
+  command('key', 'Make another API key under a grant, or take one back. A new key is shown once.')
+    .argument('<id>', 'id of the grant', grantId)
+    .option('--revoke <key>', 'the key to take back, or its hash', keyHash)
+    .action(async (id: Hex, options: GrantOptions & { revoke?: Hex }) => {
+      const { network, payer, privateKey } = payerOf(options)
+      const { grant: terms } = await ownGrant(network, payer, id)
+      if (options.revoke !== undefined) {
+        await revokeApiKey(network, privateKey, terms, options.revoke)
+        const done = { grantId: id, keyHash: options.revoke, revoked: true }
+        return context.output.out(
+          options.json === true ? toJsonText(done) : 'The key is revoked, for good.\n',
+        )
+      }
+      const key = await createApiKey(network, privateKey, terms)
+      if (options.json === true) return context.output.out(toJsonText({ grantId: id, apiKey: key }))
+      context.output.out(howToUse(network, key))
+    })
+
+  command('fund', 'Pay more in, up to the most that the grant may spend.')
+    .argument('<id>', 'id of the grant', grantId)
+    .argument('<OPG>', 'how much', parseOpg)
+    .action(async (id: Hex, amount: bigint, options: GrantOptions) => {
+      await act(id, options, (network, key, terms) => fundGrant(network, key, terms, amount))
+    })
+
+  command('revoke', 'End a grant: no new call is taken, calls that run are still paid.')
+    .argument('<id>', 'id of the grant', grantId)
+    .action(async (id: Hex, options: GrantOptions) => {
+      await act(id, options, revokeGrant)
+    })
+
+  command('withdraw', 'Take back what is left, once the calls from before the end are settled.')
+    .argument('<id>', 'id of the grant', grantId)
+    .action(async (id: Hex, options: GrantOptions) => {
+      await act(id, options, withdrawGrant)
+    })
+
+  async function act(id: Hex, options: GrantOptions, send: typeof revokeGrant): Promise<void> {
+    const { network, payer, privateKey } = payerOf(options)
+    const { grant: terms } = await ownGrant(network, payer, id)
+    const transactionHash = await send(network, privateKey, terms)
+    const facts = grantFacts(await ownGrant(network, payer, id))
+    if (options.json === true) return context.output.out(toJsonText({ ...facts, transactionHash }))
+    context.output.out(`${describeGrant(facts)}${table([['transaction', transactionHash]])}`)
+  }
+}
+
+async function create(options: CreateOptions, { output }: CommandContext): Promise<void> {
+  const { network, privateKey } = payerOf(options)
+  const { deposit, maxTotal = deposit, maxPerCall, perHour, node } = options
+  if (deposit > maxTotal) {
+    throw new CliError('The deposit is more than the grant may ever spend.', {
+      exitCode: EXIT.usage,
+      code: 'usage',
+      facts: { deposit: formatOpg(deposit), maxTotal: formatOpg(maxTotal) },
+      next: 'Raise --max-total, or pay less in.',
+    })
+  }
+  const models = options.model.map((name) => modelIdOf(network, name))
+  const expiry = BigInt(Math.floor(Date.now() / 1000) + options.days * DAY_SECONDS)
+  const limits = { maxTotal, maxPerCall, ratePerHour: perHour, models, nodes: node, expiry, deposit }
+  const { grant, grantId: id } = await openGrant({ network, privateKey, ...limits })
+  const key = await createApiKey(network, privateKey, grant)
+  if (options.json === true) {
+    return output.out(toJsonText({ grantId: id, grant, apiKey: key, gatewayUrl: network.gatewayUrl }))
+  }
+  const { payer } = payerOf(options)
+  output.out(`${describeGrant(grantFacts(await ownGrant(network, payer, id)))}\n${howToUse(network, key)}`)
+}
+
+function howToUse(network: Network, key: string): string {
+  return `The API key, shown this once:
+
+  ${key}
+
+OpenAI clients:     OPENAI_API_KEY=<key>     OPENAI_BASE_URL=${network.gatewayUrl}/v1
+Anthropic clients:  ANTHROPIC_API_KEY=<key>  ANTHROPIC_BASE_URL=${network.gatewayUrl}
+`
+}
+
+function payerOf(options: GrantOptions): { network: Network; privateKey: Hex; payer: Address } {
+  const network = networkFor(options.network)
+  const privateKey = walletKey(network)
+  return { network, privateKey, payer: privateKeyToAddress(privateKey) }
+}
+
+async function ownGrant(network: Network, payer: Address, id: Hex) {
+  const own = (await listGrants(network, payer)).find(
+    ({ grant }) => grantIdOf(grant, deploymentOf(network)) === id,
+  )
+  if (own !== undefined) return own
+  throw new CliError('This wallet has opened no such grant.', {
+    exitCode: EXIT.failed,
+    code: 'not_found',
+    facts: { id, payer },
+    next: 'assay wallet grant list',
+  })
+}
+
+function modelIdOf(network: Network, name: string): Hex {
+  const model = network.models.find((entry) => entry.name === name)
+  if (model !== undefined) return model.modelId
+  throw new CliError('The network lists no such model.', {
+    exitCode: EXIT.usage,
+    code: 'unknown_model',
+    facts: { model: name, known: network.models.map((entry) => entry.name).join(', ') },
+  })
+}
+
+function grantId(text: string): Hex {
+  const id = text.toLowerCase()
+  if (!isHash(id)) throw new InvalidArgumentError('It must be 0x and 64 hex digits.')
+  return id
+}
+
+/** The hash alone is kept: a key that was typed never goes further than here. */
+function keyHash(text: string): Hex {
+  if (isApiKey(text)) return apiKeyHash(text)
+  const hash = text.toLowerCase()
+  if (!isHash(hash)) throw new InvalidArgumentError('It must be a key (assay_…) or the hash of one.')
+  return hash
+}
+
+function address(text: string): Address {
+  if (!isAddress(text)) throw new InvalidArgumentError('It must be an address.')
+  return text.toLowerCase() as Address
+}
+
+function days(text: string): number {
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of days.')
+  return Number(text)
+}

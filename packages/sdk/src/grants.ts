@@ -1,0 +1,219 @@
+import { createSender, publicClientOf, readGrantAccount, readGrantsOf } from '@assay/chain'
+import {
+  apiKeyDigest,
+  apiKeyHash,
+  apiKeyOf,
+  deploymentOf,
+  grantIdOf,
+  grantToJson,
+  type Network,
+  opgAbi,
+  type SpendingGrant,
+  signDigest,
+  spendingGrantsAbi,
+} from '@assay/protocol'
+import { type Address, bytesToBigInt, type Hex } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
+import { SdkError } from './errors.ts'
+import { readBounded } from './limits.ts'
+
+export type OpenGrantParameters = {
+  network: Network
+  /** Payer's key. */
+  privateKey: Hex
+  /** Most that may ever be spent, most for one call, most for the calls of any hour (0 = no limit); OPG base units. */
+  maxTotal: bigint
+  maxPerCall: bigint
+  ratePerHour?: bigint | undefined
+  /** Models and nodes that may serve; none = any. */
+  models?: readonly Hex[] | undefined
+  nodes?: readonly Address[] | undefined
+  /** Unix seconds. */
+  expiry: bigint
+  /** Paid in at once, OPG base units. */
+  deposit: bigint
+}
+
+export type OpenedGrant = { grantId: Hex; grant: SpendingGrant; transactionHash: Hex }
+
+/**
+ * Opens a grant for the network's gateway and pays a deposit in: two transactions of the payer, the first of them an
+ * allowance where the last one does not reach.
+ * @throws AssayError where the chain refuses or is away
+ */
+export async function openGrant(parameters: OpenGrantParameters): Promise<OpenedGrant> {
+  const { network, privateKey, deposit, maxTotal, maxPerCall, expiry } = parameters
+  const { ratePerHour = 0n, models = [], nodes = [] } = parameters
+  const payer = privateKeyToAddress(privateKey).toLowerCase() as Address
+  const gateway = network.gateway.toLowerCase() as Address
+  const nonce = bytesToBigInt(crypto.getRandomValues(new Uint8Array(32)))
+  const limits = { maxTotal, maxPerCall, ratePerHour, models, nodes }
+  const grant: SpendingGrant = { payer, gateway, ...limits, expiry, nonce }
+  const sender = createSender({ network, privateKey })
+  await allow(network, privateKey, deposit)
+  const { transactionHash } = await sender.send({
+    address: network.contracts.SpendingGrants,
+    abi: spendingGrantsAbi,
+    functionName: 'open',
+    // The payer itself opens, so the contract needs no signature, and none lies in the open for others to use.
+    args: [grant, '0x', deposit],
+  })
+  return { grantId: grantIdOf(grant, deploymentOf(network)), grant, transactionHash }
+}
+
+/** Pays more into a grant, up to its `maxTotal`. */
+export async function fundGrant(
+  network: Network,
+  privateKey: Hex,
+  grant: SpendingGrant,
+  amount: bigint,
+): Promise<Hex> {
+  await allow(network, privateKey, amount)
+  return call(network, privateKey, 'fund', [grant, amount])
+}
+
+/** Ends a grant: its gateway and the nodes take no further calls, and what runs is still paid. */
+export async function revokeGrant(network: Network, privateKey: Hex, grant: SpendingGrant): Promise<Hex> {
+  return call(network, privateKey, 'revoke', [grant])
+}
+
+/** Sends what is left back to the payer, once DEPOSIT_WITHDRAWAL has passed since the end of the grant. */
+export async function withdrawGrant(network: Network, privateKey: Hex, grant: SpendingGrant): Promise<Hex> {
+  return call(network, privateKey, 'withdraw', [grant])
+}
+
+/** The grants of a payer, newest first, from the chain alone. */
+export async function listGrants(network: Network, payer: Address) {
+  return (await readGrantsOf(publicClientOf(network), network, payer)).reverse()
+}
+
+/** What the chain holds of a grant. */
+export function grantAccount(network: Network, grantId: Hex) {
+  return readGrantAccount(publicClientOf(network), network, grantId)
+}
+
+/**
+ * Makes a key under an open grant and tells the gateway its hash, under the payer's signature. The key is returned here
+ * and exists nowhere else.
+ * @throws SdkError `gateway_error` | `unreachable`
+ */
+export async function createApiKey(network: Network, privateKey: Hex, grant: SpendingGrant): Promise<string> {
+  const key = apiKeyOf(crypto.getRandomValues(new Uint8Array(32)))
+  await stateKey(network, privateKey, grant, { keyHash: apiKeyHash(key), allowed: true })
+  return key
+}
+
+/** Takes a key back, for good. @throws SdkError `gateway_error` | `unreachable` */
+export async function revokeApiKey(
+  network: Network,
+  privateKey: Hex,
+  grant: SpendingGrant,
+  keyHash: Hex,
+): Promise<void> {
+  await stateKey(network, privateKey, grant, { keyHash, allowed: false })
+}
+
+/** A call under a grant as its gateway counts it. */
+export type GrantCallRecord = {
+  counter: bigint
+  requestId: Hex
+  /** `forwarded`: under way, `finished`: answered, `failed` and `released`: cost nothing. */
+  state: string
+  /** OPG base units. */
+  amount: bigint
+  /** Whether the deposit has paid it. */
+  settled: boolean
+  /** ISO 8601. */
+  at: string
+}
+
+/** Every call under a grant, newest first, as the gateway counts them. @throws SdkError `gateway_error` | `unreachable` */
+export async function readGrantCalls(network: Network, grantId: Hex): Promise<GrantCallRecord[]> {
+  const calls: GrantCallRecord[] = []
+  for (let before = ''; ; before = `?before=${calls.at(-1)?.counter}`) {
+    const page = await askGateway(network, `/v1/grants/${grantId}/calls${before}`)
+    const { calls: read, hasMore } = page as { calls: Record<string, unknown>[]; hasMore: boolean }
+    for (const call of read) {
+      calls.push({
+        counter: BigInt(String(call.counter)),
+        requestId: String(call.requestId) as Hex,
+        state: String(call.state),
+        amount: BigInt(String(call.amount)),
+        settled: call.settled === true,
+        at: String(call.at),
+      })
+    }
+    if (hasMore !== true || read.length === 0) return calls
+  }
+}
+
+async function stateKey(
+  network: Network,
+  privateKey: Hex,
+  grant: SpendingGrant,
+  { keyHash, allowed }: { keyHash: Hex; allowed: boolean },
+): Promise<void> {
+  const deployment = deploymentOf(network)
+  const statement = { grantId: grantIdOf(grant, deployment), keyHash, allowed }
+  const signature = await signDigest(apiKeyDigest(statement, deployment), privateKey)
+  await askGateway(network, '/v1/grants', { grant: grantToJson(grant), keyHash, allowed, signature })
+}
+
+/** GET, or POST where there is a body; the answer's JSON. */
+async function askGateway(network: Network, path: string, body?: object): Promise<unknown> {
+  const response = await fetch(new URL(path, network.gatewayUrl), {
+    method: body === undefined ? 'GET' : 'POST',
+    ...(body === undefined
+      ? {}
+      : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    redirect: 'error',
+    signal: AbortSignal.timeout(10_000),
+  }).catch((cause: unknown) => {
+    throw new SdkError('The gateway does not answer.', {
+      code: 'unreachable',
+      facts: { gateway: network.gatewayUrl },
+      next: 'Start the network with: npm start',
+      cause,
+    })
+  })
+  const text = new TextDecoder().decode(await readBounded(response, MAX_ANSWER_BYTES))
+  if (response.ok) return JSON.parse(text)
+  throw new SdkError(messageOf(text), { code: 'gateway_error', facts: { status: response.status } })
+}
+
+const MAX_ANSWER_BYTES = 256 * 1024
+
+function messageOf(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: unknown } }
+    if (typeof error?.message === 'string') return error.message.slice(0, 500)
+  } catch {
+    // Not JSON: the status alone has to do.
+  }
+  return 'The gateway answered with an error.'
+}
+
+async function call(
+  network: Network,
+  privateKey: Hex,
+  functionName: string,
+  args: readonly unknown[],
+): Promise<Hex> {
+  const sender = createSender({ network, privateKey })
+  const address = network.contracts.SpendingGrants
+  return (await sender.send({ address, abi: spendingGrantsAbi, functionName, args })).transactionHash
+}
+
+async function allow(network: Network, privateKey: Hex, amount: bigint): Promise<void> {
+  const { OPG, SpendingGrants } = network.contracts
+  const payer = privateKeyToAddress(privateKey)
+  const token = { address: OPG, abi: opgAbi } as const
+  const allowance = await publicClientOf(network).readContract({
+    ...token,
+    functionName: 'allowance',
+    args: [payer, SpendingGrants],
+  })
+  if (allowance >= amount) return
+  const sender = createSender({ network, privateKey })
+  await sender.send({ ...token, functionName: 'approve', args: [SpendingGrants, amount] })
+}

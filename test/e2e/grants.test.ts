@@ -1,0 +1,262 @@
+/**
+ * Clients that have nothing but an API key and a base URL, on a whole running network: served, proven, paid, to the last
+ * base unit.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
+import { createSender, publicClientOf } from '@assay/chain'
+import {
+  decodeReceiptHeader,
+  modelRegistryAbi,
+  type Network,
+  type Receipt,
+  revenueSplitterAbi,
+  spendingGrantsAbi,
+} from '@assay/protocol'
+import {
+  createApiKey,
+  createAssay,
+  grantAccount,
+  type OpenedGrant,
+  openGrant,
+  revokeGrant,
+  waitForReceipt,
+} from '@assay/sdk'
+import OpenAI from 'openai'
+import { type Hex, parseEther } from 'viem'
+import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+
+let local: LocalNetwork
+let network: Network
+const model = 'smollm2-135m-instruct'
+const question = { role: 'user' as const, content: 'What is the capital of France?' }
+const hour = () => BigInt(Math.floor(Date.now() / 1000)) + 3600n
+
+before(async () => {
+  local = await createLocalNetwork()
+  network = local.network
+})
+after(() => local?.close())
+
+function demoKey(): Hex {
+  const { demo } = network.accounts
+  if (demo === undefined) throw new Error('a development network has a demo account')
+  return demo.privateKey
+}
+
+async function open(
+  changes: Partial<Parameters<typeof openGrant>[0]> = {},
+): Promise<OpenedGrant & { key: string }> {
+  const opened = await openGrant({
+    network,
+    privateKey: demoKey(),
+    maxTotal: parseEther('100'),
+    maxPerCall: parseEther('1'),
+    expiry: hour(),
+    deposit: parseEther('10'),
+    ...changes,
+  })
+  return { ...opened, key: await createApiKey(network, demoKey(), opened.grant) }
+}
+
+const openaiWith = (apiKey: string, maxRetries = 0) =>
+  new OpenAI({ apiKey, baseURL: `${network.gatewayUrl}/v1`, maxRetries })
+
+/** Receipt of an answer, as its header carries it. */
+function receiptOf(response: Response): Receipt {
+  const header = response.headers.get('x-assay-receipt')
+  assert.ok(header, 'a whole answer carries its receipt')
+  return decodeReceiptHeader(header).receipt
+}
+
+async function statusOf(requestId: string) {
+  const response = await fetch(`${network.gatewayUrl}/v1/receipts/${requestId}`)
+  return (await response.json()) as {
+    state: string
+    receipt: { price: string } | null
+    payment: { state: string } | null
+  }
+}
+
+async function settledPrice(requestId: string): Promise<bigint> {
+  let status: Awaited<ReturnType<typeof statusOf>> | undefined
+  await until(
+    async () => {
+      status = await statusOf(requestId)
+      return status.state === 'final' && status.payment?.state === 'settled'
+    },
+    60_000,
+    () => `${requestId} to be paid by the deposit: ${JSON.stringify(status).slice(0, 300)}`,
+  )
+  return BigInt(status?.receipt?.price ?? 0)
+}
+
+test('both official clients, with a key and a base URL alone: answers, receipts, finality, exact money', async () => {
+  const { key, grantId, grant } = await open()
+  const openai = openaiWith(key)
+  const ids: string[] = []
+  const { data: whole, response } = await openai.chat.completions
+    .create({ model, messages: [question], max_tokens: 16 })
+    .withResponse()
+  assert.match(whole.choices[0]?.message.content ?? '', /Paris/)
+  const receipt = receiptOf(response)
+  assert.equal(receipt.payer, grant.payer)
+  ids.push(receipt.requestId)
+
+  const streamed = await openai.chat.completions
+    .create({ model, messages: [question], max_tokens: 16, stream: true })
+    .withResponse()
+  ids.push(streamed.response.headers.get('x-assay-request-id') ?? '')
+  let text = ''
+  for await (const chunk of streamed.data) text += chunk.choices[0]?.delta.content ?? ''
+  assert.match(text, /Paris/)
+
+  const anthropic = new Anthropic({ apiKey: key, baseURL: network.gatewayUrl, maxRetries: 0 })
+  const request = { model, max_tokens: 16, messages: [question] }
+  const message = await anthropic.messages.create(request).withResponse()
+  assert.match(message.data.content[0]?.type === 'text' ? message.data.content[0].text : '', /Paris/)
+  ids.push(message.response.headers.get('x-assay-request-id') ?? '')
+  const stream = anthropic.messages.stream(request)
+  const { response: streamResponse } = await stream.withResponse()
+  ids.push(streamResponse.headers.get('x-assay-request-id') ?? '')
+  await stream.finalMessage()
+
+  const prices = await Promise.all(ids.map(settledPrice))
+  const total = prices.reduce((sum, price) => sum + price, 0n)
+  assert.ok(prices.every((price) => price > 0n))
+  const account = await grantAccount(network, grantId)
+  assert.deepEqual([account.funded, account.spent], [parseEther('10'), total])
+
+  for (const id of ids) {
+    const { code, stdout, stderr } = await local.assay('verify', id, '--json')
+    assert.equal(code, 0, stdout + stderr)
+    const { reports } = JSON.parse(stdout) as {
+      reports: { report: { steps: { name: string; outcome: string }[]; trust: string } }[]
+    }
+    const outcome = (name: string) => reports[0]?.report.steps.find((step) => step.name === name)?.outcome
+    assert.deepEqual(['withinGrant', 'batchIsFinal', 'paymentSettled'].map(outcome), [
+      'passed',
+      'passed',
+      'passed',
+    ])
+    assert.match(reports[0]?.report.trust ?? '', /can spend up to 100 OPG/)
+  }
+  await splitsExactly(receipt, total)
+})
+
+/** What the deposit paid is passed on and split 70/15/10/5, the remainder to the publisher. */
+async function splitsExactly({ modelId, node }: Receipt, total: bigint): Promise<void> {
+  const client = publicClientOf(network)
+  const { RevenueSplitter, SpendingGrants, ModelRegistry } = network.contracts
+  const publisher = await client.readContract({
+    address: ModelRegistry,
+    abi: modelRegistryAbi,
+    functionName: 'publisherOf',
+    args: [modelId],
+  })
+  const owed = async () => {
+    const splitter = { address: RevenueSplitter, abi: revenueSplitterAbi } as const
+    return Promise.all(
+      [publisher, node].map((account) =>
+        client.readContract({ ...splitter, functionName: 'balanceOf', args: [account] }),
+      ),
+    )
+  }
+  const [publisherBefore, nodeBefore] = await owed()
+  const sender = createSender({ network, privateKey: demoKey() })
+  const taken = await client.readContract({
+    address: SpendingGrants,
+    abi: spendingGrantsAbi,
+    functionName: 'takings',
+    args: [modelId, node],
+  })
+  assert.equal(taken, total)
+  await sender.send({
+    address: SpendingGrants,
+    abi: spendingGrantsAbi,
+    functionName: 'passOn',
+    args: [modelId, node],
+  })
+  const [publisherAfter, nodeAfter] = await owed()
+  const part = (percent: bigint) => (total * percent) / 100n
+  assert.equal((nodeAfter ?? 0n) - (nodeBefore ?? 0n), part(15n))
+  assert.equal((publisherAfter ?? 0n) - (publisherBefore ?? 0n), total - part(15n) - part(10n) - part(5n))
+}
+
+test('an SDK that has only a key verifies each answer before it is shown, and its grant with it', async () => {
+  const { key } = await open()
+  const assay = createAssay({ network, apiKey: key })
+  for (const stream of [false, true]) {
+    const { chatOutput, report, bundle } = await assay.llm.chat({
+      model,
+      messages: [question],
+      max_tokens: 16,
+      stream,
+      wait: 'final',
+    })
+    assert.match(chatOutput.content, /Paris/)
+    assert.equal(report.steps.find((step) => step.name === 'withinGrant')?.outcome, 'passed')
+    assert.ok(bundle.grant)
+  }
+})
+
+test('calls at once over a small deposit: never more than it holds, and what was answered is paid', async () => {
+  const { key, grantId } = await open({ deposit: parseEther('0.004'), maxTotal: parseEther('0.004') })
+  const answers = await Promise.allSettled(
+    Array.from({ length: 12 }, () =>
+      openaiWith(key)
+        .chat.completions.create({ model, messages: [question], max_tokens: 8 })
+        .withResponse(),
+    ),
+  )
+  const served = answers.flatMap((answer) =>
+    answer.status === 'fulfilled' ? [receiptOf(answer.value.response)] : [],
+  )
+  const codes = answers.flatMap((answer) =>
+    answer.status === 'rejected' ? [(answer.reason as { code?: string }).code] : [],
+  )
+  assert.ok(served.length > 0)
+  for (const code of codes)
+    assert.ok(['grant_busy', 'grant_exhausted', 'queue_full'].includes(code ?? ''), code)
+  const prices = await Promise.all(served.map(({ requestId }) => settledPrice(requestId)))
+  const account = await grantAccount(network, grantId)
+  assert.equal(
+    account.spent,
+    prices.reduce((sum, price) => sum + price, 0n),
+  )
+  assert.ok(account.spent <= account.funded)
+})
+
+test('a grant revoked while calls run: what was being answered is paid, nothing new is taken', async () => {
+  const { key, grant, grantId } = await open()
+  const openai = openaiWith(key)
+  const { data, response } = await openai.chat.completions
+    .create({
+      model,
+      messages: [{ role: 'user', content: 'Count to one hundred.' }],
+      max_tokens: 200,
+      stream: true,
+    })
+    .withResponse()
+  const reader = data[Symbol.asyncIterator]()
+  await reader.next()
+  await revokeGrant(network, demoKey(), grant)
+  let chunks = 1
+  for (let next = await reader.next(); next.done !== true; next = await reader.next()) chunks += 1
+  assert.ok(chunks > 2)
+  await assert.rejects(
+    openai.chat.completions.create({ model, messages: [question], max_tokens: 8 }),
+    (error: unknown) =>
+      error instanceof OpenAI.APIError && error.status === 402 && error.code === 'grant_revoked',
+  )
+  const requestId = (response.headers.get('x-assay-request-id') ?? '') as Hex
+  const price = await settledPrice(requestId)
+  assert.equal((await grantAccount(network, grantId)).spent, price)
+  await waitForReceipt({
+    network,
+    chain: createAssay({ network, apiKey: key }).chain,
+    requestId,
+    until: 'final',
+  })
+})

@@ -11,7 +11,9 @@ import {
   runInference,
   verifyProof,
 } from '@assay/zkml'
-import { number, printTable, quantile } from '../table.ts'
+import { number, printTable } from '../table.ts'
+import { benchTrained } from './benchTrained.ts'
+import { measure, milliseconds, type Timing } from './measure.ts'
 import { convolutional, parameterCount, perceptron } from './models.ts'
 
 /** Largest and smallest matter for the fit; the middle ones are those that others publish. */
@@ -26,30 +28,7 @@ const PERCEPTRONS: readonly (readonly number[])[] = [
 const WARM_UP = 3
 const RUNS = 7
 
-type Timing = { clock: number; processor: number }
-
-/** Medians of several runs, milliseconds. */
-function measure(runs: number, run: (at: number) => void): Timing {
-  const clock: number[] = []
-  const processor: number[] = []
-  for (let at = 0; at < runs; at++) {
-    const [start, used] = [performance.now(), process.cpuUsage()]
-    run(at)
-    const { user, system } = process.cpuUsage(used)
-    clock.push(performance.now() - start)
-    processor.push((user + system) / 1000)
-  }
-  const median = (values: number[]) =>
-    quantile(
-      values.sort((a, b) => a - b),
-      0.5,
-    )
-  return { clock: median(clock), processor: median(processor) }
-}
-
 type Row = { name: string; parameters: number; prove: Timing; verify: Timing; cells: string[] }
-
-const milliseconds = ({ clock, processor }: Timing) => `${number(clock, 1)} (${number(processor, 1)})`
 
 function benchModel(name: string, model: Model): Row {
   const parameters = parameterCount(model)
@@ -132,4 +111,5 @@ export async function benchZkml(): Promise<void> {
     `Growth over MLPs: prove time ~ parameters^${fit(({ prove }) => prove.processor)}, ` +
       `verify ~ parameters^${fit(({ verify }) => verify.processor)}`,
   )
+  benchTrained()
 }

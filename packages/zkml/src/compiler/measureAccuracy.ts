@@ -18,16 +18,12 @@ export type Accuracy = {
   compiledAccuracy: number | undefined
 }
 
-/**
- * @param reference outputs of the float model for each sample; default those of the float graph itself
- * @throws ZkmlError bad_data
- */
+/** @throws ZkmlError bad_data */
 export function measureAccuracy(
   compiled: CompiledModel,
   graph: FloatGraph,
   samples: readonly ArrayLike<number>[],
   labels?: readonly number[],
-  reference?: readonly (readonly number[])[],
 ): Accuracy {
   checkSamples(graph, samples)
   if (labels !== undefined && labels.length !== samples.length)
@@ -35,7 +31,7 @@ export function measureAccuracy(
       labels: labels.length,
       samples: samples.length,
     })
-  const { activation } = graph.outputActivation === 'none' ? { activation: 'none' as const } : compiled.output
+  const activation = graph.outputActivation
   const decide = (outputs: readonly number[]): number => {
     if (outputs.length === 1) return Number((outputs[0] as number) > (activation === 'sigmoid' ? 0.5 : 0))
     return outputs.indexOf(outputs.reduce((a, b) => Math.max(a, b)))
@@ -43,7 +39,7 @@ export function measureAccuracy(
   let [sum, count, largest, agreeing, floatRight, compiledRight] = [0, 0, 0, 0, 0, 0]
   for (const [at, sample] of samples.entries()) {
     const scores = Array.from(runFloat(graph, sample).at(-1) as Float64Array)
-    const float = reference?.[at] ?? activate(activation, scores)
+    const float = activate(activation, scores)
     const integers = decodeOutput(compiled, runInference(compiled.model, encodeInput(compiled, sample)))
     for (const [i, x] of integers.entries()) {
       const error = Math.abs(x - (float[i] as number))

@@ -9,7 +9,7 @@ import { eq, eqIndex, eqTable, type Point } from '../field/multilinear.ts'
 import { verifySumcheck } from '../sumcheck/verifySumcheck.ts'
 import type { ProofReader } from '../transcript/proofReader.ts'
 import type { ColumnClaim, Side, WeightClaim } from './claims.ts'
-import { sideTable } from './sideTable.ts'
+import { DIGIT_WEIGHTS } from './sideTable.ts'
 
 /** What the commitment must open to. */
 export type ReducedClaim = { point: Point; value: Ext }
@@ -65,10 +65,29 @@ export function reduceWeightClaims(
 /** Multilinear extension of a side's weights. */
 function sideAt(side: Side, point: Point): Ext {
   if (side.kind === 'point') return eq(side.point, point)
-  if (side.kind === 'units' && side.multipliers === undefined && side.group.length === 0)
-    return eq(side.point, point)
+  if (side.kind === 'units') return unitsAt(side, point)
   const table = eqTable(point)
-  return ext.sum(sideTable(side).map((weight, at) => ext.mul(weight, table[at] as Ext)))
+  return ext.sum(DIGIT_WEIGHTS.map((weight, at) => ext.mul(weight, table[at] as Ext)))
+}
+
+/**
+ * Σ over units of multiplier·eq(row, unit)·eq(group, unit's group)·eq(point, unit). The three eq are products over the
+ * unit's bits, so they are one table, of two factors a bit; without multipliers not even that.
+ */
+function unitsAt({ point: row, multipliers, group }: Extract<Side, { kind: 'units' }>, point: Point): Ext {
+  const not = (x: Ext) => ext.sub(ext.ONE, x)
+  const factors = row.map((x, bit): [Ext, Ext] => {
+    const y = point[bit] as Ext
+    const [zero, one] = [ext.mul(not(x), not(y)), ext.mul(x, y)]
+    const g = group[bit - (row.length - group.length)]
+    return g === undefined ? [zero, one] : [ext.mul(zero, not(g)), ext.mul(one, g)]
+  })
+  if (multipliers === undefined)
+    return factors.reduce((product, [zero, one]) => ext.mul(product, ext.add(zero, one)), ext.ONE)
+  let table: Ext[] = [ext.ONE]
+  for (const [zero, one] of factors)
+    table = [...table.map((weight) => ext.mul(weight, zero)), ...table.map((weight) => ext.mul(weight, one))]
+  return ext.sum(multipliers.map((multiplier, unit) => ext.scale(table[unit] as Ext, multiplier)))
 }
 
 /** The prover states the committed multilinear at the point; its product with the weights must be the last claim. */

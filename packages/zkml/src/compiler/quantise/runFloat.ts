@@ -89,16 +89,17 @@ function convolve(node: FloatConv, input: Float64Array, from: Shape, to: Shape):
         const weight = weights[(unit * seen + channel) * area + tap] as number
         if (weight === 0) continue
         const [ky, kx] = [Math.floor(tap / window.width), tap % window.width]
+        const firstX = Math.max(0, Math.ceil((padding.left - kx) / window.strideX))
+        const lastX = Math.min(
+          to.width - 1,
+          Math.floor((from.width - 1 + padding.left - kx) / window.strideX),
+        )
         for (let y = 0; y < to.height; y++) {
           const fromY = y * window.strideY + ky - padding.top
           if (fromY < 0 || fromY >= from.height) continue
-          for (let x = 0; x < to.width; x++) {
-            const fromX = x * window.strideX + kx - padding.left
-            if (fromX < 0 || fromX >= from.width) continue
-            const at = unit * image + y * to.width + x
-            output[at] =
-              (output[at] as number) + weight * (input[source + fromY * from.width + fromX] as number)
-          }
+          const row = source + fromY * from.width + kx - padding.left
+          for (let x = firstX, at = unit * image + y * to.width + firstX; x <= lastX; x++, at++)
+            output[at] = (output[at] as number) + weight * (input[row + x * window.strideX] as number)
         }
       }
     }

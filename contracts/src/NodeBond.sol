@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Params} from "./libraries/Params.sol";
@@ -14,6 +15,7 @@ import {SlashProceeds} from "./staking/SlashProceeds.sol";
 /// out alike, until it is paid out. An exit's time is fixed when it begins.
 contract NodeBond is SlashProceeds {
     using SafeERC20 for IERC20;
+    using Arrays for address[];
 
     // ------------------------------------------------------------------ types
 
@@ -27,14 +29,21 @@ contract NodeBond is SlashProceeds {
         uint96 bonded;
         /// Σ exposure of open batches, OPG base units.
         uint96 open;
-        bool registered;
+        /// In the order of registration, from 1; 0 = never registered.
+        uint32 number;
         string url;
         Exit[] exits;
     }
 
-    /// @notice What an operator answers for in one batch, OPG base units.
+    /// @notice What a batch asks of an operator's bond, OPG base units.
     struct Cover {
         address operator;
+        uint128 exposure;
+    }
+
+    /// @notice What it holds of it, in half a slot: the operator by its number.
+    struct Share {
+        uint32 operator;
         uint96 exposure;
     }
 
@@ -54,6 +63,7 @@ contract NodeBond is SlashProceeds {
     /// @notice Only contract that may reserve coverage; set once.
     address public settlement;
     mapping(address operator => Bond) private _bonds;
+    address[] private _operators;
 
     // ------------------------------------------------------------------ events, errors
 
@@ -114,7 +124,12 @@ contract NodeBond is SlashProceeds {
         returns (uint256 bonded, uint256 unbonding, uint64 unbondAt, string memory url, bool registered)
     {
         Bond storage b = _bonds[operator];
-        return (b.bonded, _unbonding(b), _nextRelease(b), b.url, b.registered);
+        return (b.bonded, _unbonding(b), _nextRelease(b), b.url, b.number != 0);
+    }
+
+    /// @notice Whose number this is, in the order of registration from 1.
+    function operatorAt(uint256 number) external view returns (address) {
+        return _operators[number - 1];
     }
 
     function exitsOf(address operator) external view returns (Exit[] memory) {
@@ -123,7 +138,7 @@ contract NodeBond is SlashProceeds {
 
     function isBonded(address operator) external view returns (bool) {
         Bond storage b = _bonds[operator];
-        return b.registered && b.bonded >= params.get(Params.MIN_NODE_BOND);
+        return b.number != 0 && b.bonded >= params.get(Params.MIN_NODE_BOND);
     }
 
     /// @notice All that a slash could take, OPG base units.
@@ -146,10 +161,11 @@ contract NodeBond is SlashProceeds {
 
     function register(string calldata url, uint256 amount) external {
         Bond storage b = _bonds[msg.sender];
-        if (b.registered) revert AlreadyRegistered(msg.sender);
+        if (b.number != 0) revert AlreadyRegistered(msg.sender);
         uint256 min = params.get(Params.MIN_NODE_BOND);
         if (amount < min) revert BondTooSmall(amount, min);
-        b.registered = true;
+        _operators.push(msg.sender);
+        b.number = SafeCast.toUint32(_operators.length);
         _setUrl(b, url);
         emit NodeRegistered(msg.sender, url, amount);
         _bond(b, amount);
@@ -199,23 +215,27 @@ contract NodeBond is SlashProceeds {
     // ------------------------------------------------------------------ coverage
 
     /// @notice Reserves coverage: Σ open exposure of an operator never exceeds κ times its bond.
-    function reserve(Cover[] calldata covers) external onlySettlement {
+    function reserve(Cover[] calldata covers) external onlySettlement returns (Share[] memory shares) {
         uint256 kappa = params.get(Params.COVERAGE_KAPPA_BPS);
+        shares = new Share[](covers.length);
         for (uint256 i = 0; i < covers.length; i++) {
-            (address operator, uint96 exposure) = (covers[i].operator, covers[i].exposure);
+            (address operator, uint256 exposure) = (covers[i].operator, covers[i].exposure);
             Bond storage b = _bonds[operator];
             (uint256 open, uint256 covered) = (b.open, b.bonded * kappa / BPS);
             if (open + exposure > covered) revert CoverageExceeded(operator, open, exposure, covered);
-            // Safe cast: at most the bond, κ at most 1.
+            if (b.number == 0) revert NotRegistered(operator);
+            // Safe casts: at most the bond, κ at most 1.
             b.open = uint96(open + exposure);
+            shares[i] = Share(b.number, uint96(exposure));
         }
     }
 
     /// @notice Gives back what `reserve` took.
-    function release(Cover[] calldata covers) external onlySettlement {
-        for (uint256 i = 0; i < covers.length; i++) {
-            Bond storage b = _bonds[covers[i].operator];
-            (uint96 open, uint96 exposure) = (b.open, covers[i].exposure);
+    function release(Share[] calldata shares) external onlySettlement {
+        for (uint256 i = 0; i < shares.length; i++) {
+            // Unchecked: the number came from here.
+            Bond storage b = _bonds[_operators.unsafeAccess(shares[i].operator - 1).value];
+            (uint96 open, uint96 exposure) = (b.open, shares[i].exposure);
             b.open = open > exposure ? open - exposure : 0;
         }
     }
@@ -277,7 +297,7 @@ contract NodeBond is SlashProceeds {
 
     function _registered() private view returns (Bond storage b) {
         b = _bonds[msg.sender];
-        if (!b.registered) revert NotRegistered(msg.sender);
+        if (b.number == 0) revert NotRegistered(msg.sender);
     }
 
     function _setUrl(Bond storage b, string calldata url) private {

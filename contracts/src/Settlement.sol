@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Entry, InclusionLib} from "./libraries/InclusionLib.sol";
 import {Group, MerkleSumLib, SumNode} from "./libraries/MerkleSumLib.sol";
 import {Params} from "./libraries/Params.sol";
@@ -33,7 +32,6 @@ contract Settlement is BatchBook {
 
     // ------------------------------------------------------------------ storage
 
-    NodeBond public immutable bonds;
     ParamStore public immutable params;
     PauseClock public immutable pauseClock;
     /// @notice Salt of the EIP-712 domain; fresh at every deployment, so that a wiped devnet cannot replay signatures.
@@ -90,8 +88,7 @@ contract Settlement is BatchBook {
         ParamStore params_,
         PauseClock pauseClock_,
         bytes32 deploymentId_
-    ) BatchBook(staking_) {
-        bonds = bonds_;
+    ) BatchBook(staking_, bonds_) {
         params = params_;
         pauseClock = pauseClock_;
         deploymentId = deploymentId_;
@@ -142,9 +139,12 @@ contract Settlement is BatchBook {
         if (dataHash == bytes32(0)) revert NoData();
         SumNode memory top = MerkleSumLib.root(groups);
         if (top.count > MAX_COUNT) revert BadCount(top.count);
-        batchId = _open(height, dataHash, top, groups.length);
-        for (uint256 i = 0; i < groups.length; i++) _writeCover(batchId, i, groups[i].node, groups[i].exposure);
-        bonds.reserve(_coversOf(_batches[batchId], batchId));
+        NodeBond.Cover[] memory covers = new NodeBond.Cover[](groups.length + 1);
+        covers[0] = NodeBond.Cover(msg.sender, top.exposure);
+        for (uint256 i = 0; i < groups.length; i++) {
+            covers[i + 1] = NodeBond.Cover(groups[i].node, groups[i].exposure);
+        }
+        batchId = _open(height, dataHash, top, covers, false);
         emit BatchCommitted(batchId, msg.sender, height, top.hash, dataHash, groups);
     }
 
@@ -157,9 +157,10 @@ contract Settlement is BatchBook {
         address signer = ECDSA.recover(digestOf(ReceiptLib.structHash(receipt)), signature);
         if (signer != receipt.key || keccak256(signature) != entry.signatureHash) revert WrongSigner(receipt.key, signer);
         SumNode memory top = InclusionLib.rootOfSingle(entry);
-        batchId = _open(height, bytes32(0), top, 1);
-        _writeCover(batchId, 0, receipt.node, top.exposure);
-        bonds.reserve(_coversOf(_batches[batchId], batchId));
+        NodeBond.Cover[] memory covers = new NodeBond.Cover[](1);
+        covers[0] = NodeBond.Cover(receipt.node, top.exposure);
+        batchId = _open(height, bytes32(0), top, covers, true);
+        _forcedBy[batchId] = msg.sender;
         emit ReceiptForced(batchId, receipt.requestId, entry, signature);
     }
 
@@ -190,7 +191,7 @@ contract Settlement is BatchBook {
         if (!_count(batchId, _signersOf(digest, signatures), valid)) return;
         if (valid && state == State.Committed) {
             b.state = State.Attested;
-            b.quorumAt = uint32(block.timestamp);
+            b.movedAt = uint32(block.timestamp);
             emit QuorumReached(batchId, verdict);
         }
         if (!valid) {
@@ -207,8 +208,8 @@ contract Settlement is BatchBook {
         Record storage b = _known(batchId);
         if (b.state != State.Attested) revert WrongState(batchId, b.state);
         if (b.challenges != 0) revert ChallengeOpen(batchId, b.challenges);
-        _requireOver(b.quorumAt, Params.CHALLENGE_WINDOW);
-        b.finalisedAt = uint32(block.timestamp);
+        _requireOver(b.movedAt, Params.CHALLENGE_WINDOW);
+        b.movedAt = uint32(block.timestamp);
         _end(batchId, State.Final);
         emit BatchFinalised(batchId);
     }
@@ -254,31 +255,25 @@ contract Settlement is BatchBook {
 
     // ------------------------------------------------------------------ internal
 
-    /// @param nodes whose bonds will cover it
-    function _open(uint64 height, bytes32 dataHash, SumNode memory top, uint256 nodes)
-        private
-        returns (bytes32 batchId)
-    {
+    /// @param covers what is asked of its committer's bond, unless it is forced, and of its nodes'
+    function _open(
+        uint64 height,
+        bytes32 dataHash,
+        SumNode memory top,
+        NodeBond.Cover[] memory covers,
+        bool forced
+    ) private returns (bytes32 batchId) {
         if (height <= lastHeight[msg.sender]) revert HeightTaken(height, lastHeight[msg.sender]);
         if (height > type(uint32).max) revert HeightTooHigh(height);
         lastHeight[msg.sender] = height;
         batchId = batchIdOf(msg.sender, height, top.hash, dataHash);
-        // Safe casts: MerkleSumLib bounds the nodes, the callers the count.
-        _batches[batchId] = Record({
-            committer: msg.sender,
-            height: uint32(height),
-            committedAt: uint32(block.timestamp),
-            root: top.hash,
-            state: State.Committed,
-            forced: dataHash == bytes32(0),
-            covers: uint8(nodes),
-            challenges: 0,
-            count: uint16(top.count),
-            committedBlock: uint32(block.number),
-            quorumAt: 0,
-            finalisedAt: 0,
-            exposure: SafeCast.toUint96(top.exposure)
-        });
+        Record storage b = _batches[batchId];
+        // Safe casts: the bonds cover the exposure, the callers bound the count.
+        _writeShares(batchId, b, bonds.reserve(covers), forced);
+        (b.height, b.committedAt, b.committedBlock) =
+            (uint32(height), uint32(block.timestamp), uint32(block.number));
+        (b.root, b.state) = (top.hash, State.Committed);
+        (b.count, b.exposure) = (uint16(top.count), uint96(top.exposure));
     }
 
     /// @dev Whatever was reserved for the batch is given back, once: a batch ends once.
@@ -287,7 +282,7 @@ contract Settlement is BatchBook {
         b.state = state;
         uint256[] memory attesters = _attesters(batchId);
         if (attesters.length > 0) staking.release(attesters, b.exposure);
-        bonds.release(_coversOf(b, batchId));
+        bonds.release(_readShares(batchId, b));
     }
 
     /// @dev A window is as long as it was when it opened, whatever is voted since; a pause moves its end by its own length.
@@ -301,7 +296,7 @@ contract Settlement is BatchBook {
         signers = new address[](signatures.length);
         address previous = address(0);
         for (uint256 i = 0; i < signatures.length; i++) {
-            address signer = ECDSA.recover(digest, signatures[i]);
+            address signer = ECDSA.recoverCalldata(digest, signatures[i]);
             if (signer <= previous) revert SignersNotAscending(previous, signer);
             previous = signers[i] = signer;
         }

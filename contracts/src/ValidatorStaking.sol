@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {Params} from "./libraries/Params.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {IStakeOutgoing} from "./staking/IStakeOutgoing.sol";
@@ -20,7 +19,6 @@ import {Tranche, TrancheQueue, Tranches} from "./staking/Tranches.sol";
 /// Rounding never favours the leaver.
 contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
     using SafeERC20 for IERC20;
-    using Checkpoints for Checkpoints.Trace208;
     using Tranches for Tranche;
 
     uint256 private constant MAX_URL = 256;
@@ -163,34 +161,6 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         return _validators[validator_].counted > 0;
     }
 
-    /// @notice Stake with which a validator counts at the end of a block; of the present block, up to now. 0 off duty.
-    function stakeAt(address validator_, uint256 blockNumber) external view returns (uint256) {
-        return _stakeAt(validator_, blockNumber);
-    }
-
-    /// @notice All that a count of voices asks, in the order of the voters.
-    /// @return stakes `stakeAt` of each
-    /// @return indexes `indexOf` of each; 0 of one that never registered, whose stake is 0
-    /// @return total of all stake then
-    function weigh(address[] calldata validators_, uint256 blockNumber)
-        external
-        view
-        returns (uint256[] memory stakes, uint256[] memory indexes, uint256 total)
-    {
-        (stakes, indexes) = (new uint256[](validators_.length), new uint256[](validators_.length));
-        for (uint256 i = 0; i < stakes.length; i++) {
-            stakes[i] = _stakeAt(validators_[i], blockNumber);
-            indexes[i] = _cover[validators_[i]].index;
-        }
-        return (stakes, indexes, totalStakeAt(blockNumber));
-    }
-
-    function totalStakeAt(uint256 blockNumber) public view returns (uint256) {
-        if (blockNumber > block.number) revert FutureBlock(blockNumber);
-        if (blockNumber >= _totals.countedSince) return _totals.counted;
-        return _countedTotalTrace.upperLookupRecent(uint48(blockNumber));
-    }
-
     // ------------------------------------------------------------------ writes
 
     function register(string calldata url, uint256 selfBond) external {
@@ -279,13 +249,6 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
     }
 
     // ------------------------------------------------------------------ internal
-
-    function _stakeAt(address validator_, uint256 blockNumber) private view returns (uint256) {
-        if (blockNumber > block.number) revert FutureBlock(blockNumber);
-        Cover storage c = _cover[validator_];
-        if (blockNumber >= c.countedSince) return c.counted;
-        return _countedTrace[validator_].upperLookupRecent(uint48(blockNumber));
-    }
 
     function _setUrl(Validator storage v, string calldata url) private {
         if (bytes(url).length > MAX_URL) revert UrlTooLong(bytes(url).length);

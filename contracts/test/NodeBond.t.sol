@@ -148,7 +148,7 @@ contract NodeBondTest is Fixture {
         bonds.reserve(cover(NODE, 7e18));
         bonds.reserve(cover(NODE, uint96(covered - 60e18)));
         assertEq(bonds.openExposureOf(NODE), covered);
-        bonds.release(cover(NODE, 60e18));
+        bonds.release(share(60e18));
         assertEq(bonds.openExposureOf(NODE), covered - 60e18);
         vm.stopPrank();
         // What is leaving covers nothing new.
@@ -167,7 +167,7 @@ contract NodeBondTest is Fixture {
         vm.expectRevert(refusal);
         bonds.reserve(cover(NODE, 1));
         vm.expectRevert(refusal);
-        bonds.release(cover(NODE, 1));
+        bonds.release(share(1));
     }
 
     function test_anUnbondedOperatorCoversNothing() public {
@@ -227,5 +227,11 @@ contract NodeBondTest is Fixture {
     function cover(address operator, uint96 exposure) private pure returns (NodeBond.Cover[] memory covers) {
         covers = new NodeBond.Cover[](1);
         covers[0] = NodeBond.Cover(operator, exposure);
+    }
+
+    /// @dev Of the only operator.
+    function share(uint96 exposure) private pure returns (NodeBond.Share[] memory shares) {
+        shares = new NodeBond.Share[](1);
+        shares[0] = NodeBond.Share(1, exposure);
     }
 }

@@ -16,7 +16,7 @@ contract StakeCoverageTest is StakingFixture {
 
     function test_onlySettlementReserves() public {
         vm.expectRevert(abi.encodeWithSelector(StakeState.NotSettlement.selector, address(this)));
-        staking.reserve(both(), 1);
+        staking.reserve(both(), 1, 1);
         vm.expectRevert(abi.encodeWithSelector(StakeState.NotSettlement.selector, address(this)));
         staking.release(new uint256[](1), 1);
     }
@@ -78,10 +78,35 @@ contract StakeCoverageTest is StakingFixture {
         }
     }
 
-    function test_aCallIsBounded() public {
-        vm.prank(address(settlement));
-        vm.expectRevert(abi.encodeWithSelector(StakeCoverage.TooManyInCall.selector, 257));
-        staking.reserve(new address[](257), 1);
+    function test_whoReservesNothingIsHeardWhateverASlashHasLeft() public {
+        assertEq(reserve(one(V), 600e18), 1);
+        staking.slash(V, epoch(), ALL / 2, FAULT);
+        assertEq(reserve(one(V), 1), 0);
+        assertEq(reserve(one(V), 0), 1);
+        assertEq(staking.openExposureOf(V), 600e18);
+    }
+
+    /// @dev The weight in the covering slot and the checkpoints behind it are one history.
+    function testFuzz_everyPastBlockKeepsItsWeight(uint96[8] calldata deposits, uint8 gaps) public {
+        uint256[] memory weights = new uint256[](8);
+        uint256[] memory totals = new uint256[](8);
+        uint256[] memory blocks = new uint256[](8);
+        for (uint256 i = 0; i < 8; i++) {
+            delegateTo(V, ALICE, 1 + uint256(deposits[i]) % 1e24);
+            if (deposits[i] % 3 == 0) delegateTo(W, ALICE, 1e18);
+            blocks[i] = block.number;
+            (weights[i], totals[i]) = (staking.stakeOf(V), staking.stakeOf(V) + staking.stakeOf(W));
+            vm.roll(block.number + 1 + (gaps >> i) % 2);
+        }
+        for (uint256 i = 0; i < 8; i++) {
+            vm.prank(address(settlement));
+            (StakeCoverage.Voice[] memory voices, uint256 total) = staking.reserve(both(), 0, blocks[i]);
+            assertEq(voices[0].stake, weights[i]);
+            assertEq(voices[0].stake, staking.stakeAt(V, blocks[i]));
+            assertEq(voices[0].stake + voices[1].stake, total);
+            assertEq(total, totals[i]);
+            assertEq(voices[1].index, 1);
+        }
     }
 
     // ---------------------------------------------------------------- helpers
@@ -96,9 +121,11 @@ contract StakeCoverageTest is StakingFixture {
         all[0] = validator;
     }
 
-    function reserve(address[] memory all, uint128 exposure) private returns (uint256) {
+    /// @return fits bit i is set if validator i bears it
+    function reserve(address[] memory all, uint128 exposure) private returns (uint256 fits) {
         vm.prank(address(settlement));
-        return staking.reserve(all, exposure);
+        (StakeCoverage.Voice[] memory voices,) = staking.reserve(all, uint96(exposure), block.number);
+        for (uint256 i = 0; i < voices.length; i++) if (voices[i].bears) fits |= 1 << i;
     }
 
     function release(address[] memory all, uint128 exposure) private {

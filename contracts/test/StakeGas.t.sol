@@ -50,8 +50,8 @@ contract StakeGasTest is StakingFixture {
             indexes[i] = staking.indexOf(validators[i]);
         }
         vm.startPrank(address(settlement));
-        spend("reserve on 64, first ever", abi.encodeCall(staking.reserve, (validators, 1e18)), 430_000);
-        spend("reserve on 64, again", abi.encodeCall(staking.reserve, (validators, 1e18)), 430_000);
+        spend("reserve on 64, first ever", abi.encodeCall(staking.reserve, (validators, 1e18, block.number)), 430_000);
+        spend("reserve on 64, again", abi.encodeCall(staking.reserve, (validators, 1e18, block.number)), 430_000);
         spend("release of 64", abi.encodeCall(staking.release, (indexes, 1e18)), 430_000);
         vm.stopPrank();
     }

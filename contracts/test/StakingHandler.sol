@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {OPG} from "../src/OPG.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
+import {StakeCoverage} from "../src/staking/StakeCoverage.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
 import {TestBase} from "./TestBase.sol";
 
@@ -248,9 +249,9 @@ contract StakingHandler is TestBase {
         uint128 exposure = 1 + uint128(amount) % 1e24;
         uint256 left = staking.coverageLeft(validator);
         vm.prank(settlement);
-        uint256 fits = staking.reserve(one(validator), exposure);
-        assertTrue((fits == 1) == (exposure <= left));
-        if (fits == 0) return;
+        (StakeCoverage.Voice[] memory voices,) = staking.reserve(one(validator), uint96(exposure), block.number);
+        assertTrue(voices[0].bears == (exposure <= left));
+        if (!voices[0].bears) return;
         open[validator] += exposure;
         _reserved[validator].push(exposure);
         uint256 stake = staking.isActive(validator) ? staking.stakeOf(validator) : 0;

@@ -331,16 +331,10 @@ contract ValidatorStakingTest is StakingFixture {
         uint256 before = block.number;
         vm.roll(before + 1);
         staking.jail(V);
-        address[] memory both = new address[](2);
-        (both[0], both[1]) = (V, W);
-        (uint256[] memory then, uint256[] memory indexes, uint256 total) = staking.weigh(both, before);
-        assertEq(then[0], 1000e18);
-        assertEq(then[1], 500e18);
-        assertEq(indexes[0] + indexes[1], 1);
-        assertEq(total, 1500e18);
-        (uint256[] memory nowStakes,,) = staking.weigh(both, before + 1);
-        assertEq(nowStakes[0], 0);
-        assertEq(nowStakes[1], 500e18);
+        assertEq(staking.stakeAt(V, before), 1000e18);
+        assertEq(staking.stakeAt(W, before), 500e18);
+        assertEq(staking.stakeAt(V, before + 1), 0);
+        assertEq(staking.stakeAt(W, before + 1), 500e18);
         assertEq(staking.totalStakeAt(before), 1500e18);
         assertEq(staking.totalStakeAt(before + 1), 500e18);
     }

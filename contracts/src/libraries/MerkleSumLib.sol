@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @dev Nodes whose receipts one batch may hold.
+uint256 constant MAX_GROUPS = 32;
+
 /// @notice Node of a Merkle-sum tree.
 struct SumNode {
     bytes32 hash;
@@ -44,8 +47,6 @@ library MerkleSumLib {
     bytes32 internal constant ROW_TAG = keccak256("assay/row/v1");
     bytes32 internal constant GROUP_TAG = keccak256("assay/group/v1");
     uint256 internal constant MAX_DEPTH = 32;
-    /// @notice Nodes whose receipts one batch may hold.
-    uint256 internal constant MAX_GROUPS = 32;
 
     error ProofTooDeep(uint256 depth);
     error BadGroups(uint256 index);

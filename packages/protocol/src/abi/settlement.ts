@@ -19,7 +19,6 @@ export const settlementAbi = [
   { inputs: [{ internalType: 'address', name: 'committer', type: 'address' }], name: 'NotBonded', type: 'error' },
   { inputs: [{ internalType: 'uint64', name: 'includeBy', type: 'uint64' }], name: 'NotDueYet', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'caller', type: 'address' }], name: 'NotFaultManager', type: 'error' },
-  { inputs: [{ internalType: 'uint8', name: 'bits', type: 'uint8' }, { internalType: 'uint256', name: 'value', type: 'uint256' }], name: 'SafeCastOverflowedUintDowncast', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'previous', type: 'address' }, { internalType: 'address', name: 'signer', type: 'address' }], name: 'SignersNotAscending', type: 'error' },
   { inputs: [{ internalType: 'address', name: 'signer', type: 'address' }, { internalType: 'uint256', name: 'stake', type: 'uint256' }, { internalType: 'uint256', name: 'least', type: 'uint256' }], name: 'StakeTooSmall', type: 'error' },
   { inputs: [{ internalType: 'uint256', name: 'count', type: 'uint256' }], name: 'TooManySignatures', type: 'error' },

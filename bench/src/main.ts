@@ -5,7 +5,7 @@
  */
 import { cpus } from 'node:os'
 import { benchEvidence } from './evidenceTimes.ts'
-import { benchGas } from './gasPerInference.ts'
+import { benchGas } from './gas/benchGas.ts'
 import { benchLatency } from './latency/benchLatency.ts'
 import { benchReceiptRates } from './receiptRates.ts'
 import { benchZkml } from './zkml/benchZkml.ts'

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {Quorum} from "./libraries/Quorum.sol";
 import {Guardian} from "./Guardian.sol";
 import {NodeBond} from "./NodeBond.sol";
@@ -10,9 +11,12 @@ import {ValidatorStaking} from "./ValidatorStaking.sol";
 
 /// @title Which hardware, roots, code and keys count, and when they did
 /// @notice Every record is an interval: revoking ends it and leaves its past alone, so honest receipts keep verifying.
-/// The governor decides hardware, roots and measurements; validators vote keys in after checking their attestation.
+/// The governor decides hardware, roots, measurements and rules; validators vote keys in after checking their attestation,
+/// and vote again on fresh evidence before a key's term is over.
 /// The guardian may suspend a record, once and for a bounded time: governance makes that final, or it lapses.
 contract TeeRegistry {
+    using Checkpoints for Checkpoints.Trace208;
+
     // ------------------------------------------------------------------ types
 
     /// @dev One slot. Valid at t when validFrom ≤ t, and t < revokedAt if it was revoked, and not
@@ -42,15 +46,24 @@ contract TeeRegistry {
         uint8 engineClasses;
     }
 
+    /// @notice Seconds, fixed at deployment; what each is for stands at the variable of its name.
+    struct Times {
+        uint64 suspensionLength;
+        uint64 hardwareNotice;
+        uint64 keyTerm;
+    }
+
     struct Measurement {
         Interval interval;
         uint8 engineClasses;
     }
 
+    /// @dev `attestedAt` is when the evidence that was last voted valid was proposed: the key's term runs from there.
     struct Key {
         address node;
         uint8 engineClasses;
         bool bonded;
+        uint64 attestedAt;
         Interval interval;
         bytes32 hardwareType;
         bytes32 rootHash;
@@ -58,6 +71,7 @@ contract TeeRegistry {
         bytes32 evidenceHash;
     }
 
+    /// @dev In `proposed`, `interval.validFrom` is the `attestedAt` that a renewal starts from, zero for a new key.
     struct Registration {
         Key proposed;
         address key;
@@ -70,6 +84,8 @@ contract TeeRegistry {
 
     uint8 private constant BONDED_ENGINE_CLASSES = 4; // engine class 2 alone
     uint256 private constant MAX_URI = 512;
+    uint256 private constant MAX_RULE = 256;
+    uint256 private constant MAX_RULES_READ = 128;
     bytes32 private constant REGISTRATION_TAG = keccak256("assay/registration/v1");
     bytes32 private constant KEY_VOTE_TYPEHASH = keccak256("KeyVote(bytes32 registrationId,bool valid)");
     bytes32 private constant KEY_POSSESSION_TYPEHASH = keccak256("KeyPossession(address node,address key)");
@@ -83,6 +99,8 @@ contract TeeRegistry {
     uint64 public immutable suspensionLength;
     /// @notice Least seconds between `proposeHardware` and `approveRoot`: time for voters to read the report.
     uint64 public immutable hardwareNotice;
+    /// @notice Seconds that one attestation backs an enclave's key.
+    uint64 public immutable keyTerm;
     NodeBond public immutable bonds;
     ValidatorStaking public immutable staking;
     /// @notice Gives the EIP-712 domain of votes.
@@ -92,6 +110,8 @@ contract TeeRegistry {
     mapping(bytes32 hardwareType => mapping(bytes32 rootHash => Interval)) private _roots;
     mapping(bytes32 hardwareType => mapping(bytes32 measurement => Measurement)) private _measurements;
     mapping(bytes32 hardwareType => mapping(bytes32 rootHash => uint64)) private _announcedAt;
+    /// @dev Every value that a rule ever had. Zero, like no value, is the default of docs/evidence.md.
+    mapping(bytes32 hardwareType => mapping(bytes32 ruleHash => Checkpoints.Trace208)) private _rules;
     mapping(address key => Key) private _keys;
     mapping(bytes32 registrationId => Registration) private _registrations;
     mapping(bytes32 registrationId => mapping(address validator => bool)) public hasVoted;
@@ -106,6 +126,7 @@ contract TeeRegistry {
     event RootRevoked(bytes32 indexed hardwareType, bytes32 indexed rootHash);
     event MeasurementApproved(bytes32 indexed hardwareType, bytes32 indexed measurement, uint8 engineClasses);
     event MeasurementRevoked(bytes32 indexed hardwareType, bytes32 indexed measurement);
+    event RuleSet(bytes32 indexed hardwareType, string rule, uint64 value);
     event KeyProposed(
         bytes32 indexed registrationId,
         address indexed node,
@@ -119,6 +140,7 @@ contract TeeRegistry {
     );
     event KeyVoted(bytes32 indexed registrationId, address indexed validator, bool valid, uint256 stake);
     event KeyAdmitted(bytes32 indexed registrationId, address indexed node, address indexed key, uint64 validFrom);
+    event KeyRenewed(bytes32 indexed registrationId, address indexed key, bytes32 evidenceHash, uint64 expiresAt);
     event KeyRevoked(address indexed key, uint64 revokedAt);
     event Suspended(Kind indexed kind, bytes32 indexed hardwareType, bytes32 indexed id, uint64 from, uint64 until);
     event SuspensionLifted(Kind indexed kind, bytes32 indexed hardwareType, bytes32 indexed id, uint64 time);
@@ -141,6 +163,9 @@ contract TeeRegistry {
     error NotPossessed(address key, address signer);
     error ZeroAddress();
     error UriTooLong(uint256 length);
+    error RuleTooLong(uint256 length);
+    error TooManyRules(uint256 count);
+    error ZeroTerm();
 
     modifier onlyGovernor() {
         if (msg.sender != governor) revert NotGovernor(msg.sender);
@@ -153,18 +178,19 @@ contract TeeRegistry {
         NodeBond bonds_,
         ValidatorStaking staking_,
         Settlement settlement_,
-        uint64 suspensionLength_,
-        uint64 hardwareNotice_,
+        Times memory times,
         Approval[] memory approvals
     ) {
         if (governor_ == address(0)) revert ZeroAddress();
+        if (times.keyTerm == 0) revert ZeroTerm();
         governor = governor_;
         guardian = guardian_;
         bonds = bonds_;
         staking = staking_;
         settlement = settlement_;
-        suspensionLength = suspensionLength_;
-        hardwareNotice = hardwareNotice_;
+        suspensionLength = times.suspensionLength;
+        hardwareNotice = times.hardwareNotice;
+        keyTerm = times.keyTerm;
         for (uint256 i = 0; i < approvals.length; i++) {
             Approval memory a = approvals[i];
             // Several entries may share hardware and root; a measurement given twice is a mistake.
@@ -237,6 +263,29 @@ contract TeeRegistry {
         );
     }
 
+    /// @notice When the evidence behind an enclave's key was last proposed, and when it stops counting unless the key is
+    /// attested again; zeros for a bonded key or one that is not known. Unix seconds.
+    function term(address key_) external view returns (uint64 attestedAt, uint64 expiresAt) {
+        attestedAt = _keys[key_].attestedAt;
+        if (attestedAt != 0) expiresAt = attestedAt + keyTerm;
+    }
+
+    /// @notice What rules said at time `t`, each in the order asked; zero is the default.
+    /// @param rules names, docs/evidence.md: which of them bear on a piece of evidence follows from the evidence
+    function rulesAt(bytes32 hardwareType, string[] calldata rules, uint64 t)
+        external
+        view
+        returns (uint64[] memory values)
+    {
+        if (rules.length > MAX_RULES_READ) revert TooManyRules(rules.length);
+        values = new uint64[](rules.length);
+        uint48 time = t > type(uint48).max ? type(uint48).max : uint48(t);
+        for (uint256 i = 0; i < rules.length; i++) {
+            // Safe cast: only uint64 values are pushed.
+            values[i] = uint64(_rules[hardwareType][keccak256(bytes(rules[i]))].upperLookupRecent(time));
+        }
+    }
+
     /// @notice Where a registration stands: the key it is for (zero if unknown) and the stake for and against it.
     function registration(bytes32 registrationId)
         external
@@ -268,6 +317,7 @@ contract TeeRegistry {
         if (k.node != node || k.bonded != bonded || engineClass > 7) return false;
         if (!_covers(k.interval, t, knownAt) || k.engineClasses & (1 << engineClass) == 0) return false;
         if (bonded) return true;
+        if (t >= k.attestedAt + keyTerm) return false;
         Measurement storage m = _measurements[k.hardwareType][k.measurement];
         return _covers(_hardware[k.hardwareType], t, knownAt)
             && _covers(_roots[k.hardwareType][k.rootHash], t, knownAt) && _covers(m.interval, t, knownAt)
@@ -346,6 +396,16 @@ contract TeeRegistry {
         emit MeasurementRevoked(hardwareType, measurement_);
     }
 
+    /// @notice Says what else genuine evidence of this hardware must or must not show: a least patch level, a chip that
+    /// is denied, or an exception from what is refused by default. Validators and readers apply it.
+    /// @param rule such as `minimum-tcb/Genoa` or `deny-chip/0x…`, docs/evidence.md; whole in the event, for all to read
+    /// @param value as the rule says; zero returns to the default
+    function setRule(bytes32 hardwareType, string calldata rule, uint64 value) external onlyGovernor {
+        if (bytes(rule).length > MAX_RULE) revert RuleTooLong(bytes(rule).length);
+        _rules[hardwareType][keccak256(bytes(rule))].push(uint48(block.timestamp), value);
+        emit RuleSet(hardwareType, rule, value);
+    }
+
     // ------------------------------------------------------------------ guardian
 
     /// @notice Stops a record for `suspensionLength` seconds, at once. It was valid before and is valid after, unless
@@ -371,7 +431,8 @@ contract TeeRegistry {
 
     // ------------------------------------------------------------------ keys
 
-    /// @notice Asks validators to check an enclave's attestation and vote its key in.
+    /// @notice Asks validators to check an enclave's attestation and vote its key in, or, for a key of the caller's that
+    /// is valid and claims the same, to vote it a new term on fresh evidence.
     /// @param evidenceURI where the evidence under `evidenceHash` can be fetched.
     function proposeKey(
         address key_,
@@ -383,24 +444,24 @@ contract TeeRegistry {
         string calldata evidenceURI
     ) external returns (bytes32 registrationId) {
         if (bytes(evidenceURI).length > MAX_URI) revert UriTooLong(bytes(evidenceURI).length);
-        _requireFree(key_);
         registrationId = registrationIdOf(
             msg.sender, key_, hardwareType, rootHash, measurement_, engineClasses, evidenceHash
         );
         Registration storage r = _registrations[registrationId];
         if (r.proposedBlock != 0) revert AlreadyProposed(registrationId);
+        // A key of the caller's may be proposed again; whether that renews it is decided when the votes are in.
+        if (_keys[key_].node == msg.sender && _isOpen(_keys[key_])) _requireBonded();
+        else _requireFree(key_);
         r.key = key_;
         r.proposedBlock = uint64(block.number);
-        r.proposed = Key(
-            msg.sender,
-            engineClasses,
-            false,
-            Interval(0, 0, 0, 0),
-            hardwareType,
-            rootHash,
-            measurement_,
-            evidenceHash
-        );
+        r.proposed.node = msg.sender;
+        r.proposed.engineClasses = engineClasses;
+        r.proposed.attestedAt = uint64(block.timestamp);
+        r.proposed.interval.validFrom = _keys[key_].attestedAt;
+        r.proposed.hardwareType = hardwareType;
+        r.proposed.rootHash = rootHash;
+        r.proposed.measurement = measurement_;
+        r.proposed.evidenceHash = evidenceHash;
         emit KeyProposed(
             registrationId,
             msg.sender,
@@ -432,13 +493,16 @@ contract TeeRegistry {
             return;
         }
         r.validStake += stake;
-        bool quorum = Quorum.reached(r.validStake, staking.totalStakeAt(snapshot));
+        if (!Quorum.reached(r.validStake, staking.totalStakeAt(snapshot))) return;
+        Key storage k = _keys[r.key];
         // A key has one life: once admitted (and perhaps revoked) it is never admitted again.
-        if (quorum && _keys[r.key].node == address(0)) {
-            Key storage k = _keys[r.key];
+        if (k.node == address(0)) {
             _copy(k, r.proposed);
             k.interval.validFrom = uint64(block.timestamp);
             emit KeyAdmitted(registrationId, k.node, r.key, k.interval.validFrom);
+        } else if (_renews(r.proposed, k)) {
+            k.attestedAt = r.proposed.attestedAt;
+            emit KeyRenewed(registrationId, r.key, r.proposed.evidenceHash, k.attestedAt + keyTerm);
         }
     }
 
@@ -449,16 +513,11 @@ contract TeeRegistry {
         bytes32 structHash = keccak256(abi.encode(KEY_POSSESSION_TYPEHASH, msg.sender, key_));
         address signer = ECDSA.recover(settlement.digestOf(structHash), signature);
         if (signer != key_) revert NotPossessed(key_, signer);
-        _keys[key_] = Key(
-            msg.sender,
-            BONDED_ENGINE_CLASSES,
-            true,
-            Interval(uint64(block.timestamp), 0, 0, 0),
-            bytes32(0),
-            bytes32(0),
-            bytes32(0),
-            bytes32(0)
-        );
+        Key storage k = _keys[key_];
+        k.node = msg.sender;
+        k.engineClasses = BONDED_ENGINE_CLASSES;
+        k.bonded = true;
+        k.interval.validFrom = uint64(block.timestamp);
         emit KeyAdmitted(bytes32(0), msg.sender, key_, uint64(block.timestamp));
     }
 
@@ -476,13 +535,31 @@ contract TeeRegistry {
     /// @dev A key is its operator's from admission on, and forever. A mere proposal claims nothing: whoever copies one
     /// from the mempool holds no evidence that binds the key to itself, and validators vote it down.
     function _requireFree(address key_) private view {
-        if (!bonds.isBonded(msg.sender)) revert NotBonded(msg.sender);
+        _requireBonded();
         if (key_ == address(0)) revert ZeroAddress();
         if (_keys[key_].node != address(0)) revert KeyTaken(key_, _keys[key_].node);
     }
 
+    function _requireBonded() private view {
+        if (!bonds.isBonded(msg.sender)) revert NotBonded(msg.sender);
+    }
+
+    /// @dev An enclave's key that has not ended. What ended stays ended: a gap would look attested afterwards.
+    function _isOpen(Key storage k) private view returns (bool) {
+        return !k.bonded && k.interval.revokedAt == 0 && block.timestamp < k.attestedAt + keyTerm;
+    }
+
+    /// @dev Only evidence asked for since the last that counted gives a new term: of several proposals with the same
+    /// evidence in other words, the first that is voted in leaves the others behind.
+    function _renews(Key storage p, Key storage k) private view returns (bool) {
+        return p.interval.validFrom == k.attestedAt && p.node == k.node && _isOpen(k)
+            && p.hardwareType == k.hardwareType && p.rootHash == k.rootHash && p.measurement == k.measurement
+            && p.engineClasses == k.engineClasses;
+    }
+
     function _copy(Key storage to, Key storage from) private {
         to.node = from.node;
+        to.attestedAt = from.attestedAt;
         to.engineClasses = from.engineClasses;
         to.hardwareType = from.hardwareType;
         to.rootHash = from.rootHash;

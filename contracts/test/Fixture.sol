@@ -22,6 +22,8 @@ abstract contract Fixture is TestBase {
     address internal constant GUARDIAN = address(0x6A);
     uint64 internal constant SUSPENSION = 14 days;
     uint64 internal constant HARDWARE_NOTICE = 7 days;
+    /// @dev Longer than any test but those of the term itself.
+    uint64 internal constant KEY_TERM = 3650 days;
 
     OPG internal token;
     Guardian internal guardian;
@@ -56,7 +58,7 @@ abstract contract Fixture is TestBase {
 
     function deployTee(TeeRegistry.Approval[] memory approvals) internal returns (TeeRegistry) {
         return new TeeRegistry(
-            address(this), guardian, bonds, staking, settlement, SUSPENSION, HARDWARE_NOTICE, approvals
+            address(this), guardian, bonds, staking, settlement, TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, KEY_TERM), approvals
         );
     }
 

@@ -53,8 +53,7 @@ abstract contract GovernanceFixture is Fixture {
             bonds,
             staking,
             settlement,
-            SUSPENSION,
-            HARDWARE_NOTICE,
+            TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, KEY_TERM),
             new TeeRegistry.Approval[](0)
         );
         governor = new OpgGovernor(

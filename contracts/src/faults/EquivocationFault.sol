@@ -107,11 +107,9 @@ contract EquivocationFault is IFaultAdapter {
         _requireSigned(hashA, p.firstSignature, a.key);
         _requireSigned(hashB, p.secondSignature, b.key);
         // What is signed outside the key's life binds nobody: no such receipt is ever worth anything.
-        (address operator,,,,,, uint64 validFrom, uint64 revokedAt,) = teeRegistry.key(a.key);
-        _requireInForce(a, validFrom, revokedAt);
-        _requireInForce(b, validFrom, revokedAt);
+        f.node = _requireInForce(a);
+        _requireInForce(b);
         f.faultKey = keccak256(abi.encode(NODE, a.key, a.seq));
-        f.node = operator;
         uint64 latest = a.issuedAt > b.issuedAt ? a.issuedAt : b.issuedAt;
         f.offenceAt = latest < block.timestamp ? latest : uint64(block.timestamp);
         if (p.batchId == bytes32(0)) return f;
@@ -124,10 +122,16 @@ contract EquivocationFault is IFaultAdapter {
         (f.requestId, f.payer, f.loss) = (a.requestId, a.payer, a.price);
     }
 
-    function _requireInForce(Receipt memory r, uint64 validFrom, uint64 revokedAt) private pure {
-        if (validFrom == 0 || r.issuedAt < validFrom || (revokedAt != 0 && r.issuedAt >= revokedAt)) {
-            revert KeyNotInForce(r.key, r.issuedAt);
-        }
+    /// @return operator whose key signed
+    function _requireInForce(Receipt memory r) private view returns (address operator) {
+        uint64 validFrom;
+        uint64 revokedAt;
+        (operator,,,,,, validFrom, revokedAt,) = teeRegistry.key(r.key);
+        (, uint64 expiresAt) = teeRegistry.term(r.key);
+        if (
+            validFrom == 0 || r.issuedAt < validFrom || (revokedAt != 0 && r.issuedAt >= revokedAt)
+                || (expiresAt != 0 && r.issuedAt >= expiresAt)
+        ) revert KeyNotInForce(r.key, r.issuedAt);
     }
 
     // ------------------------------------------------------------------ a validator

@@ -49,6 +49,8 @@ export type DeployOptions = {
    * development accounts where it exists already. Elsewhere holders vote them in.
    */
   approvals?: readonly EnclaveApproval[] | undefined
+  /** Seconds that one attestation backs an enclave's key. @default a week; on a devnet a day */
+  keyTerm?: bigint | undefined
   /** File that remembers what was deployed; a second run with it deploys nothing. */
   journalFile: string
   /** The embedded chain: short windows, stand-ins for Permit2 and the x402 proxies. */
@@ -227,7 +229,11 @@ function valuesOf(
   return {
     ...parameterLists(development),
     ...allocationValues(options.beneficiaries, now),
-    ...governanceValues(development, guardian),
+    ...governanceValues(
+      development,
+      guardian,
+      options.keyTerm === undefined ? {} : { keyTerm: options.keyTerm },
+    ),
     approvals: development ? (options.approvals ?? []) : [],
     governor: contracts.OpgTimelock,
     timelock: contracts.OpgTimelock,

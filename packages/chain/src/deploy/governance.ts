@@ -20,6 +20,8 @@ export type GovernanceTimes = {
   timelockDelay: bigint
   /** Between the announcement of a hardware root and its approval. */
   hardwareNotice: bigint
+  /** Seconds that one attestation backs an enclave's key. */
+  keyTerm: bigint
   /** Of the guardian's appointment, of a suspension without a vote, and of its pauses. */
   guardianTerm: bigint
   suspensionLength: bigint
@@ -39,6 +41,7 @@ const PRODUCTION: GovernanceTimes = {
   quorumBps: 400n,
   timelockDelay: 2n * DAY,
   hardwareNotice: 7n * DAY,
+  keyTerm: 7n * DAY,
   guardianTerm: 365n * DAY,
   suspensionLength: 14n * DAY,
   longestPause: PARAMETERS.LONGEST_PAUSE.production,
@@ -54,6 +57,7 @@ const DEVELOPMENT: GovernanceTimes = {
   quorumBps: 400n,
   timelockDelay: 3n,
   hardwareNotice: 5n,
+  keyTerm: DAY,
   guardianTerm: 365n * DAY,
   suspensionLength: 2n * MINUTE,
   longestPause: PARAMETERS.LONGEST_PAUSE.development,
@@ -61,11 +65,17 @@ const DEVELOPMENT: GovernanceTimes = {
 }
 
 /** What the constructors of the governing contracts ask for, by parameter name. */
-export function governanceValues(development: boolean, guardian: Address | undefined) {
-  const times = development ? DEVELOPMENT : PRODUCTION
+export function governanceValues(
+  development: boolean,
+  guardian: Address | undefined,
+  changes: Partial<Pick<GovernanceTimes, 'keyTerm'>> = {},
+) {
+  const times = { ...(development ? DEVELOPMENT : PRODUCTION), ...changes }
   const { votingDelay, votingPeriod, lateQuorumExtension, proposalThreshold, quorumBps, ...seconds } = times
+  const { suspensionLength, hardwareNotice, keyTerm } = seconds
   return {
     ...seconds,
+    times: { suspensionLength, hardwareNotice, keyTerm },
     rules: {
       // uint48 and uint32 are numbers in viem's encoding.
       votingDelay: Number(votingDelay),

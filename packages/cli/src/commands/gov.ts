@@ -22,6 +22,7 @@ import { CliError, EXIT } from '../cliError.ts'
 import { PROPOSALS, proposalAction } from '../gov/proposalActions.ts'
 import { nextOf, proposalJson, showProposal, showRules } from '../gov/showProposal.ts'
 import { AS_DESCRIPTION, AS_OPTION, signerFor } from '../gov/signer.ts'
+import { teeRules } from '../gov/teeRules.ts'
 import { waitForState } from '../gov/waitForState.ts'
 import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
@@ -52,6 +53,13 @@ export function registerGov(program: Command, context: CommandContext): void {
     .action((given: string | undefined, options: Common) => status(context, given, options))
 
   reading('params', 'Every parameter with its bounds.').action((options: Common) => params(context, options))
+
+  reading('rules', 'What can be ruled on evidence of a hardware, and what is ruled now.')
+    .argument('<hardware>', 'nitro | snp | tdx | sgx')
+    .argument('[rules...]', 'rules about one chip, family, level or certificate')
+    .action((hardware: string, names: string[], options: Common) =>
+      teeRules(context, hardware, names, options),
+    )
 
   signing('propose', 'Propose a change.')
     .argument('<what>', Object.keys(PROPOSALS).join(' | '))

@@ -1,5 +1,6 @@
 import { actionOf, type ProposalAction, readParameters, setParameter } from '@assay/chain'
 import { type Network, tag } from '@assay/protocol'
+import { RULE_KINDS, readRule } from '@assay/verify'
 import {
   type Address,
   getAddress,
@@ -49,6 +50,11 @@ export const PROPOSALS: Record<string, { values: string; build: Build }> = {
     values: '<hardware> <measurement>',
     build: ({ network }, [type, code]) =>
       actionOf(network, 'TeeRegistry', 'revokeMeasurement', [hardware(type), word(code, 'measurement')]),
+  },
+  'set-rule': {
+    values: '<hardware> <rule> <value>',
+    build: ({ network }, [type = '', rule, value]) =>
+      actionOf(network, 'TeeRegistry', 'setRule', [hardware(type), ruleName(type, rule), ruleValue(value)]),
   },
   'revoke-key': {
     values: '<key address>',
@@ -127,6 +133,28 @@ function hardware(given = ''): Hex {
     'This is not a hardware type.',
     { given: given.slice(0, 80) },
     'Such as nitro, or its 32-byte tag.',
+  )
+}
+
+/** A rule that no verifier knows would be voted in and change nothing. */
+function ruleName(type: string, given = ''): string {
+  const rule = readRule(given)
+  const known = rule === undefined ? [] : (RULE_KINDS[rule.kind].hardware as readonly string[])
+  if (known.includes(type)) return given
+  throw usage(
+    'This is not a rule for this hardware.',
+    { hardware: type.slice(0, 80), rule: given.slice(0, 80) },
+    `See them all: assay gov rules ${isHash(type) ? 'snp' : type.slice(0, 30)}`,
+  )
+}
+
+function ruleValue(given = ''): bigint {
+  const value = /^([0-9]{1,20}|0x[0-9a-fA-F]{1,16})$/.test(given) ? BigInt(given) : -1n
+  if (value >= 0n && value < 2n ** 64n) return value
+  throw usage(
+    'This is not a value.',
+    { given: given.slice(0, 40) },
+    'A whole number below 2^64; 0 is the default.',
   )
 }
 

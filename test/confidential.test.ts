@@ -9,7 +9,6 @@ import { startGateway } from '@assay/gateway'
 import {
   CONFIDENTIAL_PATH,
   ENGINE_CLASS,
-  enclaveBinding,
   evidenceHashOf,
   type Network,
   REFUSED_HEADER,
@@ -23,7 +22,7 @@ import {
   createAssay,
   type VerifiedAnswer,
 } from '@assay/sdk'
-import type { ChainView } from '@assay/verify'
+import { type ChainView, rulesOfEvidence } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { createFakeChain } from '../packages/gateway/test/fakeChain.ts'
@@ -120,8 +119,7 @@ async function startAll() {
     engineClasses: 3,
   })
   const evidence = await openEvidenceStore(dir)
-  const binding = enclaveBinding(DEPLOYMENT, { node: OPERATOR, ...enclave })
-  const made = await enclave.evidence(binding)
+  const made = await enclave.evidence(DEPLOYMENT, OPERATOR, ANCHOR)
   await evidence.save(made)
   const receipts = openReceiptStore(dir)
   const served = {
@@ -133,19 +131,20 @@ async function startAll() {
     engine,
     queue: createQueue({ concurrency: 2, waiting: 4 }),
   }
+  const sign = createReceiptSigner({ signer: enclave, node: OPERATOR, deployment: DEPLOYMENT })
   const node = await startServer({
     port: 0,
     operator: OPERATOR,
     deployment: DEPLOYMENT,
     token: CONTRACTS.OPG,
     escrow: CONTRACTS.InferenceEscrow,
-    identity: enclave,
-    ohttp: enclave.ohttp,
+    identity: () => enclave,
+    confidential: () => [{ ...enclave, sign }],
     chain,
     models: new Map([[MODEL.name, served]]),
     receipts,
     evidence,
-    sign: createReceiptSigner({ signer: enclave, node: OPERATOR, deployment: DEPLOYMENT }),
+    sign,
     isKeyValid: () => true,
     log: () => undefined,
   })
@@ -197,6 +196,7 @@ async function startAll() {
     permit2Allowance: async () => 10n ** 30n,
     view: async (signed) => view(signed),
     enclaveKey: async (key) => (key === enclave.key ? registered : undefined),
+    enclaveRules: async (_key, evidence) => new Map(rulesOfEvidence(evidence)?.map((name) => [name, 0n])),
     manifestUri: async () => undefined,
     isCommit: async () => false,
   }

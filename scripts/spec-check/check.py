@@ -459,10 +459,11 @@ def registration_id(one):
     return tagged("assay/registration/v1", kinds, [int(one["chainId"]), *(one[name] for name in names)])
 
 
-def enclave_binding(deployment, node, key, tls, hpke):
-    kinds = "uint256 bytes32 address address bytes32 bytes32"
-    values = [int(deployment["chainId"]), deployment["deploymentId"], node, key, tls, hpke]
-    return tagged("assay/enclave-binding/v1", kinds, values)
+def enclave_binding(deployment, node, key, bound):
+    kinds = "uint256 bytes32 address address bytes32 bytes32 uint64 bytes32"
+    values = [int(deployment["chainId"]), deployment["deploymentId"], node, key, bound["tlsKeyHash"], bound["hpkeKeyHash"]]
+    values += [int(bound["anchorBlock"]), bound["anchorHash"]]
+    return tagged("assay/enclave-binding/v2", kinds, values)
 
 
 # --- Vectors -----------------------------------------------------------------------------------------------------
@@ -598,7 +599,7 @@ def check_registration(v):
 
 
 def check_binding(v):
-    computed = enclave_binding(v["deployment"], v["node"], v["key"], v["tlsKeyHash"], v["hpkeKeyHash"])
+    computed = enclave_binding(v["deployment"], v["node"], v["key"], v)
     expect("user data", to_hex(computed), v["userData"])
 
 
@@ -779,9 +780,9 @@ def check_bundle(text, deployment):
         if bundle["inclusion"]["committer"] == receipt["committer"]:
             steps.append("committed by the gateway that the receipt names")
     if "evidence" in bundle:
-        evidence = exactly(bundle["evidence"], ["kind", "document", "tlsKeyHash", "hpkeKeyHash"])
-        hashes = evidence["tlsKeyHash"], evidence["hpkeKeyHash"]
-        binding = enclave_binding(deployment, receipt["node"], receipt["key"], *hashes)
+        names = ["kind", "document", "tlsKeyHash", "hpkeKeyHash", "anchorBlock", "anchorHash"]
+        evidence = exactly(bundle["evidence"], names)
+        binding = enclave_binding(deployment, receipt["node"], receipt["key"], evidence)
         # The document's own signature and chain are X.509 and COSE, and no part of this page.
         require("the document names this key of this node", binding in unbase64(evidence["document"]))
         steps.append("evidence names the key")

@@ -52,6 +52,7 @@ test('revoked by vote, a measurement no longer backs new answers, and still back
   assert.equal(verified.code, 0, verified.stdout + verified.stderr)
   const later = await local.assay('chat', question, '--json')
   assert.equal(later.code, 1, later.stdout)
-  assert.match(later.stdout + later.stderr, /measurement/i)
+  // The node sees it on the chain and stops by itself; one that went on would have its receipts refused.
+  assert.match(later.stdout + later.stderr, /no_node|measurement/i)
   assert.doesNotMatch(later.stdout, /"chatOutput"/)
 })

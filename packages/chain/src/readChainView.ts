@@ -10,7 +10,16 @@ import {
   settlementAbi,
   teeRegistryAbi,
 } from '@assay/protocol'
-import { BATCH_STATE, type ChainView, type Interval, type KeyView } from '@assay/verify'
+import {
+  BATCH_STATE,
+  type ChainView,
+  type Interval,
+  type KeyView,
+  RULE_KINDS,
+  type Rules,
+  readRule,
+  rulesOfEvidence,
+} from '@assay/verify'
 import {
   type Address,
   BlockNotFoundError,
@@ -22,11 +31,12 @@ import {
 } from 'viem'
 import { readBatch } from './readBatch.ts'
 import { readGrant, readSettledRows } from './readGrant.ts'
+import { readTeeRules } from './readTeeRules.ts'
 
 export type ReadChainViewOptions = {
   /** Names the batch to read. */
   inclusion?: Pick<Inclusion, 'batchId'> | undefined
-  /** Not read: evidence is checked against the key's record, which is always part of the view. */
+  /** Names the rules and the block that are read to judge it. */
   evidence?: Evidence | undefined
   /** Block at which to read. The newest by default; give the `safe` one to be spared a reorg. */
   blockNumber?: bigint | undefined
@@ -57,7 +67,20 @@ export async function readChainView(
       functionName: 'suspension',
       args: [RECORD_KIND[kind], hardwareType, id],
     })
-  const [chainId, deploymentId, key, stopped, anchor, model, price, batch, payment] = await Promise.all([
+  const { evidence } = options
+  const [
+    chainId,
+    deploymentId,
+    key,
+    stopped,
+    [, expiresAt],
+    evidenceAnchor,
+    anchor,
+    model,
+    price,
+    batch,
+    payment,
+  ] = await Promise.all([
     client.getChainId(),
     client.readContract({
       ...at,
@@ -67,6 +90,8 @@ export async function readChainView(
     }),
     client.readContract({ ...registry, functionName: 'key', args: [receipt.key] }),
     suspension('key', zeroHash, pad(receipt.key)),
+    client.readContract({ ...registry, functionName: 'term', args: [receipt.key] }),
+    evidence === undefined ? undefined : readAnchor(client, evidence.anchorBlock, head.number),
     readAnchor(client, receipt.anchorBlock, head.number),
     client.readContract({ ...models, functionName: 'model', args: [receipt.modelId] }),
     client.readContract({
@@ -83,7 +108,7 @@ export async function readChainView(
       args: [receipt.requestId],
     }),
   ])
-  const keyView = keyFrom(key, stopped)
+  const keyView = keyFrom(key, stopped, expiresAt)
   const attested = keyView !== null && !keyView.bonded
   const [hardware, root, measurement, ...stops] = attested
     ? await Promise.all([
@@ -128,6 +153,11 @@ export async function readChainView(
             engineClasses: measurement[2],
             suspension: suspensionFrom(stops[2]),
           },
+    rules:
+      evidence === undefined || keyView === null
+        ? undefined
+        : await rulesFor(client, network, evidence, keyView, receipt.issuedAt, head.number),
+    evidenceAnchor,
     price: validFrom === 0n ? null : { perCall, inputPrice, outputPrice, validFrom },
     publisher: publishedAt === 0n ? null : publisher,
     anchor,
@@ -139,7 +169,33 @@ export async function readChainView(
 
 type KeyTuple = readonly [Address, Hex, Hex, Hex, number, Hex, bigint, bigint, boolean]
 
-function keyFrom(tuple: KeyTuple, stopped: Suspension): KeyView | null {
+/** A floor is asked of evidence when it is registered; a machine that was denied since is denied from then on. */
+async function rulesFor(
+  client: PublicClient,
+  network: Network,
+  evidence: Evidence,
+  { hardwareType, validFrom }: KeyView,
+  issuedAt: bigint,
+  blockNumber: bigint,
+): Promise<Rules> {
+  const names = rulesOfEvidence(evidence) ?? []
+  const isDenial = (name: string): boolean => {
+    const kind = readRule(name)?.kind
+    return kind !== undefined && RULE_KINDS[kind].effect === 'denial'
+  }
+  const read = (asked: readonly string[], at: bigint) =>
+    readTeeRules(client, network, { hardwareType, names: asked, at, blockNumber })
+  const [then, since] = await Promise.all([
+    read(
+      names.filter((name) => !isDenial(name)),
+      validFrom,
+    ),
+    read(names.filter(isDenial), issuedAt > validFrom ? issuedAt : validFrom),
+  ])
+  return new Map([...then, ...since])
+}
+
+function keyFrom(tuple: KeyTuple, stopped: Suspension, expiresAt: bigint): KeyView | null {
   const [
     node,
     hardwareType,
@@ -162,6 +218,7 @@ function keyFrom(tuple: KeyTuple, stopped: Suspension): KeyView | null {
     validFrom,
     revokedAt,
     bonded,
+    expiresAt,
     suspension: suspensionFrom(stopped),
   }
 }

@@ -68,6 +68,12 @@ try {
     )
   }
   process.on('SIGTERM', stop)
+  // The sign for servers to draw a new key, without a break in service.
+  process.on('SIGHUP', () => {
+    node.rotate().catch((error: unknown) => {
+      log('rotation_failed', { reason: error instanceof Error ? error.message : String(error) })
+    })
+  })
   process.on('SIGINT', stop)
 } catch (error) {
   // A user's mistake ends in its own words, not in a stack trace.

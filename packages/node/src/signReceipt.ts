@@ -50,14 +50,16 @@ export function createReceiptSigner(parameters: {
   signer: ReceiptKey
   node: Address
   deployment: Deployment
+  /** Since when the key counts, Unix seconds: the chain's clock may be ahead of ours. */
+  validFrom?: (() => bigint) | undefined
 }): (answer: ReceiptParameters) => Promise<SignedReceipt> {
-  const { signer, node, deployment } = parameters
+  const { signer, node, deployment, validFrom = () => 0n } = parameters
   let seq = 0n
   return async (answer) => {
     seq += 1n
     const now = BigInt(Math.floor(Date.now() / 1000))
-    // Where the chain's clock runs ahead of ours, the anchor's own time is the honest lower bound.
-    const issuedAt = now > answer.anchor.timestamp ? now : answer.anchor.timestamp
+    // Where the chain's clock runs ahead of ours, its own times are the honest lower bound.
+    const issuedAt = [now, answer.anchor.timestamp, validFrom()].reduce((a, b) => (a > b ? a : b))
     const inputUnits = BigInt(answer.inputUnits)
     const outputUnits = BigInt(answer.outputUnits)
     const receipt: Receipt = {

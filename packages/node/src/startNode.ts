@@ -1,24 +1,18 @@
 import { mkdirSync } from 'node:fs'
-import {
-  AssayError,
-  deploymentOf,
-  ENGINE_CLASS,
-  enclaveBinding,
-  MODE,
-  modelIdOf,
-  type Network,
-} from '@assay/protocol'
+import { AssayError, deploymentOf, ENGINE_CLASS, MODE, modelIdOf, type Network } from '@assay/protocol'
 import type { Address, PublicClient } from 'viem'
 import { bondedKeyRegistryOf, keyRegistryOf, publishUrl, type Sender } from './chain/keyRegistry.ts'
 import { watchChain } from './chain/watchChain.ts'
 import { type BondedKey, createBondedKey } from './enclaves/bondedKey.ts'
 import { chooseAttester } from './enclaves/chooseAttester.ts'
+import type { Enclave } from './enclaves/enclave.ts'
 import { openEvidenceStore } from './enclaves/evidenceStore.ts'
 import { openEnclave } from './enclaves/openEnclave.ts'
 import { startLlamaEngine } from './engines/llama/startLlamaEngine.ts'
 import type { UpstreamModel } from './engines/upstream/readUpstreams.ts'
 import { startUpstreamEngine } from './engines/upstream/startUpstreamEngine.ts'
 import { startForcing } from './force/startForcing.ts'
+import { type KeyRing, openKeyRing } from './keyRing.ts'
 import { pullModel } from './models/pullModel.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
 import { createQueue } from './queue.ts'
@@ -26,7 +20,7 @@ import { openReceiptStore } from './receiptStore.ts'
 import { keepRegistered, type Registration } from './register.ts'
 import type { ServedModel } from './server/servedModel.ts'
 import { startServer } from './server/startServer.ts'
-import { createReceiptSigner, type ReceiptKey } from './signReceipt.ts'
+import { createReceiptSigner } from './signReceipt.ts'
 
 /** Requests that may wait for a turn at one model. */
 const WAITING = 16
@@ -61,10 +55,12 @@ export type StartNodeParameters = {
 export type RunningNode = {
   url: string
   operator: Address
-  /** Signing key of this boot: the enclave's, where there is one. */
-  key: Address
+  /** Signing key of now: the enclave's, where there is one. */
+  readonly key: Address
   /** Resolves when the key is admitted and the node serves. */
   ready: Promise<void>
+  /** Draws another key; resolves when receipts are signed by it. Does nothing where there is no enclave. */
+  rotate: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -99,15 +95,15 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   }
   const engineClasses = attestedClasses(models)
   // A node that only stands in front of other servers has nothing for an enclave to attest.
-  const enclave =
+  const attester =
     engineClasses === 0
       ? undefined
-      : await chooseAttester(env ?? process.env, parameters.rootDir ?? dataDir)
-          .then((attester) => openEnclave({ attester, engineClasses }))
-          .catch(async (error: unknown) => {
+      : await chooseAttester(env ?? process.env, parameters.rootDir ?? dataDir).catch(
+          async (error: unknown) => {
             await closeEngines()
             throw error
-          })
+          },
+        )
   const evidence = await openEvidenceStore(dataDir)
   const receipts = openReceiptStore(dataDir)
   const chain = await watchChain({
@@ -129,30 +125,36 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const bonded = models.some(({ engine }) => engine.engineClass === ENGINE_CLASS.unattested)
     ? createBondedKey()
     : undefined
-  const identity = enclave ?? { key: (bonded as BondedKey).key, hardware: 'none', simulated: false }
-  const signerOf = (signer: ReceiptKey | undefined) =>
-    signer === undefined ? undefined : createReceiptSigner({ signer, node: operator, deployment })
-  const signers = { attested: signerOf(enclave), bonded: signerOf(bonded) }
+  const signBonded =
+    bonded === undefined ? undefined : createReceiptSigner({ signer: bonded, node: operator, deployment })
 
-  let isKeyValid: () => boolean = () => false
+  // The server's address is part of what is registered, so it listens before there is a key.
+  let ring: KeyRing | undefined
+  const registrations: Registration[] = []
   const server = await startServer({
     port: parameters.port,
     operator,
     deployment,
     token: network.contracts.OPG,
     escrow: network.contracts.InferenceEscrow,
-    identity,
-    ohttp: enclave?.ohttp,
+    identity: () => {
+      const enclave = ring?.current().enclave
+      if (enclave !== undefined) return enclave
+      return { key: bonded?.key, hardware: attester?.kind ?? 'none', simulated: attester?.simulated ?? false }
+    },
+    confidential: () => ring?.confidential() ?? [],
     chain,
     models: new Map(models.map((served) => [served.manifest.name, served])),
     receipts,
     evidence,
     sign(answer) {
-      const sign = answer.mode === MODE.bonded ? signers.bonded : signers.attested
+      const sign = answer.mode === MODE.bonded ? signBonded : ring?.sign
       if (sign === undefined) throw new Error('unreachable: every model has the key that its class needs')
       return sign(answer)
     },
-    isKeyValid: () => isKeyValid(),
+    isKeyValid: () =>
+      (attester === undefined || ring?.isValid() === true) &&
+      registrations.every((registration) => registration.isValid()),
     log,
   }).catch(async (error: NodeJS.ErrnoException) => {
     chain.close()
@@ -168,8 +170,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const url = parameters.publicUrl ?? server.url
   // Where a bond knows another URL, clients that look the operator up would miss us.
   const announce = (): Promise<void> => publishUrl({ client, sender, network, url })
-  const registrations: Registration[] = []
-  if (enclave !== undefined) {
+  const register = (enclave: Enclave): Registration => {
     const registry = keyRegistryOf({
       client,
       sender,
@@ -177,23 +178,38 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       enclave,
       makeEvidence: async () => {
         await announce()
-        const binding = enclaveBinding(deployment, {
-          node: operator,
-          key: enclave.key,
-          tlsKeyHash: enclave.tlsKeyHash,
-          hpkeKeyHash: enclave.hpkeKeyHash,
-        })
-        return evidence.save(await enclave.evidence(binding))
+        const anchor = chain.anchor()
+        if (anchor === undefined) throw new Error('no block of the chain was read yet')
+        return evidence.save(await enclave.evidence(deployment, operator, anchor))
       },
       evidenceUri: (evidenceHash) => `${url}/v1/evidence/${evidenceHash}`,
     })
-    registrations.push(keepRegistered({ registry, key: enclave.key, node: operator, log }))
+    return keepRegistered({ registry, key: enclave.key, node: operator, log })
+  }
+  let forcing: ReturnType<typeof startForcing> | undefined
+  const close = async (): Promise<void> => {
+    ring?.close()
+    for (const registration of registrations) registration.close()
+    await forcing?.stop()
+    await server.close()
+    chain.close()
+    receipts.close()
+    await closeEngines()
+  }
+  if (attester !== undefined) {
+    const open = (): Promise<Enclave> => openEnclave({ attester, engineClasses })
+    ring = await openKeyRing({ open, register, node: operator, deployment, log }).catch(
+      async (error: unknown) => {
+        await close()
+        throw error
+      },
+    )
   }
   if (bonded !== undefined) {
     const registry = bondedKeyRegistryOf({ client, sender, network, bonded, announce })
     registrations.push(keepRegistered({ registry, key: bonded.key, node: operator, log }))
   }
-  const forcing = startForcing({
+  forcing = startForcing({
     client,
     sender,
     network,
@@ -201,28 +217,20 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     minPrice: parameters.forceMinPrice,
     log,
   })
-  isKeyValid = () => registrations.every((registration) => registration.isValid())
-  log('listening', {
-    url,
-    operator,
-    key: identity.key,
-    hardware: identity.hardware,
-    simulated: identity.simulated,
-  })
+  const identity = (): Pick<Enclave, 'key' | 'hardware' | 'simulated'> =>
+    ring?.current().enclave ?? { key: (bonded as BondedKey).key, hardware: 'none', simulated: false }
+  const { key, hardware, simulated } = identity()
+  log('listening', { url, operator, key, hardware, simulated })
 
   return {
     url: server.url,
     operator,
-    key: identity.key,
-    ready: Promise.all(registrations.map(({ ready }) => ready)).then(() => undefined),
-    async close() {
-      for (const registration of registrations) registration.close()
-      await forcing.stop()
-      await server.close()
-      chain.close()
-      receipts.close()
-      await closeEngines()
+    get key() {
+      return identity().key
     },
+    ready: Promise.all([ring?.ready, ...registrations.map(({ ready }) => ready)]).then(() => undefined),
+    rotate: async () => ring?.rotate(),
+    close,
   }
 }
 

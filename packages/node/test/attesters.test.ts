@@ -6,7 +6,6 @@ import { type TestContext, test } from 'node:test'
 import {
   canonicalJsonBytes,
   type Deployment,
-  enclaveBinding,
   evidenceToJson,
   HARDWARE_NITRO,
   type KeyRegistration,
@@ -14,7 +13,7 @@ import {
   registrationIdOf,
   tag,
 } from '@assay/protocol'
-import { type TrustedRoot, verifyRegistration } from '@assay/verify'
+import { rulesOfEvidence, type TrustedRoot, verifyRegistration } from '@assay/verify'
 import { type Address, bytesToHex, type Hex, keccak256 } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { DCAP_AT, type SimulatedDcap, simulateDcap } from '../../verify/test/tee/simulatedDcap.ts'
@@ -40,8 +39,9 @@ const teeRegistry: Address = '0x00000000000000000000000000000000000000a7'
 /** Boots an enclave on this attester, registers its key and gives the validators' verdict. */
 async function verdict(attester: Attester, now: bigint): Promise<string> {
   const enclave = await openEnclave({ attester, engineClasses: 1, now })
-  const { key, tlsKeyHash, hpkeKeyHash, hardwareType, rootHash, measurement } = enclave
-  const evidence = await enclave.evidence(enclaveBinding(deployment, { node, key, tlsKeyHash, hpkeKeyHash }))
+  const { key, hardwareType, rootHash, measurement } = enclave
+  const anchor = { number: 7n, hash: tag('block 7'), timestamp: now - 30n }
+  const evidence = await enclave.evidence(deployment, node, anchor)
   const bytes = canonicalJsonBytes(evidenceToJson(evidence))
   const registration: KeyRegistration = {
     ...{ node, key, hardwareType, rootHash, measurement, engineClasses: 1 },
@@ -51,6 +51,8 @@ async function verdict(attester: Attester, now: bigint): Promise<string> {
   const report = verifyRegistration({
     registrationId: registrationIdOf(deployment.chainId, teeRegistry, registration),
     ...{ registration, deployment, teeRegistry, evidence: bytes, now },
+    ...{ anchor, attestedAt: 0n },
+    rules: new Map(rulesOfEvidence(evidence)?.map((name) => [name, 0n])),
     ...{ hardware: open, root: open, measurement: { ...open, engineClasses: 1 } },
   })
   return `${report.verdict} ${report.code} ${report.failedCheck ?? ''}`.trim()

@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nitroMeasurement, recoverSigner, tag } from '@assay/protocol'
+import { enclaveBinding, nitroMeasurement, recoverSigner, tag } from '@assay/protocol'
 import * as x509 from '@peculiar/x509'
 import { decode, encode } from 'cbor2'
 import { bytesToHex, hexToBytes, keccak256 } from 'viem'
@@ -9,6 +9,7 @@ import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { nitroSimAttester, SIMULATED_MEASUREMENT } from '../src/enclaves/nitroSim.ts'
 import { openEnclave } from '../src/enclaves/openEnclave.ts'
 import { type SimulatedRoot, simulatedRoot } from '../src/enclaves/simulatedChain.ts'
+import { DEPLOYMENT } from './harness.ts'
 
 const folder = () => temporaryFolder('enclave')
 const boot = (root: SimulatedRoot) => openEnclave({ attester: nitroSimAttester(root), engineClasses: 1 })
@@ -35,8 +36,11 @@ test('each boot has a new key that signs what it is given', async () => {
 test('the document has the form of a Nitro attestation and its own chain verifies it', async () => {
   const root = await simulatedRoot(folder())
   const enclave = await boot(root)
-  const binding = tag('binding')
-  const evidence = await enclave.evidence(binding)
+  const node = '0x00000000000000000000000000000000000000a6'
+  const anchor = { number: 7n, hash: tag('block 7') }
+  const evidence = await enclave.evidence(DEPLOYMENT, node, anchor)
+  const binding = enclaveBinding(DEPLOYMENT, { ...evidence, node, key: enclave.key })
+  assert.deepEqual([evidence.anchorBlock, evidence.anchorHash], [anchor.number, anchor.hash])
   assert.equal(evidence.kind, 'nitro-sim')
 
   const cose = decode(evidence.document) as [Uint8Array, Map<never, never>, Uint8Array, Uint8Array]

@@ -337,10 +337,13 @@ describe('receipts of a node', () => {
   })
 
   test('evidence is served under its hash, and nothing else is', async () => {
-    const saved = await node.evidence.save(await node.enclave.evidence(`0x${'ab'.repeat(32)}`))
+    const saved = await node.evidence.save(
+      await node.enclave.evidence(DEPLOYMENT, OPERATOR, { number: 7n, hash: `0x${'ab'.repeat(32)}` }),
+    )
     const found = await fetch(`${node.url}/v1/evidence/${saved}`)
     assert.equal(found.status, 200)
-    const form = /^\{"document":"[^"]+","hpkeKeyHash":"(0x[0-9a-f]{64})","kind":"nitro-sim"/
+    const form =
+      /^\{"anchorBlock":"7","anchorHash":"0xab[^"]+","document":"[^"]+","hpkeKeyHash":"(0x[0-9a-f]{64})","kind":"nitro-sim"/
     assert.equal(form.exec(await found.text())?.[1], node.enclave.hpkeKeyHash)
     for (const hash of [`0x${'00'.repeat(32)}`, '..%2freceipts.sqlite', 'x']) {
       assert.equal((await fetch(`${node.url}/v1/evidence/${hash}`)).status, 404)

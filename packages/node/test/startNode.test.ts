@@ -52,6 +52,8 @@ test('it registers the bonded key alone, and says that no hardware is behind it'
       const since = BigInt(Math.floor(Date.now() / 1000))
       return [OPERATOR, '0x', '0x', '0x', 4, '0x', isKnown ? since : 0n, 0n, true]
     },
+    term: () => [0n, 0n],
+    isKeyValidAt: () => true,
   }
   const client = {
     getBlock: async () => ({ number: 1n, hash: DEPLOYMENT.deploymentId, timestamp: 1n }),

@@ -234,7 +234,7 @@ function tags(): Vector[] {
     batch: 'assay/batch/v1',
     fault: 'assay/fault/v1',
     registration: 'assay/registration/v1',
-    enclaveBinding: 'assay/enclave-binding/v1',
+    enclaveBinding: 'assay/enclave-binding/v2',
     nitroMeasurement: 'assay/measurement/nitro/v1',
     snpMeasurement: 'assay/measurement/snp/v1',
     tdxMeasurement: 'assay/measurement/tdx/v1',
@@ -642,6 +642,8 @@ function enclaves(): { [kind: string]: Vector[] } {
     document: utf8('a document'),
     tlsKeyHash: word('tls'),
     hpkeKeyHash: `0x${'00'.repeat(32)}`,
+    anchorBlock: 1_234_567_890n,
+    anchorHash: word('anchor'),
   } as const
   const evidenceBytes = canonicalJsonBytes(evidenceToJson(evidence))
   const measurement = nitroMeasurement(`0x${'01'.repeat(48)}`, `0x${'02'.repeat(48)}`, `0x${'03'.repeat(48)}`)
@@ -670,8 +672,10 @@ function enclaves(): { [kind: string]: Vector[] } {
     key,
     tlsKeyHash: evidence.tlsKeyHash,
     hpkeKeyHash: evidence.hpkeKeyHash,
+    anchorHash: evidence.anchorHash,
   }
-  const userData = enclaveBinding(deployment, binding)
+  const { anchorBlock } = evidence
+  const userData = enclaveBinding(deployment, { ...binding, anchorBlock })
   const register = (byte: string) => `0x${byte.repeat(48)}` as const
   const tdx = {
     mrTd: register('06'),
@@ -687,7 +691,7 @@ function enclaves(): { [kind: string]: Vector[] } {
       ...registration,
       registrationId: registrationIdOf(31337, teeRegistry, registration),
     })),
-    bindings: [{ deployment: deploymentJson, ...binding, userData }],
+    bindings: [{ deployment: deploymentJson, ...binding, anchorBlock: anchorBlock.toString(), userData }],
     measurements: [
       {
         pcr0: `0x${'01'.repeat(48)}`,
@@ -776,8 +780,13 @@ async function bundles(): Promise<Vector[]> {
     deadline: 1_750_000_300n,
   }
   const authSignature = await signDigest(requestAuthDigest(auth, deployment), payerKey)
-  const keyHashes = { tlsKeyHash: word('tls'), hpkeKeyHash: word('hpke') }
-  const userData = enclaveBinding(deployment, { node: one.receipt.node, key, ...keyHashes })
+  const bound = {
+    tlsKeyHash: word('tls'),
+    hpkeKeyHash: word('hpke'),
+    anchorBlock: 100n,
+    anchorHash: word('anchor of the evidence'),
+  }
+  const userData = enclaveBinding(deployment, { node: one.receipt.node, key, ...bound })
   const whole: Bundle = {
     ...one,
     request,
@@ -787,7 +796,7 @@ async function bundles(): Promise<Vector[]> {
     evidence: {
       kind: 'nitro-sim',
       document: concatBytes([utf8('a document that names '), hexToBytes(userData)]),
-      ...keyHashes,
+      ...bound,
     },
     model: manifest,
   }

@@ -23,7 +23,15 @@ import {
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 
 /** Attestation evidence behind a signing key (docs/spec.md §8). */
-export type Evidence = { kind: string; document: Uint8Array; tlsKeyHash: Hex; hpkeKeyHash: Hex }
+export type Evidence = {
+  kind: string
+  document: Uint8Array
+  tlsKeyHash: Hex
+  hpkeKeyHash: Hex
+  /** Block that the document is younger than: its hash is part of what the document binds. */
+  anchorBlock: bigint
+  anchorHash: Hex
+}
 export type Inclusion = BatchHeader & { batchId: Hex } & InclusionProof
 
 /** Everything a stranger needs, beside an RPC, to check one answer (docs/spec.md §8). */
@@ -125,6 +133,8 @@ export function evidenceToJson(evidence: Evidence): { [name: string]: Json } {
     document: toBase64(evidence.document),
     tlsKeyHash: evidence.tlsKeyHash,
     hpkeKeyHash: evidence.hpkeKeyHash,
+    anchorBlock: evidence.anchorBlock.toString(),
+    anchorHash: evidence.anchorHash,
   }
 }
 
@@ -135,12 +145,15 @@ export function evidenceHashOf(evidence: Evidence): Hex {
 
 /** @throws AssayError `malformed` */
 export function evidenceFromJson(value: Json | undefined, where = 'evidence'): Evidence {
-  const members = readObject(value, where, ['kind', 'document', 'tlsKeyHash', 'hpkeKeyHash'])
+  const names = ['anchorBlock', 'anchorHash', 'document', 'hpkeKeyHash', 'kind', 'tlsKeyHash']
+  const members = readObject(value, where, names)
   return {
     kind: readString(members.kind, `${where}.kind`, 32),
     document: fromBase64(readString(members.document, `${where}.document`, 256 * 1024)),
     tlsKeyHash: readBytes(members.tlsKeyHash, `${where}.tlsKeyHash`, 32),
     hpkeKeyHash: readBytes(members.hpkeKeyHash, `${where}.hpkeKeyHash`, 32),
+    anchorBlock: readUint(members.anchorBlock, `${where}.anchorBlock`, 64),
+    anchorHash: readBytes(members.anchorHash, `${where}.anchorHash`, 32),
   }
 }
 

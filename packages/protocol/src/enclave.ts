@@ -22,21 +22,34 @@ export const NO_KEY_HASH: Hex = zeroHash
 /** TeeRegistry.Kind: what a suspension is of. */
 export const RECORD_KIND = { hardware: 0, root: 1, measurement: 2, key: 3 } as const
 
+/** What an attestation binds together. */
+export type EnclaveBinding = {
+  node: Address
+  key: Address
+  tlsKeyHash: Hex
+  hpkeKeyHash: Hex
+  /** A recent block: nobody knew its hash before, so the attestation is younger. */
+  anchorBlock: bigint
+  anchorHash: Hex
+}
+
 /** The 32 bytes that an enclave puts into the attestation's user data (docs/spec.md §7). */
-export function enclaveBinding(
-  deployment: Deployment,
-  binding: { node: Address; key: Address; tlsKeyHash: Hex; hpkeKeyHash: Hex },
-): Hex {
+export function enclaveBinding(deployment: Deployment, binding: EnclaveBinding): Hex {
   return keccak256(
-    encodeAbiParameters(parseAbiParameters('bytes32, uint256, bytes32, address, address, bytes32, bytes32'), [
-      TAGS.enclaveBinding,
-      BigInt(deployment.chainId),
-      deployment.deploymentId,
-      binding.node,
-      binding.key,
-      binding.tlsKeyHash,
-      binding.hpkeKeyHash,
-    ]),
+    encodeAbiParameters(
+      parseAbiParameters('bytes32, uint256, bytes32, address, address, bytes32, bytes32, uint64, bytes32'),
+      [
+        TAGS.enclaveBinding,
+        BigInt(deployment.chainId),
+        deployment.deploymentId,
+        binding.node,
+        binding.key,
+        binding.tlsKeyHash,
+        binding.hpkeKeyHash,
+        binding.anchorBlock,
+        binding.anchorHash,
+      ],
+    ),
   )
 }
 

@@ -20,7 +20,7 @@ export const TAGS = {
   batch: tag('assay/batch/v1'),
   fault: tag('assay/fault/v1'),
   registration: tag('assay/registration/v1'),
-  enclaveBinding: tag('assay/enclave-binding/v1'),
+  enclaveBinding: tag('assay/enclave-binding/v2'),
   nitroMeasurement: tag('assay/measurement/nitro/v1'),
   snpMeasurement: tag('assay/measurement/snp/v1'),
   tdxMeasurement: tag('assay/measurement/tdx/v1'),

@@ -35,7 +35,14 @@ const inclusion = record({
   rowSiblings: siblings,
   groupSiblings: siblings,
 })
-const evidence = record({ kind: text(20), document: bytes, tlsKeyHash: bytes32, hpkeKeyHash: bytes32 })
+const evidence = record({
+  kind: text(20),
+  document: bytes,
+  tlsKeyHash: bytes32,
+  hpkeKeyHash: bytes32,
+  anchorBlock: uint64,
+  anchorHash: bytes32,
+})
 const auth = record({
   auth: record({
     requestId: bytes32,

@@ -51,7 +51,7 @@ test('tags are the hashes of their names, and all differ', () => {
     dataNode: 'assay/data-node/v1',
     batch: 'assay/batch/v1',
     registration: 'assay/registration/v1',
-    enclaveBinding: 'assay/enclave-binding/v1',
+    enclaveBinding: 'assay/enclave-binding/v2',
     nitroMeasurement: 'assay/measurement/nitro/v1',
     snpMeasurement: 'assay/measurement/snp/v1',
     tdxMeasurement: 'assay/measurement/tdx/v1',
@@ -154,6 +154,8 @@ test('registration id', () => {
   )
 })
 
+const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+
 test('enclave binding', () => {
   fc.assert(
     fc.property(
@@ -162,18 +164,22 @@ test('enclave binding', () => {
       address,
       bytes32,
       bytes32,
-      (where, node, key, tlsKeyHash, hpkeKeyHash) => {
-        const types = 'bytes32 uint256 bytes32 address address bytes32 bytes32'
+      uint64,
+      bytes32,
+      (where, node, key, tlsKeyHash, hpkeKeyHash, anchorBlock, anchorHash) => {
+        const types = 'bytes32 uint256 bytes32 address address bytes32 bytes32 uint64 bytes32'
         assert.equal(
-          enclaveBinding(where, { node, key, tlsKeyHash, hpkeKeyHash }),
+          enclaveBinding(where, { node, key, tlsKeyHash, hpkeKeyHash, anchorBlock, anchorHash }),
           hashOf(types, [
-            tag('assay/enclave-binding/v1'),
+            tag('assay/enclave-binding/v2'),
             where.chainId,
             where.deploymentId,
             node,
             key,
             tlsKeyHash,
             hpkeKeyHash,
+            anchorBlock,
+            anchorHash,
           ]),
         )
       },

@@ -1,4 +1,4 @@
-import { publicClientOf, readChainView } from '@assay/chain'
+import { publicClientOf, readChainView, readTeeRules } from '@assay/chain'
 import type { BatchEntry, Evidence, Inclusion, Network } from '@assay/protocol'
 import {
   ENGINE_CLASS,
@@ -8,7 +8,7 @@ import {
   PERMIT2_ADDRESS,
   teeRegistryAbi,
 } from '@assay/protocol'
-import type { ChainView } from '@assay/verify'
+import { type ChainView, type Rules, rulesOfEvidence } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 
 /**
@@ -27,6 +27,8 @@ export type ChainReader = {
   ): Promise<ChainView>
   /** A registered enclave key as of the last block; undefined for a key that the registry does not know. */
   enclaveKey(key: Address): Promise<EnclaveKey | undefined>
+  /** What the network rules on evidence of this key, as of its admission. */
+  enclaveRules(key: EnclaveKey, evidence: Evidence): Promise<Rules>
   /** Where the publisher put the model's manifest; undefined for an unpublished model. */
   manifestUri(modelId: Hex): Promise<string | undefined>
   /** Whether a mined, successful transaction holds the commit of this batch. */
@@ -85,6 +87,8 @@ export function chainReaderOf(network: Network): ChainReader {
       })
       return { node, hardwareType, rootHash, measurement, evidenceHash, validFrom, valid }
     },
+    enclaveRules: ({ hardwareType, validFrom }, evidence) =>
+      readTeeRules(client, network, { hardwareType, names: rulesOfEvidence(evidence) ?? [], at: validFrom }),
     async manifestUri(modelId) {
       const model = await client.readContract({
         address: contracts.ModelRegistry,

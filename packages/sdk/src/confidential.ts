@@ -55,14 +55,13 @@ export async function openChannel(network: Network, chain: ChainReader, model: s
   if (evidenceHashOf(evidence) !== registered.evidenceHash)
     throw untrusted('its evidence is not the registered one', key)
   if (evidence.hpkeKeyHash !== ohttpKeyHash(config)) throw untrusted('its evidence names another key', key)
-  const { tlsKeyHash, hpkeKeyHash } = evidence
   const verdict = verifyEvidence(evidence, {
     ...registered,
+    rules: await chain.enclaveRules(registered, evidence),
     userData: enclaveBinding(deploymentOf(network), {
+      ...evidence,
       node: registered.node,
       key: key as Address,
-      tlsKeyHash,
-      hpkeKeyHash,
     }),
     now: registered.validFrom,
     earlier: ADMISSION_SECONDS,

@@ -259,6 +259,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     permit2Allowance: async () => 10n ** 30n,
     view: async (signed) => view(signed),
     enclaveKey: async () => undefined,
+    enclaveRules: async () => new Map(),
     manifestUri: async () => undefined,
     isCommit: async () => false,
   }

@@ -1,4 +1,4 @@
-import { blockRanges, readCommittedBatch, readForcedBatch } from '@assay/chain'
+import { blockRanges, readCommittedBatch, readForcedBatch, readTeeRules } from '@assay/chain'
 import {
   type BatchEntry,
   type GroupHeader,
@@ -10,8 +10,8 @@ import {
   settlementAbi,
   teeRegistryAbi,
 } from '@assay/protocol'
-import type { BatchView, Interval, MeasurementView } from '@assay/verify'
-import { type Address, type Hex, type PublicClient, stringToHex, zeroHash } from 'viem'
+import type { BatchView, Interval, MeasurementView, Rules } from '@assay/verify'
+import { type Address, BlockNotFoundError, type Hex, type PublicClient, stringToHex, zeroHash } from 'viem'
 import { wouldSucceed } from './wouldSucceed.ts'
 
 export type BlockId = { number: bigint; hash: Hex; timestamp: bigint }
@@ -89,6 +89,17 @@ export function validatorChain(client: PublicClient, network: Network) {
     async block(number: bigint): Promise<BlockId> {
       const found = await client.getBlock({ blockNumber: number })
       return { number, hash: found.hash, timestamp: found.timestamp }
+    },
+    /** A block that somebody names, at most `newest`; null where the chain has none. */
+    async anchor(number: bigint, newest: bigint): Promise<BlockId | null> {
+      if (number > newest) return null
+      try {
+        const { hash, timestamp } = await client.getBlock({ blockNumber: number })
+        return { number, hash, timestamp }
+      } catch (error) {
+        if (error instanceof BlockNotFoundError) return null
+        throw error
+      }
     },
     deploymentId: (): Promise<Hex> => client.readContract({ ...settlement, functionName: 'deploymentId' }),
 
@@ -172,11 +183,14 @@ export function validatorChain(client: PublicClient, network: Network) {
         args: [gateway],
       }),
 
-    /** When the key became valid, Unix seconds; 0 where it has not. */
-    async keyValidFrom(key: Address): Promise<bigint> {
-      const fields = await client.readContract({ ...registry, functionName: 'key', args: [key] })
-      return fields[6]
+    /** When the key was last attested, Unix seconds; 0 where it has not been. */
+    async attestedAt(key: Address): Promise<bigint> {
+      const [attestedAt] = await client.readContract({ ...registry, functionName: 'term', args: [key] })
+      return attestedAt
     },
+    /** What governance says of the rules named, as of a time in Unix seconds. */
+    rules: (hardwareType: Hex, names: readonly string[], at: bigint): Promise<Rules> =>
+      readTeeRules(client, network, { hardwareType, names, at }),
     /** What governance says about the hardware, root and measurement that a proposal claims. */
     async approvals(
       claim: KeyRegistration,

@@ -1,6 +1,12 @@
 import { wrongBytes } from '@assay/chain'
 import { AssayError, attestationDigest, keyVoteDigest, signDigest } from '@assay/protocol'
-import { BATCH_STATE, type BatchView, MAX_EVIDENCE_BYTES, verifyRegistration } from '@assay/verify'
+import {
+  BATCH_STATE,
+  type BatchView,
+  MAX_EVIDENCE_BYTES,
+  registrationReads,
+  verifyRegistration,
+} from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'
 import type { SigningRecord } from './signingRecord.ts'
@@ -134,10 +140,16 @@ async function voteOn(proposal: KeyProposal, context: DutyContext): Promise<bool
   const { registrationId, registration } = proposal
   const known = record.voteOf(deployment.deploymentId, registrationId)
   if (known !== undefined) return known
-  const [evidence, approvals, block] = await Promise.all([
+  const [evidence, approvals, block, attestedAt] = await Promise.all([
     context.fetch(proposal.evidenceUri, MAX_EVIDENCE_BYTES),
     chain.approvals(registration),
     chain.block(proposal.block),
+    chain.attestedAt(registration.key),
+  ])
+  const reads = registrationReads(evidence)
+  const [rules, anchor] = await Promise.all([
+    chain.rules(registration.hardwareType, reads?.rules ?? [], block.timestamp),
+    reads === undefined ? null : chain.anchor(reads.anchorBlock, proposal.block),
   ])
   const report = verifyRegistration({
     registrationId,
@@ -146,6 +158,9 @@ async function voteOn(proposal: KeyProposal, context: DutyContext): Promise<bool
     teeRegistry: context.teeRegistry,
     evidence,
     ...approvals,
+    rules,
+    anchor,
+    attestedAt,
     now: block.timestamp,
   })
   const { verdict, code, reason } = report
@@ -162,8 +177,9 @@ export async function attendProposal(
 ): Promise<DutyOutcome> {
   const { chain, deployment, record, operator } = context
   const { registrationId, registration } = proposal
-  if ((await chain.keyValidFrom(registration.key)) !== 0n) return 'settled'
   const proposedAt = (await chain.block(proposal.block)).timestamp
+  // Admitted or renewed by this proposal or a later one: another vote would change nothing.
+  if ((await chain.attestedAt(registration.key)) >= proposedAt) return 'settled'
   if (blocks.latest.timestamp > proposedAt + GIVE_UP_PROPOSAL_SECONDS) return 'settled'
   const valid = await voteOn(proposal, context)
   record.admitVote({ deploymentId: deployment.deploymentId, registrationId, valid }, proposal.block)

@@ -96,7 +96,9 @@ function world(
     windows: async () => ({ attestTimeout: 120n, challengeWindow: 5n }),
     hasAttested: async () => sent.some((call) => call.functionName === 'attest'),
     tillUrl: async () => 'http://gateway.example/',
-    keyValidFrom: async () => 0n,
+    attestedAt: async () => 0n,
+    anchor: async (number) => blockAt(number),
+    rules: async () => new Map(),
     approvals: async () => ({
       hardware: approval,
       root: approval,

@@ -1,5 +1,6 @@
 import type { BatchHeader, Deployment, PriceRow, SpendingGrant } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
+import type { Rules } from './tee/policy/policyOfRules.ts'
 
 /**
  * A registry record's life, Unix seconds: valid at t when `validFrom ≤ t` and (`revokedAt` = 0 or t < `revokedAt`), except
@@ -22,8 +23,11 @@ export type KeyView = Interval & {
   measurement: Hex
   /** Bit i = engine class i allowed. */
   engineClasses: number
+  /** Of the evidence that the key was admitted by; each renewal has its own. */
   evidenceHash: Hex
   bonded: boolean
+  /** End of the term that the last evidence gave, Unix seconds; absent or 0 for a bonded key. */
+  expiresAt?: bigint | undefined
 }
 
 /** TeeRegistry's record of an approved code measurement. */
@@ -112,6 +116,13 @@ export type ChainView = {
   hardware: Interval | null
   root: Interval | null
   measurement: MeasurementView | null
+  /**
+   * What TeeRegistry said of the rules that bear on the evidence (`rulesOfEvidence`): floors and exceptions when the key was
+   * admitted, denials when the receipt was issued. Absent where no evidence was given to the reader.
+   */
+  rules?: Rules | undefined
+  /** Block `evidence.anchorBlock`; null where the chain has none, absent where no evidence was given. */
+  evidenceAnchor?: { hash: Hex; timestamp: bigint } | null | undefined
   /** Row `receipt.priceVersion` of `receipt.modelId`. */
   price: (PriceRow & { validFrom: bigint }) | null
   /** Publisher of `receipt.modelId`. */

@@ -12,6 +12,7 @@ import {
 import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
 import { same } from './step.ts'
+import { exceptionsOf } from './tee/policy/policyOfRules.ts'
 
 /** Whoever holds such a machine in their hands can read its memory bus and make it vouch for anything. */
 const PHYSICAL =
@@ -41,7 +42,9 @@ export function trustStatement(receipt: Receipt, view: ChainView, signedByPayer:
   const proxy =
     receipt.engineClass === ENGINE_CLASS.providerProxy ? ', the provider that the enclave called,' : ''
   const hardware = hardwareName(view.key?.hardwareType ?? 'unknown')
-  return `You trust ${hardware}${proxy} and the vote that approved its code; and ${reader}${unsigned}.`
+  const exceptions = exceptionsOf(view.rules ?? new Map())
+  const lenient = exceptions.length === 0 ? '' : `; by vote, ${exceptions.join('; ')}`
+  return `You trust ${hardware}${proxy} and the vote that approved its code${lenient}; and ${reader}${unsigned}.`
 }
 
 /** A client with nothing but a key signs nothing, so whoever keeps the key's account could call in its name. */

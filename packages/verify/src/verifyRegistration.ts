@@ -11,10 +11,15 @@ import {
 import { type Address, type Hex, keccak256 } from 'viem'
 import { covers, type Interval, type MeasurementView } from './chainView.ts'
 import { same } from './step.ts'
+import type { Rules } from './tee/policy/policyOfRules.ts'
+import { rulesOfEvidence } from './tee/policy/rulesOfEvidence.ts'
 import { type EvidenceStepName, verifyEvidence } from './tee/verifyEvidence.ts'
 
 /** The largest, a quote with its collateral and event log, has about 60 KB in base64. */
 export const MAX_EVIDENCE_BYTES = 131_072
+
+/** Oldest block that evidence may name, seconds before its proposal: a chain calls blocks safe within minutes. */
+export const EVIDENCE_MAX_AGE_SECONDS = 3_600n
 
 export type VerifyRegistrationParameters = {
   registrationId: Hex
@@ -27,6 +32,12 @@ export type VerifyRegistrationParameters = {
   hardware: Interval
   root: Interval
   measurement: MeasurementView
+  /** What TeeRegistry said then of the rules that bear on the evidence (`registrationReads`). */
+  rules: Rules
+  /** Block that the evidence names (`registrationReads`); null where the chain has none. */
+  anchor: { hash: Hex; timestamp: bigint } | null
+  /** When the key was last attested, Unix seconds; 0 for a new one. */
+  attestedAt: bigint
   /** Time of the block that holds the proposal, Unix seconds: the same for every validator, however late it looks. */
   now: bigint
 }
@@ -42,6 +53,9 @@ export type RegistrationCode =
   | 'measurement_not_approved'
   | 'engine_class_not_allowed' // claims more than the measurement may
   | 'attestation_invalid'
+  | 'anchor_unknown' // names no block of this chain
+  | 'anchor_too_old' // made long before it was proposed
+  | 'not_renewed' // made before the key was last attested: the same evidence again
 
 export type RegistrationReport = {
   verdict: 'valid' | 'invalid' | 'unknown'
@@ -86,6 +100,43 @@ function registryProblem(parameters: VerifyRegistrationParameters): Registration
 }
 
 /**
+ * The evidence is younger than the block whose hash it binds, whatever kind it is: a report of SEV-SNP or a quote carries no
+ * time of its own, and would prove for ever what was once the case.
+ */
+function freshnessProblem(
+  { anchorBlock, anchorHash }: Evidence,
+  { anchor, attestedAt, now }: VerifyRegistrationParameters,
+): RegistrationReport | undefined {
+  if (anchor === null || !same(anchor.hash, anchorHash)) {
+    return invalid(
+      'anchor_unknown',
+      `The evidence names a block ${anchorBlock} that this chain does not have.`,
+    )
+  }
+  if (anchor.timestamp + EVIDENCE_MAX_AGE_SECONDS < now) {
+    const age = now - anchor.timestamp
+    return invalid(
+      'anchor_too_old',
+      `The evidence may be ${age} s old, at most ${EVIDENCE_MAX_AGE_SECONDS} s.`,
+    )
+  }
+  if (anchor.timestamp <= attestedAt) {
+    const reason = `The evidence may be from before ${attestedAt}, when the key was last attested.`
+    return invalid('not_renewed', reason)
+  }
+  return undefined
+}
+
+/** What to read from the chain to judge evidence: undefined where the bytes are no evidence, which is judged without. */
+export function registrationReads(
+  bytes: Uint8Array,
+): { rules: readonly string[]; anchorBlock: bigint } | undefined {
+  const evidence = bytes.length > MAX_EVIDENCE_BYTES ? undefined : readEvidence(bytes)
+  if (evidence === undefined) return undefined
+  return { rules: rulesOfEvidence(evidence) ?? [], anchorBlock: evidence.anchorBlock }
+}
+
+/**
  * What a validator votes on a proposed enclave key. Pure; hostile evidence gives an invalid verdict, never an exception.
  */
 export function verifyRegistration(parameters: VerifyRegistrationParameters): RegistrationReport {
@@ -110,16 +161,15 @@ export function verifyRegistration(parameters: VerifyRegistrationParameters): Re
       `Evidence of kind ${JSON.stringify(evidence.kind)} is not of the hardware type claimed.`,
     )
   }
+  const stale = freshnessProblem(evidence, parameters)
+  if (stale !== undefined) return stale
+  const { node, key, rootHash, hardwareType, measurement } = registration
   const verdict = verifyEvidence(evidence, {
-    rootHash: registration.rootHash,
-    hardwareType: registration.hardwareType,
-    measurement: registration.measurement,
-    userData: enclaveBinding(deployment, {
-      node: registration.node,
-      key: registration.key,
-      tlsKeyHash: evidence.tlsKeyHash,
-      hpkeKeyHash: evidence.hpkeKeyHash,
-    }),
+    rootHash,
+    hardwareType,
+    measurement,
+    rules: parameters.rules,
+    userData: enclaveBinding(deployment, { node, key, ...evidence }),
     now: parameters.now,
     earlier: 0n,
   })

@@ -22,7 +22,12 @@ import { type Address, bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
 import {
   encodeDcapEvidence,
   encodeSnpEvidence,
+  exceptionsOf,
   type RegistrationReport,
+  type Rules,
+  readRule,
+  registrationReads,
+  rulesFor,
   type VerifyRegistrationParameters,
   verifyDcap,
   verifyRegistration,
@@ -41,8 +46,19 @@ const teeRegistry: Address = '0xcf7ed3acca5a467e9e704c703e8d87f634fb0fc9'
 const node: Address = '0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc'
 const key: Address = '0x90f79bf6eb2c4f870365e785982e1f101e93b906'
 const now = 1_770_000_000n
-const hashes = { tlsKeyHash: NO_KEY_HASH, hpkeKeyHash: NO_KEY_HASH }
+const anchor = { hash: keccak256('0x90'), timestamp: now - 60n }
+const hashes = {
+  tlsKeyHash: NO_KEY_HASH,
+  hpkeKeyHash: NO_KEY_HASH,
+  anchorBlock: 90n,
+  anchorHash: anchor.hash,
+}
 const open = { validFrom: 1n, revokedAt: 0n }
+
+/** What a chain answers on which nobody voted any rule in. */
+function withoutRules(evidence: Uint8Array): Rules {
+  return new Map(registrationReads(evidence)?.rules.map((name) => [name, 0n]))
+}
 
 /** A proposal as it stands on chain, with evidence as it would be fetched. */
 async function propose(
@@ -77,6 +93,9 @@ async function propose(
     hardware: open,
     root: open,
     measurement: { ...open, engineClasses: 1 },
+    rules: withoutRules(evidence),
+    anchor,
+    attestedAt: 0n,
     now,
   }
 }
@@ -176,7 +195,7 @@ async function proposeDcap(
   const { evidence } = proposal
   const registration = { ...proposal.registration, evidenceHash: keccak256(evidence) }
   const registrationId = registrationIdOf(deployment.chainId, teeRegistry, registration)
-  return { ...proposal, registration, registrationId, now: BigInt(DCAP_AT) }
+  return { ...proposal, ...{ registration, registrationId }, now: BigInt(DCAP_AT) }
 }
 
 test('trust domains and enclaves are registered by quote and collateral', async () => {
@@ -273,4 +292,136 @@ test('collateral that ran out between vote and admission still proves a key that
   assert.equal(verifyEvidence({ kind, document }, { ...claims, now: end + 86_401n })?.ok, false)
   assert.equal(verifyEvidence({ kind, document }, { ...claims, now: end + 1n, earlier: 0n })?.ok, false)
   assert.equal(verifyEvidence({ kind: 'toString', document }, { ...claims, now: end }), undefined)
+})
+
+test('a heartbeat that a replay extends: evidence from before the last one counted is no new term', async () => {
+  const proposal = await propose()
+  const judge = (changes: Partial<VerifyRegistrationParameters>) =>
+    outcome(verifyRegistration({ ...proposal, ...changes }))
+  // What the first registration was admitted by, in a proposal of today, whatever bytes it is wrapped into.
+  assert.equal(judge({ attestedAt: anchor.timestamp }), 'invalid not_renewed')
+  assert.equal(judge({ attestedAt: anchor.timestamp + 30n }), 'invalid not_renewed')
+  assert.equal(judge({ attestedAt: anchor.timestamp - 1n }), 'valid ok')
+  assert.equal(judge({ anchor: { ...anchor, timestamp: now - 3_600n } }), 'valid ok')
+  assert.equal(judge({ anchor: { ...anchor, timestamp: now - 3_601n } }), 'invalid anchor_too_old')
+  assert.equal(judge({ anchor: null }), 'invalid anchor_unknown')
+  assert.equal(judge({ anchor: { ...anchor, hash: keccak256('0x91') } }), 'invalid anchor_unknown')
+  // A younger block beside an old document: the document binds another.
+  const other = { anchorBlock: 91n, anchorHash: keccak256('0x91') }
+  const dressed = await propose({}, { evidence: other })
+  const report = verifyRegistration({ ...dressed, anchor: { hash: other.anchorHash, timestamp: now } })
+  assert.equal(outcome(report), 'invalid attestation_invalid userData')
+  for (const made of [await proposeSnp(), await proposeDcap('tdx')]) {
+    const replayed = verifyRegistration({ ...made, attestedAt: anchor.timestamp })
+    assert.equal(outcome(replayed), 'invalid not_renewed', 'a report without a time of its own')
+  }
+})
+
+/** The verdict where a vote has set these rules. */
+function under(proposal: VerifyRegistrationParameters, rules: Record<string, bigint>): string {
+  for (const name of Object.keys(rules)) assert.ok(proposal.rules.has(name), `${name} bears on the evidence`)
+  const set = new Map([...proposal.rules, ...Object.entries(rules)])
+  return outcome(verifyRegistration({ ...proposal, rules: set }))
+}
+
+test('rules on SEV-SNP: least and denied patch levels, denied chips, and what a vote lets in all the same', async () => {
+  const plain = await proposeSnp()
+  const names = [...plain.rules.keys()]
+  const failed = (check: string) => `invalid attestation_invalid ${check}`
+  const chip = names.find((name) => name.startsWith('deny-chip/')) as string
+  const level = names.find((name) => name.startsWith('deny-tcb/Genoa/')) as string
+  assert.equal(under(plain, { [chip]: 1n }), failed('chipAccepted'))
+  assert.equal(under(plain, { [level]: 1n }), failed('minimumTcb'))
+  assert.equal(under(plain, { 'require-crl': 1n }), failed('notRevoked'))
+  const tcb = BigInt(level.slice('deny-tcb/Genoa/'.length))
+  assert.equal(under(plain, { 'minimum-tcb/Genoa': tcb }), 'valid ok')
+  assert.equal(under(plain, { 'minimum-tcb/Genoa': tcb + (1n << 56n) }), failed('minimumTcb'), 'microcode')
+  assert.equal(under(plain, { 'minimum-tcb/Genoa': tcb + 1n }), failed('minimumTcb'), 'boot loader')
+  const milan = await proposeSnp({ snp: { product: 'Milan' } })
+  assert.equal(under(milan, {}), failed('productAccepted'))
+  assert.equal(under(milan, { 'allow-product/Milan': 1n }), 'valid ok')
+  const shared = await proposeSnp({ snp: { signer: 'VLEK' } })
+  assert.equal(under(shared, { 'allow-signer/VLEK': 1n }), 'valid ok')
+  // Debugging is refused under any vote: there is no rule that would let it in.
+  const debug = await proposeSnp({ snp: { report: { 10: [0x0b] } } })
+  assert.equal(
+    under(debug, Object.fromEntries(names.filter((n) => n.startsWith('allow')).map((n) => [n, 1n]))),
+    failed('notDebug'),
+  )
+})
+
+test('rules on TDX: out of date, dates, evaluation numbers, advisories, families and processors', async () => {
+  const plain = await proposeDcap('tdx')
+  const failed = (check: string) => `invalid attestation_invalid ${check}`
+  const named = (start: string) => [...plain.rules.keys()].filter((name) => name.startsWith(start))
+  for (const name of [named('deny-fmspc/')[0], named('deny-ppid/')[0]]) {
+    assert.equal(under(plain, { [name as string]: 1n }), failed('platformAllowed'))
+  }
+  const outcomes = named('deny-tcb-date/').map((name) => under(plain, { [name]: 1n }))
+  assert.equal(outcomes.filter((found) => found === failed('tcbLevel')).length, 1, 'the level it reaches')
+  assert.equal(under(plain, { 'minimum-tcb-date': now }), failed('tcbLevel'))
+  assert.equal(under(plain, { 'minimum-evaluation': 60_000n }), failed('collateralRecent'))
+  assert.equal(under(plain, { 'minimum-status': 1n }), 'valid ok')
+  const outdated = await proposeDcap('tdx', { dcap: { componentSvns: new Array<number>(16).fill(2) } })
+  assert.equal(under(outdated, {}), failed('statusAccepted'))
+  // The measurement is read from accepted evidence, so it is unknown here: everything before it passed.
+  assert.equal(under(outdated, { 'allow-out-of-date': 1n }), failed('measurement'))
+  assert.equal(under(plain, { 'allow-sept-ve': 1n, 'allow-migratable': 1n }), 'valid ok')
+})
+
+test('rules on Nitro: a certificate that is denied, by issuer and serial', async () => {
+  const proposal = await propose()
+  for (const name of [...proposal.rules.keys()]) {
+    assert.match(name, /^deny-certificate\//)
+    assert.equal(under(proposal, { [name]: 1n }), 'invalid attestation_invalid notRevoked')
+  }
+})
+
+test('rules that were not read are not rules that were not set', async () => {
+  for (const proposal of [await propose(), await proposeSnp(), await proposeDcap('tdx')]) {
+    assert.equal(outcome(verifyRegistration(proposal)), 'valid ok')
+    const [name = ''] = [...proposal.rules.keys()]
+    const rules = new Map([...proposal.rules].filter(([other]) => other !== name))
+    const report = verifyRegistration({ ...proposal, rules })
+    assert.equal(report.code, 'attestation_invalid')
+    assert.match(report.reason, /was not read/)
+  }
+})
+
+test('a rule has one name, and every kind says what it does', () => {
+  const good = [
+    'minimum-tcb/Genoa',
+    'require-crl',
+    `deny-chip/0x${'0a'.repeat(64)}`,
+    'deny-tcb-date/2024-03-13',
+  ]
+  for (const name of good) assert.ok(readRule(name) !== undefined, name)
+  const bad = [
+    ...[
+      '',
+      '/',
+      'deny-chip',
+      'deny-chip/',
+      `deny-chip/0x${'0A'.repeat(64)}`,
+      'minimum-tcb/Rome',
+      'require-crl/',
+    ],
+    ...[
+      'require-crl/x',
+      'toString',
+      'minimum-tcb/Genoa/',
+      `deny-ppid/0x${'00'.repeat(15)}`,
+      'deny-tcb-date/2024-3-1',
+    ],
+  ]
+  for (const name of bad) assert.equal(readRule(name), undefined, name)
+  assert.ok(rulesFor('snp').length > 5 && rulesFor('tdx').length > 5 && rulesFor('nitro').length === 1)
+  const milan = exceptionsOf(
+    new Map([
+      ['allow-product/Milan', 1n],
+      ['deny-fmspc/0x00906ed50000', 1n],
+    ]),
+  )
+  assert.equal(milan.length, 1)
+  assert.match(milan[0] ?? '', /extracted in software/)
 })

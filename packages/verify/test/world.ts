@@ -58,7 +58,12 @@ export const manifest: ModelManifest = {
 }
 export const price = { perCall: 10n, inputPrice: 2n, outputPrice: 3n }
 
-const hashes = { tlsKeyHash: NO_KEY_HASH, hpkeKeyHash: NO_KEY_HASH }
+const hashes = {
+  tlsKeyHash: NO_KEY_HASH,
+  hpkeKeyHash: NO_KEY_HASH,
+  anchorBlock: 90n,
+  anchorHash: keccak256('0x90'),
+}
 const simulated = await simulateNitro({
   at: registeredAt - 30,
   userData: hexToBytes(enclaveBinding(deployment, { node, key, ...hashes })),

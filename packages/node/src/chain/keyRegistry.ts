@@ -1,8 +1,8 @@
-import { deploymentOf, type Network, nodeBondAbi, teeRegistryAbi } from '@assay/protocol'
+import { deploymentOf, ENGINE_CLASS, type Network, nodeBondAbi, teeRegistryAbi } from '@assay/protocol'
 import type { Abi, Address, Hex, PublicClient } from 'viem'
 import type { BondedKey } from '../enclaves/bondedKey.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
-import type { KeyRegistry } from '../register.ts'
+import type { KeyRecord, KeyRegistry } from '../register.ts'
 
 /** Sends transactions as the operator, one after another; resolves when mined. */
 export type Sender = {
@@ -30,7 +30,7 @@ export function keyRegistryOf(parameters: KeyRegistryParameters): KeyRegistry {
   const { client, sender, network, enclave, makeEvidence, evidenceUri } = parameters
   const address = network.contracts.TeeRegistry
   return {
-    read: (key) => readKey(client, network, key),
+    read: (key) => readKey(client, network, key, { engineClasses: enclave.engineClasses, bonded: false }),
     async propose() {
       const evidenceHash = await makeEvidence()
       await sender.send({
@@ -63,7 +63,8 @@ export function bondedKeyRegistryOf(parameters: {
   const { client, sender, network, bonded, announce } = parameters
   const at = { address: network.contracts.TeeRegistry, abi: teeRegistryAbi } as const
   return {
-    read: (key) => readKey(client, network, key),
+    read: (key) =>
+      readKey(client, network, key, { engineClasses: 1 << ENGINE_CLASS.unattested, bonded: true }),
     async propose() {
       await announce()
       const signature = await bonded.possession(sender.address, deploymentOf(network))
@@ -72,14 +73,34 @@ export function bondedKeyRegistryOf(parameters: {
   }
 }
 
-async function readKey(client: PublicClient, network: Network, key: Address) {
-  const found = await client.readContract({
-    address: network.contracts.TeeRegistry,
-    abi: teeRegistryAbi,
-    functionName: 'key',
-    args: [key],
-  })
-  return { node: found[0], validFrom: found[6], revokedAt: found[7] }
+/** One block's answer: what the record says, and whether all that stands behind the key holds at that block's time. */
+async function readKey(
+  client: PublicClient,
+  network: Network,
+  key: Address,
+  { engineClasses, bonded }: { engineClasses: number; bonded: boolean },
+): Promise<KeyRecord> {
+  const { number: blockNumber, timestamp: now } = await client.getBlock()
+  const at = { address: network.contracts.TeeRegistry, abi: teeRegistryAbi, blockNumber } as const
+  const [found, [attestedAt, expiresAt]] = await Promise.all([
+    client.readContract({ ...at, functionName: 'key', args: [key] }),
+    client.readContract({ ...at, functionName: 'term', args: [key] }),
+  ])
+  const [node, , , , , , validFrom, revokedAt] = found
+  const classes = [0, 1, 2].filter((engineClass) => (engineClasses >> engineClass) & 1)
+  const allowed =
+    validFrom === 0n
+      ? [false]
+      : await Promise.all(
+          classes.map((engineClass) =>
+            client.readContract({
+              ...at,
+              functionName: 'isKeyValidAt',
+              args: [key, node, engineClass, bonded, now],
+            }),
+          ),
+        )
+  return { node, validFrom, revokedAt, attestedAt, expiresAt, counts: allowed.every(Boolean), now }
 }
 
 /** Corrects the URL under which NodeBond knows this operator; does nothing where it has no bond yet. */

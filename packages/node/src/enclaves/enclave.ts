@@ -1,4 +1,4 @@
-import type { Evidence, OhttpKey } from '@assay/protocol'
+import type { Deployment, Evidence, OhttpKey } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 
 /** Where the signing key lives. The key never leaves it; it is new at every boot. */
@@ -21,6 +21,10 @@ export type Enclave = {
   ohttp: OhttpKey
   /** Signs 32 bytes: r ‖ s ‖ v, low s. */
   sign: (digest: Hex) => Promise<Hex>
-  /** Fresh evidence whose user data is `binding` (32 bytes, docs/spec.md §7). */
-  evidence: (binding: Hex) => Promise<Evidence>
+  /** Fresh evidence that binds the keys here to an operator, younger than the block named (docs/spec.md §7). */
+  evidence: (
+    deployment: Deployment,
+    node: Address,
+    anchor: { number: bigint; hash: Hex },
+  ) => Promise<Evidence>
 }

@@ -1,4 +1,12 @@
-import { AssayError, createOhttpKey, type Evidence, ohttpKeyHash, signDigest, tag } from '@assay/protocol'
+import {
+  AssayError,
+  createOhttpKey,
+  type Evidence,
+  enclaveBinding,
+  ohttpKeyHash,
+  signDigest,
+  tag,
+} from '@assay/protocol'
 import { inspectEvidence } from '@assay/verify'
 import { type Address, bytesToHex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
@@ -38,6 +46,7 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
   }
   const { rootHash, measurement } = found.attestation
   const privateKey = generatePrivateKey()
+  const key = privateKeyToAccount(privateKey).address.toLowerCase() as Address
   const ohttp = await createOhttpKey()
   const hpkeKeyHash = ohttpKeyHash(ohttp.config)
   return {
@@ -47,14 +56,15 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
     rootHash,
     measurement,
     engineClasses,
-    key: privateKeyToAccount(privateKey).address.toLowerCase() as Address,
+    key,
     tlsKeyHash,
     hpkeKeyHash,
     ohttp,
     sign: (digest) => signDigest(digest, privateKey),
-    async evidence(binding): Promise<Evidence> {
-      const document = await attester.attest(binding)
-      return { kind, document, tlsKeyHash, hpkeKeyHash }
+    async evidence(deployment, node, anchor): Promise<Evidence> {
+      const bound = { tlsKeyHash, hpkeKeyHash, anchorBlock: anchor.number, anchorHash: anchor.hash }
+      const document = await attester.attest(enclaveBinding(deployment, { node, key, ...bound }))
+      return { kind, document, ...bound }
     },
   }
 }

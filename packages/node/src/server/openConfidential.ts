@@ -5,12 +5,12 @@ import {
   decodeRequestAuthHeader,
   OHTTP_REQUEST_TYPE,
   type OhttpForm,
-  type OhttpKey,
   openRequest,
   REQUEST_AUTH_HEADER,
   type ResponseSealer,
 } from '@assay/protocol'
 import { badRequest } from '../dialects/refusal.ts'
+import type { ConfidentialKey } from '../keyRing.ts'
 import type { RawRequest } from './admit.ts'
 
 /** What an encrypted request turned out to be, and what seals its answer. */
@@ -19,6 +19,8 @@ export type Opened = {
   sealer: ResponseSealer
   /** Model that the outside names; the inside must ask for the same. */
   model: string | undefined
+  /** That it was encrypted to, whose receipt answers it. */
+  key: ConfidentialKey
   /** Why inside and outside do not agree, if they do not. */
   disagreement: DialectError | undefined
 }
@@ -32,7 +34,7 @@ const TWICE = ['payment-signature', REQUEST_AUTH_HEADER] as const
  * cheap model and ask for a dear one. What the gateway alone may say, its own name, is taken from outside.
  */
 export async function openConfidential(
-  key: OhttpKey,
+  keys: readonly ConfidentialKey[],
   outer: RawRequest,
 ): Promise<Opened | { error: DialectError }> {
   const outside = (name: string): string | undefined => headerOf(outer, name)
@@ -43,7 +45,7 @@ export async function openConfidential(
     return { error: badRequest(message, null, 'unsupported_media_type', 415) }
   }
   try {
-    const { request, seal } = await openRequest(key, outer.body, form)
+    const { key, request, seal } = await openWithOne(keys, outer.body, form)
     const { method, path, headers, body } = decodeBinaryRequest(request)
     const committer = outside('assay-committer')
     const raw: RawRequest = {
@@ -59,6 +61,7 @@ export async function openConfidential(
       raw,
       sealer: await seal(),
       model: outside(CONFIDENTIAL_HEADERS.model),
+      key,
       disagreement: disagreementOf(outer, raw),
     }
   } catch {
@@ -66,6 +69,18 @@ export async function openConfidential(
     const message = 'The request does not open with the key of this enclave; ask for the key again.'
     return { error: badRequest(message, null, 'ohttp_key', 422) }
   }
+}
+
+/** While one key takes the place of another there are two, and no name outside is believed. @throws Error */
+async function openWithOne(keys: readonly ConfidentialKey[], body: Uint8Array, form: OhttpForm) {
+  for (const key of keys) {
+    try {
+      return { key, ...(await openRequest(key.ohttp, body, form)) }
+    } catch {
+      // Of another key, or of none.
+    }
+  }
+  throw new Error('the request opens with no key')
 }
 
 function headerOf(request: RawRequest, name: string): string | undefined {

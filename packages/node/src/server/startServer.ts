@@ -7,7 +7,6 @@ import {
   type DialectError,
   ENGINE_CLASS,
   errorBody,
-  type OhttpKey,
   type SignedReceipt,
   signedReceiptToJson,
   toBase64,
@@ -20,6 +19,7 @@ import { DIALECTS } from '../dialects/dialects.ts'
 import { badRequest } from '../dialects/refusal.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
 import type { EvidenceStore } from '../enclaves/evidenceStore.ts'
+import type { ConfidentialKey } from '../keyRing.ts'
 import { QueueFullError } from '../queue.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { ReceiptParameters } from '../signReceipt.ts'
@@ -53,10 +53,10 @@ export type StartServerParameters = {
   /** OPG. */
   token: Address
   escrow: Address
-  /** What /health says of the signing key and what it lives in. */
-  identity: Pick<Enclave, 'key' | 'hardware' | 'simulated'>
-  /** What clients may encrypt to; absent where there is no enclave, and no confidential request is taken. */
-  ohttp?: OhttpKey | undefined
+  /** What /health says of the signing key of now, if there is one yet, and what it lives in. */
+  identity: () => { key: Address | undefined } & Pick<Enclave, 'hardware' | 'simulated'>
+  /** What clients may encrypt to, what they are told first; nothing where there is no enclave. */
+  confidential: () => readonly ConfidentialKey[]
   chain: NodeChain
   models: ReadonlyMap<string, ServedModel>
   receipts: ReceiptStore
@@ -74,7 +74,7 @@ export type NodeServer = { url: string; close: () => Promise<void> }
 /** The node's HTTP surface on 127.0.0.1. */
 export async function startServer(parameters: StartServerParameters): Promise<NodeServer> {
   const { operator, deployment, token, escrow, identity, chain, models, receipts, evidence } = parameters
-  const { sign, isKeyValid, log, ohttp, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
+  const { sign, isKeyValid, log, confidential, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
   const running = new Set<Hex>()
@@ -135,12 +135,15 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     const sum = (name: 'running' | 'waiting' | 'limit') =>
       queues.reduce((total, queue) => total + queue[name], 0)
     reply.code(missing === undefined ? 200 : 503)
+    const { key, hardware, simulated } = identity()
     return {
       status: missing ?? 'ok',
       operator,
-      key: identity.key,
-      hardware: identity.hardware,
-      simulated: identity.simulated,
+      key: key ?? null,
+      // While one key takes the place of another, requests may be encrypted to both.
+      confidentialKeys: confidential().map((member) => member.key),
+      hardware,
+      simulated,
       models: priced.map(({ modelId, manifest }) => ({
         name: manifest.name,
         modelId,
@@ -231,16 +234,12 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   }
 
   /** The same for a request that came encrypted: refusals too are sealed, and only their status shows outside. */
-  async function answerSealed(
-    key: OhttpKey,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
+  async function answerSealed(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     if (!isKeyValid())
       return refuse(reply, unavailable('The signing key is not admitted yet.', 'not_ready'), 2)
-    const opened = await openConfidential(key, rawRequestOf(request.raw, request.body))
+    const opened = await openConfidential(confidential(), rawRequestOf(request.raw, request.body))
     if ('error' in opened) return refuse(reply, opened.error)
-    const { raw, sealer, model, disagreement } = opened
+    const { raw, sealer, model, disagreement, key } = opened
     const sink = new SealedSink(reply.raw, sealer)
     const decline = (error: DialectError, retryAfter?: number): FastifyReply => {
       reply.hijack()
@@ -255,7 +254,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     if (raw.method !== 'POST' || dialect === undefined) {
       return decline(badRequest(`There is no ${raw.method} at this path.`, null, 'not_found', 404))
     }
-    return answerRaw({ dialect, raw, reply, sink, decline, model })
+    return answerRaw({ dialect, raw, reply, sink, decline, model, sign: key.sign })
   }
 
   type Answering = {
@@ -264,11 +263,13 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     reply: FastifyReply
     sink: AnswerSink
     decline: (error: DialectError, retryAfter?: number) => FastifyReply
-    /** Model that was named outside of an encrypted request. */
+    /** Model that was named outside of an encrypted request, and the key that it was encrypted to. */
     model?: string | undefined
+    sign?: ConfidentialKey['sign'] | undefined
   }
 
-  async function answerRaw({ dialect, raw, reply, sink, decline, model }: Answering): Promise<FastifyReply> {
+  async function answerRaw(answering: Answering): Promise<FastifyReply> {
+    const { dialect, raw, reply, sink, decline, model } = answering
     const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, operator, models })
     if ('error' in admitted) return decline(admitted.error)
     const { admission } = admitted
@@ -295,7 +296,15 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     const gone = goneSignal(reply.raw)
     try {
       await inTurn(admission, gone, reply, () =>
-        serve({ admission, response: sink, signal: gone, chain, store: receipts, sign, log }),
+        serve({
+          admission,
+          response: sink,
+          signal: gone,
+          chain,
+          store: receipts,
+          sign: answering.sign ?? sign,
+          log,
+        }),
       )
     } catch (error) {
       if (error instanceof QueueFullError) return decline(BUSY, error.retryAfter)
@@ -316,14 +325,16 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     app.post(path, (request, reply) => answer(dialect, request, reply))
   }
 
-  if (ohttp !== undefined) {
-    app.post(CONFIDENTIAL_PATH, (request, reply) => answerSealed(ohttp, request, reply))
-    app.get(CONFIDENTIAL_PATH, async () => ({
-      key: identity.key,
-      ohttpKey: toBase64(ohttp.config),
-      simulated: identity.simulated,
-    }))
-  }
+  const noEnclave = (reply: FastifyReply): FastifyReply =>
+    refuse(reply, badRequest('There is no enclave here that could be encrypted to.', null, 'not_found', 404))
+  app.post(CONFIDENTIAL_PATH, (request, reply) =>
+    confidential().length === 0 ? noEnclave(reply) : answerSealed(request, reply),
+  )
+  app.get(CONFIDENTIAL_PATH, async (_request, reply) => {
+    const [first] = confidential()
+    if (first === undefined) return noEnclave(reply)
+    return { key: first.key, ohttpKey: toBase64(first.ohttp.config), simulated: first.simulated }
+  })
 
   app.post('/v1/messages/count_tokens', async (request, reply) => {
     const raw = accept(request, reply)

@@ -19,7 +19,7 @@ export function evidenceHolds({ evidence, receipt }: Bundle, view: ChainView): P
         'The bundle holds no attestation; the validators checked it at registration.',
       )
     }
-    const { key } = view
+    const { key, rules, evidenceAnchor: anchor } = view
     if (key === null) return failed('key_unknown', `Key ${receipt.key} is not registered.`)
     const found = keccak256(canonicalJsonBytes(evidenceToJson(evidence)))
     if (!same(found, key.evidenceHash)) {
@@ -34,16 +34,16 @@ export function evidenceHolds({ evidence, receipt }: Bundle, view: ChainView): P
         `Evidence of kind ${JSON.stringify(evidence.kind)} is not of the key's type.`,
       )
     }
+    if (anchor !== undefined && (anchor === null || !same(anchor.hash, evidence.anchorHash))) {
+      const reason = `Block ${evidence.anchorBlock} of this chain is not the one that the evidence names.`
+      return failed('evidence_differs', reason)
+    }
     const verdict = verifyEvidence(evidence, {
       rootHash: key.rootHash,
       hardwareType: key.hardwareType,
       measurement: key.measurement,
-      userData: enclaveBinding(view.deployment, {
-        node: receipt.node,
-        key: receipt.key,
-        tlsKeyHash: evidence.tlsKeyHash,
-        hpkeKeyHash: evidence.hpkeKeyHash,
-      }),
+      rules,
+      userData: enclaveBinding(view.deployment, { node: receipt.node, key: receipt.key, ...evidence }),
       now: key.validFrom,
       earlier: ADMISSION_SECONDS,
     })

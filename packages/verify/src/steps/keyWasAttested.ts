@@ -23,6 +23,10 @@ export function keyWasAttested(receipt: Receipt, view: ChainView): Promise<Step>
       const life = `from ${key.validFrom} to ${until}${except}`
       return failed('key_not_valid_then', `The key is valid ${life}, not at ${at}.`)
     }
+    if (!key.bonded && key.expiresAt !== undefined && key.expiresAt !== 0n && at >= key.expiresAt) {
+      const reason = `The key was attested until ${key.expiresAt} and not again; the receipt is of ${at}.`
+      return failed('key_not_valid_then', reason)
+    }
     if (key.bonded !== (receipt.mode === MODE.bonded)) {
       return failed(
         'key_mode_differs',

@@ -4,6 +4,8 @@ import { decodeDcapEvidence } from './dcap/evidence.ts'
 import type { DcapStepName } from './dcap/steps.ts'
 import { type DcapReport, verifyDcap } from './dcap/verifyDcap.ts'
 import { type NitroStepName, verifyNitro } from './nitro/verifyNitro.ts'
+import { dcapPolicyOf, type Rules, snpPolicyOf } from './policy/policyOfRules.ts'
+import { deniedCertificates, rulesOfEvidence } from './policy/rulesOfEvidence.ts'
 import { decodeSnpEvidence } from './snp/evidence.ts'
 import { type SnpEvidence, type SnpStepName, type SnpVerification, verifySnp } from './snp/verifySnp.ts'
 
@@ -17,6 +19,8 @@ export type EvidenceClaims = {
   userData: Hex
   /** Time to judge as of, Unix seconds. */
   now: bigint
+  /** What TeeRegistry said then of each of `rulesOfEvidence(…)`; absent for the default policy alone. */
+  rules?: Rules | undefined
   /** Seconds before `now` at which the evidence may have been judged instead; 0 where it is judged now. */
   earlier: bigint
 }
@@ -42,6 +46,7 @@ function judgeNitro(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdi
   const report = verifyNitro(document, {
     roots: [claims],
     now: claims.now,
+    revoked: claims.rules === undefined ? undefined : deniedCertificates(document, claims.rules),
     maxAge: claims.earlier === 0n ? undefined : claims.earlier,
     expectedMeasurement: claims.measurement,
     expectedUserData: claims.userData,
@@ -60,6 +65,7 @@ function judgeDcap(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdic
     verifyDcap(evidence.quote, evidence.collateral, {
       roots: [claims],
       now,
+      policy: claims.rules === undefined ? undefined : dcapPolicyOf(claims.rules),
       expected: { measurement: claims.measurement, reportData: claims.userData },
     })
   const report = at(claims.now)
@@ -79,6 +85,7 @@ function judgeSnp(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdict
     verifySnp(evidence, {
       roots: [claims],
       now,
+      policy: claims.rules === undefined ? undefined : snpPolicyOf(claims.rules),
       expectedMeasurement: claims.measurement,
       expectedReportData: claims.userData,
     })
@@ -96,10 +103,25 @@ const JUDGES: Readonly<Record<string, (document: Uint8Array, claims: EvidenceCla
   tdx: judgeDcap,
 }
 
-/** Judges registration evidence of whatever kind by what was claimed; undefined where nothing here knows the kind. */
+/**
+ * Judges registration evidence of whatever kind by what was claimed and by the rules in force; undefined where nothing here
+ * knows the kind.
+ */
 export function verifyEvidence(
   { kind, document }: Pick<Evidence, 'kind' | 'document'>,
   claims: EvidenceClaims,
 ): EvidenceVerdict | undefined {
-  return Object.hasOwn(JUDGES, kind) ? JUDGES[kind]?.(document, claims) : undefined
+  const judge = Object.hasOwn(JUDGES, kind) ? JUDGES[kind] : undefined
+  if (judge === undefined) return undefined
+  const names = rulesOfEvidence({ kind, document })
+  const { rules } = claims
+  // Unreadable evidence fails by itself, which says more than that its rules cannot be told.
+  const verdict = judge(document, names === undefined ? { ...claims, rules: undefined } : claims)
+  const unread = names === undefined ? 'all' : names.find((name) => rules?.has(name) === false)
+  if (!verdict.ok || unread === undefined) return verdict
+  return {
+    ok: false,
+    failedCheck: undefined,
+    reason: `what the network rules on it (${unread}) was not read`,
+  }
 }

@@ -192,7 +192,10 @@ test("a GPU's nonce follows from the enclave: the report serves no other operato
     deploymentId: keccak256('0x1234'),
   } as const
   const bindingOf = (node: Hex, key: Hex) =>
-    enclaveBinding(deployment, { node, key, tlsKeyHash: NO_KEY_HASH, hpkeKeyHash: NO_KEY_HASH })
+    enclaveBinding(deployment, {
+      ...{ node, key, tlsKeyHash: NO_KEY_HASH, hpkeKeyHash: NO_KEY_HASH },
+      ...{ anchorBlock: 1n, anchorHash: keccak256('0x01') },
+    })
   const [alice, bob]: [Hex, Hex] = [`0x${'a1'.repeat(20)}`, `0x${'b0'.repeat(20)}`]
   const mine = gpuNonce(bindingOf(alice, bob))
   const asked = { bytes: { 4: [...hexToBytes(mine)] } }

@@ -321,6 +321,8 @@ test('wrong key, TLS key or operator: one attestation does not serve two', async
     key: '0x90f79bf6eb2c4f870365e785982e1f101e93b906',
     tlsKeyHash: NO_KEY_HASH,
     hpkeKeyHash: NO_KEY_HASH,
+    anchorBlock: 1n,
+    anchorHash: keccak256('0x01'),
   } as const
   const made = await simulateNitro({ at, userData: hexToBytes(enclaveBinding(deployment, mine)) })
   const under = (change: Partial<Parameters<typeof enclaveBinding>[1]>) =>

@@ -1,4 +1,5 @@
 import { type Hex, hexToBytes } from 'viem'
+import { utcDay } from '../../utc.ts'
 import type { Problem } from '../checklist.ts'
 import { type EnclaveReport, isDebug, type TdReport } from './reports.ts'
 import type { DcapCode } from './steps.ts'
@@ -13,12 +14,18 @@ export type DcapPolicy = {
   deniedAdvisories: readonly string[]
   /** Least `tcbEvaluationDataNumber` of TCB info and QE identity: older ones are signed too, but know fewer attacks. */
   minimumEvaluationNumber: number
+  /** Earliest date of a TCB level that is accepted, Unix seconds; 0 for any. */
+  minimumTcbDate: bigint
+  /** Days (`2024-03-13`) of TCB levels that are refused. */
+  deniedTcbDates: readonly string[]
   /** TDs that the host may migrate. */
   allowMigratable: boolean
   /** TDs in which an unaccepted page raises #VE, by which the host steps the guest. */
   allowSeptVe: boolean
   /** MRSIGNERSEAM of approved signers of the TDX module. */
   seamSigners: readonly Hex[]
+  /** FMSPCs (6 bytes each) of families that are refused. */
+  deniedFmspcs: readonly Hex[]
   /** PPIDs (16 bytes each) of processors whose keys are known to have leaked. */
   deniedPpids: readonly Hex[]
 }
@@ -32,9 +39,12 @@ export const DEFAULT_DCAP_POLICY: DcapPolicy = {
   minimumStatus: 'ConfigurationAndSWHardeningNeeded',
   deniedAdvisories: [],
   minimumEvaluationNumber: 0,
+  minimumTcbDate: 0n,
+  deniedTcbDates: [],
   allowMigratable: false,
   allowSeptVe: false,
   seamSigners: [`0x${'00'.repeat(48)}`],
+  deniedFmspcs: [],
   deniedPpids: [],
 }
 
@@ -69,7 +79,7 @@ function attributesProblem(report: TdReport, policy: DcapPolicy): Problem<DcapCo
 
 /** Asks whether what was established is wanted; every answer is collected. */
 export function judge({ list, found }: Verification, policy: DcapPolicy): void {
-  const { deniedAdvisories, minimumEvaluationNumber, deniedPpids } = policy
+  const { deniedAdvisories, minimumEvaluationNumber, minimumTcbDate, deniedTcbDates } = policy
   list.policy('statusAccepted', () => {
     const { status, advisoryIds } = found.verdict
     const minimum = policy.minimumStatus
@@ -97,6 +107,18 @@ export function judge({ list, found }: Verification, policy: DcapPolicy): void {
         : undefined
     })
   }
+  if (minimumTcbDate === 0n && deniedTcbDates.length === 0) {
+    list.skip('tcbLevel', 'policy', 'no date of a TCB level is wanted or denied')
+  } else {
+    list.policy('tcbLevel', () => {
+      const day = utcDay(found.level.date)
+      if (deniedTcbDates.includes(day)) {
+        return { code: 'tcb_level_denied', reason: `the TCB level of ${day} is on the deny list` }
+      }
+      const reason = `the TCB level is of ${day}, at least ${utcDay(minimumTcbDate)} is wanted`
+      return found.level.date < minimumTcbDate ? { code: 'tcb_level_too_old', reason } : undefined
+    })
+  }
   list.policy('notDebug', () => debugProblem(found.quote.report))
   if (found.quote?.teeType === 'sgx') {
     for (const name of ['tdAttributes', 'seamSigner'] as const) {
@@ -115,10 +137,15 @@ export function judge({ list, found }: Verification, policy: DcapPolicy): void {
       return { code: 'seam_signer_not_approved', reason: `MRSIGNERSEAM is ${report.mrSignerSeam}` }
     })
   }
-  if (deniedPpids.length === 0) list.skip('platformAllowed', 'policy', 'no processor is denied')
-  else {
+  const { deniedFmspcs, deniedPpids } = policy
+  if (deniedPpids.length + deniedFmspcs.length === 0) {
+    list.skip('platformAllowed', 'policy', 'no processor is denied')
+  } else {
     list.policy('platformAllowed', () => {
-      const { ppid } = found.platform
+      const { fmspc, ppid } = found.platform
+      if (listed(deniedFmspcs, fmspc)) {
+        return { code: 'platform_denied', reason: `the family of FMSPC ${fmspc} is denied` }
+      }
       return listed(deniedPpids, ppid)
         ? { code: 'platform_denied', reason: `the processor of PPID ${ppid} is denied` }
         : undefined

@@ -23,10 +23,11 @@ export const DCAP_STEPS = [
   'statusAccepted', // status at least the minimum
   'advisoriesAccepted', // no denied advisory stands open
   'collateralRecent', // evaluation number at least the minimum: no rollback to older knowledge
+  'tcbLevel', // the level reached is of a date wanted, and on no deny list
   'notDebug', // memory is closed to the host
   'tdAttributes', // SEPT_VE_DISABLE, not migratable, nothing unknown
   'seamSigner', // the TDX module's signer is approved
-  'platformAllowed', // this processor is on no deny list
+  'platformAllowed', // this processor and its family are on no deny list
   'measurement', // runs the code that was approved
   'measurements', // the registers named are those expected
   'eventLog', // the log given replays to RTMR0 to RTMR3
@@ -61,6 +62,8 @@ export type DcapCode =
   | 'status_below_minimum'
   | 'advisory_denied'
   | 'evaluation_number_below_minimum'
+  | 'tcb_level_too_old'
+  | 'tcb_level_denied'
   | 'debug'
   | 'td_attributes_refused'
   | 'seam_signer_not_approved'

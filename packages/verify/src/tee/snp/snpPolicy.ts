@@ -13,6 +13,8 @@ export type SnpPolicy = {
   maxVmpl: number
   /** Lowest patch levels per product; a product without an entry has no floor. */
   minimumTcb: Partial<Record<SnpProduct, Partial<SnpTcb>>>
+  /** Patch levels that are refused although others below them may pass: TCB_VERSION as `tcbNumber` reads it. */
+  deniedTcbs: readonly { product: SnpProduct; tcb: bigint }[]
   /** CHIP_IDs (64 bytes each) known to be broken or stolen. */
   deniedChips: readonly Hex[]
   /** Refuse evidence that brings no revocation list. */
@@ -29,6 +31,7 @@ export const DEFAULT_SNP_POLICY: SnpPolicy = {
   signers: ['VCEK'],
   maxVmpl: 0,
   minimumTcb: {},
+  deniedTcbs: [],
   deniedChips: [],
   requireRevocationList: false,
 }

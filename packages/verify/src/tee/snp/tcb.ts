@@ -28,6 +28,15 @@ export function readTcb(bytes: Uint8Array, product: SnpProduct): SnpTcb {
   return tcb
 }
 
+/** A TCB_VERSION as the number that AMD's tools write in hex: its eight bytes, least significant first. */
+export function tcbNumber(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
+}
+
+export function tcbOfNumber(value: bigint): Uint8Array {
+  return Uint8Array.from({ length: 8 }, (_, at) => Number((value >> BigInt(8 * at)) & 0xffn))
+}
+
 /** The eight bytes of a TCB_VERSION, reserved ones zero. */
 export function tcbBytes(tcb: SnpTcb, product: SnpProduct): Uint8Array {
   const parts = layoutOf(product)

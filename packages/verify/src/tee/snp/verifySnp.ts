@@ -18,7 +18,7 @@ import {
 } from './snpChain.ts'
 import { DEFAULT_SNP_POLICY, type SnpPolicy } from './snpPolicy.ts'
 import { parseSnpReport, type SnpReport, type SnpSigner } from './snpReport.ts'
-import { readTcb, type SnpTcb, tcbBelow } from './tcb.ts'
+import { readTcb, type SnpTcb, tcbBelow, tcbNumber } from './tcb.ts'
 
 export type SnpEvidence = {
   /** ATTESTATION_REPORT, 1,184 bytes. */
@@ -61,7 +61,7 @@ export const SNP_STEPS = [
   'notDebug', // policy: the host cannot read the guest
   'notMigratable', // policy: no migration agent can take the guest elsewhere
   'privilegeLevel', // policy: VMPL
-  'minimumTcb', // policy: patch levels
+  'minimumTcb', // policy: patch levels, least and denied ones
   'chipAccepted', // policy: deny list
   'measurement', // runs the code, with the configuration, that was approved
   'launchDigest', // runs the code expected
@@ -82,6 +82,7 @@ export type SnpCode =
   | 'migration_enabled'
   | 'vmpl_too_high'
   | 'tcb_too_low'
+  | 'tcb_denied'
   | 'chip_denied'
   | 'chip_masked' // a deny list is in force and the report names no chip
   | 'crl_absent' // policy wants a revocation list
@@ -241,8 +242,7 @@ function checkPolicy(list: Checklist<SnpStepName, SnpCode>, policy: SnpPolicy, f
 
 /** Running, committed, launched and reported levels: a guest launched on old firmware may have been tampered with then. */
 function tcbProblem({ report, product }: Found, policy: SnpPolicy) {
-  const minimum = policy.minimumTcb[product]
-  if (minimum === undefined) return undefined
+  const minimum = policy.minimumTcb[product] ?? {}
   const levels = {
     reported: report.reportedTcb,
     committed: report.committedTcb,
@@ -252,6 +252,11 @@ function tcbProblem({ report, product }: Found, policy: SnpPolicy) {
   for (const [name, bytes] of Object.entries(levels)) {
     const below = tcbBelow(readTcb(bytes, product), minimum)
     if (below !== undefined) return { code: 'tcb_too_low' as const, reason: `${name} ${below}` }
+    const number = tcbNumber(bytes)
+    if (policy.deniedTcbs.some((denied) => denied.product === product && denied.tcb === number)) {
+      const reason = `${name} TCB 0x${number.toString(16)} is on the deny list`
+      return { code: 'tcb_denied' as const, reason }
+    }
   }
   return undefined
 }

@@ -13,7 +13,7 @@ export type RevokedCertificate = {
 }
 
 /** A number has one text: lower case, no leading zeros. */
-const serialNumber = (serial: Hex) => serial.toLowerCase().replace(/^0x0*/, '')
+export const serialNumber = (serial: Hex) => serial.toLowerCase().replace(/^0x0*/, '')
 
 /** First certificate of the chain that is on the list, in words, or undefined. */
 export function revokedProblem(

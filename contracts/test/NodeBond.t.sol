@@ -219,6 +219,121 @@ contract NodeBondTest is Fixture {
         assertEq(stubborn.balanceOf(address(this)) - mine, 30e18);
     }
 
+    function test_proceedsThatWereHeldUpAreSentOnce() public {
+        StubbornToken stubborn = new StubbornToken();
+        NodeBond other = new NodeBond(stubborn, params);
+        other.setFaultManager(address(this));
+        stubborn.transfer(NODE, 2 * MIN_BOND);
+        vm.startPrank(NODE);
+        stubborn.approve(address(other), 2 * MIN_BOND);
+        other.register("http://node.test", 2 * MIN_BOND);
+        vm.stopPrank();
+        stubborn.refuse(address(this), false);
+        other.slash(NODE, 30e18, FAULT);
+        stubborn.refuse(address(0), false);
+        other.sendProceeds();
+        assertEq(other.unsentProceeds(), 0);
+        uint256 mine = stubborn.balanceOf(address(this));
+        other.sendProceeds();
+        assertEq(stubborn.balanceOf(address(this)), mine);
+    }
+
+    // ---------------------------------------------------------------- what an indexer reads
+
+    function test_everyChangeOfABondIsAnEventAndAValue() public {
+        fund(STRANGER, MIN_BOND + 1);
+        vm.prank(STRANGER);
+        vm.expectEmit(address(bonds));
+        emit NodeBond.NodeRegistered(STRANGER, "http://a.test", MIN_BOND);
+        bonds.register("http://a.test", MIN_BOND);
+        (,,, string memory url, bool registered) = bonds.node(STRANGER);
+        assertEq(keccak256(bytes(url)), keccak256("http://a.test"));
+        assertTrue(registered);
+
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.AlreadyRegistered.selector, STRANGER));
+        bonds.register("http://b.test", MIN_BOND);
+
+        vm.prank(STRANGER);
+        vm.expectEmit(address(bonds));
+        emit NodeBond.NodeUrlSet(STRANGER, "http://b.test");
+        bonds.setUrl("http://b.test");
+        (,,, url,) = bonds.node(STRANGER);
+        assertEq(keccak256(bytes(url)), keccak256("http://b.test"));
+
+        vm.prank(STRANGER);
+        vm.expectEmit(address(bonds));
+        emit NodeBond.BondAdded(STRANGER, 1);
+        bonds.add(1);
+
+        vm.prank(STRANGER);
+        vm.expectEmit(address(bonds));
+        emit NodeBond.UnbondBegun(STRANGER, 1, uint64(START + UNBONDING));
+        bonds.beginUnbond(1);
+
+        vm.expectEmit(address(bonds));
+        emit NodeBond.NodeSlashed(STRANGER, 2, FAULT);
+        bonds.slash(STRANGER, 2, FAULT);
+
+        vm.warp(START + UNBONDING);
+        vm.prank(STRANGER);
+        vm.expectEmit(address(bonds));
+        emit NodeBond.BondWithdrawn(STRANGER, 1);
+        bonds.withdraw();
+    }
+
+    function test_aUrlIsBounded() public {
+        bytes memory url = new bytes(256);
+        vm.prank(NODE);
+        bonds.setUrl(string(url));
+        vm.prank(NODE);
+        vm.expectRevert();
+        bonds.setUrl(string(new bytes(257)));
+    }
+
+    function test_allMayLeaveButNothingIsNoExit() public {
+        vm.prank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotEnoughBond.selector, MIN_BOND, 0));
+        bonds.beginUnbond(0);
+        unbond(1);
+        unbond(MIN_BOND - 1);
+        (uint256 bonded, uint256 unbonding,,,) = bonds.node(NODE);
+        assertEq(bonded, 0);
+        assertEq(unbonding, MIN_BOND);
+    }
+
+    function test_withoutAMinimumAStrangerIsStillNotBonded() public {
+        assertTrue(!bonds.isBonded(STRANGER));
+        vm.mockCall(
+            address(params), abi.encodeCall(params.get, (Params.MIN_NODE_BOND)), abi.encode(uint256(0))
+        );
+        assertTrue(!bonds.isBonded(STRANGER));
+        assertTrue(bonds.isBonded(NODE));
+    }
+
+    /// @dev `release` outlives a slash: what was reserved is more than what is left, and never wraps round.
+    function test_moreThanIsOpenIsReleasedAsNothingLeft() public {
+        vm.startPrank(address(settlement));
+        bonds.reserve(cover(NODE, 10e18));
+        bonds.release(cover(NODE, 11e18));
+        vm.stopPrank();
+        assertEq(bonds.openExposureOf(NODE), 0);
+    }
+
+    function test_theEarliestExitIsTheNextWhereverItStands() public {
+        unbond(10e18);
+        vm.warp(START + 10);
+        unbond(20e18);
+        vm.warp(START + 20);
+        unbond(30e18);
+        // The first is paid and the last takes its place in the list.
+        vm.warp(START + UNBONDING);
+        vm.prank(NODE);
+        bonds.withdraw();
+        (,, uint64 next,,) = bonds.node(NODE);
+        assertEq(next, START + 10 + UNBONDING);
+    }
+
     function unbond(uint256 amount) private {
         vm.prank(NODE);
         bonds.beginUnbond(amount);

@@ -325,27 +325,27 @@ contract SettlementTest is SettlementFixture {
     function test_aSignatureOfAnotherDeploymentIsWorthNothing() public {
         bytes32 id = commitAt(1);
         bytes32 message = attestationHash(id, rootOf(2), 101, true, VALID);
-        bytes32[3] memory domains = [
+        bytes32[4] memory domains = [
             domainOf(address(settlement), keccak256("another deployment")),
             domainOf(address(0xDEAD), DEPLOYMENT),
-            // Right but for the chain.
-            keccak256(
-                abi.encode(
-                    keccak256(
-                        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
-                    ),
-                    keccak256("Assay"),
-                    keccak256("1"),
-                    block.chainid + 1,
-                    address(settlement),
-                    DEPLOYMENT
-                )
-            )
+            domainBut("1", block.chainid + 1),
+            domainBut("2", block.chainid)
         ];
         for (uint256 i = 0; i < domains.length; i++) {
             expectForeign(id, typedDigest(domains[i], message));
         }
         assertTrue(!settlement.hasAttested(id, vm.addr(validatorKeys[0])));
+    }
+
+    /// @dev The domain of this settlement, were it not for the version or the chain.
+    function domainBut(string memory version, uint256 chainId) private view returns (bytes32) {
+        bytes32 typeHash = keccak256(
+            "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)"
+        );
+        bytes32 name = keccak256("Assay");
+        return keccak256(
+            abi.encode(typeHash, name, keccak256(bytes(version)), chainId, address(settlement), DEPLOYMENT)
+        );
     }
 
     function test_everySignedMemberCounts() public {

@@ -1,5 +1,6 @@
 /** Asks a worker about one mutant after the other, and ends the worker where a mutant never ends. */
 import { type ChildProcess, fork } from 'node:child_process'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Job } from './worker.ts'
 
@@ -15,8 +16,8 @@ export class Judge {
   readonly #schemata: string
   #worker: ChildProcess | undefined
   #times: Record<string, number> = {}
-  /** File → suite → mutants of it that the suite has killed: who killed the last one is asked first. */
-  readonly #kills = new Map<string, Map<string, number>>()
+  /** `place suite`, a place being a file or its folder → mutants there that the suite has killed. */
+  readonly #kills = new Map<string, number>()
 
   constructor(schemata: string) {
     this.#schemata = schemata
@@ -37,25 +38,41 @@ export class Judge {
     fuzzRuns: number,
     invariantRuns: number,
   ): Promise<Verdict> {
-    const kills = this.#kills.get(file) ?? new Map<string, number>()
-    this.#kills.set(file, kills)
-    const stem = file.replace(/^.*\//, '').replace('.sol', '')
-    const weight = (suite: string) => (kills.get(suite) ?? 0) + (suite.startsWith(stem) ? 2 : 0)
-    const ordered = suites.toSorted((a, b) => weight(b) - weight(a))
+    const weights = new Map(suites.map((suite) => [suite, this.#weight(file, suite)]))
+    const ordered = suites.toSorted((one, other) => (weights.get(other) ?? 0) - (weights.get(one) ?? 0))
     // The likeliest, then the quick, then the slow.
-    const rest = ordered.slice(3)
+    const rest = ordered.slice(4)
     const quick = (suite: string) => (this.#times[suite] ?? 0) < QUICK
-    for (const group of [ordered.slice(0, 3), rest.filter(quick), rest.filter((suite) => !quick(suite))]) {
+    const slow = rest.filter((suite) => !quick(suite))
+    for (const group of [ordered.slice(0, 1), ordered.slice(1, 4), rest.filter(quick), slow]) {
       if (group.length === 0) continue
       const answer = await this.#ask({ mutant, suites: group, fuzzRuns, invariantRuns })
       if (answer === 'endless') return { outcome: 'killed', by: 'it never ends' }
       const [by] = answer.failed
       if (by === undefined) continue
-      const suite = by.split('.')[0] ?? ''
-      kills.set(suite, (kills.get(suite) ?? 0) + 1)
+      this.remember(file, by)
       return { outcome: 'killed', by }
     }
     return { outcome: 'survived' }
+  }
+
+  /** Counts a kill, of an earlier run too: who killed the last mutant of a file is asked first about the next. */
+  remember(file: string, by: string): void {
+    const suite = by.split('.')[0] ?? ''
+    for (const place of [file, dirname(file)]) {
+      const key = `${place} ${suite}`
+      this.#kills.set(key, (this.#kills.get(key) ?? 0) + 1)
+    }
+  }
+
+  #weight(file: string, suite: string): number {
+    const words = file.replace(/^.*\//, '').match(/[A-Z][a-z]+/g) ?? []
+    const shared = words.filter((word) => suite.includes(word)).length
+    return (
+      2 * shared +
+      (this.#kills.get(`${file} ${suite}`) ?? 0) +
+      (this.#kills.get(`${dirname(file)} ${suite}`) ?? 0) / 4
+    )
   }
 
   close(): void {

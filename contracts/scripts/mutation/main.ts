@@ -150,6 +150,10 @@ async function main(): Promise<void> {
     const nameOf = (id: number) => wanted[id - 1]?.name ?? ''
     for (const { id } of schemata.stillborn) results[nameOf(id)] = { outcome: 'stillborn' }
     const deadline = Number(options.budget ?? Number.POSITIVE_INFINITY)
+    for (const { file, name } of wanted) {
+      const result = results[name]
+      if (result?.outcome === 'killed') judge.remember(file, result.by)
+    }
     let asked = 0
     const asking = new Set(todo.map(({ name }) => name))
     for (const mutant of schemata.mutants.filter(({ id }) => asking.has(nameOf(id)))) {

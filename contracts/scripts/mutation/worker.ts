@@ -86,7 +86,9 @@ async function run({ mutant, suites, fuzzRuns, invariantRuns }: Job): Promise<An
       if (--left === 0) done()
     }
     const ids = chosen.map(({ id }) => id)
-    context.runSolidityTests(L1_CHAIN_TYPE, [...chosen, ...helpers], ids, config, {}, onSuite).catch(fail)
+    // Only the fuzzer of invariants looks other contracts up; handing all over takes longer than a suite.
+    const others = chosen.some(({ contract }) => contract.abi.includes('"invariant_')) ? helpers : []
+    context.runSolidityTests(L1_CHAIN_TYPE, [...chosen, ...others], ids, config, {}, onSuite).catch(fail)
   })
   return answer
 }

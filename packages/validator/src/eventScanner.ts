@@ -36,7 +36,7 @@ export function eventScanner(parameters: {
         const known = last?.number ?? 0n
         next = atLeast(back(safe.number < known ? safe.number : known, REWIND))
       }
-      if (next > safe.number) return { batches: [], proposals: [] }
+      if (next > safe.number) return { batches: [], proposals: [], uncounted: [] }
       const events = await chain.events(next, safe.number)
       next = safe.number + 1n
       last = safe

@@ -9,6 +9,7 @@ import { attendFault } from './faults/attendFault.ts'
 import { openBatchMemory } from './faults/batchMemory.ts'
 import { faultCalls, faultChain } from './faults/faultChain.ts'
 import type { FaultContext } from './faults/faultContext.ts'
+import { watchVoice } from './faults/watchVoices.ts'
 import { learnFromChain } from './learnFromChain.ts'
 import { ContradictionError, openSigningRecord } from './signingRecord.ts'
 import { type ValidatorChain, validatorCalls, validatorChain } from './validatorChain.ts'
@@ -148,6 +149,10 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
       const { registrationId, registration, block } = proposal
       const run = async () => (await attendProposal(proposal, blocks, context)) === 'settled'
       roster.add({ id: registrationId, party: registration.node, block, run })
+    }
+    for (const { batchId, validator, block } of events.uncounted) {
+      const run = async () => (await watchVoice(batchId, validator, context)) === 'settled'
+      roster.add({ id: `voice ${batchId} ${validator}`, party: validator, block, run })
     }
     for (const { faultId } of jobs.open()) {
       const run = async () => (await attendFault(faultId, faults)) === 'settled'

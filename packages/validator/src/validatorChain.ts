@@ -32,6 +32,8 @@ export type ChainEvents = {
   /** `committer` is who has to answer for the data; of a forced receipt, the node that signed it. */
   batches: { batchId: Hex; committer: Address; block: bigint }[]
   proposals: KeyProposal[]
+  /** Statements that were delivered and not counted. */
+  uncounted: { batchId: Hex; validator: Address; block: bigint }[]
 }
 
 /**
@@ -105,12 +107,13 @@ export function validatorChain(client: PublicClient, network: Network) {
 
     /** Events of blocks `from` to `to`, both inclusive. */
     async events(from: bigint, to: bigint): Promise<ChainEvents> {
-      const events: ChainEvents = { batches: [], proposals: [] }
+      const events: ChainEvents = { batches: [], proposals: [], uncounted: [] }
       for (const blocks of blockRanges(from, to)) {
         const range = { ...blocks, strict: true } as const
-        const [committed, forced, proposed] = await Promise.all([
+        const [committed, forced, uncovered, proposed] = await Promise.all([
           client.getContractEvents({ ...settlement, ...range, eventName: 'BatchCommitted' }),
           client.getContractEvents({ ...settlement, ...range, eventName: 'ReceiptForced' }),
+          client.getContractEvents({ ...settlement, ...range, eventName: 'AttestationUncovered' }),
           client.getContractEvents({ ...registry, ...range, eventName: 'KeyProposed' }),
         ])
         for (const { args, blockNumber } of committed) {
@@ -122,6 +125,9 @@ export function validatorChain(client: PublicClient, network: Network) {
             committer: args.entry.receipt.node,
             block: blockNumber,
           })
+        }
+        for (const { args, blockNumber } of uncovered) {
+          events.uncounted.push({ ...args, block: blockNumber })
         }
         for (const { args, blockNumber } of proposed) {
           const { registrationId, evidenceURI, ...registration } = args
@@ -157,6 +163,20 @@ export function validatorChain(client: PublicClient, network: Network) {
       })
       if (commit === undefined) throw new Error(`The chain does not show the commit of batch ${batchId}.`)
       return commit.args.groups
+    },
+    /** Inputs of the transactions that delivered a statement of the validator on the batch, counted or not, oldest first. */
+    async attestCalls({ batchId, committedBlock }: BatchView, validator: Address): Promise<Hex[]> {
+      const transactions = new Set<Hex>()
+      for (const range of blockRanges(committedBlock, await client.getBlockNumber({ cacheTime: 0 }))) {
+        const about = { ...settlement, ...range, args: { batchId, validator }, strict: true } as const
+        const [counted, uncovered] = await Promise.all([
+          client.getContractEvents({ ...about, eventName: 'BatchAttested' }),
+          client.getContractEvents({ ...about, eventName: 'AttestationUncovered' }),
+        ])
+        for (const { transactionHash } of [...uncovered, ...counted]) transactions.add(transactionHash)
+      }
+      const found = await Promise.all([...transactions].map((hash) => client.getTransaction({ hash })))
+      return found.map(({ input }) => input)
     },
     /** How long a batch may wait for a quorum, and be challenged once it has one, seconds. */
     async windows(): Promise<{ attestTimeout: bigint; challengeWindow: bigint }> {

@@ -22,7 +22,7 @@ function fakeChain() {
     },
     events: async (from: bigint, to: bigint) => {
       asked.push([from, to])
-      return { batches: [], proposals: [] }
+      return { batches: [], proposals: [], uncounted: [] }
     },
   }
 }

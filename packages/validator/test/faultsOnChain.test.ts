@@ -19,6 +19,7 @@ import {
   statedBatch,
   sumTreeLevels,
   VERDICT,
+  validatorEquivocationKey,
 } from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
 import { type Hex, parseEther, toHex } from 'viem'
@@ -176,4 +177,28 @@ test('class 4: a file that nobody serves is demanded, and what is shown in time 
   assert.equal(verdict, VERDICT.valid)
   assert.deepEqual(await on.proceedsOf(demand), [])
   await watching.close()
+})
+
+test('class 3: a validator whose yes was not counted, and who then says no, loses all it has', async () => {
+  // More at risk than half the stake of a validator covers.
+  const risky = await on.signed({ valueAtRisk: opg('600') })
+  const batchId = await on.commit(await on.among(risky), { bond: opg('1300') })
+  await on.attestFalsely(batchId, 2, VERDICT.valid)
+  await on.attestFalsely(batchId, 2, VERDICT.invalid)
+  const [, , liar] = on.validators
+  const { committer, height } = await on.client.readContract({
+    ...on.settlement,
+    functionName: 'batch',
+    args: [batchId],
+  })
+  const faultKey = validatorEquivocationKey(liar?.address as Hex, committer, height)
+  const faultId = faultIdOf(FAULT_CLASS.equivocation, faultKey)
+  const watching = await on.watch(0)
+  await watching.said('fault collected', at(faultId))
+  await watching.close()
+  const [shares] = await on.proceedsOf(faultId)
+  assert.deepEqual(
+    [shares?.prover, shares?.bounty, shares?.insured, shares?.burned],
+    [watching.operator, opg('200'), opg('300'), opg('500')],
+  )
 })

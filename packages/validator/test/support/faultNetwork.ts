@@ -146,13 +146,13 @@ export async function startFaultNetwork() {
     await to.send({ ...token, functionName: 'approve', args: [spender, amount] })
   }
 
-  /** Brings the bonds of committer and node to exactly `BOND` again. */
-  async function bondAnew(): Promise<void> {
+  /** Brings the bonds of committer and node to exactly `bond`, if they are below it. */
+  async function bondAnew(bond = BOND): Promise<void> {
     for (const operator of [committer, node]) {
       const [bonded] = await client.readContract({ ...bonds, functionName: 'node', args: [operator.address] })
-      if (bonded >= BOND) continue
-      await give(operator, bonds.address, BOND - bonded)
-      await operator.send({ ...bonds, functionName: 'add', args: [BOND - bonded] })
+      if (bonded >= bond) continue
+      await give(operator, bonds.address, bond - bonded)
+      await operator.send({ ...bonds, functionName: 'add', args: [bond - bonded] })
     }
   }
 
@@ -248,9 +248,9 @@ export async function startFaultNetwork() {
   /** Commits with fresh bonds, and serves the file unless told otherwise. */
   async function commit(
     batch: Batch,
-    options: { groups?: readonly GroupHeader[]; batchId?: Hex; served?: boolean } = {},
+    options: { groups?: readonly GroupHeader[]; batchId?: Hex; served?: boolean; bond?: bigint } = {},
   ): Promise<Hex> {
-    await bondAnew()
+    await bondAnew(options.bond)
     const batchId = options.batchId ?? batch.batchId
     if (options.served !== false) files.set(batchId, batch.file)
     await committer.send({
@@ -261,26 +261,20 @@ export async function startFaultNetwork() {
     return batchId
   }
 
-  /** A validator that lies: calls the batch valid, unseen. */
-  async function attestFalsely(batchId: Hex, which: number): Promise<void> {
+  /** A validator that says what it likes of a batch, unseen: by itself that it is valid. */
+  async function attestFalsely(batchId: Hex, which: number, verdict: number = VERDICT.valid): Promise<void> {
     const { root, committedBlock } = await client.readContract({
       ...settlement,
       functionName: 'batch',
       args: [batchId],
     })
-    const statement = {
-      batchId,
-      root,
-      registryBlock: committedBlock,
-      dataAvailable: true,
-      verdict: VERDICT.valid,
-    }
+    const statement = { batchId, root, registryBlock: committedBlock, dataAvailable: true, verdict }
     const privateKey = (validators[which] as (typeof validators)[0]).privateKey
     const signature = await signDigest(attestationDigest(statement, deployment), privateKey)
     await committer.send({
       ...settlement,
       functionName: 'attest',
-      args: [batchId, committedBlock, true, VERDICT.valid, [signature]],
+      args: [batchId, committedBlock, true, verdict, [signature]],
     })
   }
 

@@ -315,7 +315,7 @@ contract NodeBondTest is Fixture {
     function test_moreThanIsOpenIsReleasedAsNothingLeft() public {
         vm.startPrank(address(settlement));
         bonds.reserve(cover(NODE, 10e18));
-        bonds.release(cover(NODE, 11e18));
+        bonds.release(share(11e18));
         vm.stopPrank();
         assertEq(bonds.openExposureOf(NODE), 0);
     }

@@ -5,7 +5,7 @@ import {
   isDevelopmentAccount,
   publicClientOf,
 } from '@assay/chain'
-import { formatOpg, inferenceEscrowAbi, type Network, opgAbi, PERMIT2_ADDRESS } from '@assay/protocol'
+import { formatOpg, type Network, opgAbi, PERMIT2_ADDRESS } from '@assay/protocol'
 import type { Command } from 'commander'
 import { type Address, getAddress, maxUint256, parseUnits } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -15,6 +15,7 @@ import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { walletKey } from '../wallet.ts'
 import { registerWalletGrant } from './walletGrant.ts'
+import { REFUNDS, readCredits, registerWalletMoney } from './walletMoney.ts'
 
 type WalletOptions = { network?: string; json?: true }
 
@@ -38,13 +39,24 @@ export function registerWallet(program: Command, context: CommandContext): void 
     context.output.out(options.json === true ? toJsonText({ address }) : `${address}\n`)
   })
 
-  command('balance', 'What it holds, what Permit2 may move, and its credit in escrow.').action(
+  command('balance', 'What it holds, what Permit2 may move, and what the contracts owe it.').action(
     async (options: WalletOptions) => {
       const network = networkFor(options.network)
       const address = addressOf(network)
       const state = await readWallet(network, address)
       if (options.json === true) {
-        context.output.out(toJsonText({ address, ...state, unit: 'OPG base units (10^-18 OPG)' }))
+        const { balance, permit2 } = state
+        const credits = Object.fromEntries(state.credits.map(({ from, amount }) => [from, amount]))
+        context.output.out(
+          toJsonText({
+            address,
+            balance,
+            permit2,
+            credit: credits[REFUNDS],
+            credits,
+            unit: 'OPG base units (10^-18 OPG)',
+          }),
+        )
         return
       }
       context.output.out(
@@ -52,7 +64,7 @@ export function registerWallet(program: Command, context: CommandContext): void 
           ['address', address],
           ['balance', formatOpg(state.balance)],
           ['Permit2 may move', state.permit2 > parseUnits('1', 36) ? 'unlimited' : formatOpg(state.permit2)],
-          ['credit in escrow', formatOpg(state.credit)],
+          ...state.credits.map(({ from, amount }): [string, string] => [`owed: ${from}`, formatOpg(amount)]),
         ]),
       )
     },
@@ -68,6 +80,8 @@ export function registerWallet(program: Command, context: CommandContext): void 
       else context.output.out(`${address} holds ${formatOpg(balance)}; Permit2 is approved.\n`)
     },
   )
+
+  registerWalletMoney(command, context)
 }
 
 function addressOf(network: Network): Address {
@@ -76,8 +90,8 @@ function addressOf(network: Network): Address {
 
 async function readWallet(network: Network, address: Address) {
   const client = publicClientOf(network)
-  const { OPG, InferenceEscrow } = network.contracts
-  const [balance, permit2, credit] = await Promise.all([
+  const { OPG } = network.contracts
+  const [balance, permit2, credits] = await Promise.all([
     client.readContract({ address: OPG, abi: opgAbi, functionName: 'balanceOf', args: [address] }),
     client.readContract({
       address: OPG,
@@ -85,14 +99,9 @@ async function readWallet(network: Network, address: Address) {
       functionName: 'allowance',
       args: [address, PERMIT2_ADDRESS],
     }),
-    client.readContract({
-      address: InferenceEscrow,
-      abi: inferenceEscrowAbi,
-      functionName: 'credit',
-      args: [address],
-    }),
+    readCredits(client, network, address),
   ])
-  return { balance, permit2, credit }
+  return { balance, permit2, credits }
 }
 
 async function fund(network: Network, address: Address): Promise<void> {

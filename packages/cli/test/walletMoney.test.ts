@@ -1,0 +1,114 @@
+/** Money comes back and gets out by the command line alone: refunds, change, and everybody's share of an answer. */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Gateway, startGateway } from '@assay/gateway'
+import { opgAbi } from '@assay/protocol'
+import type { Hex } from 'viem'
+import { BODY, until } from '../../gateway/test/fixtures.ts'
+import { account, type RealChain, startRealChain } from '../../gateway/test/realChain.ts'
+import { runAssay } from './runAssay.ts'
+
+const PRICE = 1_000_000n
+let world: RealChain
+let gateway: Gateway
+let networkFile: string
+
+async function gatewayThat(batches: boolean): Promise<void> {
+  await gateway?.close()
+  gateway = await startGateway({
+    network: world.network,
+    privateKey: account('gateway').privateKey,
+    dataDir: join(world.directory, 'gateway'),
+    port: 0,
+    batch: { maxDelayMs: batches ? 100 : 36_000_000 },
+    log: () => {},
+  })
+  world.join(gateway)
+}
+
+before(async () => {
+  for (const name of Object.keys(process.env)) if (name.startsWith('ASSAY_')) delete process.env[name]
+  world = await startRealChain()
+  networkFile = join(world.directory, 'network.json')
+  writeFileSync(networkFile, JSON.stringify(world.network))
+})
+after(async () => {
+  delete process.env.ASSAY_WALLET_KEY
+  await gateway?.close()
+  await world.close()
+})
+
+type Role = Parameters<typeof account>[0]
+async function wallet(role: Role, ...args: string[]) {
+  process.env.ASSAY_WALLET_KEY = account(role).privateKey
+  const { code, out } = await runAssay('wallet', ...args, '--network', networkFile, '--json')
+  const answer = JSON.parse(out) as { payer?: string; error?: { code: string } }
+  return { code, answer, refusal: answer.error?.code }
+}
+const balanceOf = (role: Role) =>
+  world.client.readContract({
+    address: world.network.contracts.OPG,
+    abi: opgAbi,
+    functionName: 'balanceOf',
+    args: [account(role).address],
+  })
+const buy = () => {
+  world.node.script = { kind: 'whole', body: new TextEncoder().encode('{}'), price: PRICE }
+  // A price row of 5 a token would quote less than the price asked; the body is padded until it does not.
+  return world.buy(gateway.url, 'exact', `${BODY}${' '.repeat(600_000)}`)
+}
+const pageOf = async (requestId: Hex) =>
+  (await (await fetch(`${gateway.url}/v1/receipts/${requestId}`)).json()) as {
+    state: string
+    batchId: Hex
+    payment: { state: string }
+  }
+
+test('an answer that is paid for pays everybody out: change, publisher, node, treasury; once', async () => {
+  await gatewayThat(true)
+  const roles = ['demo', 'publisher', 'node', 'treasury'] as const
+  const before = new Map(await Promise.all(roles.map(async (role) => [role, await balanceOf(role)] as const)))
+  const requestId = await buy()
+  await until(async () => (await pageOf(requestId)).state === 'committed', 20_000)
+  await world.attest((await pageOf(requestId)).batchId)
+  await until(async () => (await pageOf(requestId)).payment.state === 'settled', 40_000)
+  const paid = await wallet('demo', 'refund', requestId)
+  assert.deepEqual([paid.code, paid.refusal], [1, 'paid'])
+  for (const role of roles) {
+    const { code, answer } = await wallet(role, 'withdraw')
+    assert.equal(code, 0, JSON.stringify(answer))
+    const again = await wallet(role, 'withdraw')
+    assert.deepEqual([again.code, again.refusal], [1, 'nothing_to_withdraw'])
+  }
+  const gained = async (role: Role) => (await balanceOf(role)) - (before.get(role as 'demo') as bigint)
+  assert.equal(await gained('demo'), -PRICE)
+  assert.equal(await gained('publisher'), (PRICE * 70n) / 100n)
+  assert.equal(await gained('node'), (PRICE * 15n) / 100n)
+  assert.equal(await gained('treasury'), (PRICE * 5n) / 100n)
+})
+
+test('a payment whose answer was never batched comes back whole, in its time and not before', async () => {
+  await gatewayThat(false)
+  const before = await balanceOf('demo')
+  const requestId = await buy()
+  await until(async () => (await pageOf(requestId)).payment?.state === 'locked', 20_000)
+  const early = await wallet('demo', 'refund', requestId)
+  assert.deepEqual([early.code, early.refusal], [1, 'not_due'])
+  const strange = await wallet('demo', 'refund', `0x${'77'.repeat(32)}`)
+  assert.deepEqual([strange.code, strange.refusal], [1, 'never_paid'])
+  const wrong = await runAssay('wallet', 'refund', '0x12', '--network', networkFile)
+  assert.deepEqual([wrong.code, /64 hex digits/.test(wrong.err)], [2, true])
+
+  await world.devnet.admin('evm_increaseTime', [20 * 60])
+  await until(async () => (await world.client.getBlock()).timestamp > BigInt(Date.now()) / 1000n + 1190n)
+  // Anybody may do it for the payer.
+  const { code, answer } = await wallet('publisher', 'refund', requestId)
+  assert.equal(code, 0, JSON.stringify(answer))
+  assert.equal(String(answer.payer).toLowerCase(), account('demo').address.toLowerCase())
+  const twice = await wallet('demo', 'refund', requestId)
+  assert.deepEqual([twice.code, twice.refusal], [1, 'refunded'])
+  assert.equal((await wallet('demo', 'withdraw')).code, 0)
+  assert.equal(await balanceOf('demo'), before)
+})

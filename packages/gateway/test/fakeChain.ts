@@ -54,6 +54,8 @@ export type FakeChain = GatewayChain & {
   demanded: DataDemand[]
   shown: Map<Hex, DataAnswer>
   deadline: bigint
+  /** When locked payments may be refunded, Unix seconds. */
+  refundDue: bigint
   /** Transactions that took effect, in order. */
   log: string[]
   snapshot(): State
@@ -95,6 +97,7 @@ export function createFakeChain(): FakeChain {
     demanded: [],
     shown: new Map(),
     deadline: 2n ** 40n,
+    refundDue: 0n,
     log: [],
     snapshot: () => structuredClone(chain.state),
     rollBackTo(state) {
@@ -264,6 +267,18 @@ export function createFakeChain(): FakeChain {
       }
       chain.log.push(`settleRows:${rows.length}`)
       return transactionHash
+    },
+    async refundDueAt() {
+      up()
+      return chain.refundDue
+    },
+    async refund(requestId) {
+      up()
+      const payment = chain.state.payments.get(requestId)
+      if (payment?.state !== CHAIN_PAYMENT.locked) throw new AssayError('NotLocked', { code: 'conflict' })
+      if (now() < chain.refundDue) throw new AssayError('RefundNotDue', { code: 'conflict' })
+      payment.state = CHAIN_PAYMENT.refunded
+      return hash()
     },
     async settle(items) {
       up()

@@ -48,10 +48,11 @@ function toRow(row: Columns): PaymentRow {
   }
 }
 
-/** Payments to collect now, oldest first. */
+/** Payments to collect now, oldest first; nothing more is taken for a receipt that was given up. */
 export async function duePayments(database: Queryable, limit: number): Promise<PaymentRow[]> {
   const rows = await database.query<Columns>(
-    `${SELECT} where p.state in ('none', 'submitted') and p.next_attempt_at <= now()
+    `${SELECT} where p.state in ('none', 'submitted') and p.next_attempt_at <= now() and (p.state = 'submitted' or
+       not exists (select 1 from receipts r where r.request_id = p.request_id and r.state = 'expired'))
      order by p.next_attempt_at limit $1`,
     [limit],
   )
@@ -99,5 +100,31 @@ export async function postponePayment(
       next === 'failed' ? 'failed' : 'none',
       next === 'failed' ? 0 : next.delayMs,
     ],
+  )
+}
+
+/** What a payment's failure begins with where escrow holds it and refused to pay it out for its receipt. */
+export const SETTLEMENT_SKIPPED = 'settlement skipped'
+
+/**
+ * Payments that escrow holds for nothing: the receipt is too old for any batch, or escrow will not pay it out. Their
+ * payers may have them back.
+ */
+export async function strandedPayments(database: Queryable, limit: number): Promise<Hex[]> {
+  const rows = await database.query<{ request_id: Hex }>(
+    `select p.request_id from payments p join receipts r using (request_id) join requests q using (request_id)
+     where q.grant_id is null and p.next_attempt_at <= now() and p.state in ('locked', 'failed') and
+       (p.state = 'locked' and r.state = 'expired' or p.state = 'failed' and p.failure like $2 || '%')
+     order by p.next_attempt_at limit $1`,
+    [limit, SETTLEMENT_SKIPPED],
+  )
+  return rows.map((row) => row.request_id)
+}
+
+/** Looks at a stranded payment again after a while. */
+export async function postponeRefund(database: Queryable, requestId: Hex, delayMs: number): Promise<void> {
+  await database.query(
+    `update payments set next_attempt_at = now() + ($2::float8 * interval '1 millisecond') where request_id = $1`,
+    [requestId, delayMs],
   )
 }

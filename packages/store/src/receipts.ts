@@ -99,14 +99,15 @@ export async function takeOutbox(transaction: Queryable, limit: number): Promise
   })
 }
 
-/** Ends receipts that no batch may hold. A prepaid one costs nothing then. */
+/** Ends receipts that no batch may hold: a prepaid one costs nothing then, and what was not collected never is. */
 export async function expireReceipts(transaction: Queryable, requestIds: readonly Hex[]): Promise<void> {
   await transaction.query(`update receipts set state = 'expired' where request_id = any($1::text[])`, [
     requestIds,
   ])
   await transaction.query(
     `update payments set state = 'failed', failure = 'no batch may hold the receipt' from requests q
-     where payments.request_id = any($1::text[]) and q.request_id = payments.request_id and q.grant_id is not null`,
+     where payments.request_id = any($1::text[]) and q.request_id = payments.request_id and
+       (q.grant_id is not null or payments.state = 'none')`,
     [requestIds],
   )
 }

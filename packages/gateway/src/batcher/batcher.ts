@@ -4,6 +4,7 @@ import { messageOf } from '../log.ts'
 import { createAnswerer } from './answer.ts'
 import { createCollector } from './collect.ts'
 import { createFreezer } from './freeze.ts'
+import { createRefunder } from './refund.ts'
 import { createSettler } from './settle.ts'
 import { createTracker } from './track.ts'
 
@@ -51,6 +52,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
   const collect = createCollector(context, registry)
   const settle = createSettler(context, registry)
   const answer = createAnswerer(context, registry)
+  const refund = createRefunder(context, registry)
 
   async function step(name: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -65,6 +67,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
     // Payments, commits and demands do not wait for each other.
     await Promise.all([step('collect', collect), step('track', track), step('answer', answer)])
     await step('settle', settle)
+    await step('refund', refund)
   }
 
   let running: Promise<void> | undefined

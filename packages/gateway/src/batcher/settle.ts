@@ -5,6 +5,7 @@ import {
   type PaymentRow,
   paymentsOfBatch,
   postponePayment,
+  SETTLEMENT_SKIPPED,
   setBatchSettled,
   setPaymentState,
   watchedBatches,
@@ -80,7 +81,7 @@ export function createSettler(context: Context, jobs: Jobs): () => Promise<void>
         const reason = skipped.get(payment.requestId)
         if (reason === undefined || after[index]?.state !== CHAIN_PAYMENT.locked) continue
         // Escrow has judged: asking again would change nothing. The payer is refunded after the timeout.
-        await postponePayment(database, payment.requestId, `settlement skipped: ${reason}`, 'failed')
+        await postponePayment(database, payment.requestId, `${SETTLEMENT_SKIPPED}: ${reason}`, 'failed')
         metrics.count('payments_total', 'failed')
         log('settlement_skipped', { requestId: payment.requestId, reason })
       }

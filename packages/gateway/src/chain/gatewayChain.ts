@@ -62,6 +62,10 @@ export type GatewayChain = DataChallenges & {
   expire(batchId: Hex): Promise<Hex>
   /** Items of one scheme. A refused item does not stop the others; its reason is in `rejected`. */
   collect(items: readonly CollectItem[]): Promise<{ transactionHash: Hex; rejected: Map<Hex, string> }>
+  /** When a locked payment may go back to its payer, Unix seconds; a pause puts it off. */
+  refundDueAt(requestId: Hex): Promise<bigint>
+  /** Returns a payment that found no final batch to its payer. */
+  refund(requestId: Hex): Promise<Hex>
   /** Receipts of final batches. One that escrow will not pay is in `skipped` with its reason. */
   settle(items: readonly SettleItem[]): Promise<{ transactionHash: Hex; skipped: Map<Hex, string> }>
   /** All zero for a grant that was never opened. */

@@ -202,6 +202,19 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       const grants = { address: network.contracts.SpendingGrants, abi: spendingGrantsAbi } as const
       return (await sender.send({ ...grants, functionName: 'settle', args: [batchId, rows] })).transactionHash
     },
+    async refundDueAt(requestId) {
+      const payment = await client.readContract({ ...escrow, functionName: 'payment', args: [requestId] })
+      const lockedAt = payment[4]
+      const timeout = await client.readContract({
+        address: ParamStore,
+        abi: paramStoreAbi,
+        functionName: 'getAt',
+        args: [stringToHex('REFUND_TIMEOUT', { size: 32 }), lockedAt],
+      })
+      return lockedAt + timeout
+    },
+    refund: async (requestId) =>
+      (await sender.send({ ...escrow, functionName: 'refundTimeout', args: [[requestId]] })).transactionHash,
     async settle(items) {
       const receipt = await sender.send({
         ...escrow,

@@ -20,8 +20,6 @@ export default defineConfig({
   test: {
     solidity: {
       fuzz: { runs: 64 },
-      // For `npm run gas`: every call of a test is a transaction of its own, so that storage is cold as on chain.
-      isolate: process.env.ASSAY_GAS === '1',
       // A slice in every run; ASSAY_INVARIANT_RUNS=1000 is the campaign that economics asks for (npm run test:deep).
       invariant: { runs: Number(process.env.ASSAY_INVARIANT_RUNS ?? 16), depth: 32, failOnRevert: true },
     },

@@ -188,23 +188,6 @@ contract EquivocationFaultTest is FaultFixture {
         return abi.encode(1, fork(batchId, key, height_));
     }
 
-    /// @dev An attestation of the batch, and one of another root of the same committer.
-    function fork(bytes32 batchId, uint256 key, uint64 height_)
-        private
-        view
-        returns (EquivocationFault.ValidatorProof memory p)
-    {
-        BatchBook.Batch memory b = settlement.batch(batchId);
-        p.first = EquivocationFault.Attestation(batchId, b.root, b.committedBlock, true, VALID);
-        p.firstName = EquivocationFault.BatchName(b.committer, b.height, b.root, keccak256("data"));
-        p.firstSignature = signAttestation(p.first, key);
-        bytes32 root = keccak256("another root");
-        bytes32 other = settlement.batchIdOf(b.committer, height_, root, keccak256("data"));
-        p.second = EquivocationFault.Attestation(other, root, b.committedBlock, true, VALID);
-        p.secondName = EquivocationFault.BatchName(b.committer, height_, root, keccak256("data"));
-        p.secondSignature = signAttestation(p.second, key);
-    }
-
     function verdictProof(bytes32 batchId, uint256 key, uint8 first, uint8 second)
         private
         view
@@ -218,10 +201,5 @@ contract EquivocationFaultTest is FaultFixture {
         p.firstSignature = signAttestation(p.first, key);
         p.secondSignature = signAttestation(p.second, key);
         return abi.encode(1, p);
-    }
-
-    function signAttestation(EquivocationFault.Attestation memory a, uint256 key) private view returns (bytes memory) {
-        bytes32 hash = attestationHash(a.batchId, a.root, a.registryBlock, a.dataAvailable, a.verdict);
-        return signDigest(key, typedDigest(domainOf(address(settlement), DEPLOYMENT), hash));
     }
 }

@@ -7,6 +7,7 @@ import {IFaultAdapter} from "../src/faults/IFaultAdapter.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
 import {SumFault} from "../src/faults/SumFault.sol";
 import {TeeFault} from "../src/faults/TeeFault.sol";
+import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {FaultManager} from "../src/FaultManager.sol";
 import {Guardian} from "../src/Guardian.sol";
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
@@ -360,5 +361,27 @@ abstract contract FaultFixture is SettlementFixture {
 
     function validatorAt(uint256 index) internal view returns (address) {
         return vm.addr(validatorKeys[index]);
+    }
+
+    /// @dev An attestation of the batch, and one of another root of the same committer.
+    function fork(bytes32 batchId, uint256 key, uint64 height_)
+        internal
+        view
+        returns (EquivocationFault.ValidatorProof memory p)
+    {
+        BatchBook.Batch memory b = settlement.batch(batchId);
+        p.first = EquivocationFault.Attestation(batchId, b.root, b.committedBlock, true, VALID);
+        p.firstName = EquivocationFault.BatchName(b.committer, b.height, b.root, keccak256("data"));
+        p.firstSignature = signAttestation(p.first, key);
+        bytes32 root = keccak256("another root");
+        bytes32 other = settlement.batchIdOf(b.committer, height_, root, keccak256("data"));
+        p.second = EquivocationFault.Attestation(other, root, b.committedBlock, true, VALID);
+        p.secondName = EquivocationFault.BatchName(b.committer, height_, root, keccak256("data"));
+        p.secondSignature = signAttestation(p.second, key);
+    }
+
+    function signAttestation(EquivocationFault.Attestation memory a, uint256 key) internal view returns (bytes memory) {
+        bytes32 hash = attestationHash(a.batchId, a.root, a.registryBlock, a.dataAvailable, a.verdict);
+        return signDigest(key, typedDigest(domainOf(address(settlement), DEPLOYMENT), hash));
     }
 }

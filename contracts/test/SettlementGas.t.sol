@@ -60,7 +60,7 @@ contract SettlementGasTest is EscrowFixture, GasMeter {
         vm.warp(vm.getBlockTimestamp() + WINDOW);
         spend("finalise, 3 validators", address(settlement), abi.encodeCall(Settlement.finalise, (batchId)));
         spend("settle one payer, already final", address(grants), abi.encodeCall(grants.settle, (batchId, rowItems())));
-        spend("pass takings on", address(grants), abi.encodeCall(grants.passOn, (MODEL, NODE)));
+        spend("pass takings on, first ever", address(grants), abi.encodeCall(grants.passOn, (MODEL, NODE)));
     }
 
     // ---------------------------------------------------------------- helpers

@@ -179,6 +179,12 @@ contract AllocationTest is TestBase {
         list[4] = address(0);
         vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.BadBeneficiary.selector, 4));
         new GenesisAllocator(list, TGE, MONTH);
+        // Nor the allocator itself: the next one has the same address, once this one is undone.
+        uint256 before = vm.snapshotState();
+        list[4] = address(new GenesisAllocator(beneficiaries(), TGE, MONTH));
+        vm.revertToState(before);
+        vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.BadBeneficiary.selector, 4));
+        new GenesisAllocator(list, TGE, MONTH);
         vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.BadSchedule.selector, 0, MONTH));
         new GenesisAllocator(beneficiaries(), 0, MONTH);
         vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.BadSchedule.selector, TGE, 0));

@@ -191,6 +191,20 @@ contract EscrowClaimsTest is EscrowFixture {
         assertEq(token.balanceOf(address(escrow)), PRICE);
     }
 
+    function test_aProvenFaultRefundsWhatIsLockedOnceAndNothingElse() public {
+        bytes32 id = pay(PRICE, NONCE);
+        vm.prank(address(0xBAD));
+        vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.NotFaultManager.selector, address(0xBAD)));
+        escrow.refundProven(id);
+        escrow.refundProven(id);
+        assertPayment(id, InferenceEscrow.PaymentState.Refunded, PRICE);
+        (address payer,,,,,) = escrow.payment(id);
+        assertEq(escrow.credit(payer), PRICE);
+        vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.NotLocked.selector, id));
+        escrow.refundProven(id);
+        assertEq(escrow.credit(payer), PRICE);
+    }
+
     function test_neverRefundedAfterSettling() public {
         bytes32 id = pay(PRICE, NONCE);
         escrow.settle(finalSingle(G, receiptOf(id, 10)));

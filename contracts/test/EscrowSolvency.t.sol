@@ -336,7 +336,6 @@ contract EscrowSolvencyTest is WalkTest {
         return IWalk(address(walk));
     }
 
-    /// forge-config: default.invariant.runs = 24
     /// forge-config: default.invariant.depth = 64
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_everythingOwedIsHeldAndEveryRequestEndsOnce() public view {

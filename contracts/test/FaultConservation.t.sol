@@ -246,7 +246,6 @@ contract FaultConservationTest is WalkTest {
         return IWalk(address(walk));
     }
 
-    /// forge-config: default.invariant.runs = 24
     /// forge-config: default.invariant.depth = 48
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_whatIsSlashedIsConserved() public view {

@@ -138,6 +138,15 @@ contract FaultManagerTest is FaultFixture {
         assertState(batchId, BatchBook.State.Void);
     }
 
+    function test_punishingTakesWhoIsNamedAndNobodyBeside() public {
+        (, bytes memory proof) = badBatch(3);
+        bytes32 faultId = prove(1, proof);
+        faults.punish(faultId, 1, 2);
+        assertTrue(staking.stakeOf(validatorAt(0)) > 0);
+        assertEq(staking.stakeOf(validatorAt(1)), 0);
+        assertTrue(staking.stakeOf(validatorAt(2)) > 0);
+    }
+
     function test_proofAndPunishmentFitOneTransaction() public {
         (bytes32 batchId, bytes memory proof) = badBatch(3);
         announce(HUNTER, 1, proof);

@@ -175,6 +175,11 @@ contract GovernanceTest is GovernanceFixture {
         governor.execute(id);
     }
 
+    function test14_theGovernorAloneProposesAndCancels() public view {
+        assertTrue(timelock.hasRole(timelock.PROPOSER_ROLE(), address(governor)));
+        assertTrue(timelock.hasRole(timelock.CANCELLER_ROLE(), address(governor)));
+    }
+
     function test14_nobodyReachesTheTimelockPastTheGovernor() public {
         bytes memory call = abi.encodeCall(TeeRegistry.approveHardware, (HARDWARE));
         address[4] memory others = [address(this), ALICE, GUARDIAN, MALLORY];

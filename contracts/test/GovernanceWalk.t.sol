@@ -285,7 +285,6 @@ contract GovernanceWalkTest is WalkTest {
     }
 
     /// @dev Depth for a pass over every kind of move; the long campaign raises the runs.
-    /// forge-config: default.invariant.runs = 16
     /// forge-config: default.invariant.depth = 48
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_governanceKeepsItsPromises() public view {

@@ -238,6 +238,15 @@ contract NodeBondTest is Fixture {
         assertEq(stubborn.balanceOf(address(this)), mine);
     }
 
+    function test_aTransferOfNothingIsNone() public {
+        vm.recordLogs();
+        bonds.sendProceeds();
+        assertEq(vm.getRecordedLogs().length, 0);
+        uint256 mine = token.balanceOf(address(this));
+        bonds.slash(NODE, 1, FAULT);
+        assertEq(token.balanceOf(address(this)) - mine, 1);
+    }
+
     // ---------------------------------------------------------------- what an indexer reads
 
     function test_everyChangeOfABondIsAnEventAndAValue() public {

@@ -96,6 +96,15 @@ contract OPGTest is TestBase {
         token.cancelAuthorization(payer, NONCE, signature);
     }
 
+    function test_cancellingWithSplitSignatureIsAnEvent() public {
+        bytes32 cancel = keccak256(abi.encode(token.CANCEL_AUTHORIZATION_TYPEHASH(), payer, NONCE));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, typedDigest(token.DOMAIN_SEPARATOR(), cancel));
+        vm.expectEmit(address(token));
+        emit OPG.AuthorizationCanceled(payer, NONCE);
+        token.cancelAuthorization(payer, NONCE, v, r, s);
+        assertEq(token.consumedAuthorization(payer, NONCE), bytes32(uint256(1)));
+    }
+
     function test_onlyTheAuthorizerCancels() public {
         bytes32 cancel = keccak256(abi.encode(token.CANCEL_AUTHORIZATION_TYPEHASH(), payer, NONCE));
         bytes memory signature = signDigest(OTHER_KEY, typedDigest(token.DOMAIN_SEPARATOR(), cancel));

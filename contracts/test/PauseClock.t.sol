@@ -37,6 +37,17 @@ contract GuardianTest is TestBase {
         assertTrue(guardian.isGuardian(NEXT));
     }
 
+    function test_aDismissedGuardianHasNoTermLeft() public {
+        vm.expectEmit(address(guardian));
+        emit Guardian.GuardianDismissed(HOLDER);
+        guardian.dismiss();
+        assertEq(guardian.expiresAt(), 0);
+        assertEq(guardian.holder(), address(0));
+        vm.expectEmit(address(guardian));
+        emit Guardian.GuardianAppointed(NEXT, uint64(START + 365 days));
+        guardian.appoint(NEXT);
+    }
+
     function test_governanceAndTheGuardianItselfEndTheRole() public {
         vm.prank(NEXT);
         vm.expectRevert(abi.encodeWithSelector(Guardian.NotHolderOrGovernor.selector, NEXT));

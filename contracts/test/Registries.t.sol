@@ -40,6 +40,45 @@ contract ModelRegistryTest is Fixture {
         assertEq(validFrom, rise ? START + 1 days : START);
     }
 
+    function test_eachComponentAloneMakesARise() public {
+        models.setPrice(MODEL, 11, 20, 30);
+        models.setPrice(MODEL, 10, 21, 30);
+        models.setPrice(MODEL, 10, 20, 31);
+        assertEq(models.currentPriceVersion(MODEL), 1);
+        for (uint64 version = 2; version <= 4; version++) {
+            (,,, uint64 validFrom) = models.priceRow(MODEL, version);
+            assertEq(validFrom, START + 1 days);
+        }
+    }
+
+    function test_whatAnIndexerReadsOfAModel() public {
+        bytes32 id = keccak256("second");
+        vm.expectEmit(address(models));
+        emit ModelRegistry.ModelPublished(id, address(this), WEIGHTS, "x");
+        vm.expectEmit(address(models));
+        emit ModelRegistry.PriceSet(id, 1, 1, 2, 3, uint64(START));
+        models.publish(id, "x", WEIGHTS, 1, 2, 3);
+        vm.expectEmit(address(models));
+        emit ModelRegistry.PriceSet(id, 2, 1, 2, 2, uint64(START));
+        models.setPrice(id, 1, 2, 2);
+        vm.expectEmit(address(models));
+        emit ModelRegistry.ModelWithdrawn(id, uint64(START));
+        models.withdraw(id);
+    }
+
+    function test_aManifestHasAnAddressOfBoundedLengthAndHashes() public {
+        bytes32 id = keccak256("second");
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.BadManifestURI.selector, 0));
+        models.publish(id, "", WEIGHTS, 1, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.BadManifestURI.selector, 513));
+        models.publish(id, string(new bytes(513)), WEIGHTS, 1, 1, 1);
+        vm.expectRevert(ModelRegistry.ZeroId.selector);
+        models.publish(0, "x", WEIGHTS, 1, 1, 1);
+        vm.expectRevert(ModelRegistry.ZeroId.selector);
+        models.publish(id, "x", 0, 1, 1, 1);
+        models.publish(id, string(new bytes(512)), WEIGHTS, 1, 1, 1);
+    }
+
     function test_aCutSupersedesAnAnnouncedRise() public {
         models.setPrice(MODEL, 100, 20, 30);
         models.setPrice(MODEL, 5, 20, 30);

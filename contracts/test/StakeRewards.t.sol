@@ -67,6 +67,27 @@ contract StakeRewardsTest is StakingFixture {
         assertEq(claim(V, V), 5e18);
     }
 
+    function test_aCommissionStaysUntilAnotherIsQueued() public {
+        delegateTo(V, ALICE, 1000e18);
+        vm.prank(V);
+        staking.queueCommission(100);
+        uint256 bps = 0;
+        for (uint256 i = 0; i < 40 && bps == 0; i++) {
+            nextEpoch();
+            addReward(1e18);
+            claim(V, V);
+            bps = staking.validator(V).commissionBps;
+        }
+        assertEq(bps, 100);
+        for (uint256 i = 0; i < 3; i++) {
+            nextEpoch();
+            addReward(100e18);
+            // Half of the stake each; a hundredth of Alice's half is commission.
+            assertNear(claim(V, V), 50.5e18, 10);
+            assertEq(staking.validator(V).commissionBps, 100);
+        }
+    }
+
     function test_aDepositEarnsTheSameThroughAllItsAges() public {
         delegateTo(V, ALICE, 1000e18);
         nextEpoch();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {StakingFixture} from "./StakingFixture.sol";
 import {StakingHandler} from "./StakingHandler.sol";
 
@@ -52,6 +53,22 @@ contract StakingInvariantTest is StakingFixture {
             for (uint256 h = 0; h < 4; h++) {
                 address holder = handler.holders(h);
                 assertNear(handler.worth(validator, holder), handler.booked(holder, validator), slack);
+            }
+        }
+    }
+
+    /// @dev Exit liability: nothing on its way out is free before whatever its epoch still answers for has expired, and
+    /// what is not yet free stays within reach of a slash.
+    function invariant_noExitOutrunsItsLiability() public view {
+        uint256 liability = params.liability();
+        for (uint256 v = 0; v < 3; v++) {
+            address validator = handler.validators(v);
+            for (uint256 h = 0; h <= 4; h++) {
+                address holder = h == 4 ? validator : handler.holders(h);
+                ValidatorStaking.ExitView[] memory exits = staking.exitsOf(validator, holder);
+                for (uint256 i = 0; i < exits.length; i++) {
+                    assertTrue(exits[i].releaseAt >= uint256(exits[i].toEpoch) * EPOCH + liability);
+                }
             }
         }
     }

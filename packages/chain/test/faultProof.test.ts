@@ -23,7 +23,7 @@ import {
   faultIdOf,
   faultManagerAbi,
   type GroupHeader,
-  grantRequestIdOf,
+  grantRequestId,
   groupHeaders,
   groupNode,
   type NamedAttestation,
@@ -207,7 +207,7 @@ async function signed(change: Partial<Receipt> = {}, privateKey = KEY): Promise<
 /** A call under a grant; `counter` is its place. */
 async function granted(counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> {
   const id = toHex('grant', { size: 32 })
-  const requestId = grantRequestIdOf({
+  const requestId = grantRequestId({
     chainId: deployment.chainId,
     escrow: deployed.contracts.InferenceEscrow,
     payer: role('demo').address,

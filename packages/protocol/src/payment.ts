@@ -1,5 +1,4 @@
 import { type Address, encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
-import type { GrantCall } from './receipt.ts'
 import { TAGS } from './tag.ts'
 
 /** Payment schemes as they enter the request id (docs/spec.md §3). */
@@ -31,18 +30,4 @@ export function requestIdOf(parameters: {
       parameters.paymentNonce,
     ]),
   )
-}
-
-/** Identity of a call that a spending grant pays for: its place under the grant is its nonce (docs/spec.md §3). */
-export function grantRequestIdOf(parameters: {
-  chainId: number
-  escrow: Address
-  payer: Address
-  grant: GrantCall
-}): Hex {
-  const { grant, ...payment } = parameters
-  const paymentNonce = keccak256(
-    encodeAbiParameters(parseAbiParameters('bytes32, uint256'), [grant.id, grant.counter]),
-  )
-  return requestIdOf({ ...payment, scheme: SCHEME.grant, paymentNonce })
 }

@@ -13,7 +13,6 @@ import {
   groupHeaders,
   groupNode,
   nodeEquivocationKey,
-  opgAbi,
   overchargeKey,
   parseCanonicalJson,
   statedBatch,
@@ -136,12 +135,6 @@ test('class 4: a file that nobody serves is demanded, and what is shown in time 
   const challenges = { address: contracts.DataChallenge, abi: dataChallengeAbi } as const
   const [validator] = on.validators
   assert.ok(validator)
-  await on.bank.send({
-    address: contracts.OPG,
-    abi: opgAbi,
-    functionName: 'transfer',
-    args: [validator.address, opg('10')],
-  })
   const watching = await on.watch(0)
   const batchId = await on.commit(await on.among(), { served: false })
   const faultId = faultIdOf(FAULT_CLASS.data, batchId)

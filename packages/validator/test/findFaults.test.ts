@@ -8,13 +8,15 @@ import {
   canonicalJsonBytes,
   FAULT_CLASS,
   type GroupHeader,
-  grantRequestIdOf,
+  grantIdOf,
+  grantRequestId,
   groupHeaders,
   type Json,
   nodeEquivocationKey,
   overchargeKey,
   parseCanonicalJson,
   type Receipt,
+  type SpendingGrant,
   statedBatch,
 } from '@assay/protocol'
 import { BATCH_STATE, type BatchView, type ChainView } from '@assay/verify'
@@ -36,7 +38,29 @@ import { type Findings, findFaults } from '../src/faults/findFaults.ts'
 
 const RUNS = { numRuns: 12 }
 const STRANGER: Address = `0x${'5a'.repeat(20)}`
-const GRANTS = [keccak256('0x01'), keccak256('0x02')] as const
+const grantOf = (by: Address, nonce: bigint): SpendingGrant => ({
+  payer: by,
+  gateway,
+  maxTotal: 10n ** 18n,
+  maxPerCall: 10n ** 18n,
+  ratePerHour: 0n,
+  models: [],
+  nodes: [],
+  expiry: issuedAt + 3600n,
+  nonce,
+})
+const grants = new Map(
+  [payer, STRANGER]
+    .flatMap((by) => [grantOf(by, 0n), grantOf(by, 1n)])
+    .map((grant) => [grantIdOf(grant, deployment), grant]),
+)
+const account = { funded: 10n ** 18n, spent: 0n, revokedAt: 0n, opened: true }
+
+/** What the chain says about the grant of an entry. */
+function grantView({ grant: call }: BatchEntry): ChainView['grant'] {
+  const grant = call && grants.get(call.id)
+  return grant === undefined ? null : { grant, account, settledRows: null }
+}
 const nothing: ReceiptMemory = { under: () => [], sameCall: () => Promise.resolve(undefined) }
 
 /** What one call is like: who pays, under which grant if any, at which price version. */
@@ -52,11 +76,14 @@ const calls = fc.array(call, { minLength: 2, maxLength: 7 })
 /** The honest receipt of the call at a place; its place under the grant, and its number, are its own. */
 async function entryOf(given: Call, at: number, changes: Partial<Receipt> = {}): Promise<BatchEntry> {
   const by = given.stranger ? STRANGER : payer
-  const grant = given.grant === undefined ? undefined : { id: GRANTS[given.grant], counter: BigInt(at) }
+  const grant =
+    given.grant === undefined
+      ? undefined
+      : { id: grantIdOf(grantOf(by, BigInt(given.grant)), deployment), counter: BigInt(at) }
   const requestId =
     grant === undefined
       ? toHex(at + 1, { size: 32 })
-      : grantRequestIdOf({ chainId: deployment.chainId, escrow, payer: by, grant })
+      : grantRequestId({ chainId: deployment.chainId, escrow, payer: by, grant })
   const empty = given.delivered ? {} : { outputUnits: 0n, price: 0n }
   const receipt = makeReceipt({
     seq: BigInt(at + 1),
@@ -103,7 +130,7 @@ function find(
     batch: committed(batch, options.chain),
     file: batch.file,
     groups: () => Promise.resolve(options.groups ?? groupHeaders(batch)),
-    read: () => Promise.resolve(makeView(options.view)),
+    read: (signed) => Promise.resolve(makeView({ grant: grantView(signed), ...options.view })),
     memory: { ...nothing, ...options.memory },
   })
 }
@@ -136,7 +163,7 @@ test('an honest batch yields nothing, also when it is batched again after a void
     const batch = batchOf(entries)
     assert.deepEqual(await find(batch), { faults: [], invalid: undefined })
     const seen = {
-      under: (_: Hex, key: Address, seq: bigint) =>
+      under: (_: Hex, { key, seq }: Receipt) =>
         entries.filter(({ receipt }) => receipt.key === key && receipt.seq === seq),
     }
     assert.deepEqual(await find(batch, { memory: seen }), { faults: [], invalid: undefined })
@@ -284,7 +311,7 @@ test('class 3: one number under two receipts, in this batch or with one seen bef
     const faultKey = nodeEquivocationKey(receipt)
     assert.deepEqual(names(await find(batchOf([...entries, other]))), [[FAULT_CLASS.equivocation, faultKey]])
     const seen = (known: BatchEntry): Partial<ReceiptMemory> => ({
-      under: (_, key, seq) => (key === receipt.key && seq === receipt.seq ? [known] : []),
+      under: (_, { key, seq }) => (key === receipt.key && seq === receipt.seq ? [known] : []),
     })
     const found = await find(honest, { memory: seen(other) })
     assert.deepEqual(names(found), [[FAULT_CLASS.equivocation, faultKey]])

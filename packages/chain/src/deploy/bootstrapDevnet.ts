@@ -24,6 +24,8 @@ export type BootstrapOptions = {
 const DEMO_OPG = parseEther('10000')
 const OPERATOR_BOND = parseEther('1000')
 const SELF_BOND = parseEther('1000')
+/** What a validator can put up for demands of data that it cannot get; one takes about a tenth. */
+const CHALLENGE_OPG = parseEther('100')
 
 /**
  * Makes the development accounts ready to act: the node and the gateway bonded, the validators staked, the demo payer with OPG and
@@ -117,6 +119,7 @@ async function stakeValidator(parameters: Common & { validator: Sender; url: str
     amount: SELF_BOND,
   })
   await validator.send({ ...at, functionName: 'register', args: [url, SELF_BOND] })
+  await topUp({ client, bank, contracts, to: validator.address, amount: CHALLENGE_OPG })
 }
 
 async function fundDemo({ client, bank, contracts, demo }: Common & { demo: Sender }): Promise<void> {

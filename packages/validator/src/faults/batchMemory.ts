@@ -6,6 +6,8 @@ import {
   type Batch,
   batchEntries,
   MAX_BATCH_FILE_BYTES,
+  type Receipt,
+  receiptStructHash,
   type SignedReceipt,
   statedBatch,
 } from '@assay/protocol'
@@ -21,10 +23,12 @@ export type BatchMemory = {
   /** Whether everything that can be found in the batch was found, and written down elsewhere. */
   isSearched: (batchId: Hex) => boolean
   setSearched: (batchId: Hex) => void
-  /** Receipts of other batches under this key and sequence number, as those batches state them. */
-  under: (batchId: Hex, key: Address, seq: bigint) => SignedReceipt[]
+  /** Other receipts of other batches under this one's key and sequence number, as those batches state them. */
+  under: (batchId: Hex, receipt: Receipt) => SignedReceipt[]
   /** Other batches that hold this call under a grant: of the committer, or of anybody where none is named. */
-  withCall: (batch: { batchId: Hex; committer?: Address }, requestId: Hex) => Batch[]
+  withCall: (batch: { batchId: Hex; committer?: Address }, requestId: Hex) => { batchId: Hex }[]
+  /** As its file states it, under the id and height that the chain gave it. */
+  batchOf: (batchId: Hex) => Batch | undefined
   /** Forgets what was committed before, Unix seconds: nobody answers for it any more. */
   forget: (before: bigint) => void
   close: () => void
@@ -43,16 +47,20 @@ const SCHEMA = `
     UNIQUE (deployment_id, batch_id)
   ) STRICT;
   CREATE INDEX IF NOT EXISTS batch_age ON batch (committed_at);
-  CREATE TABLE IF NOT EXISTS receipt (
+  CREATE TABLE IF NOT EXISTS seen (
     batch INTEGER NOT NULL REFERENCES batch (id) ON DELETE CASCADE,
     key TEXT NOT NULL,
     seq TEXT NOT NULL,
+    struct_hash TEXT NOT NULL,
     call TEXT
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS receipt_seq ON receipt (key, seq);
-  CREATE INDEX IF NOT EXISTS receipt_call ON receipt (call) WHERE call IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS receipt_batch ON receipt (batch);
+  CREATE INDEX IF NOT EXISTS seen_seq ON seen (key, seq);
+  CREATE INDEX IF NOT EXISTS seen_call ON seen (call) WHERE call IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS seen_batch ON seen (batch);
 `
+
+/** Batches kept as objects, a few megabytes each. */
+const MAX_PARSED = 4
 
 const lower = (text: string) => text.toLowerCase()
 
@@ -72,27 +80,37 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
     addBatch: database.prepare(
       'INSERT INTO batch (deployment_id, batch_id, committer, height, committed_at, file) VALUES (?, ?, ?, ?, ?, ?)',
     ),
-    addReceipt: database.prepare('INSERT INTO receipt VALUES (?, ?, ?, ?)'),
+    addReceipt: database.prepare('INSERT INTO seen VALUES (?, ?, ?, ?, ?)'),
     searched: database.prepare('UPDATE batch SET searched = 1 WHERE deployment_id = ? AND batch_id = ?'),
     under: database.prepare(
-      `SELECT DISTINCT batch.* FROM receipt JOIN batch ON batch.id = receipt.batch
-       WHERE receipt.key = ? AND receipt.seq = ? AND batch.deployment_id = ? AND batch.batch_id <> ?`,
+      `SELECT DISTINCT batch.batch_id FROM seen JOIN batch ON batch.id = seen.batch
+       WHERE seen.key = ? AND seen.seq = ? AND seen.struct_hash <> ?
+         AND batch.deployment_id = ? AND batch.batch_id <> ?`,
     ),
     withCall: database.prepare(
-      `SELECT DISTINCT batch.* FROM receipt JOIN batch ON batch.id = receipt.batch
-       WHERE receipt.call = ?1 AND batch.deployment_id = ?2 AND batch.committer = coalesce(?3, batch.committer)
+      `SELECT DISTINCT batch.batch_id FROM seen JOIN batch ON batch.id = seen.batch
+       WHERE seen.call = ?1 AND batch.deployment_id = ?2 AND batch.committer = coalesce(?3, batch.committer)
          AND batch.batch_id <> ?4`,
     ),
     forget: database.prepare('DELETE FROM batch WHERE committed_at < ?'),
   }
   const rowOf = (batchId: Hex) => prepared.batch.get(deployment, lower(batchId))
   const unpacked = (row: Row): Uint8Array =>
-    zstdDecompressSync(row.file as Uint8Array, { maxOutputLength: MAX_BATCH_FILE_BYTES })
-  /** As its file states it, but for what the chain says better. */
-  const batchOf = (row: Row): Batch => {
+    new Uint8Array(zstdDecompressSync(row.file as Uint8Array, { maxOutputLength: MAX_BATCH_FILE_BYTES }))
+  const parsed = new Map<Hex, Batch>()
+  /** Parsed once for all that is asked of it in a row: whoever contradicts one receipt of a batch contradicts many. */
+  function batchOf(batchId: Hex): Batch | undefined {
+    const known = parsed.get(batchId)
+    if (known !== undefined) return known
+    const row = rowOf(batchId)
+    if (row === undefined) return undefined
     const stated = statedBatch(unpacked(row))
     const header = { ...stated.header, height: BigInt(row.height as string) }
-    return { ...stated, header, batchId: row.batch_id as Hex }
+    const batch = { ...stated, header, batchId }
+    const [oldest] = parsed.keys()
+    if (parsed.size === MAX_PARSED && oldest !== undefined) parsed.delete(oldest)
+    parsed.set(batchId, batch)
+    return batch
   }
 
   return {
@@ -109,7 +127,9 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
           view.committedAt,
           zstdCompressSync(file),
         )
-        for (const { key, seq, call } of receipts) prepared.addReceipt.run(lastInsertRowid, key, seq, call)
+        for (const { key, seq, hash, call } of receipts) {
+          prepared.addReceipt.run(lastInsertRowid, key, seq, hash, call)
+        }
         database.exec('COMMIT')
       } catch (error) {
         database.exec('ROLLBACK')
@@ -124,17 +144,22 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
     setSearched(batchId) {
       prepared.searched.run(deployment, lower(batchId))
     },
-    under(batchId, key, seq) {
-      const rows = prepared.under.all(lower(key), seq.toString(), deployment, lower(batchId))
-      return rows
-        .flatMap((row) => batchEntries(batchOf(row)))
-        .filter(({ receipt }) => receipt.key === lower(key) && receipt.seq === seq)
+    under(batchId, receipt) {
+      const { key, seq } = receipt
+      const hash = receiptStructHash(receipt)
+      return prepared.under
+        .all(lower(key), seq.toString(), hash, deployment, lower(batchId))
+        .map((row) => batchOf(row.batch_id as Hex))
+        .flatMap((other) => (other === undefined ? [] : batchEntries(other)))
+        .filter((other) => other.receipt.key === lower(key) && other.receipt.seq === seq)
     },
     withCall({ batchId, committer }, requestId) {
+      const by = committer === undefined ? null : lower(committer)
       return prepared.withCall
-        .all(lower(requestId), deployment, committer === undefined ? null : lower(committer), lower(batchId))
-        .map(batchOf)
+        .all(lower(requestId), deployment, by, lower(batchId))
+        .map((row) => ({ batchId: row.batch_id as Hex }))
     },
+    batchOf,
     forget(before) {
       prepared.forget.run(before)
     },
@@ -145,7 +170,7 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
 type Row = Record<string, unknown>
 
 /** What the file's receipts can be found by; nothing of a file that cannot be read. */
-function seenIn(file: Uint8Array): { key: string; seq: string; call: string | null }[] {
+function seenIn(file: Uint8Array): { key: string; seq: string; hash: Hex; call: string | null }[] {
   let batch: Batch
   try {
     batch = statedBatch(file)
@@ -155,6 +180,7 @@ function seenIn(file: Uint8Array): { key: string; seq: string; call: string | nu
   return batchEntries(batch).map(({ receipt, grant }) => ({
     key: receipt.key,
     seq: receipt.seq.toString(),
+    hash: receiptStructHash(receipt),
     call: grant === undefined ? null : receipt.requestId,
   }))
 }

@@ -3,7 +3,7 @@ import {
   type BatchEntry,
   type Deployment,
   FAULT_CLASS,
-  grantRequestIdOf,
+  grantRequestId,
   NO_GRANT,
   type ROW_FAULT,
   type Row,
@@ -34,8 +34,9 @@ export type RowContext = {
 /**
  * Class 7 but for overcharging: receipts where they do not belong. Rows under a grant are settled whole, so whoever
  * calls a batch valid answers for every one of them.
+ * @param most flaws after which it stops
  */
-export async function brokenRows(batch: Batch, context: RowContext): Promise<Flaw[]> {
+export async function brokenRows(batch: Batch, context: RowContext, most: number): Promise<Flaw[]> {
   const flaw = (reason: string, proof: Hex, batchId = batch.batchId): Flaw => ({
     faultClass: FAULT_CLASS.row,
     faultKey: batchId,
@@ -47,6 +48,7 @@ export async function brokenRows(batch: Batch, context: RowContext): Promise<Fla
   const calls = new Set<Hex>()
   for (const row of batch.groups.flatMap((group) => group.rows)) {
     for (const entry of row.receipts) {
+      if (flaws.length >= most) return flaws
       const kind = misplacement(row, entry, context)
       if (kind !== undefined) flaws.push(flaw(REASONS[kind], rowFaultProof(kind, batch, entry)))
       if (row.grantId === NO_GRANT) continue
@@ -66,7 +68,7 @@ function misplacement(row: Row, { receipt, grant }: BatchEntry, context: RowCont
   if (!belongs(receipt, row)) return 'foreignRow'
   if (grant === undefined) return undefined
   const { chainId } = context.deployment
-  const paidFor = grantRequestIdOf({ chainId, escrow: context.escrow, payer: row.payer, grant })
+  const paidFor = grantRequestId({ chainId, escrow: context.escrow, payer: row.payer, grant })
   if (receipt.requestId !== paidFor) return 'foreignGrant'
   const { committer, committedAt } = context.batch
   const stranger = receipt.committer.toLowerCase() !== committer.toLowerCase()

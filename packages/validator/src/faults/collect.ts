@@ -22,7 +22,8 @@ export async function collect(job: FaultJob, context: FaultContext): Promise<Fau
       return 'waiting'
     }
     await punishAttesters(job, context)
-    return end(job, 'outrun', context, { prover: proceeds.prover })
+    const { proven } = await chain.safely(faultId, operator)
+    return proven ? end(job, 'outrun', context, { prover: proceeds.prover }) : 'waiting'
   }
   if (job.state !== 'executed') {
     step(job, 'proven', context)
@@ -36,6 +37,10 @@ export async function collect(job: FaultJob, context: FaultContext): Promise<Fau
     return 'waiting'
   }
   if ((await chain.credit(operator)) > 0n) await context.send(calls.withdraw())
+  // At an end only when no reorg can take it back: what has ended is not looked at again.
+  const safe = await chain.safely(faultId, operator)
+  const own = safe.prover.toLowerCase() === operator.toLowerCase()
+  if (!safe.proven || !own || !safe.shared || safe.credit > 0n) return 'waiting'
   return end(job, 'collected', context, { bounty: proceeds.bounty })
 }
 

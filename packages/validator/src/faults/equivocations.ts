@@ -6,22 +6,26 @@ import {
   FAULT_CLASS,
   nodeEquivocationKey,
   nodeEquivocationProof,
+  type Receipt,
   receiptDigest,
   receiptStructHash,
   recoverSigner,
   type SignedReceipt,
 } from '@assay/protocol'
 import type { BatchView } from '@assay/verify'
-import type { Address, Hex } from 'viem'
+import type { Hex } from 'viem'
 import type { Flaw } from './findFaults.ts'
 
 /** What was seen in other batches. */
 export type ReceiptMemory = {
-  /** Receipts of other batches that name this key and sequence number, whoever signed them. */
-  under: (batchId: Hex, key: Address, seq: bigint) => readonly SignedReceipt[]
+  /** Other receipts of other batches that name this one's key and sequence number, whoever signed them. */
+  under: (batchId: Hex, receipt: Receipt) => readonly SignedReceipt[]
   /** Another batch of the same committer that stands (neither void nor expired) and holds this call under a grant. */
   sameCall: (batch: Pick<BatchView, 'batchId' | 'committer'>, requestId: Hex) => Promise<Batch | undefined>
 }
+
+/** Faults of nodes that are brought from one batch: the first takes the whole bond, the others refund their payers. */
+const MAX_EQUIVOCATIONS = 8
 
 /**
  * Class 3, nodes: one (key, seq) with two receipts, in this batch or in one seen before.
@@ -39,9 +43,11 @@ export async function equivocations(
     const id = `${key} ${seq}`
     const first = firsts.get(id)
     if (first === undefined) firsts.set(id, entry)
-    const others = [...(first === undefined ? [] : [first]), ...context.memory.under(batch.batchId, key, seq)]
+    const elsewhere = context.memory.under(batch.batchId, entry.receipt)
+    const others = first === undefined ? elsewhere : [first, ...elsewhere]
     const other = await contradicting(entry, others, context.deployment)
     if (other === undefined) continue
+    if (flaws.length === MAX_EQUIVOCATIONS) break
     flaws.push({
       faultClass: FAULT_CLASS.equivocation,
       faultKey: nodeEquivocationKey(entry.receipt),

@@ -77,6 +77,16 @@ export function faultChain(client: PublicClient, { contracts }: Pick<Network, 'c
       return { block, time }
     },
     announcementLife: () => client.readContract({ ...faults, functionName: 'ANNOUNCEMENT_LIFE' }),
+    /** Whether the safe block, which no reorg takes back, knows the fault as proven; and who proved it. */
+    async safely(faultId: Hex, account: Address) {
+      const at = { ...faults, blockTag: 'safe' } as const
+      const [{ provenAt }, { prover, taken, distributed }, credit] = await Promise.all([
+        client.readContract({ ...at, functionName: 'fault', args: [faultId] }),
+        client.readContract({ ...at, functionName: 'proceedsOf', args: [faultId] }),
+        client.readContract({ ...at, functionName: 'credit', args: [account] }),
+      ])
+      return { proven: provenAt !== 0n, prover, shared: distributed === taken, credit }
+    },
     /** `provenAt` is zero where the fault is not proven. */
     fault: (faultId: Hex) => client.readContract({ ...faults, functionName: 'fault', args: [faultId] }),
     proceeds: (faultId: Hex) =>

@@ -110,7 +110,7 @@ function firstUnshown(committed: readonly GroupHeader[], held: readonly GroupHea
 async function otherContent(batch: Batch, parameters: FindFaultsParameters): Promise<Findings> {
   const { batch: view, memory, deployment } = parameters
   const views = batchViews(view, parameters.read)
-  const rows = await brokenRows(batch, parameters)
+  const rows = await brokenRows(batch, parameters, MAX_BAD_RECEIPTS)
   const { failures } = await verifyBatchReceipts(batch, views, MAX_BAD_RECEIPTS)
   const receipts: Flaw[] = []
   const badlySigned = new Set<object>()

@@ -8,7 +8,7 @@ import {
   MAX_BATCH_FILE_BYTES,
 } from '@assay/protocol'
 import { BATCH_STATE, type BatchView, type ChainView, foreignBytes } from '@assay/verify'
-import type { Address } from 'viem'
+import type { Address, Hex } from 'viem'
 import { type BatchJudgement, judgeBatch } from '../judgeBatch.ts'
 import type { ValidatorChain, WatchedBatch } from '../validatorChain.ts'
 import { freshSalt } from './attendFault.ts'
@@ -80,16 +80,27 @@ async function fetchFile(batch: BatchView, context: WatchContext): Promise<Uint8
 }
 
 function receiptMemory({ memory, chain }: WatchContext): ReceiptMemory {
+  // Asked once for each other batch, however many calls the two share.
+  const standing = new Map<Hex, Promise<boolean>>()
+  const stands = (batchId: Hex) => {
+    const known = standing.get(batchId) ?? chain.batch(batchId).then(counts)
+    standing.set(batchId, known)
+    return known
+  }
   return {
     under: memory.under,
     async sameCall(batch, requestId) {
-      for (const known of memory.withCall(batch, requestId)) {
-        const { state } = await chain.batch(known.batchId)
-        if (state !== BATCH_STATE.void && state !== BATCH_STATE.expired) return known
+      for (const { batchId } of memory.withCall(batch, requestId)) {
+        if (await stands(batchId)) return memory.batchOf(batchId)
       }
       return undefined
     },
   }
+}
+
+/** Neither void nor expired: its receipts are worth something, or will be. */
+function counts({ state }: BatchView): boolean {
+  return state !== BATCH_STATE.void && state !== BATCH_STATE.expired
 }
 
 function writeDown({ findings }: Judgement, batch: BatchView, context: WatchContext): void {

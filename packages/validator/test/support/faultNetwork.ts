@@ -20,7 +20,7 @@ import {
   buildBatch,
   faultManagerAbi,
   type GroupHeader,
-  grantRequestIdOf,
+  grantRequestId,
   groupHeaders,
   inferenceEscrowAbi,
   modelRegistryAbi,
@@ -193,7 +193,7 @@ export async function startFaultNetwork() {
   async function granted(counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> {
     const grant = { id: GRANT, counter }
     const payer = lower(role('demo').address)
-    const requestId = grantRequestIdOf({ chainId: devnet.chainId, escrow: escrow.address, payer, grant })
+    const requestId = grantRequestId({ chainId: devnet.chainId, escrow: escrow.address, payer, grant })
     return { ...(await signed({ requestId, ...change })), grant }
   }
 

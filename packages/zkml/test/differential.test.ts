@@ -53,7 +53,7 @@ function randomModel(seed: number): Model | undefined {
       width: Math.floor((shape.width + padding.left + padding.right - window.width) / window.strideX) + 1,
     })
     const none = { top: 0, left: 0, bottom: 0, right: 0 }
-    const kind = random(0, 3)
+    const kind = random(0, 4)
     if (kind === 0) {
       const channels = random(1, 5)
       const padding = { top: random(0, 1), left: random(0, 1), bottom: random(0, 1), right: random(0, 1) }
@@ -74,7 +74,10 @@ function randomModel(seed: number): Model | undefined {
         add(grouped, slid(padding, made), [made, area])
       } else add(node, slid(padding, channels), [channels, shape.channels * area])
     } else if (kind === 1) add({ op: 'sumPool', input, window, requantise }, slid(none, shape.channels))
-    else if (kind === 2 && window.height * window.width > 1)
+    else if (kind === 4) {
+      const values = Array.from({ length: 256 }, () => random(-128, 127))
+      add({ op: 'map', input, zeroPoint: random(-128, 127), values }, shape)
+    } else if (kind === 2 && window.height * window.width > 1)
       add({ op: 'maxPool', input, window }, slid(none, shape.channels))
     else {
       const same = shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape))

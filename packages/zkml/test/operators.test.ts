@@ -228,3 +228,51 @@ holds(
     [2, 5],
   ],
 )
+
+const SIGMOID = Array.from(
+  { length: 256 },
+  (_, at) => Math.round(255 / (1 + Math.exp((128 - at) / 16))) - 128,
+)
+const PARABOLA = Array.from({ length: 256 }, (_, at) => Math.round((at - 128) ** 2 / 128) - 10)
+
+holds(
+  'maps: one of the input, one read twice, two of one function',
+  {
+    input: { channels: 3, height: 4, width: 5, zeroPoint: 9 },
+    nodes: [
+      { op: 'map', input: 0, zeroPoint: -128, values: SIGMOID },
+      {
+        op: 'conv2d',
+        input: 1,
+        channels: 2,
+        window: square(3, 1),
+        padding: around(1),
+        requantise: { ...SIGNED, multiplier: 1, shift: 10 },
+      },
+      { op: 'map', input: 2, zeroPoint: -10, values: PARABOLA.map((x) => Math.min(x, 117)) },
+      { op: 'map', input: 3, zeroPoint: 3, values: SIGMOID },
+      {
+        op: 'combine',
+        terms: [
+          { input: 3, multiplier: 3 },
+          { input: 4, multiplier: -2 },
+        ],
+        requantise: { ...SIGNED, multiplier: 1, shift: 2 },
+      },
+      { op: 'dense', input: 5, units: 3, requantise: null },
+    ],
+  },
+  [null, [2, 27], null, null, null, [3, 40]],
+)
+
+holds(
+  'a map of the input straight into the output layer',
+  {
+    input: { channels: 5, height: 1, width: 1, zeroPoint: 0 },
+    nodes: [
+      { op: 'map', input: 0, zeroPoint: 0, values: SIGMOID },
+      { op: 'dense', input: 1, units: 2, requantise: null },
+    ],
+  },
+  [null, [2, 5]],
+)

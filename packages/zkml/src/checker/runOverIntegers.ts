@@ -88,6 +88,12 @@ function runNode(node: Node, tensors: readonly Value[], own: Parameters | undefi
         windows(centred, node.window, (values) => values.reduce((a, b) => a + b, 0n)),
         node.requantise,
       )
+    case 'map': {
+      const image = map(source.image, (c, y, x) =>
+        BigInt(node.values[Number(at(source.image, c, y, x)) + 128] as number),
+      )
+      return { image, zeroPoint: BigInt(node.zeroPoint) }
+    }
     case 'maxPool': {
       const largest = (values: bigint[]) => values.toSorted((a, b) => (a < b ? 1 : -1))[0] as bigint
       return { image: windows(source.image, node.window, largest), zeroPoint: source.zeroPoint }

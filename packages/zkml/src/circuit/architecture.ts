@@ -73,7 +73,17 @@ export type Combine = {
   requantise: Requantise
 }
 
-export type Node = Dense | Conv2d | SumPool | MaxPool | Combine
+/** values[x + 128]: any function of one int8 value, such as a sigmoid, written out. */
+export type MapValues = {
+  op: 'map'
+  input: TensorIndex
+  /** Of the output. */
+  zeroPoint: number
+  /** 256 of −128 … 127. */
+  values: readonly number[]
+}
+
+export type Node = Dense | Conv2d | SumPool | MaxPool | Combine | MapValues
 
 export type Architecture = {
   input: Shape & { zeroPoint: number }
@@ -91,7 +101,7 @@ export function channelsSeen(node: Conv2d, input: Shape): number {
   return input.channels / (node.groups ?? 1)
 }
 
-/** How a node leaves the accumulator: null where the output is the accumulator itself, absent for max-pooling. */
+/** How a node leaves the accumulator: null where the output is the accumulator itself, or where there is none. */
 export function requantiseOf(node: Node): Requantise | null {
-  return node.op === 'maxPool' ? null : node.requantise
+  return 'requantise' in node ? node.requantise : null
 }

@@ -157,6 +157,12 @@ function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, 
         zeroPoint: node.op === 'maxPool' ? input.zeroPoint : node.requantise.zeroPoint,
       }
     }
+    case 'map': {
+      integer('zeroPoint', node.zeroPoint, -128, 127, facts)
+      if (node.values.length !== 256) fail('a map has 256 values', { ...facts, values: node.values.length })
+      for (const value of node.values) integer('value', value, -128, 127, facts)
+      return { ...input, zeroPoint: node.zeroPoint }
+    }
     case 'combine': {
       integer('terms', node.terms.length, 1, LIMITS.terms, facts)
       for (const term of node.terms) {
@@ -207,10 +213,10 @@ export function checkArchitecture(architecture: Architecture, reaches?: 'reaches
       integer('input', tensor, 0, index, facts)
       read.add(tensor)
       const source = nodes[tensor - 1]
-      if (source !== undefined && source.op !== 'maxPool' && source.requantise === null)
+      if (source !== undefined && 'requantise' in source && source.requantise === null)
         fail('an accumulator can only be the output', facts)
     }
-    if (node.op !== 'maxPool' && node.requantise !== null) checkRequantise(node.requantise, facts)
+    if ('requantise' in node && node.requantise !== null) checkRequantise(node.requantise, facts)
     const output = outputOf(node, tensors, facts)
     checkShape(output, facts)
     if (weightsOf(node, tensors) > LIMITS.weights)

@@ -7,9 +7,9 @@ import type { Architecture, Multipliers, Node, Padding, Requantise, Window } fro
 import { checkArchitecture, LIMITS } from './checkArchitecture.ts'
 
 const MAGIC = 0x415a4d32 // "AZM2"
-const OPS = ['dense', 'conv2d', 'sumPool', 'maxPool', 'combine'] as const
+const OPS = ['dense', 'conv2d', 'sumPool', 'maxPool', 'combine', 'map'] as const
 /** Multipliers of all nodes together are bounded as those of one node are, times eight. */
-const MAX_WORDS = 16 + LIMITS.nodes * 32 + 8 * LIMITS.multipliers
+const MAX_WORDS = 16 + LIMITS.nodes * (32 + 256) + 8 * LIMITS.multipliers
 
 function requantiseWords(requantise: Requantise | null): number[] {
   if (requantise === null) return [0]
@@ -50,6 +50,8 @@ function nodeWords(node: Node): number[] {
       return [code, node.input, ...windowWords(node.window), ...requantiseWords(node.requantise)]
     case 'maxPool':
       return [code, node.input, ...windowWords(node.window)]
+    case 'map':
+      return [code, node.input, node.zeroPoint, ...node.values]
     case 'combine': {
       const terms = node.terms.flatMap((term) => [term.input, term.multiplier])
       return [code, node.terms.length, ...terms, ...requantiseWords(node.requantise)]
@@ -127,6 +129,8 @@ export function decodeArchitecture(bytes: Uint8Array): Architecture {
         return { op, input: next(), window: window(), requantise: needed(requantise()) }
       case 'maxPool':
         return { op, input: next(), window: window() }
+      case 'map':
+        return { op, input: next(), zeroPoint: next(), values: Array.from({ length: 256 }, next) }
       case 'combine': {
         const count = next()
         if (count < 1 || count > LIMITS.terms) refuse('a combination has an impossible number of terms')

@@ -62,7 +62,7 @@ export function makeModel(draft: ArchitectureDraft, parameters: readonly (Parame
 }
 
 function withReach(node: NodeDraft, reach: number): Node {
-  if (node.op === 'maxPool' || node.requantise === null) return node as Node
+  if (!('requantise' in node) || node.requantise === null) return node as Node
   return { ...node, requantise: { ...node.requantise, reach } } as Node
 }
 
@@ -98,7 +98,7 @@ function checkParameters(
 
 /** Largest |accumulator| over all int8 inputs. */
 function largestAccumulator(node: Node, tensors: readonly Tensor[], own: Parameters | undefined): number {
-  if (node.op === 'maxPool') return 0
+  if (node.op === 'maxPool' || node.op === 'map') return 0
   if (node.op === 'combine' || node.op === 'sumPool') return largestWithoutWeights(node, tensors)
   const { weights, bias } = own as Parameters
   const patch = weights.length / bias.length
@@ -117,7 +117,7 @@ function reachOf(node: Node, tensors: readonly Tensor[], index: number, own: Par
   const largest = largestAccumulator(node, tensors, own)
   if (largest > MAX_ACCUMULATOR)
     throw new ZkmlError('bad_model', 'an accumulator could leave the field', { node: index, largest })
-  if (node.op === 'maxPool' || node.requantise === null) return 8
+  if (!('requantise' in node) || node.requantise === null) return 8
   const reach = neededReach(node.requantise, largest)
   const { multiplier, shift } = node.requantise
   if (shift + reach > MAX_DECOMPOSITION_BITS || reach > MAX_REACH)

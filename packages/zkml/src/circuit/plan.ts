@@ -57,7 +57,7 @@ export type Plan = {
   /** Value of each tensor. */
   tensorValues: readonly ValueIndex[]
   values: readonly Value[]
-  /** Whether a combination reads the public input, which must then be evaluated at the row. */
+  /** Whether a combination or a map reads the public input, which must then be evaluated at the row. */
   inputAtRow: boolean
   tables: readonly TableUse[]
   lookups: readonly Lookup[]

@@ -6,7 +6,7 @@ import { type Architecture, channelsSeen, inputsOf, type Node, requantiseOf } fr
 import { checkArchitecture, layoutSize, pad, type Tensor } from './checkArchitecture.ts'
 import { cheapestLimbWidth } from './limbs.ts'
 import { type Accumulator, BIAS_DIGITS, type Plan, type Value, type ValueIndex } from './plan.ts'
-import { Draft, planMaxima, planRequantise } from './planDraft.ts'
+import { Draft, planMap, planMaxima, planRequantise } from './planDraft.ts'
 
 const MAX_LEAF_BITS = 26
 
@@ -48,7 +48,8 @@ export function planCircuit(architecture: Architecture): Plan {
     const requantise = requantiseOf(node)
     let accumulator: Accumulator | undefined
     if (requantise !== null) accumulator = planRequantise(draft, requantise, bits, value, limbWidth)
-    else if (node.op !== 'maxPool') accumulator = { kind: 'output', value }
+    else if ('requantise' in node) accumulator = { kind: 'output', value }
+    if (node.op === 'map') planMap(draft, node, bits, tensorValues[node.input] as ValueIndex, value)
     const pooled =
       node.op === 'maxPool'
         ? planMaxima(draft, node.window.height * node.window.width, bits, value)
@@ -67,7 +68,8 @@ export function planCircuit(architecture: Architecture): Plan {
     if (kind !== 'committed') return { kind, bits }
     return { kind, bits, offset: witness.offsets[committed.indexOf(index)] as number }
   })
-  const inputAtRow = nodes.some((node) => node.op === 'combine' && inputsOf(node).includes(0))
+  const atRow = (node: Node) => node.op === 'combine' || node.op === 'map'
+  const inputAtRow = nodes.some((node) => atRow(node) && inputsOf(node).includes(0))
   const leaves = layOut([
     ...draft.lookups.map(({ bits }) => 2 ** bits),
     ...draft.tables.map(({ table }) => 2 ** table.bits),

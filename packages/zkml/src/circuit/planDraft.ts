@@ -1,7 +1,7 @@
 /** What a plan needs, collected node by node, before anything has its place. */
 
 import type { Table } from '../lookup/tables.ts'
-import type { Requantise } from './architecture.ts'
+import type { MapValues, Requantise } from './architecture.ts'
 import { limbWidths } from './limbs.ts'
 import type { Accumulator, Form, Lookup, Value, ValueIndex } from './plan.ts'
 
@@ -47,6 +47,17 @@ export function planRequantise(
   for (const limb of limbs)
     draft.lookUp({ kind: 'range', bits: limb.bits }, bits, single(limb.value), NOTHING)
   return { kind: 'requantised', requantise, target, limbs }
+}
+
+/** Input and output, row by row, are in the table of the function. */
+export function planMap(
+  draft: Draft,
+  { values }: MapValues,
+  bits: number,
+  input: ValueIndex,
+  output: ValueIndex,
+): void {
+  draft.lookUp({ kind: 'map', bits: 8, values }, bits, single(input), single(output))
 }
 
 /** m₀ = x₀ and mₖ = mₖ₋₁ + max(0, xₖ − mₖ₋₁): a chain of lookups in one table of differences. */

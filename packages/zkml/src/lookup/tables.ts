@@ -1,21 +1,26 @@
 /**
- * Lookup tables. Each is a pair of columns over 2^bits rows, described by where it bends, so that the verifier evaluates
- * its multilinear extension in O(bits) instead of reading it.
+ * Lookup tables. Each is a pair of columns over 2^bits rows, most described by where they bend, so that the verifier
+ * evaluates their multilinear extension in O(bits) instead of reading them.
  */
 
 import type { Ext } from '../field/extension.ts'
 import * as ext from '../field/extension.ts'
-import { eqIndex, type Point } from '../field/multilinear.ts'
+import { eqIndex, evaluateIntegers, type Point } from '../field/multilinear.ts'
 
-/** `range`: (v, 0) for 0 ≤ v < 2^bits. `clamp`: (v, min(high, max(low, v))) for −2^(bits−1) ≤ v < 2^(bits−1). */
+/**
+ * `range`: (v, 0) for 0 ≤ v < 2^bits. `clamp`: (v, min(high, max(low, v))) for −2^(bits−1) ≤ v < 2^(bits−1). `map`: (v,
+ * values[v + 128]) for an int8 v, the only table that the verifier reads value by value.
+ */
 export type Table =
   | { kind: 'range'; bits: number }
   | { kind: 'clamp'; bits: number; low: number; high: number }
+  | { kind: 'map'; bits: 8; values: readonly number[] }
 
 /** First and second entry of a row, as integers. */
 export function tableRow(table: Table, row: number): [number, number] {
   if (table.kind === 'range') return [row, 0]
   const value = row - 2 ** (table.bits - 1)
+  if (table.kind === 'map') return [value, table.values[row] as number]
   return [value, Math.min(table.high, Math.max(table.low, value))]
 }
 
@@ -41,6 +46,8 @@ export function evaluateTable(table: Table, point: Point): [Ext, Ext] {
   const rows = 2 ** table.bits
   if (table.kind === 'range') return [linearOver(point, 0, rows, 0, 1), ext.ZERO]
   const half = rows / 2
+  if (table.kind === 'map')
+    return [linearOver(point, 0, rows, -half, 1), evaluateIntegers(table.values, point)]
   const low = table.low + half
   const high = table.high + half
   return [

@@ -34,7 +34,11 @@ export function fillNode(model: Model, columns: Columns, index: number): void {
     (tensor) => columns[plan.tensorValues[tensor] as ValueIndex] as Int32Array,
   )
   if (planned.node.op === 'maxPool') fillMaxima(columns, planned, inputs[0] as Int32Array)
-  else {
+  else if (planned.node.op === 'map') {
+    const { values } = planned.node
+    const output = plan.tensorValues[index + 1] as ValueIndex
+    columns[output] = (inputs[0] as Int32Array).map((x) => values[x + 128] as number)
+  } else {
     const output = plan.tensorValues[index + 1] as ValueIndex
     fillRequantised(columns, planned, output, accumulate(model, planned, inputs))
   }

@@ -26,6 +26,7 @@ export function accumulate(model: Model, planned: NodePlan, inputs: readonly Int
       )
     }
     case 'maxPool':
-      throw new TypeError('a max-pooling has no accumulator')
+    case 'map':
+      throw new TypeError(`a ${node.op} has no accumulator`)
   }
 }

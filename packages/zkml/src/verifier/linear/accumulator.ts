@@ -11,7 +11,8 @@ import * as ext from '../../field/extension.ts'
  * multiplier, which is linear in the committed columns and so needs no column of its own.
  */
 export function accumulatorAt({ accumulator }: NodePlan, evaluations: readonly (Ext | undefined)[]): Ext {
-  if (accumulator === undefined) throw new ZkmlError('bad_architecture', 'a max-pooling has no accumulator')
+  if (accumulator === undefined)
+    throw new ZkmlError('bad_architecture', 'a node without sums has no accumulator')
   if (accumulator.kind === 'output') return evaluations[accumulator.value] as Ext
   const { multiplier, shift, zeroPoint } = accumulator.requantise
   const scaled = (value: ValueIndex, factor: number) =>

@@ -220,6 +220,35 @@ def _(g, x):
     return dense_after(g, g("Clip", g("Conv", h, weights(3, 2, 3, 3)), min=-0.5, max=1.5), 3 * 4 * 6)
 
 
+@case("GELU spelled out with Erf, SiLU, Tanh, their sums with what they read", [16])
+def _(g, x):
+    h = g("Gemm", x, weights(16, 16), weights(16, 1)[:, 0], transB=1)
+    gelu = g("Mul", g("Mul", h, g("Add", g("Erf", g("Div", h, scalar(np.sqrt(2)))), scalar(1))), scalar(0.5))
+    h = g("Gemm", gelu, weights(12, 16), transB=1)
+    h = g("Add", g("Mul", h, g("Sigmoid", h)), h)
+    h = g("Tanh", g("Gemm", h, weights(8, 12), transB=1))
+    return g("Gemm", g("Sub", scalar(1), h), weights(3, 8), transB=1)
+
+
+@case("HardSwish, HardSigmoid, Elu, Softplus over images, Pow of the input", [2, 6, 6])
+def _(g, x):
+    h = g("HardSwish", g("Conv", g("Pow", x, scalar(2)), weights(4, 2, 3, 3)))
+    h = g("Elu", g("Conv", h, weights(4, 4, 1, 1)), alpha=0.7)
+    h = g("Relu", g("Sub", g("Softplus", g("HardSigmoid", h, alpha=0.3)), scalar(0.9)))
+    return dense_after(g, h, 64)
+
+
+@case("a Tanh at the end", [6])
+def _(g, x):
+    return g("Tanh", g("Gemm", g("Relu", g("Gemm", x, weights(9, 6), transB=1)), weights(2, 9), transB=1))
+
+
+@case("Gelu as an operator", [7], 20)
+def _(g, x):
+    h = g("Gelu", g("Gemm", x, weights(9, 7), transB=1))
+    return g("Gemm", g("Gelu", g("Gemm", h, weights(9, 9), transB=1), approximate="tanh"), weights(2, 9), transB=1)
+
+
 def quantise(g, t, scale, zero):
     s, z = scalar(scale), np.array(zero, dtype=np.uint8)
     return g("DequantizeLinear", g("QuantizeLinear", t, s, z), s, z)

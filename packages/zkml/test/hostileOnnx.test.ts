@@ -144,7 +144,11 @@ const BAD_ONNX: [string, ModelFile | Uint8Array, RegExp][] = [
 ]
 
 const CANNOT_COMPILE: [string, ModelFile, RegExp][] = [
-  ['an unknown operator', { nodes: [{ ...LAYER, op: 'Erf' }], tensors: [WEIGHTS] }, /node layer \(Erf\)/],
+  [
+    'an unknown operator',
+    { nodes: [{ ...LAYER, op: 'Einsum' }], tensors: [WEIGHTS] },
+    /node layer \(Einsum\)/,
+  ],
   [
     'an operator of another domain',
     { nodes: [{ ...LAYER, domain: 'com.example' }], tensors: [WEIGHTS] },
@@ -209,7 +213,13 @@ const CANNOT_COMPILE: [string, ModelFile, RegExp][] = [
   ['an image of 10^9 values', { ...conv(), inputs: [inputFile('x', [1, 2, 32_768, 32_768])] }, /./],
   [
     'a product of computed tensors',
-    { nodes: [{ op: 'Mul', name: 'gate', inputs: ['x', 'x'], outputs: ['y'] }] },
+    {
+      nodes: [
+        { ...LAYER, outputs: ['h'] },
+        { op: 'Mul', name: 'gate', inputs: ['x', 'h'], outputs: ['y'] },
+      ],
+      tensors: [WEIGHTS],
+    },
     /node gate \(Mul\) multiplies two computed tensors/,
   ],
   [
@@ -239,15 +249,31 @@ const CANNOT_COMPILE: [string, ModelFile, RegExp][] = [
     /node form \(Reshape\)/,
   ],
   [
-    'a Sigmoid inside',
+    'a Softmax inside',
     {
       nodes: [
-        { op: 'Sigmoid', name: 'gate', inputs: ['x'], outputs: ['h'] },
+        { op: 'Softmax', name: 'gate', inputs: ['x'], outputs: ['h'] },
         { ...LAYER, inputs: ['h', 'w'] },
       ],
       tensors: [WEIGHTS],
     },
-    /node gate \(Sigmoid\)/,
+    /node gate \(Softmax\)/,
+  ],
+  [
+    'a function that is not defined on its input',
+    {
+      nodes: [
+        { ...LAYER, inputs: ['x', 'n'], outputs: ['h'] },
+        { op: 'Pow', name: 'root', inputs: ['h', 'p'], outputs: ['r'] },
+        { ...LAYER, inputs: ['r', 'w'] },
+      ],
+      tensors: [
+        WEIGHTS,
+        { ...WEIGHTS, name: 'n', data: [-1, -2, -3, -4] },
+        { name: 'p', dims: [], data: [0.5] },
+      ],
+    },
+    /node root gives a value that is not finite/,
   ],
 ]
 
@@ -328,7 +354,7 @@ for (const [name, samples] of [
 
 test('a name with a line feed stays within its line', () => {
   const file = onnxFile({
-    nodes: [message((writer) => textField(textField(textField(writer, 2, 'y'), 3, 'a\nb'), 4, 'Erf'))],
+    nodes: [message((writer) => textField(textField(textField(writer, 2, 'y'), 3, 'a\nb'), 4, 'Einsum'))],
   })
-  assert.throws(() => compileOnnx(file, SAMPLES), { shortMessage: /node a\\nb \(Erf\)/ })
+  assert.throws(() => compileOnnx(file, SAMPLES), { shortMessage: /node a\\nb \(Einsum\)/ })
 })

@@ -28,6 +28,8 @@ export type FloatOperator =
   | { op: 'maxPool'; input: FloatTensor; window: Window }
   /** Σ factor·x over tensors of one shape. */
   | { op: 'combine'; terms: readonly { input: FloatTensor; factor: number }[] }
+  /** Any function of one value. */
+  | { op: 'map'; input: FloatTensor; apply: (x: number) => number }
   /** factor·x + offset, one of each a channel; gone after fusion. */
   | { op: 'affine'; input: FloatTensor; factor: Float64Array; offset: Float64Array }
   /** Nothing but the node's clamp; gone after fusion. */

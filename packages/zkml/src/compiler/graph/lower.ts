@@ -7,6 +7,7 @@ import { copyLayer } from './copyLayer.ts'
 import type { FloatGraph, OutputActivation } from './floatGraph.ts'
 import { type Activation, cannot, Lowering, shapeOf, type Value } from './lowering.ts'
 import * as elementwise from './operators/elementwise.ts'
+import * as functions from './operators/functions.ts'
 import * as pools from './operators/pools.ts'
 import * as quantised from './operators/quantised.ts'
 import * as views from './operators/views.ts'
@@ -47,7 +48,9 @@ const OPERATORS = new Map<string, (lowering: Lowering, node: OnnxNode) => Value>
     Squeeze: views.lowerSqueeze,
     Sub: elementwise.lowerAdd,
     Transpose: views.lowerTranspose,
+    Pow: functions.lowerPow,
     Unsqueeze: views.lowerUnsqueeze,
+    ...Object.fromEntries(functions.FUNCTION_NAMES.map((name) => [name, functions.lowerFunction])),
   }),
 )
 
@@ -66,7 +69,6 @@ const ADVICE = new Map(
     GRU: 'unrolled recurrences have gates, which the circuit lacks; use convolutions or dense layers',
     QLinearConv: 'quantise in the QDQ format instead of QOperator',
     QLinearMatMul: 'quantise in the QDQ format instead of QOperator',
-    Sigmoid: 'it may stand at the end of a model only; inside use Relu',
     Softmax: 'it may stand at the end of a model only',
   }),
 )

@@ -21,6 +21,12 @@ export type Constant = {
   data: ArrayLike<number>
 }
 
+/** factor·x + offset. */
+export type Linear = { factor: number; offset: number }
+
+/** A function of one value, with the straight line that it is, if it is one. */
+export type Pending = { apply: (x: number) => number; linear: Linear | undefined }
+
 /**
  * A tensor of the network as ONNX sees it: `dims`, with a batch of one in front, over a tensor of the graph; `order[i]` is
  * where the i-th of its values lies there, null for the same order.
@@ -32,6 +38,8 @@ export type Activation = {
   order: Int32Array | null
   /** factor·x + offset of the model's input before any node reads it, one number or one a value. */
   affine?: { factor: Float64Array; offset: Float64Array } | undefined
+  /** A function of every value that no node has computed yet: the next one that reads it puts a map in front. */
+  pending?: Pending | undefined
   /** Between QuantizeLinear and DequantizeLinear. */
   quantised?: Range | undefined
 }
@@ -45,6 +53,8 @@ export class Lowering {
   /** The input's form, fixed by the first node that reads it. */
   input: InputForm
   #inputRead = false
+  readonly #mapped = new Map<Pending, FloatTensor>()
+  readonly #nameOf = new Map<Pending, string>()
   inputRange: Range | undefined
 
   constructor({ opset }: OnnxModel, input: InputForm) {
@@ -75,7 +85,8 @@ export class Lowering {
    * @throws ZkmlError cannot_compile
    */
   read(node: OnnxNode, value: Activation, shape?: Shape): Activation {
-    const settled = value.tensor === 0 ? this.#settleInput(node, value, shape) : value
+    const mapped = value.pending === undefined ? value : this.#map(node, value, value.pending)
+    const settled = mapped.tensor === 0 ? this.#settleInput(node, mapped, shape) : mapped
     if (shape === undefined) return settled
     const own = this.shapeOf(settled.tensor)
     const same = (['channels', 'height', 'width'] as const).every((side) => own[side] === shape[side])
@@ -86,6 +97,41 @@ export class Lowering {
       { has: sides(own), wanted: sides(shape) },
       'the circuit can reorder values only before Gemm or MatMul and at the model’s input; remove the Reshape or Transpose',
     )
+  }
+
+  /** The tensor of a pending function, one for all that read it; a straight line can still be fused. */
+  #map(node: OnnxNode, value: Activation, pending: Pending): Activation {
+    const source = value.tensor === 0 ? this.#settleInput(node, value, undefined) : value
+    const known = this.#mapped.get(pending)
+    if (known !== undefined) return { ...source, tensor: known, pending: undefined }
+    const shape = this.shapeOf(source.tensor)
+    const each = (x: number) => new Float64Array(shape.channels).fill(x)
+    const operator: FloatOperator =
+      pending.linear === undefined
+        ? { op: 'map', input: source.tensor, apply: pending.apply }
+        : {
+            op: 'affine',
+            input: source.tensor,
+            factor: each(pending.linear.factor),
+            offset: each(pending.linear.offset),
+          }
+    const { tensor } = this.add(this.#nameOf.get(pending) ?? node.name, operator, shape)
+    this.#mapped.set(pending, tensor)
+    return { ...source, tensor, pending: undefined }
+  }
+
+  /** Puts a function behind what is pending already; it is computed when somebody reads the result. */
+  postpone(node: OnnxNode, value: Activation, apply: (x: number) => number, linear?: Linear): Activation {
+    const before = value.pending
+    const joined: Pending =
+      before === undefined
+        ? { apply, linear }
+        : {
+            apply: (x) => apply(before.apply(x)),
+            linear: linear && before.linear && after(linear, before.linear),
+          }
+    this.#nameOf.set(joined, node.name)
+    return { ...value, pending: joined }
   }
 
   #settleInput(node: OnnxNode, value: Activation, shape: Shape | undefined): Activation {
@@ -153,6 +199,11 @@ export class Lowering {
   optional(node: OnnxNode, at: number): Constant | undefined {
     return (node.inputs[at] ?? '') === '' ? undefined : this.constant(node, at)
   }
+}
+
+/** The line `first` and then the line `second`. */
+function after(second: Linear, first: Linear): Linear {
+  return { factor: second.factor * first.factor, offset: second.factor * first.offset + second.offset }
 }
 
 /** @throws ZkmlError cannot_compile, naming the node and its operator */

@@ -59,6 +59,13 @@ export function calibrate(
   eachRun((tensor, at) => {
     const bound = bounds[at] as { low: number; high: number }
     for (const x of tensor) {
+      if (!Number.isFinite(x))
+        throw new ZkmlError(
+          'cannot_compile',
+          `node ${graph.nodes[at - 1]?.name ?? graph.input.name} gives a value that is not finite`,
+          { value: x },
+          'clip its input to where the function is defined, or look at the calibration data',
+        )
       if (x < bound.low) bound.low = x
       if (x > bound.high) bound.high = x
     }

@@ -91,6 +91,8 @@ function quantiseNode(
       const { input, window } = node
       return { draft: { op: 'maxPool', input, window }, own: undefined, range: ranges[input] as Range }
     }
+    case 'map':
+      return quantiseMap(node, ranges[node.input] as Range, wanted)
     case 'combine':
       return quantiseSum(node, ranges, wanted)
     case 'affine':
@@ -116,6 +118,23 @@ function spreadGroups({ units, groups, window }: FloatConv, weights: Int8Array, 
     spread.set(own, (unit * seen * groups + Math.floor(unit / made) * seen) * area)
   }
   return spread
+}
+
+/** The function at each of the input's 256 values, in steps of the output. */
+function quantiseMap(node: Extract<FloatNode, { op: 'map' }>, source: Range, wanted: Range): QuantisedNode {
+  const { zeroPoint, low, high } = bounds(node, wanted)
+  const values = Array.from({ length: 256 }, (_, at) => {
+    const y = node.apply(source.scale * (at - 128 - source.zeroPoint))
+    if (Number.isNaN(y))
+      throw new ZkmlError(
+        'cannot_compile',
+        `node ${node.name} is a function that is not defined everywhere in its input's range`,
+        { from: source.scale * (-128 - source.zeroPoint), to: source.scale * (127 - source.zeroPoint) },
+        'clip its input to where it is defined',
+      )
+    return Math.min(high, Math.max(low, Math.round(y / wanted.scale) + zeroPoint))
+  })
+  return { draft: { op: 'map', input: node.input, zeroPoint, values }, own: undefined, range: wanted }
 }
 
 /** Each term's scale over the output's, in steps of 2^−shift. */

@@ -59,6 +59,8 @@ function runNode(node: FloatNode, tensors: readonly Float64Array[], shapes: read
     }
     case 'maxPool':
       return slide(input, shape, node.shape, node.window, NO_PADDING, Number.NEGATIVE_INFINITY, Math.max)
+    case 'map':
+      return input.map(node.apply)
     case 'affine':
     case 'clamp':
       throw new TypeError('the graph was not fused')

@@ -10,9 +10,12 @@ import {
   sizeOf,
   type Value,
 } from '../lowering.ts'
+import { joinFunctions } from './functions.ts'
 
 /** Σ of two tensors with signs, or a tensor plus a constant. */
 export function lowerAdd(lowering: Lowering, node: OnnxNode): Value {
+  const joined = joinFunctions(lowering, node)
+  if (joined !== undefined) return joined
   const sign = node.op === 'Sub' ? -1 : 1
   const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
   if (a.kind === 'constant') {
@@ -57,6 +60,8 @@ function sameOrder(a: Int32Array | null, b: Int32Array | null): boolean {
 
 /** A tensor times a constant, or over one. */
 export function lowerMul(lowering: Lowering, node: OnnxNode): Value {
+  const joined = joinFunctions(lowering, node)
+  if (joined !== undefined) return joined
   const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
   if (a.kind === 'activation' && b.kind === 'activation')
     return cannot(
@@ -146,7 +151,7 @@ function affine(
   factor: Float64Array,
   offset: Float64Array,
 ): Value {
-  if (value.tensor === 0 && !lowering.inputIsRead) {
+  if (value.tensor === 0 && !lowering.inputIsRead && value.pending === undefined) {
     const known = value.affine ?? { factor: ONE_FACTOR, offset: NO_OFFSET }
     const joined = {
       factor: zip(known.factor, factor, (a, b) => a * b),

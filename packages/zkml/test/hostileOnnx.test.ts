@@ -206,11 +206,50 @@ const CANNOT_COMPILE: [string, ModelFile, RegExp][] = [
   ['a stride of zero', conv([intsAttribute('strides', [0, 0])]), /node layer \(Conv\)/],
   ['a negative pad', conv([intsAttribute('pads', [-1, 0, 0, 0])]), /node layer \(Conv\) has pads/],
   ['pads of a million', conv([intsAttribute('pads', [1_000_000, 0, 0, 0])]), /node layer \(Conv\)/],
+  [
+    'a window dilated to 4,097 values a side',
+    {
+      ...conv([intsAttribute('dilations', [1, 2048])], { ...KERNEL, dims: [2, 2, 3, 3] }),
+      inputs: [inputFile('x', [1, 2, 4, 500_000])],
+    },
+    /node layer \(Conv\) has a window with a side of more than 16/,
+  ],
+  [
+    'constants spread out again and again',
+    {
+      nodes: [
+        ...Array.from({ length: 300 }, (_, at): NodeFile => {
+          return { op: 'Mul', inputs: [at === 0 ? 'x' : `t${at}`, 'w'], outputs: [`t${at + 1}`] }
+        }),
+        { op: 'Relu', inputs: ['t300'], outputs: ['y'] },
+      ],
+      tensors: [{ name: 'w', dims: [2, 1], data: [1, 2] }],
+      inputs: [inputFile('x', [1, 2, 2 ** 17])],
+    },
+    /written as much as it may/,
+  ],
+  [
+    'more layers than the circuit has nodes',
+    {
+      nodes: [
+        ...Array.from({ length: 300 }, (_, at): NodeFile => {
+          return { ...LAYER, inputs: [at === 0 ? 'x' : `t${at}`, 'w'], outputs: [`t${at + 1}`] }
+        }),
+        { op: 'Relu', inputs: ['t300'], outputs: ['y'] },
+      ],
+      tensors: [WEIGHTS],
+    },
+    /more than 256 nodes/,
+  ],
   ['a window larger than the image', conv([intsAttribute('dilations', [3, 3])]), /window larger/],
   ['groups that do not divide', conv([intAttribute('group', 3)]), /do not fit/],
   ['no groups', conv([intAttribute('group', 0)]), /do not fit/],
   ['weights of another rank', conv([], { ...KERNEL, dims: [4, 9] }), /do not fit/],
-  ['an image of 10^9 values', { ...conv(), inputs: [inputFile('x', [1, 2, 32_768, 32_768])] }, /./],
+  [
+    'an image of 10^9 values',
+    { ...conv(), inputs: [inputFile('x', [1, 2, 32_768, 32_768])] },
+    /node x \(input\) makes a tensor of more than/,
+  ],
   [
     'a product of computed tensors',
     {

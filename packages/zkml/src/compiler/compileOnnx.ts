@@ -2,7 +2,9 @@
  * ONNX to circuit, in the order of the work: read, lower, fuse, calibrate, quantise. What the file may hold is bounded in
  * `onnx/onnxModel.ts`; what the circuit lacks is refused by node and operator (`cannot_compile`).
  */
+import { LIMITS } from '../circuit/checkArchitecture.ts'
 import { type Model, makeModel } from '../circuit/model.ts'
+import { ZkmlError } from '../errors.ts'
 import {
   type FloatGraph,
   type InputForm,
@@ -41,6 +43,10 @@ export function compileOnnx(
   { output, onProgress }: CompileOptions = {},
 ): { compiled: CompiledModel; graph: FloatGraph } {
   const graph = fuseGraph(lowerModel(readOnnx(bytes), output))
+  if (graph.nodes.length > LIMITS.nodes)
+    throw new ZkmlError('cannot_compile', `the circuit would have more than ${LIMITS.nodes} nodes`, {
+      nodes: graph.nodes.length,
+    })
   const quantised = quantise(graph, calibrate(graph, samples, onProgress))
   const { range: _, ...form } = graph.input
   const compiled = {

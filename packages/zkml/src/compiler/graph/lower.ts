@@ -5,7 +5,7 @@ import { badOnnx } from '../onnx/readMessage.ts'
 import { FLOAT } from '../onnx/readTensor.ts'
 import { copyLayer } from './copyLayer.ts'
 import type { FloatGraph, OutputActivation } from './floatGraph.ts'
-import { type Activation, cannot, Lowering, shapeOf, type Value } from './lowering.ts'
+import { type Activation, cannot, checkSize, Lowering, shapeOf, type Value } from './lowering.ts'
 import * as elementwise from './operators/elementwise.ts'
 import * as functions from './operators/functions.ts'
 import * as pools from './operators/pools.ts'
@@ -119,6 +119,7 @@ function startLowering(model: OnnxModel, input: OnnxInput): Lowering {
       'the compiler quantises the input itself',
     )
   const shape = shapeOf(node, dims)
+  checkSize(node, shape)
   const lowering = new Lowering(model, {
     name: input.name,
     shape,

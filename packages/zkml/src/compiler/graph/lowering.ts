@@ -1,5 +1,6 @@
 /** What the lowering of one ONNX node works with: values by name, attributes by type, and the graph that grows. */
 import type { Shape } from '../../circuit/architecture.ts'
+import { LIMITS } from '../../circuit/checkArchitecture.ts'
 import { ZkmlError } from '../../errors.ts'
 import type { OnnxModel, OnnxNode } from '../onnx/onnxModel.ts'
 import {
@@ -46,6 +47,9 @@ export type Activation = {
 
 export type Value = Constant | Activation
 
+/** Numbers written down while lowering, over all nodes: permutations, constants spread out, weights. */
+const MOST_WORK = 2 ** 27
+
 export class Lowering {
   readonly opset: number
   readonly nodes: FloatNode[] = []
@@ -53,6 +57,7 @@ export class Lowering {
   /** The input's form, fixed by the first node that reads it. */
   input: InputForm
   #inputRead = false
+  #spent = 0
   readonly #mapped = new Map<Pending, FloatTensor>()
   readonly #nameOf = new Map<Pending, string>()
   inputRange: Range | undefined
@@ -62,8 +67,19 @@ export class Lowering {
     this.input = input
   }
 
-  /** Appends a node and gives its tensor as ONNX sees it. */
+  /**
+   * Counts numbers that lowering writes down, before it does: a small file must not ask for unbounded work.
+   * @throws ZkmlError cannot_compile
+   */
+  spend(node: Pick<OnnxNode, 'name' | 'op'>, numbers: number): void {
+    this.#spent += numbers
+    if (this.#spent > MOST_WORK)
+      cannot(node, 'comes where compiling has written as much as it may', { mostNumbers: MOST_WORK })
+  }
+
+  /** Appends a node and gives its tensor as ONNX sees it. @throws ZkmlError cannot_compile past the circuit's tensors */
   add(name: string, operator: FloatOperator, shape: Shape, dims?: readonly number[]): Activation {
+    checkSize({ name, op: operator.op }, shape)
     const node: FloatNode = { ...operator, name, shape, clamp: undefined, range: undefined }
     const tensor = this.nodes.push(node)
     const { channels, height, width } = shape
@@ -206,17 +222,20 @@ function after(second: Linear, first: Linear): Linear {
   return { factor: second.factor * first.factor, offset: second.factor * first.offset + second.offset }
 }
 
+/** Tensors of the circuit are bounded; whatever is as large as one is then bounded too. @throws ZkmlError cannot_compile */
+export function checkSize(node: Pick<OnnxNode, 'name' | 'op'>, shape: Shape): void {
+  if (!(valuesOf(shape) <= LIMITS.tensor))
+    cannot(node, `makes a tensor of more than ${LIMITS.tensor} values`, { shape: sides(shape) })
+}
+
 /** @throws ZkmlError cannot_compile, naming the node and its operator */
 export function cannot(
-  node: OnnxNode,
+  node: Pick<OnnxNode, 'name' | 'op'>,
   what: string,
   facts: Record<string, unknown> = {},
   next?: string,
 ): never {
-  // Names come from the file: line feeds and the like are shown as escapes.
-  const plain = (name: string) => JSON.stringify(name).slice(1, -1)
-  const who = `node ${plain(node.name)} (${plain(node.op)})`
-  throw new ZkmlError('cannot_compile', `${who} ${what}`, facts, next)
+  throw new ZkmlError('cannot_compile', `node ${node.name} (${node.op}) ${what}`, facts, next)
 }
 
 export function numberOf(node: OnnxNode, name: string, fallback: number): number {

@@ -97,7 +97,10 @@ function readNode(bytes: Uint8Array, at: number): OnnxNode {
     return true
   })
   const domain = head.domain === 'ai.onnx' ? '' : head.domain
-  return { ...head, domain, name: head.name || outputs[0] || `node ${at}`, inputs, outputs, attributes }
+  // Names are shown in messages: line feeds and the like stand as escapes.
+  const name = JSON.stringify(head.name || outputs[0] || `node ${at}`).slice(1, -1)
+  const op = JSON.stringify(head.op).slice(1, -1)
+  return { op, domain, name, inputs, outputs, attributes }
 }
 
 /** What an attribute of this type is when its value, a default, was left out: FLOAT, INT, STRING, FLOATS, INTS. */

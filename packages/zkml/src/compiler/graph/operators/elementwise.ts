@@ -20,10 +20,17 @@ export function lowerAdd(lowering: Lowering, node: OnnxNode): Value {
   const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
   if (a.kind === 'constant') {
     const value = lowering.activation(node, 1)
-    return affine(lowering, node, value, broadcast(node, SCALAR_ONE, value, sign), broadcast(node, a, value))
+    return affine(
+      lowering,
+      node,
+      value,
+      broadcast(lowering, node, SCALAR_ONE, value, sign),
+      broadcast(lowering, node, a, value),
+    )
   }
   const value = lowering.activation(node, 0)
-  if (b.kind === 'constant') return affine(lowering, node, value, ONE_FACTOR, broadcast(node, b, value, sign))
+  if (b.kind === 'constant')
+    return affine(lowering, node, value, ONE_FACTOR, broadcast(lowering, node, b, value, sign))
   const [first, second] = [
     lowering.read(node, value, ownShape(lowering, value)),
     lowering.read(node, lowering.activation(node, 1), ownShape(lowering, value)),
@@ -45,6 +52,8 @@ export function lowerAdd(lowering: Lowering, node: OnnxNode): Value {
   return { ...sum, order: first.order }
 }
 
+/** A constant that is spread out is multiplied, added and reordered as well. */
+const SPREAD_COST = 32
 const SCALAR_ONE: Constant = { kind: 'constant', dims: [], integer: false, data: [1] }
 const ONE_FACTOR = new Float64Array([1])
 const NO_OFFSET = new Float64Array([0])
@@ -72,7 +81,7 @@ export function lowerMul(lowering: Lowering, node: OnnxNode): Value {
     )
   if (node.op === 'Div' && a.kind === 'constant') return cannot(node, 'divides by a computed tensor')
   const value = lowering.activation(node, a.kind === 'activation' ? 0 : 1)
-  const factor = broadcast(node, a.kind === 'constant' ? a : (b as Constant), value)
+  const factor = broadcast(lowering, node, a.kind === 'constant' ? a : (b as Constant), value)
   const factors = node.op === 'Div' ? factor.map((x) => 1 / x) : factor
   if (factors.some((x) => !Number.isFinite(x))) return cannot(node, 'divides by zero')
   return affine(lowering, node, value, factors, NO_OFFSET)
@@ -111,14 +120,24 @@ export function lowerBatchNormalization(lowering: Lowering, node: OnnxNode): Val
     lowering,
     node,
     value,
-    broadcast(node, constant(factor), value),
-    broadcast(node, constant(offset), value),
+    broadcast(lowering, node, constant(factor), value),
+    broadcast(lowering, node, constant(offset), value),
   )
 }
 
-/** A constant in the value's own dimensions, by the rules of ONNX; one number where it is a scalar. */
-function broadcast(node: OnnxNode, constant: Constant, { dims }: Activation, sign = 1): Float64Array {
+/**
+ * A constant in the value's own dimensions, by the rules of ONNX: one number where it is a scalar, one a channel where it
+ * differs between channels only, all of them where that cannot be seen, or the input's encoding takes them.
+ */
+function broadcast(
+  lowering: Lowering,
+  node: OnnxNode,
+  constant: Constant,
+  value: Activation,
+  sign = 1,
+): Float64Array {
   const { data } = constant
+  const { dims } = value
   if (data.length === 1) return new Float64Array([sign * (data[0] as number)])
   const aligned = [
     ...new Array<number>(Math.max(0, dims.length - constant.dims.length)).fill(1),
@@ -129,11 +148,19 @@ function broadcast(node: OnnxNode, constant: Constant, { dims }: Activation, sig
       tensor: dims.join('×'),
       constant: constant.dims.join('×'),
     })
+  const { channels } = lowering.shapeOf(value.tensor)
+  const channelsOnly = aligned.every((side, axis) => side === (axis === 1 ? channels : 1))
+  if (channelsOnly && dims[1] === channels && value.order === null && !isEncoding(lowering, value))
+    return Float64Array.from(data, (x) => sign * x)
+  lowering.spend(node, SPREAD_COST * sizeOf(dims))
   const list = new Float64Array(sizeOf(dims))
   for (let at = 0; at < list.length; at++) {
-    let [rest, from, stride] = [at, 0, 1]
+    let rest = at
+    let from = 0
+    let stride = 1
     for (let axis = dims.length - 1; axis >= 0; axis--) {
-      const [side, own] = [dims[axis] as number, aligned[axis] as number]
+      const side = dims[axis] as number
+      const own = aligned[axis] as number
       if (own !== 1) from += (rest % side) * stride
       stride *= own
       rest = Math.floor(rest / side)
@@ -144,6 +171,9 @@ function broadcast(node: OnnxNode, constant: Constant, { dims }: Activation, sig
 }
 
 /** Before any node has read the input, a product or sum is part of how the input is encoded. */
+const isEncoding = (lowering: Lowering, { tensor, pending }: Activation) =>
+  tensor === 0 && !lowering.inputIsRead && pending === undefined
+
 function affine(
   lowering: Lowering,
   node: OnnxNode,
@@ -151,7 +181,7 @@ function affine(
   factor: Float64Array,
   offset: Float64Array,
 ): Value {
-  if (value.tensor === 0 && !lowering.inputIsRead && value.pending === undefined) {
+  if (isEncoding(lowering, value)) {
     const known = value.affine ?? { factor: ONE_FACTOR, offset: NO_OFFSET }
     const joined = {
       factor: zip(known.factor, factor, (a, b) => a * b),
@@ -168,6 +198,7 @@ function affine(
   const image = shape.height * shape.width
   const channelwise = (list: Float64Array): Float64Array => {
     if (list.length === 1) return new Float64Array(shape.channels).fill(list[0] as number)
+    if (list.length === shape.channels && settled.order === null) return list
     const lying = new Float64Array(list.length)
     for (const [at, x] of list.entries()) lying[settled.order?.[at] ?? at] = x
     const perChannel = Float64Array.from({ length: shape.channels }, (_, c) => lying[c * image] as number)

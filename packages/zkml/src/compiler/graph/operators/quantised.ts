@@ -66,6 +66,7 @@ const UINT8 = 2
 
 /** Scale and zero point of each of a constant's numbers, along the node's axis. */
 function scaling(lowering: Lowering, node: OnnxNode, value: Constant) {
+  lowering.spend(node, value.data.length)
   const [scale, zeroPoint] = [lowering.constant(node, 1), lowering.optional(node, 2)]
   const given = numberOf(node, 'axis', 1)
   const axis = given < 0 ? given + value.dims.length : given

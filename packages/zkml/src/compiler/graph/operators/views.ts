@@ -71,10 +71,12 @@ export function lowerTranspose(lowering: Lowering, node: OnnxNode): Value {
   if ([...axes].sort((a, b) => a - b).join() !== dims.map((_, at) => at).join())
     return cannot(node, 'has a permutation of other axes than its tensor’s', { perm: axes.join(', ') })
   const turned = axes.map((axis) => dims[axis] as number)
+  lowering.spend(node, 4 * sizeOf(dims))
   const strides = dims.map((_, at) => sizeOf(dims.slice(at + 1)))
   const order = new Int32Array(sizeOf(dims))
   for (let at = 0; at < order.length; at++) {
-    let [rest, from] = [at, 0]
+    let rest = at
+    let from = 0
     for (let axis = turned.length - 1; axis >= 0; axis--) {
       const side = turned[axis] as number
       from += (rest % side) * (strides[axes[axis] as number] as number)
@@ -115,6 +117,7 @@ export function lowerShape(lowering: Lowering, node: OnnxNode): Value {
 /** Picks along the first axis of a list, as exported shape arithmetic does. */
 export function lowerGather(lowering: Lowering, node: OnnxNode): Value {
   const [list, at] = [lowering.constant(node, 0), lowering.constant(node, 1)]
+  lowering.spend(node, at.data.length)
   if (list.dims.length !== 1 || numberOf(node, 'axis', 0) !== 0)
     return cannot(node, 'gathers from something other than a list of constants')
   const data = Array.from(at.data, (index) => list.data[index < 0 ? index + list.data.length : index])
@@ -124,6 +127,10 @@ export function lowerGather(lowering: Lowering, node: OnnxNode): Value {
 
 export function lowerConcat(lowering: Lowering, node: OnnxNode): Value {
   const parts = node.inputs.map((_, at) => lowering.value(node, at))
+  lowering.spend(
+    node,
+    parts.reduce((sum, { dims }) => sum + sizeOf(dims), 0),
+  )
   if (parts.some((part) => part.kind === 'activation'))
     return cannot(
       node,
@@ -143,6 +150,7 @@ export function lowerCast(lowering: Lowering, node: OnnxNode): Value {
     if (to === 1 || to === 11) return value
     return cannot(node, 'casts a computed tensor to integers', { to })
   }
+  lowering.spend(node, value.data.length)
   const integer = to !== 1 && to !== 11 && to !== 10
   return { ...value, integer, data: integer ? Array.from(value.data, Math.trunc) : value.data }
 }

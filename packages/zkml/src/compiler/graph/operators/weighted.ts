@@ -1,5 +1,6 @@
 /** Gemm, MatMul and Conv: layers with weights fixed at export. */
 import type { Padding } from '../../../circuit/architecture.ts'
+import { LIMITS } from '../../../circuit/checkArchitecture.ts'
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import { valuesOf } from '../floatGraph.ts'
 import {
@@ -61,6 +62,7 @@ function denseOf(
       { input: value.dims.join('×'), weights: dims.join('×') },
       'its input must be [1, values] and its weights [values, units]; put a Flatten in front',
     )
+  lowering.spend(node, units * fanIn)
   const weights = new Float32Array(units * fanIn)
   for (let from = 0; from < fanIn; from++) {
     const to = value.order?.[from] ?? from
@@ -100,6 +102,12 @@ export function lowerConv(lowering: Lowering, node: OnnxNode): Value {
   const geometry = slidingWindow(node, shape, window, flat)
   const bias = Float32Array.from(lowering.optional(node, 2)?.data ?? new Float32Array(units))
   if (bias.length !== units) return cannot(node, 'has a bias of another size than its output')
+  const taps = geometry.window.height * geometry.window.width
+  if (geometry.window.height > LIMITS.window || geometry.window.width > LIMITS.window)
+    return cannot(node, `has a window with a side of more than ${LIMITS.window}`, {
+      window: `${geometry.window.height}×${geometry.window.width}`,
+    })
+  lowering.spend(node, units * seen * taps)
   const dilated = dilate(kernel, units * seen, window, flat ? [1, ...dilations(node, 1)] : dilations(node, 2))
   const operator = {
     op: 'conv',

@@ -13,7 +13,13 @@ import { watchVoice } from './faults/watchVoices.ts'
 import { learnFromChain } from './learnFromChain.ts'
 import { ContradictionError, openSigningRecord } from './signingRecord.ts'
 import { type ValidatorChain, validatorCalls, validatorChain } from './validatorChain.ts'
-import { attendBatch, attendProposal, type DutyContext, LIABILITY_SECONDS } from './validatorDuties.ts'
+import {
+  attendBatch,
+  attendProposal,
+  attendRewards,
+  type DutyContext,
+  LIABILITY_SECONDS,
+} from './validatorDuties.ts'
 
 const POLL_MS = 500
 const FETCH_TIMEOUT_MS = 10_000
@@ -158,6 +164,8 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
       const run = async () => (await attendFault(faultId, faults)) === 'settled'
       roster.add({ id: `fault ${faultId}`, party: faultId, block: undefined, run })
     }
+    const pay = async () => (await attendRewards(blocks.latest.timestamp, context)) === 'settled'
+    roster.add({ id: 'rewards', party: 'rewards', block: undefined, run: pay })
     if (latest.timestamp > LIABILITY_SECONDS) memory.forget(latest.timestamp - LIABILITY_SECONDS)
     roster.start()
     scanner.remember(roster.oldest())

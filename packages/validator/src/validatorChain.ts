@@ -7,6 +7,7 @@ import {
   type Network,
   paramStoreAbi,
   RECORD_KIND,
+  revenueSplitterAbi,
   settlementAbi,
   teeRegistryAbi,
 } from '@assay/protocol'
@@ -42,6 +43,8 @@ export type ChainEvents = {
  */
 const STATEMENT_GAS = 800_000n
 const TRANSITION_GAS = 300_000n
+/** The first reward of an epoch opens what later ones only add to. */
+const REWARD_GAS = 500_000n
 
 /** The transactions a validator may send. */
 export function validatorCalls({ contracts }: Pick<Network, 'contracts'>) {
@@ -59,6 +62,14 @@ export function validatorCalls({ contracts }: Pick<Network, 'contracts'>) {
       ({ ...settlement, functionName: 'finalise', args: [batchId], gas: TRANSITION_GAS }) as const,
     expire: (batchId: Hex) =>
       ({ ...settlement, functionName: 'expire', args: [batchId], gas: TRANSITION_GAS }) as const,
+    payValidators: () =>
+      ({
+        address: contracts.RevenueSplitter,
+        abi: revenueSplitterAbi,
+        functionName: 'payValidators',
+        args: [],
+        gas: REWARD_GAS,
+      }) as const,
     voteKey: (registrationId: Hex, valid: boolean, signature: Hex) =>
       ({
         ...registry,
@@ -193,6 +204,13 @@ export function validatorChain(client: PublicClient, network: Network) {
       ])
       return { attestTimeout, challengeWindow }
     },
+    /** Validators' part of answers that staking has not been handed yet, OPG base units. */
+    rewardsPending: (): Promise<bigint> =>
+      client.readContract({
+        address: network.contracts.RevenueSplitter,
+        abi: revenueSplitterAbi,
+        functionName: 'validatorsPending',
+      }),
     hasAttested: (batchId: Hex, validator: Address): Promise<boolean> =>
       client.readContract({ ...settlement, functionName: 'hasAttested', args: [batchId, validator] }),
     tillUrl: (gateway: Address): Promise<string> =>

@@ -7,7 +7,7 @@ import {
   registrationReads,
   verifyRegistration,
 } from '@assay/verify'
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, parseEther } from 'viem'
 import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'
 import type { SigningRecord } from './signingRecord.ts'
 import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls, WatchedBatch } from './validatorChain.ts'
@@ -34,6 +34,11 @@ const GIVE_UP_BATCH_SECONDS = 86_400n
 const GIVE_UP_PROPOSAL_SECONDS = 3_600n
 /** As long as stake that stood at a commit answers for it: UNBONDING of a production network. */
 export const LIABILITY_SECONDS = 864_000n
+/** Rewards that are handed over, OPG base units: a hundred times what the gas costs on Base, at a guess. */
+const LEAST_REWARDS = parseEther('1')
+/** Seconds between two looks at them. */
+const LOOK_SECONDS = 30n
+const NEXT_LOOK = 'next look at rewards'
 /** The file of a batch that has ended is looked for until then. */
 const LOST_FILE_SECONDS = 600n
 
@@ -86,10 +91,32 @@ async function searchEnded(batch: WatchedBatch, now: bigint, context: DutyContex
   return 'settled'
 }
 
+/**
+ * Hands staking the validators' part of what was earned, once it is worth the gas: nobody is paid before somebody does.
+ * @returns never 'settled': there is always a next time
+ */
+export async function attendRewards(now: bigint, context: DutyContext): Promise<DutyOutcome> {
+  const { turns, chain, calls } = context
+  if (now < (turns.get(NEXT_LOOK) ?? 0n)) return 'waiting'
+  const call = calls.payValidators()
+  if ((await chain.rewardsPending()) >= LEAST_REWARDS) {
+    await sendInTurn(call, now, context)
+    // A turn that has begun is waited for without pause.
+    if (turns.has(turnOf(call))) return 'waiting'
+  }
+  turns.set(NEXT_LOOK, now + LOOK_SECONDS)
+  return 'waiting'
+}
+
+function turnOf({ functionName, args }: ValidatorCall): string {
+  const [subject = ''] = args as readonly unknown[]
+  return `${functionName} ${String(subject)}`
+}
+
 /** Sends what anybody could, once it is possible and the validators before this one had their turn. */
 async function sendInTurn(call: ValidatorCall, now: bigint, context: DutyContext): Promise<void> {
   const { turns } = context
-  const turn = `${call.functionName} ${call.args[0]}`
+  const turn = turnOf(call)
   if (!(await context.chain.wouldSucceed(call, context.operator))) {
     turns.delete(turn)
     return
@@ -99,7 +126,8 @@ async function sendInTurn(call: ValidatorCall, now: bigint, context: DutyContext
   if (now < possibleSince + context.courtesy) return
   turns.delete(turn)
   await context.send(call)
-  context.log(call.functionName, { subject: call.args[0] })
+  const [subject] = call.args as readonly unknown[]
+  context.log(call.functionName, { subject })
 }
 
 /**

@@ -1,9 +1,21 @@
 /** What was forced in has no file to fetch: validators judge the receipt in the event, as they would judge any other. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type BatchEntry, batchIdOf, contractEntry, rootOfSingle, VERDICT } from '@assay/protocol'
+import { createSender } from '@assay/chain'
+import {
+  type BatchEntry,
+  batchIdOf,
+  contractEntry,
+  grantIdOf,
+  grantRequestId,
+  opgAbi,
+  rootOfSingle,
+  spendingGrantsAbi,
+  VERDICT,
+  validatorStakingAbi,
+} from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
-import { type Hex, parseEther, toHex, zeroHash } from 'viem'
+import { type Address, type Hex, parseEther, toHex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { type FaultNetwork, ROGUE, startFaultNetwork, type Watching } from './support/faultNetwork.ts'
 
@@ -47,8 +59,9 @@ async function judged(batchId: Hex): Promise<Record<string, unknown>[]> {
 }
 
 test('an honest receipt that somebody forced in is found valid, and its money moves', async () => {
-  const requestId = await on.paid(parseEther('3'))
-  const entry = await on.signed({ requestId, ...(await overdue()) })
+  const requestId = await on.paid(parseEther('30'))
+  const dear = { outputUnits: 20n, price: parseEther('21') }
+  const entry = await on.signed({ requestId, ...dear, ...(await overdue()) })
   const batchId = await force(entry)
   for (const { verdict } of await judged(batchId)) assert.equal(verdict, VERDICT.valid)
   const final = watching.map(({ said }) => said('finalise', ({ subject }) => subject === batchId))
@@ -66,6 +79,19 @@ test('an honest receipt that somebody forced in is found valid, and its money mo
     args: [requestId],
   })
   assert.equal(paid, entry.receipt.price)
+  // The validators' own part is handed to staking by one of them.
+  await Promise.race(watching.map(({ said }) => said('payValidators')))
+  const rewards = await on.client.getContractEvents({
+    address: on.network.contracts.ValidatorStaking,
+    abi: validatorStakingAbi,
+    eventName: 'RewardAdded',
+    fromBlock: 0n,
+    strict: true,
+  })
+  assert.deepEqual(
+    rewards.map(({ args }) => args.amount),
+    [parseEther('2.1')],
+  )
 })
 
 test('a receipt of a key that nobody registered, and one under a grant that does not pay for it, are void', async () => {
@@ -82,8 +108,38 @@ test('a receipt of a key that nobody registered, and one under a grant that does
   }
 })
 
+/** Opens a grant of the demo account on chain. @returns makes its calls */
+async function openGrant(): Promise<(counter: bigint) => Promise<BatchEntry>> {
+  const payer = createSender({ network: on.network, privateKey: on.role('demo').privateKey })
+  const { OPG, SpendingGrants, InferenceEscrow } = on.network.contracts
+  const amount = parseEther('10')
+  const { timestamp } = await on.client.getBlock()
+  const grant = {
+    payer: payer.address.toLowerCase() as Address,
+    gateway: on.committer.address.toLowerCase() as Address,
+    maxTotal: amount,
+    maxPerCall: amount,
+    ratePerHour: 0n,
+    models: [],
+    nodes: [],
+    expiry: timestamp + 3_600n,
+    nonce: 1n,
+  }
+  await payer.send({ address: OPG, abi: opgAbi, functionName: 'approve', args: [SpendingGrants, amount] })
+  const open = { address: SpendingGrants, abi: spendingGrantsAbi, functionName: 'open' } as const
+  await payer.send({ ...open, args: [grant, '0x', amount] })
+  const id = grantIdOf(grant, on.deployment)
+  return async (counter) => {
+    const call = { id, counter }
+    const { chainId } = on.deployment
+    const requestId = grantRequestId({ chainId, escrow: InferenceEscrow, payer: grant.payer, grant: call })
+    return { ...(await on.signed({ requestId, ...(await overdue()) })), grant: call }
+  }
+}
+
 test('a call under a grant that stands in a batch already is not paid once more by force', async () => {
-  const call = await on.granted(1n, await overdue())
+  const granted = await openGrant()
+  const call = await granted(1n)
   const first = await on.commit(await on.among(call))
   for (const { verdict } of await judged(first)) assert.equal(verdict, VERDICT.valid)
   const again = await force(call)
@@ -94,6 +150,6 @@ test('a call under a grant that stands in a batch already is not paid once more 
   assert.equal(await on.stateOf(again), BATCH_STATE.void)
   assert.notEqual(await on.stateOf(first), BATCH_STATE.void)
 
-  const other = await force(await on.granted(2n, await overdue()))
+  const other = await force(await granted(2n))
   for (const { verdict } of await judged(other)) assert.equal(verdict, VERDICT.valid)
 })

@@ -95,6 +95,7 @@ function world(
     committedGroups: async () => groupHeaders(batch),
     attestCalls: async () => [],
     windows: async () => ({ attestTimeout: 120n, challengeWindow: 5n }),
+    rewardsPending: async () => 0n,
     hasAttested: async () => sent.some((call) => call.functionName === 'attest'),
     tillUrl: async () => 'http://gateway.example/',
     attestedAt: async () => 0n,

@@ -32,7 +32,10 @@ export async function judgeBatch(parameters: {
   // What was forced in was never in a file that anybody could have got wrong.
   const opened = batch.forced === undefined ? openBatchFile(file, batch, deployment) : undefined
   if (opened?.kind === 'foreign') return { verdict: undefined, reason: opened.reason }
-  const findings = await findFaults(parameters)
+  const findings = await findFaults({
+    ...parameters,
+    stated: opened?.kind === 'batch' ? opened.batch : undefined,
+  })
   const invalid =
     findings.invalid ??
     (opened?.kind === 'invalid' ? opened.reason : undefined) ??

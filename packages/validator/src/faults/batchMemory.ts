@@ -7,6 +7,7 @@ import {
   batchEntries,
   MAX_BATCH_FILE_BYTES,
   type Receipt,
+  readBatchFile,
   receiptStructHash,
   type SignedReceipt,
   statedBatch,
@@ -171,16 +172,17 @@ type Row = Record<string, unknown>
 
 /** What the file's receipts can be found by; nothing of a file that cannot be read. */
 function seenIn(file: Uint8Array): { key: string; seq: string; hash: Hex; call: string | null }[] {
-  let batch: Batch
   try {
-    batch = statedBatch(file)
+    const { rows } = readBatchFile(file)
+    return rows
+      .flatMap(({ entries }) => entries)
+      .map(({ receipt, grant }) => ({
+        key: receipt.key,
+        seq: receipt.seq.toString(),
+        hash: receiptStructHash(receipt),
+        call: grant === undefined ? null : receipt.requestId,
+      }))
   } catch {
     return []
   }
-  return batchEntries(batch).map(({ receipt, grant }) => ({
-    key: receipt.key,
-    seq: receipt.seq.toString(),
-    hash: receiptStructHash(receipt),
-    call: grant === undefined ? null : receipt.requestId,
-  }))
 }

@@ -47,6 +47,8 @@ export type FindFaultsParameters = {
   batch: BatchView
   /** The committed bytes: their hash is `batch.dataHash`. */
   file: Uint8Array
+  /** What the file states, where it was read already. */
+  stated?: Batch | undefined
   /** The groups that its committer put on chain; asked for only where the file leads to another root. */
   groups: () => Promise<readonly GroupHeader[]>
   /** View of the chain for one receipt. */
@@ -69,7 +71,7 @@ export async function findFaults(parameters: FindFaultsParameters): Promise<Find
   const { batch: view, file } = parameters
   let stated: Batch
   try {
-    stated = statedBatch(file)
+    stated = parameters.stated ?? statedBatch(file)
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : 'unknown form'
     return { faults: [], invalid: `the file cannot be read: ${why}`, unshown: 0n }

@@ -104,6 +104,23 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
     says: /does not answer/,
     key: demoKey,
   },
+  {
+    args: () => ['chat', 'hi', '--key', 'assay_mistyped', '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says: /^(?![\s\S]*assay_mistyped)[\s\S]*not an API key/,
+  },
+  { args: () => ['wallet', 'grant'], code: 2, says: /assay wallet grant --help/ },
+  { args: () => ['wallet', 'grant', 'show', '0x12'], code: 2, says: /64 hex digits/ },
+  { args: () => ['wallet', 'grant', 'create', '--days', '0'], code: 2, says: /number of days/ },
+  {
+    args: () => [
+      ...['wallet', 'grant', 'create', '--deposit', '2', '--max-total', '1'],
+      ...['--network', path.join(home, 'dead.json')],
+    ],
+    code: 2,
+    says: /more than the grant may ever spend/,
+    key: demoKey,
+  },
   { args: () => ['wallet'], code: 2, says: /assay wallet --help/ },
   { args: () => ['verify', 'hello'], code: 2, says: /neither a file/ },
   { args: () => ['verify', hash], code: 3, says: /no network here yet/ },

@@ -127,10 +127,13 @@ async function gatewayError(response: Response): Promise<SdkError> {
   const message =
     typeof error.message === 'string' ? error.message.slice(0, 500) : 'The gateway answered with an error.'
   if (response.status === 402) {
+    const underGrant = typeof error.code === 'string' && error.code.startsWith('grant_')
     return new SdkError(message, {
       code: 'payment_required',
       facts,
-      next: 'Look at the payer: assay wallet balance   (on a development network: assay wallet fund)',
+      next: underGrant
+        ? 'Look at the grant: assay wallet grant list'
+        : 'Look at the payer: assay wallet balance   (on a development network: assay wallet fund)',
     })
   }
   const retryAfter = response.headers.get('retry-after')

@@ -50,7 +50,11 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
 
   command('create', 'Open a grant, pay in, and make an API key under it. The key is shown once.')
     .option('--deposit <OPG>', 'what to pay in now', parseOpg, parseUnits('10', 18))
-    .option('--max-total <OPG>', 'most that may ever be spent; default the deposit', parseOpg)
+    .option(
+      '--max-total <OPG>',
+      'most that may ever be spent; default ten deposits, so that more can be paid in',
+      parseOpg,
+    )
     .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
     .option('--per-hour <OPG>', 'most that the calls of an hour may cost; 0 = no limit', parseOpg, 0n)
     .option('--model <name>', 'a model that may be called; repeat it; default any', collect(String), [])
@@ -132,7 +136,7 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
 
 async function create(options: CreateOptions, { output }: CommandContext): Promise<void> {
   const { network, privateKey } = payerOf(options)
-  const { deposit, maxTotal = deposit, maxPerCall, perHour, node } = options
+  const { deposit, maxTotal = 10n * deposit, maxPerCall, perHour, node } = options
   if (deposit > maxTotal) {
     throw new CliError('The deposit is more than the grant may ever spend.', {
       exitCode: EXIT.usage,

@@ -32,7 +32,7 @@ export function describeGrant(facts: GrantFacts): string {
     ['until', new Date(Number(facts.expiry) * 1000).toISOString()],
     [
       'trust',
-      `gateway ${facts.gateway} can spend up to ${formatOpg(facts.maxTotal)}, also on calls that you never made`,
+      `gateway ${facts.gateway} can spend what you pay in, up to ${formatOpg(facts.maxTotal)}, also on calls that you never made`,
     ],
   ])
 }

@@ -280,6 +280,8 @@ export function createFakeChain(): FakeChain {
       payment.state = CHAIN_PAYMENT.refunded
       return hash()
     },
+    takings: async () => 0n,
+    passOn: async () => hash(),
     async settle(items) {
       up()
       for (const { entry, path, batchId } of items) {

@@ -5,6 +5,7 @@ import { createAnswerer } from './answer.ts'
 import { createCollector } from './collect.ts'
 import { createFreezer } from './freeze.ts'
 import { createRefunder } from './refund.ts'
+import { createPasser } from './passOn.ts'
 import { createSettler } from './settle.ts'
 import { createTracker } from './track.ts'
 
@@ -53,6 +54,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
   const settle = createSettler(context, registry)
   const answer = createAnswerer(context, registry)
   const refund = createRefunder(context, registry)
+  const passOn = createPasser(context, registry)
 
   async function step(name: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -68,6 +70,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
     await Promise.all([step('collect', collect), step('track', track), step('answer', answer)])
     await step('settle', settle)
     await step('refund', refund)
+    await step('pass on', passOn)
   }
 
   let running: Promise<void> | undefined

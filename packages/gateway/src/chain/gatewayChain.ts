@@ -74,4 +74,7 @@ export type GatewayChain = DataChallenges & {
   rowPayments(batchId: Hex, committedBlock: bigint): Promise<RowPayment[]>
   /** Has deposits pay rows of a final batch. One that was paid is skipped. */
   settleRows(batchId: Hex, rows: readonly GrantRow[]): Promise<Hex>
+  /** What deposits paid for a model at a node and nobody has passed on yet, OPG base units. */
+  takings(modelId: Hex, node: Address): Promise<bigint>
+  passOn(modelId: Hex, node: Address): Promise<Hex>
 }

@@ -215,6 +215,17 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
     },
     refund: async (requestId) =>
       (await sender.send({ ...escrow, functionName: 'refundTimeout', args: [[requestId]] })).transactionHash,
+    takings: (modelId, node) =>
+      client.readContract({
+        address: network.contracts.SpendingGrants,
+        abi: spendingGrantsAbi,
+        functionName: 'takings',
+        args: [modelId, node],
+      }),
+    async passOn(modelId, node) {
+      const grants = { address: network.contracts.SpendingGrants, abi: spendingGrantsAbi } as const
+      return (await sender.send({ ...grants, functionName: 'passOn', args: [modelId, node] })).transactionHash
+    },
     async settle(items) {
       const receipt = await sender.send({
         ...escrow,

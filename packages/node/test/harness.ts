@@ -24,7 +24,7 @@ import {
   toBase64,
 } from '@assay/protocol'
 import { type Address, bytesToHex, type Hex } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { privateKeyToAccount, privateKeyToAddress } from 'viem/accounts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { NodeChain } from '../src/chain/nodeChain.ts'
 import { createBondedKey } from '../src/enclaves/bondedKey.ts'
@@ -48,7 +48,8 @@ export const DEPLOYMENT: Deployment = {
 export const TOKEN: Address = '0x00000000000000000000000000000000000000a2'
 export const ESCROW: Address = '0x00000000000000000000000000000000000000a3'
 export const TILL: Address = '0x00000000000000000000000000000000000000a4'
-export const GATEWAY: Address = '0x00000000000000000000000000000000000000a5'
+export const GATEWAY_KEY: Hex = `0x${'a5'.repeat(32)}`
+export const GATEWAY = privateKeyToAddress(GATEWAY_KEY).toLowerCase() as Address
 export const OPERATOR: Address = '0x00000000000000000000000000000000000000a6'
 export const PRICE = { perCall: 1000n, inputPrice: 10n, outputPrice: 100n }
 const PAYER_KEY: Hex = `0x${'11'.repeat(32)}`

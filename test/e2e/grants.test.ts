@@ -260,3 +260,135 @@ test('a grant revoked while calls run: what was being answered is paid, nothing 
     until: 'final',
   })
 })
+
+test('the command line opens, shows, uses and ends a grant, and takes a key back', async () => {
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await local.assay(...args, '--json')
+    assert.equal(code, 0, stdout + stderr)
+    return JSON.parse(stdout)
+  }
+  const made = await json('wallet', 'grant', 'create', '--deposit', '5', '--model', model)
+  const { apiKey, grantId } = made as { apiKey: string; grantId: Hex }
+  const answer = (await json('chat', question.content, '--key', apiKey, '--wait', 'final')) as {
+    chatOutput: { content: string }
+    receipt: { requestId: string; price: string }
+    report: { ok: boolean }
+  }
+  assert.match(answer.chatOutput.content, /Paris/)
+  assert.equal(answer.report.ok, true)
+  await settledPrice(answer.receipt.requestId)
+  const shown = (await json('wallet', 'grant', 'show', grantId)) as {
+    spent: string
+    calls: { requestId: string; amount: string; settled: boolean; counter: string }[]
+  }
+  const { price, requestId } = answer.receipt
+  assert.equal(shown.spent, price)
+  assert.deepEqual(
+    shown.calls.map(({ requestId: id, amount, settled, counter }) => [id, amount, settled, counter]),
+    [[requestId, price, true, '1']],
+  )
+  const second = (await json('wallet', 'grant', 'key', grantId)) as { apiKey: string }
+  await json('wallet', 'grant', 'key', grantId, '--revoke', apiKey)
+  await assert.rejects(
+    openaiWith(apiKey).chat.completions.create({ model, messages: [question], max_tokens: 4 }),
+    (error: unknown) => error instanceof OpenAI.AuthenticationError && error.code === 'api_key_revoked',
+  )
+  await openaiWith(second.apiKey).chat.completions.create({ model, messages: [question], max_tokens: 4 })
+  assert.equal((await json('wallet', 'grant', 'fund', grantId, '0')).state, 'open')
+  assert.equal((await json('wallet', 'grant', 'revoke', grantId)).state, 'revoked')
+  const early = await local.assay('wallet', 'grant', 'withdraw', grantId)
+  assert.equal(early.code, 1)
+  assert.match(early.stderr, /WithdrawalNotDue/)
+  const { grants } = (await json('wallet', 'grant', 'list')) as { grants: { id: string; state: string }[] }
+  assert.equal(grants.find(({ id }) => id === grantId)?.state, 'revoked')
+})
+
+type Debit = { counter: string; requestId: Hex; state: string; amount: string; settled: boolean }
+
+async function debitsOf(grantId: Hex): Promise<Debit[] | undefined> {
+  const response = await fetch(`${network.gatewayUrl}/v1/grants/${grantId}/calls`).catch(() => undefined)
+  return response?.ok === true ? ((await response.json()) as { calls: Debit[] }).calls : undefined
+}
+
+test('kill -9 of the gateway under calls by key: delivered once is paid once, what was cut off costs nothing', async () => {
+  const KILLS = 3
+  const { key, grantId } = await open()
+  const delivered = new Set<string>()
+  let stopped = false
+  const client = async (stream: boolean): Promise<void> => {
+    const body = JSON.stringify({ model, messages: [question], max_tokens: 8, stream })
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` }
+    while (!stopped) {
+      try {
+        const url = `${network.gatewayUrl}/v1/chat/completions`
+        const answer = await fetch(url, {
+          method: 'POST',
+          headers,
+          body,
+          signal: AbortSignal.timeout(60_000),
+        })
+        const text = await answer.text()
+        const whole = stream ? text.endsWith('data: [DONE]\n\n') && text.includes(': assay-receipt ') : true
+        if (answer.status === 200 && whole) delivered.add(answer.headers.get('x-assay-request-id') ?? '')
+      } catch {
+        // The gateway is gone, or went in the middle of the answer.
+        await new Promise((wake) => setTimeout(wake, 50))
+      }
+    }
+  }
+  const load = [client(false), client(true), client(true)]
+  let last: number | undefined
+  for (let kill = 0; kill < KILLS; kill++) {
+    const before = delivered.size
+    // Killed while it serves: only after it has served since it came back.
+    await until(
+      async () => delivered.size > before + 1,
+      120_000,
+      () => `the gateway to serve again after kill ${kill}`,
+    )
+    last = local.pidOf('gateway')
+    process.kill(last, 'SIGKILL')
+  }
+  const served = delivered.size
+  await until(
+    async () => delivered.size > served,
+    120_000,
+    () => 'the gateway to serve after the last kill',
+  )
+  stopped = true
+  await Promise.all(load)
+
+  let debits: Debit[] = []
+  await until(
+    async () => {
+      debits = (await debitsOf(grantId)) ?? []
+      const over = debits.every(({ state, settled }) =>
+        state === 'finished' ? settled : state !== 'forwarded',
+      )
+      return debits.length > 0 && over
+    },
+    180_000,
+    () => `every call to end: ${JSON.stringify(debits.filter(({ settled }) => !settled))}`,
+  )
+  const byId = new Map(debits.map((debit) => [debit.requestId as string, debit]))
+  assert.equal(byId.size, debits.length)
+  for (const requestId of delivered) {
+    const debit = byId.get(requestId)
+    assert.deepEqual([debit?.state, debit?.settled], ['finished', true], `${requestId} was delivered`)
+  }
+  const charged = debits.filter(({ amount }) => amount !== '0')
+  // Durable before the kill while its last bytes were on their way: at most one a client and kill.
+  const undelivered = charged.filter(({ requestId }) => !delivered.has(requestId))
+  assert.ok(undelivered.length <= KILLS * load.length, `${undelivered.length} charged and not delivered`)
+  const sum = charged.reduce((total, { amount }) => total + BigInt(amount), 0n)
+  const rows = await publicClientOf(network).getContractEvents({
+    address: network.contracts.SpendingGrants,
+    abi: spendingGrantsAbi,
+    eventName: 'RowSettled',
+    args: { grantId },
+    fromBlock: 'earliest',
+    strict: true,
+  })
+  const onChain = rows.reduce((total, { args }) => total + args.price, 0n)
+  assert.deepEqual([(await grantAccount(network, grantId)).spent, onChain], [sum, sum])
+})

@@ -50,7 +50,7 @@ export function paymentRequired(
     status: 402,
     message:
       refusal === undefined
-        ? `This request costs at most ${formatOpg(maximum)}. Pay with x402 v2: the offers are in the PAYMENT-REQUIRED header.`
+        ? `This request costs at most ${formatOpg(maximum)}. Pay with x402 v2: the offers are in the PAYMENT-REQUIRED header. Or send a key that a grant pays for: assay wallet grant create`
         : `The payment was not accepted: ${refusal.reason}`,
     type: 'payment_required',
     code: refusal?.code ?? 'payment_required',

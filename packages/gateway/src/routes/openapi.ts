@@ -17,13 +17,18 @@ const paid = (summary: string) => ({
   post: {
     summary,
     parameters: [{ name: 'PAYMENT-SIGNATURE', in: 'header', schema: { type: 'string' } }],
+    security: [{ bearer: [] }, { apiKey: [] }, {}],
     requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
     responses: {
       200: json(
         'The answer; its receipt is in x-assay-receipt, or in the comment before the terminal event.',
       ),
       400: error('The body is not a request that can be priced or answered.'),
-      402: error('Unpaid, or the payment was refused; offers are in PAYMENT-REQUIRED.'),
+      401: error('The API key is unknown or was revoked.'),
+      402: error(
+        'Unpaid, or the payment was refused; offers are in PAYMENT-REQUIRED. Or the grant is spent.',
+      ),
+      403: error('The grant does not name this model.'),
       404: error('No such model.'),
       409: error('This payment has been used.'),
       413: error('The body is too large.'),
@@ -73,6 +78,37 @@ export const OPENAPI = {
         responses: { 200: json('Where it stands.'), 404: error('Unknown here.') },
       },
     },
+    '/v1/grants': {
+      post: {
+        summary:
+          'Registers the hash of an API key under a spending grant, or revokes it, as its payer signed.',
+        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        responses: {
+          200: json('The key is revoked.'),
+          201: json('The key is good; what its payer trusts.'),
+          400: error('Not a grant for this gateway.'),
+          403: error('Not signed by the payer.'),
+          409: error('The grant is not open on the chain.'),
+        },
+      },
+    },
+    '/v1/grants/{id}': {
+      get: {
+        summary: 'A spending grant: its terms, what was spent, is set aside and left.',
+        parameters: [id],
+        responses: { 200: json('Amounts in OPG base units.'), 404: error('Unknown here.') },
+      },
+    },
+    '/v1/grants/{id}/calls': {
+      get: {
+        summary: 'Every debit under a grant, newest first.',
+        parameters: [
+          id,
+          { name: 'before', in: 'query', schema: { type: 'string', pattern: '^[0-9]{1,18}$' } },
+        ],
+        responses: { 200: json('At most 200 calls.'), 404: error('Unknown here.') },
+      },
+    },
     '/v1/batches/{id}': {
       get: {
         summary: 'A batch.',
@@ -101,6 +137,10 @@ export const OPENAPI = {
     },
   },
   components: {
+    securitySchemes: {
+      bearer: { type: 'http', scheme: 'bearer', description: 'A key under a spending grant: assay_…' },
+      apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+    },
     schemas: {
       Error: {
         type: 'object',

@@ -5,7 +5,7 @@ import type { ArchitectureDraft, NodeDraft, Parameters } from '../../circuit/mod
 import { MAX_ACCUMULATOR, MAX_DECOMPOSITION_BITS, neededReach } from '../../circuit/reach.ts'
 import { ZkmlError } from '../../errors.ts'
 import type { FloatConv, FloatGraph, FloatNode, Range } from '../graph/floatGraph.ts'
-import { quantiseLogits, quantiseWeights } from './quantiseWeights.ts'
+import { quantiseLogits, quantiseWeights, reachableRange } from './quantiseWeights.ts'
 
 export type Quantised = {
   draft: ArchitectureDraft
@@ -54,33 +54,37 @@ function quantiseNode(
         const draft = { op: 'dense', input, units: node.units, requantise: null } as const
         return { draft, own: { weights, bias }, range: { scale: step, zeroPoint: 0 } }
       }
-      const { weights, bias, multipliers, shift } = quantiseWeights(node, ranges[input] as Range, wanted)
-      const requantise = { multiplier: 1, shift, ...bounds(node, wanted) }
+      const source = ranges[input] as Range
+      const range = reachableRange(node, source, wanted)
+      const { weights, bias, multipliers, shift } = quantiseWeights(node, source, range)
+      const requantise = { multiplier: 1, shift, ...bounds(node, range) }
       const draft = { op: 'dense', input, units: node.units, multipliers, requantise } as const
-      return { draft, own: { weights, bias }, range: wanted }
+      return { draft, own: { weights, bias }, range }
     }
     case 'conv': {
       const { input, window, padding } = node
-      const { weights, bias, multipliers, shift } = quantiseWeights(node, ranges[input] as Range, wanted)
-      const requantise = { multiplier: 1, shift, ...bounds(node, wanted) }
+      const source = ranges[input] as Range
+      const range = reachableRange(node, source, wanted)
+      const { weights, bias, multipliers, shift } = quantiseWeights(node, source, range)
+      const requantise = { multiplier: 1, shift, ...bounds(node, range) }
       const shape = { op: 'conv2d', input, channels: node.units, window, padding } as const
       const own = { weights, bias }
       const [seen, made] = [
         weights.length / (node.units * window.height * window.width),
         node.units / node.groups,
       ]
-      if (node.groups === 1) return { draft: { ...shape, multipliers, requantise }, own, range: wanted }
+      if (node.groups === 1) return { draft: { ...shape, multipliers, requantise }, own, range }
       if (pad(seen) === seen && pad(made) === made)
-        return { draft: { ...shape, groups: node.groups, multipliers, requantise }, own, range: wanted }
+        return { draft: { ...shape, groups: node.groups, multipliers, requantise }, own, range }
       const spread = { weights: spreadGroups(node, weights, seen), bias }
-      return { draft: { ...shape, multipliers, requantise }, own: spread, range: wanted }
+      return { draft: { ...shape, multipliers, requantise }, own: spread, range }
     }
     case 'averagePool': {
       const { input, window } = node
       const source = ranges[input] as Range
       const count = window.height * window.width
       // The output's scale gives way, so that the division is exact: a multiplier rounded down makes the range no smaller.
-      const ratio = source.scale / (wanted.scale * count)
+      const ratio = source.scale / (Math.max(wanted.scale, source.scale / FINEST) * count)
       const shift = Math.max(0, Math.min(18, Math.ceil(Math.log2(512 / ratio))))
       const multiplier = Math.min(2 ** 15, Math.max(1, Math.floor(ratio * 2 ** shift)))
       const range = { ...wanted, scale: (source.scale * 2 ** shift) / (multiplier * count) }
@@ -137,12 +141,17 @@ function quantiseMap(node: Extract<FloatNode, { op: 'map' }>, source: Range, wan
   return { draft: { op: 'map', input: node.input, zeroPoint, values }, own: undefined, range: wanted }
 }
 
+/** Output steps in one step of an input: a range so narrow that there were more is noise, and saturates anyway. */
+const FINEST = 256
+
 /** Each term's scale over the output's, in steps of 2^−shift. */
 function quantiseSum(
   node: Extract<FloatNode, { op: 'combine' }>,
   ranges: readonly Range[],
-  wanted: Range,
+  calibrated: Range,
 ): QuantisedNode {
+  const steps = node.terms.map(({ input, factor }) => Math.abs(factor) * (ranges[input] as Range).scale)
+  const wanted = { ...calibrated, scale: Math.max(calibrated.scale, Math.max(...steps) / FINEST) }
   for (let shift = 18; shift >= 0; shift--) {
     const terms = node.terms.map(({ input, factor }) => ({
       input,

@@ -46,6 +46,21 @@ function largestWeights({ weights, units }: FloatWeights): number[] {
   })
 }
 
+/**
+ * The output's range, made wider where calibration saw next to nothing of what the weights can reach (a unit that is always
+ * off, say): a step is at least 2^−16 of the largest output, which is what the field can tell apart.
+ */
+export function reachableRange({ weights, bias, units }: FloatWeights, input: Range, output: Range): Range {
+  const patch = weights.length / units
+  let largest = 0
+  for (let unit = 0; unit < units; unit++) {
+    let sum = 0
+    for (let at = unit * patch; at < (unit + 1) * patch; at++) sum += Math.abs(weights[at] as number)
+    largest = Math.max(largest, sum * input.scale * farthest(input) + Math.abs(bias[unit] as number))
+  }
+  return { ...output, scale: Math.max(output.scale, largest / 2 ** 16) }
+}
+
 /** @throws ZkmlError cannot_compile where no shift keeps the accumulators within the field */
 export function quantiseWeights(node: FloatWeights, input: Range, output: Range): QuantisedWeights {
   const ratios = largestWeights(node).map((largest) => (input.scale * (largest / 127)) / output.scale)

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import path from 'node:path'
 import { createSender, type DevelopmentAccount, publicClientOf } from '@assay/chain'
 import {
@@ -14,6 +13,7 @@ import {
   settlementAbi,
 } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
+import { startBatchServer } from './faults/batchServer.ts'
 import { until } from './localNetwork.ts'
 
 /** Settlement's batch states (docs/spec.md §9). */
@@ -26,19 +26,11 @@ export type Stranger = {
   commit(receipts: readonly SignedReceipt[]): Promise<Hex>
   /** Resolves with the state in which the batch rests. */
   judged(batchId: Hex): Promise<number>
-  close(): Promise<void>
+  close(): void
 }
 
 export async function createStranger(network: Network, account: DevelopmentAccount): Promise<Stranger> {
-  const files = new Map<string, Uint8Array>()
-  const server = createServer((request, response) => {
-    const file = files.get(request.url ?? '')
-    response.writeHead(file === undefined ? 404 : 200).end(file)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server has a port')
+  const server = await startBatchServer()
   const client = publicClientOf(network)
   const sender = createSender({ network, privateKey: account.privateKey })
   const settlement = { address: network.contracts.Settlement, abi: settlementAbi } as const
@@ -46,7 +38,7 @@ export async function createStranger(network: Network, account: DevelopmentAccou
     address: network.contracts.InferenceEscrow,
     abi: inferenceEscrowAbi,
     functionName: 'openTill',
-    args: [`http://127.0.0.1:${address.port}`],
+    args: [server.url],
   })
   let height = 0n
   return {
@@ -56,7 +48,7 @@ export async function createStranger(network: Network, account: DevelopmentAccou
       const deployment = deploymentOf(network)
       const batch = buildBatch({ deployment, committer: account.address, height, receipts })
       const { header, batchId, file } = batch
-      files.set(`/v1/batches/${batchId}/data`, file)
+      server.publish(batchId, file)
       const args = [height, header.dataHash, groupHeaders(batch)] as const
       await sender.send({ ...settlement, functionName: 'commit', args })
       return batchId
@@ -74,10 +66,7 @@ export async function createStranger(network: Network, account: DevelopmentAccou
       )
       return state
     },
-    async close() {
-      server.close()
-      server.closeAllConnections()
-    },
+    close: server.close,
   }
 }
 

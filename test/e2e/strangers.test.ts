@@ -29,7 +29,7 @@ before(async () => {
 })
 after(async () => {
   await second?.close()
-  await stranger?.close()
+  stranger?.close()
   await local?.close()
 })
 

@@ -11,6 +11,7 @@ import {
   inferenceEscrowAbi,
   keyPossessionDigest,
   type Network,
+  nodeBondAbi,
   opgAbi,
   signDigest,
   teeRegistryAbi,
@@ -83,4 +84,15 @@ export async function openTill(network: ChainOnly, operator: Sender, url: string
     functionName: 'openTill',
     args: [url],
   })
+}
+
+/** What an operator has bonded, OPG base units. */
+export async function bondOf(network: ChainOnly, operator: Address): Promise<bigint> {
+  const [bonded] = await publicClientOf(network).readContract({
+    address: network.contracts.NodeBond,
+    abi: nodeBondAbi,
+    functionName: 'node',
+    args: [operator],
+  })
+  return bonded
 }

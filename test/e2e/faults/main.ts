@@ -1,0 +1,47 @@
+/**
+ * Starts a network of its own and plays scenes in which somebody lies: `npm run scenes`, or `npm run scenes -- forgery`.
+ */
+import { createLocalNetwork } from '../localNetwork.ts'
+import { SCENES } from './scenes.ts'
+import type { Stage } from './stage.ts'
+import { storyOf } from './story.ts'
+
+const say = (text = '') => void process.stdout.write(`${text}\n`)
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => SCENES.every((scene) => scene.name !== name))
+if (unknown.length > 0) {
+  process.stderr.write(
+    `There is no scene ${unknown.join(', ')}. There are: ${SCENES.map(({ name }) => name).join(', ')}\n`,
+  )
+  process.exit(2)
+}
+const chosen = SCENES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+
+say("Starting a network of its own; every key of it, the liars' too, is a public development key …")
+const local = await createLocalNetwork()
+const leave = async (code: number) => {
+  await local.close()
+  process.exit(code)
+}
+process.once('SIGINT', () => leave(130))
+process.once('SIGTERM', () => leave(143))
+try {
+  const { network } = local
+  const { demo } = network.accounts
+  if (demo === undefined) throw new Error('a development network has a demo account')
+  const stage: Stage = { network, payer: demo, assay: local.assay, tell: (sentence) => say(`  ${sentence}`) }
+  for (const [at, scene] of chosen.entries()) {
+    say(`\n${at + 1}. ${scene.title}\n`)
+    const justice = await scene.play(stage)
+    for (const line of storyOf(justice)) say(`  ${line}`)
+    const { stdout, stderr } = await local.assay('audit', justice.batchId)
+    say(`\n  $ assay audit ${justice.batchId}`)
+    for (const line of `${stdout}${stderr}`.trimEnd().split('\n')) say(`  ${line}`)
+  }
+  say(`\n${chosen.length} lies, ${chosen.length} proven.`)
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  await leave(1)
+}
+await leave(0)

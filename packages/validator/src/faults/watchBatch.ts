@@ -34,7 +34,7 @@ export type WatchContext = {
 export type Judgement = Extract<BatchJudgement, { reason: string; findings: unknown }>
 
 /** How long a file may be late before it is demanded on chain: gateways restart, and a demand costs a bond. Seconds. */
-const PATIENCE = { most: 600n, partOfTimeout: 4n }
+const PATIENCE = { most: 600n, partOfTimeout: 6n }
 /** Parts of one batch that are demanded, one after the other. */
 const MAX_DEMANDS = 4n
 

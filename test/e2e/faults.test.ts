@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { publicClientOf, readBatch } from '@assay/chain'
+import { formatOpg } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import { SCENES } from './faults/scenes.ts'
 import type { Stage } from './faults/stage.ts'
@@ -35,11 +35,20 @@ for (const scene of SCENES) {
     const justice = await scene.play(stage)
     for (const line of storyOf(justice)) console.log(`  ${line}`)
     const { network } = local
-    const batch = await readBatch(publicClientOf(network), network, justice.batchId)
-    assert.equal(batch?.state, BATCH_STATE.void)
-    assert.ok(justice.bounty > 0n && justice.burned > 0n)
+    const { batch, fault, seconds } = justice
+    assert.equal(batch.state, BATCH_STATE.void)
+    assert.ok(fault.proceeds.bounty > 0n && fault.proceeds.burned > 0n)
     const validators = network.validators.map(({ operator }) => operator.toLowerCase())
-    assert.ok(validators.includes(justice.prover.toLowerCase()), 'a validator of the network proved it')
-    assert.ok(justice.seconds <= MOST_SECONDS, `it took ${justice.seconds} s`)
+    assert.ok(validators.includes(fault.prover.toLowerCase()), 'a validator of the network proved it')
+    assert.ok(seconds <= MOST_SECONDS, `it took ${seconds} s`)
+    const { code, stdout, stderr } = await stage.assay('audit', batch.batchId)
+    assert.match(stdout, /void/i, stderr)
+    const { operators, validators: slashed, refunds } = fault
+    const amounts = [...operators, ...slashed].map(({ taken }) => taken)
+    amounts.push(...refunds.map(({ amount }) => amount), fault.proceeds.bounty)
+    for (const fact of [fault.faultId, fault.prover, ...amounts.map(formatOpg)]) {
+      assert.ok(stdout.includes(fact), `${fact} in:\n${stdout}`)
+    }
+    assert.equal(code, 1, 'a void batch is not in order')
   })
 }

@@ -2,7 +2,8 @@
 const MAX_AT_ONCE = 8
 const MAX_PER_PARTY = 2
 const FIRST_RETRY_MS = 500
-const LAST_RETRY_MS = 15_000
+/** Also how late a patience that has run out may be noticed. */
+const LAST_RETRY_MS = 5_000
 
 export type Duty = {
   id: string

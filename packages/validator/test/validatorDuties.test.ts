@@ -296,10 +296,10 @@ test('a file that is late is demanded, one part after the other, while the batch
   const at = (seconds: bigint) => ({ ...blocks, latest: { ...blocks.latest, timestamp: issuedAt + seconds } })
   const attend = (seconds: bigint) =>
     assert.rejects(attendBatch(batch.batchId, at(seconds), context), { code: 'unreachable' })
-  await attend(31n)
+  await attend(21n)
   assert.deepEqual(context.jobs.open(), [])
   for (const index of [0n, 1n, 2n, 3n]) {
-    await attend(32n + index)
+    await attend(22n + index)
     const [job] = context.jobs.open()
     assert.deepEqual(job?.plan, { kind: 'demand', part: DATA_PART.chunk, index })
     context.jobs.advance(job?.faultId as Hex, 'answered')

@@ -35,6 +35,9 @@ try {
     say(`\n${at + 1}. ${scene.title}\n`)
     const justice = await scene.play(stage)
     for (const line of storyOf(justice)) say(`  ${line}`)
+    const { stdout, stderr } = await local.assay('audit', justice.batch.batchId)
+    say(`\n  $ assay audit ${justice.batch.batchId}`)
+    for (const line of `${stdout}${stderr}`.trimEnd().split('\n')) say(`  ${line}`)
   }
   say(`\n${chosen.length} lies, ${chosen.length} proven.`)
 } catch (error) {

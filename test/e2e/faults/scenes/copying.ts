@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { FAULT_CLASS } from '@assay/protocol'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
 import { buy, settled } from '../../money.ts'
 import { justiceOn } from '../justice.ts'
@@ -27,12 +28,12 @@ export const copying: Scene = {
       }
       tell('Meanwhile the batch of their own gateway became final, and both answers are paid from it, once.')
       const justice = await justiceOn(network, batch.batchId)
-      assert.equal(justice.faultClass, 'data')
+      assert.equal(justice.fault.faultClass, FAULT_CLASS.data)
       assert.deepEqual(
-        justice.operators.map(({ operator }) => operator),
+        justice.fault.operators.map(({ operator }) => operator),
         [copier.address],
       )
-      assert.deepEqual(justice.refunds, [], 'nobody paid the copier')
+      assert.deepEqual(justice.fault.refunds, [], 'nobody paid the copier')
       return justice
     } finally {
       copier.close()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { FAULT_CLASS } from '@assay/protocol'
 import { keccak256 } from 'viem'
 import { bondOf } from '../../../faults/operators.ts'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
@@ -37,9 +38,9 @@ export const equivocation: Scene = {
         tell(`Each goes into a batch of its own, where nothing is wrong with it: ${hash}`)
       }
       const justice = await justiceOn(network, batches[1].batchId)
-      assert.equal(justice.faultClass, 'equivocation')
+      assert.equal(justice.fault.faultClass, FAULT_CLASS.equivocation)
       assert.deepEqual(
-        justice.operators.map(({ operator }) => operator),
+        justice.fault.operators.map(({ operator }) => operator),
         [node.address],
       )
       assert.equal(await bondOf(network, node.address), 0n, 'all of its bond')

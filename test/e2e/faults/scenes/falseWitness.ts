@@ -4,6 +4,7 @@ import {
   AssayError,
   attestationDigest,
   type Batch,
+  FAULT_CLASS,
   formatOpg,
   type Network,
   settlementAbi,
@@ -68,9 +69,9 @@ export const falseWitness: Scene = {
         'One of its delegators sees it and leaves at once. It is too late: who stood behind it then answers for it.',
       )
       const justice = await justiceOn(network, attested.batch.batchId)
-      assert.equal(justice.faultClass, 'tee')
+      assert.equal(justice.fault.faultClass, FAULT_CLASS.tee)
       assert.deepEqual(
-        justice.validators.map(({ validator }) => validator),
+        justice.fault.validators.map(({ validator }) => validator),
         [witness.address],
       )
       assert.deepEqual(await paymentOf(network, attested.requestId), {

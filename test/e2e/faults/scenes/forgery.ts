@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { developmentAccount } from '@assay/chain'
+import { FAULT_CLASS } from '@assay/protocol'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
 import { buy } from '../../money.ts'
 import { justiceOn } from '../justice.ts'
@@ -34,13 +35,13 @@ export const forgery: Scene = {
         `It commits one receipt under a key that nobody registered and one with the honest node's key but not its signature: ${hash}`,
       )
       const justice = await justiceOn(network, batch.batchId)
-      assert.equal(justice.faultClass, 'tee')
+      assert.equal(justice.fault.faultClass, FAULT_CLASS.tee)
       assert.deepEqual(
-        justice.operators.map(({ operator }) => operator),
+        justice.fault.operators.map(({ operator }) => operator),
         [forger.address],
         'the node that was named pays nothing',
       )
-      assert.equal(justice.refunds.length, paid.length)
+      assert.equal(justice.fault.refunds.length, paid.length)
       for (const { requestId, value } of paid) {
         assert.deepEqual(await paymentOf(network, requestId), { state: PAYMENT.refunded, amount: value })
       }

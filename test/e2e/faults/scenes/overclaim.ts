@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { batchIdOf, formatOpg, groupHeaders, groupNode, sumTreeLevels, topOf } from '@assay/protocol'
+import {
+  batchIdOf,
+  FAULT_CLASS,
+  formatOpg,
+  groupHeaders,
+  groupNode,
+  sumTreeLevels,
+  topOf,
+} from '@assay/protocol'
 import { parseEther } from 'viem'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
 import { justiceOn } from '../justice.ts'
@@ -39,9 +47,9 @@ export const overclaim: Scene = {
         `Its receipt says ${formatOpg(bill.price)}; on chain it claims ${formatOpg(SURPLUS)} more: ${hash}`,
       )
       const justice = await justiceOn(network, batchId)
-      assert.equal(justice.faultClass, 'sum')
+      assert.equal(justice.fault.faultClass, FAULT_CLASS.sum)
       assert.deepEqual(
-        justice.operators.map(({ operator }) => operator),
+        justice.fault.operators.map(({ operator }) => operator),
         [liar.address],
       )
       // The receipt itself is honest: it waits, unpaid, for a batch that holds it and nothing more.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { FAULT_CLASS } from '@assay/protocol'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
 import { justiceOn } from '../justice.ts'
 import { CAST, createPlayer } from '../liar.ts'
@@ -21,9 +22,9 @@ export const withholding: Scene = {
       const hash = await liar.commit(batch)
       tell(`The gateway takes a payment and commits a batch whose file it serves nobody: ${hash}`)
       const justice = await justiceOn(network, batch.batchId)
-      assert.equal(justice.faultClass, 'data')
+      assert.equal(justice.fault.faultClass, FAULT_CLASS.data)
       assert.deepEqual(
-        justice.operators.map(({ operator }) => operator),
+        justice.fault.operators.map(({ operator }) => operator),
         [liar.address],
       )
       // Nobody has seen a receipt, so nobody can say that it was bad: the payer's money waits its time and goes back.

@@ -22,6 +22,7 @@ export type Outcome = { refused: string | undefined }
 
 /** Calls that travel in one body; bodies may be 2 MiB. */
 const BATCH = 50
+const MOST_TRIES = 3
 const ERRORS = [
   opgAbi,
   teeRegistryAbi,
@@ -48,12 +49,7 @@ export async function simulate(rpcUrl: string, calls: readonly Call[]): Promise<
       method: 'eth_call',
       params: [{ from, to, data, gas: `0x${gas.toString(16)}` }, 'latest'],
     }))
-    const response = await fetch(rpcUrl, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    const answers = (await response.json()) as Answer[]
+    const answers = await ask(rpcUrl, JSON.stringify(body))
     if (!Array.isArray(answers) || answers.length !== part.length) {
       throw new Error(`the chain answered ${part.length} calls with ${JSON.stringify(answers).slice(0, 300)}`)
     }
@@ -63,6 +59,18 @@ export async function simulate(rpcUrl: string, calls: readonly Call[]): Promise<
     )
   }
   return outcomes
+}
+
+/** A simulation may be asked for again: the chain may close a connection just as it is used anew. */
+async function ask(rpcUrl: string, body: string): Promise<Answer[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const headers = { 'content-type': 'application/json' }
+      return (await (await fetch(rpcUrl, { method: 'POST', headers, body })).json()) as Answer[]
+    } catch (error) {
+      if (tries === MOST_TRIES) throw error
+    }
+  }
 }
 
 type Answer = { id: number; result?: Hex; error?: { message: string; data?: unknown } }

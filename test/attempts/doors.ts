@@ -1,4 +1,5 @@
 import {
+  challengeIdOf,
   dataChallengeAbi,
   faultIdOf,
   faultManagerAbi,
@@ -8,16 +9,13 @@ import {
   settlementAbi,
   validatorStakingAbi,
 } from '@assay/protocol'
-import { type Abi, type Address, encodeFunctionData, type Hex, keccak256, parseEther, toHex } from 'viem'
-import { challengeIdOf } from './guilty.ts'
+import { type Address, encodeFunctionData, type Hex, keccak256, parseEther, toHex } from 'viem'
 import type { Honest } from './honest.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
 /** A call of some other door than `prove`, which only the right caller may open, or nobody. */
 export type Knock = { label: string; to: Address; data: Hex }
-
-type ContractCall = { address: Address; abi: Abi; functionName: string; args: readonly unknown[] }
 
 /** Something that takes money or rights from the honest if anybody may do it. */
 export function knock(world: World, honest: Honest, random: Random): Knock {
@@ -43,39 +41,159 @@ export function knock(world: World, honest: Honest, random: Random): Knock {
     batch,
     random.below(batch.groups.reduce((n, { top }) => n + Number(top.count), 0)),
   )
-  const calls: ContractCall[] = [
-    { ...staking, functionName: 'slash', args: [validator, epoch, fraction, faultId] },
-    { ...staking, functionName: 'jail', args: [validator] },
-    { ...staking, functionName: 'tombstone', args: [validator] },
-    { ...staking, functionName: 'freeze', args: [validator] },
-    { ...staking, functionName: 'reserve', args: [[validator], parseEther('1')] },
-    { ...staking, functionName: 'setFaultManager', args: [operator] },
-    { ...bonds, functionName: 'slash', args: [operator, parseEther('1'), faultId] },
-    { ...bonds, functionName: 'slashFraction', args: [operator, fraction, faultId] },
-    { ...bonds, functionName: 'reserve', args: [operator, parseEther('1')] },
-    { ...bonds, functionName: 'setFaultManager', args: [validator] },
-    { ...settlement, functionName: 'voidBatch', args: [batchId, faultId] },
-    { ...settlement, functionName: 'openChallenge', args: [batchId] },
-    { ...settlement, functionName: 'closeChallenge', args: [batchId] },
-    { ...settlement, functionName: 'setFaultManager', args: [validator] },
-    { ...escrow, functionName: 'refundProven', args: [random.pick(honest.payments)] },
-    { ...escrow, functionName: 'refundTimeout', args: [[random.pick(honest.payments)]] },
-    { ...escrow, functionName: 'withdrawCredit', args: [] },
-    { ...faults, functionName: 'punish', args: [faultId, 0n, 64n] },
-    { ...faults, functionName: 'distribute', args: [faultId] },
-    { ...faults, functionName: 'openChallenge', args: [batchId, challengeId] },
-    { ...faults, functionName: 'closeChallenge', args: [batchId, challengeId] },
-    { ...faults, functionName: 'withdraw', args: [] },
-    { ...data, functionName: 'conclude', args: [challengeId] },
-    { ...data, functionName: 'withdraw', args: [] },
-    { ...data, functionName: 'show', args: [challengeId, index, toHex('nothing'), []] },
-    { ...data, functionName: 'showEnd', args: [challengeId, index, keccak256(batchId)] },
-    { ...data, functionName: 'showReceipt', args: [challengeId, shown.entry, shown.signature, shown.path] },
+  // Encoded one by one, so that a signature that changes is seen here.
+  const calls: Knock[] = [
+    knocking(
+      staking.address,
+      'slash',
+      encodeFunctionData({ ...staking, functionName: 'slash', args: [validator, epoch, fraction, faultId] }),
+    ),
+    knocking(
+      staking.address,
+      'jail',
+      encodeFunctionData({ ...staking, functionName: 'jail', args: [validator] }),
+    ),
+    knocking(
+      staking.address,
+      'tombstone',
+      encodeFunctionData({ ...staking, functionName: 'tombstone', args: [validator] }),
+    ),
+    knocking(
+      staking.address,
+      'freeze',
+      encodeFunctionData({ ...staking, functionName: 'freeze', args: [validator] }),
+    ),
+    knocking(
+      staking.address,
+      'reserve',
+      encodeFunctionData({ ...staking, functionName: 'reserve', args: [[validator], parseEther('1'), 1n] }),
+    ),
+    knocking(
+      staking.address,
+      'setFaultManager',
+      encodeFunctionData({ ...staking, functionName: 'setFaultManager', args: [operator] }),
+    ),
+    knocking(
+      bonds.address,
+      'slash',
+      encodeFunctionData({ ...bonds, functionName: 'slash', args: [operator, parseEther('1'), faultId] }),
+    ),
+    knocking(
+      bonds.address,
+      'slashFraction',
+      encodeFunctionData({ ...bonds, functionName: 'slashFraction', args: [operator, fraction, faultId] }),
+    ),
+    knocking(
+      bonds.address,
+      'reserve',
+      encodeFunctionData({
+        ...bonds,
+        functionName: 'reserve',
+        args: [[{ operator, exposure: parseEther('1') }]],
+      }),
+    ),
+    knocking(
+      bonds.address,
+      'setFaultManager',
+      encodeFunctionData({ ...bonds, functionName: 'setFaultManager', args: [validator] }),
+    ),
+    knocking(
+      settlement.address,
+      'voidBatch',
+      encodeFunctionData({ ...settlement, functionName: 'voidBatch', args: [batchId, faultId] }),
+    ),
+    knocking(
+      settlement.address,
+      'openChallenge',
+      encodeFunctionData({ ...settlement, functionName: 'openChallenge', args: [batchId] }),
+    ),
+    knocking(
+      settlement.address,
+      'closeChallenge',
+      encodeFunctionData({ ...settlement, functionName: 'closeChallenge', args: [batchId] }),
+    ),
+    knocking(
+      settlement.address,
+      'setFaultManager',
+      encodeFunctionData({ ...settlement, functionName: 'setFaultManager', args: [validator] }),
+    ),
+    knocking(
+      escrow.address,
+      'refundProven',
+      encodeFunctionData({ ...escrow, functionName: 'refundProven', args: [random.pick(honest.payments)] }),
+    ),
+    knocking(
+      escrow.address,
+      'refundTimeout',
+      encodeFunctionData({
+        ...escrow,
+        functionName: 'refundTimeout',
+        args: [[random.pick(honest.payments)]],
+      }),
+    ),
+    knocking(
+      escrow.address,
+      'withdrawCredit',
+      encodeFunctionData({ ...escrow, functionName: 'withdrawCredit', args: [] }),
+    ),
+    knocking(
+      faults.address,
+      'punish',
+      encodeFunctionData({ ...faults, functionName: 'punish', args: [faultId, 0n, 64n] }),
+    ),
+    knocking(
+      faults.address,
+      'distribute',
+      encodeFunctionData({ ...faults, functionName: 'distribute', args: [faultId] }),
+    ),
+    knocking(
+      faults.address,
+      'openChallenge',
+      encodeFunctionData({ ...faults, functionName: 'openChallenge', args: [batchId, challengeId] }),
+    ),
+    knocking(
+      faults.address,
+      'closeChallenge',
+      encodeFunctionData({ ...faults, functionName: 'closeChallenge', args: [batchId, challengeId] }),
+    ),
+    knocking(
+      faults.address,
+      'withdraw',
+      encodeFunctionData({ ...faults, functionName: 'withdraw', args: [] }),
+    ),
+    knocking(
+      data.address,
+      'conclude',
+      encodeFunctionData({ ...data, functionName: 'conclude', args: [challengeId] }),
+    ),
+    knocking(data.address, 'withdraw', encodeFunctionData({ ...data, functionName: 'withdraw', args: [] })),
+    knocking(
+      data.address,
+      'show',
+      encodeFunctionData({ ...data, functionName: 'show', args: [challengeId, index, toHex('nothing'), []] }),
+    ),
+    knocking(
+      data.address,
+      'showEnd',
+      encodeFunctionData({
+        ...data,
+        functionName: 'showEnd',
+        args: [challengeId, index, keccak256(batchId)],
+      }),
+    ),
+    knocking(
+      data.address,
+      'showReceipt',
+      encodeFunctionData({
+        ...data,
+        functionName: 'showReceipt',
+        args: [challengeId, shown.entry, shown.signature, shown.path],
+      }),
+    ),
   ]
-  const { address, abi, functionName, args } = random.pick(calls)
-  return {
-    label: `door, ${functionName}`,
-    to: address,
-    data: encodeFunctionData({ abi, functionName, args }),
-  }
+  return random.pick(calls)
+}
+
+function knocking(to: Address, name: string, data: Hex): Knock {
+  return { label: `door, ${name}`, to, data }
 }

@@ -1,28 +1,20 @@
 import {
   AssayError,
+  challengeIdOf,
   chunkTree,
   DATA_CHUNK_BYTES,
+  DATA_PART,
   dataChallengeAbi,
+  dataFaultProof,
   FAULT_CLASS,
   proveReceiptAt,
 } from '@assay/protocol'
-import {
-  type Address,
-  encodeAbiParameters,
-  encodeFunctionData,
-  type Hex,
-  parseAbiParameters,
-  toHex,
-} from 'viem'
+import { type Address, encodeFunctionData, type Hex, toHex } from 'viem'
 import { type Attacker, ENOUGH_GAS, proveCall } from './attackers.ts'
 import { type Call, simulate } from './calls.ts'
-import { challengeIdOf } from './guilty.ts'
 import type { Honest } from './honest.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
-
-/** DataChallenge's parts. */
-const [CHUNK, RECEIPT] = [0, 1]
 
 export type Alarms = {
   /** One demand, its answer, and what the challenger tries before and after; each with the refusal it met. */
@@ -35,8 +27,11 @@ export function createAlarms(world: World, honest: Honest, random: Random): Alar
   const challenge = { address: world.contracts.DataChallenge, abi: dataChallengeAbi } as const
   const chunks = Math.ceil(batch.file.length / DATA_CHUNK_BYTES)
   const parts = [
-    ...Array.from({ length: chunks }, (_, index) => ({ part: CHUNK as number, index })),
-    ...Array.from({ length: Number(batch.header.count) }, (_, index) => ({ part: RECEIPT as number, index })),
+    ...Array.from({ length: chunks }, (_, index) => ({ part: DATA_PART.chunk as number, index })),
+    ...Array.from({ length: Number(batch.header.count) }, (_, index) => ({
+      part: DATA_PART.receipt as number,
+      index,
+    })),
   ]
 
   function callOf(from: Address, functionName: 'conclude' | 'show', args: readonly unknown[]): Call {
@@ -49,7 +44,7 @@ export function createAlarms(world: World, honest: Honest, random: Random): Alar
   }
 
   function attemptsAt(by: Attacker, id: Hex): { label: string; call: Call }[] {
-    const proof = encodeAbiParameters(parseAbiParameters('bytes32'), [id])
+    const proof = dataFaultProof(id)
     const accusation = { label: 'data', faultClass: FAULT_CLASS.data, proof }
     return [
       { label: 'a demand concluded', call: callOf(by.address, 'conclude', [id]) },
@@ -59,7 +54,7 @@ export function createAlarms(world: World, honest: Honest, random: Random): Alar
   }
 
   async function answer(id: Hex, part: number, index: number): Promise<void> {
-    if (part === RECEIPT) {
+    if (part === DATA_PART.receipt) {
       const { entry, signature, path } = proveReceiptAt(batch, index)
       await committer.send({ ...challenge, functionName: 'showReceipt', args: [id, entry, signature, path] })
     } else {

@@ -6,6 +6,8 @@ import {
   batchIdOf,
   buildGroup,
   canonicalJsonBytes,
+  challengeIdOf,
+  DATA_PART,
   dataChallengeAbi,
   type Group,
   groupNode,
@@ -23,7 +25,7 @@ import {
   VERDICT,
   validatorStakingAbi,
 } from '@assay/protocol'
-import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters, parseEther, toHex } from 'viem'
+import { type Hex, keccak256, parseEther, toHex } from 'viem'
 import { bondedOperator, FIRST_PLAYER, outfit, registerKey } from '../faults/operators.ts'
 import { draftReceipt, grantRequestId, signReceipt } from '../faults/receipts.ts'
 import { attestationOf, createCommitter, passTime, type Target, type World } from './world.ts'
@@ -35,8 +37,6 @@ const KEY = FIRST_PLAYER + 13
 const ROGUE = FIRST_PLAYER + 14
 const ENDED = FIRST_PLAYER + 15
 const GRANT = keccak256(toHex('a guilty grant'))
-/** DataChallenge's parts. */
-const CHUNK = 0
 /** Seconds past GRACE and past DATA_RESPONSE of a development chain. */
 const [PAST_GRACE, PAST_RESPONSE] = [8, 25]
 
@@ -205,13 +205,9 @@ async function resign(
 async function withhold(world: World, batch: Batch, operator: Sender): Promise<Hex> {
   const challenge = { address: world.contracts.DataChallenge, abi: dataChallengeAbi } as const
   await outfit(world, COMMITTER, parseEther('100'), [challenge.address])
-  await operator.send({ ...challenge, functionName: 'demand', args: [batch.batchId, CHUNK, 0n] })
+  await operator.send({ ...challenge, functionName: 'demand', args: [batch.batchId, DATA_PART.chunk, 0n] })
   await passTime(world, PAST_RESPONSE)
-  const challengeId = challengeIdOf(batch.batchId, CHUNK, 0n)
+  const challengeId = challengeIdOf(batch.batchId, DATA_PART.chunk, 0n)
   await operator.send({ ...challenge, functionName: 'conclude', args: [challengeId] })
   return challengeId
-}
-
-export function challengeIdOf(batchId: Hex, part: number, index: bigint): Hex {
-  return keccak256(encodeAbiParameters(parseAbiParameters('bytes32, uint8, uint64'), [batchId, part, index]))
 }

@@ -2,6 +2,7 @@ import {
   type Batch,
   type BatchEntry,
   batchEntries,
+  dataFaultProof,
   FAULT_CLASS,
   groupHeaders,
   nodeEquivocationProof,
@@ -12,7 +13,7 @@ import {
   twiceFaultProof,
   validatorEquivocationProof,
 } from '@assay/protocol'
-import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { type Hex, keccak256 } from 'viem'
 import type { Random } from './random.ts'
 import { accuseNode } from './sumProof.ts'
 import type { Target } from './world.ts'
@@ -21,8 +22,6 @@ import type { Target } from './world.ts'
 export type Accusation = { label: string; faultClass: number; proof: Hex }
 
 type Kind = { label: string; faultClass: number; accuse(target: Target, random: Random): Hex | undefined }
-
-const CHALLENGE_ID = parseAbiParameters('bytes32')
 
 const KINDS: readonly Kind[] = [
   {
@@ -51,7 +50,9 @@ const KINDS: readonly Kind[] = [
       const second = random.pick(random.chance(0.7) ? alike : receipts)
       const holding = batches.filter((batch) => holds(batch, first.receipt.requestId))
       const batch = holding.length > 0 && random.chance(0.5) ? random.pick(holding) : undefined
-      return nodeEquivocationProof(first, second, batch)
+      // The receipt takes the place of the one of its request, whichever of the two it is.
+      const place = batch && withEntry(batch, first.receipt.requestId, first)
+      return nodeEquivocationProof(first, second, place)
     },
   },
   {
@@ -97,8 +98,10 @@ const KINDS: readonly Kind[] = [
     faultClass: FAULT_CLASS.row,
     accuse: ({ batches }, random) =>
       onReceipt(batches, random, (batch, id) => {
-        const others = batches.filter((other) => other !== batch && holds(other, id))
-        return others.length === 0 ? undefined : twiceFaultProof(batch, random.pick(others), id)
+        const others = batches.filter((other) => other !== batch && holdsCall(other, id))
+        return others.length === 0 || !holdsCall(batch, id)
+          ? undefined
+          : twiceFaultProof(batch, random.pick(others), id)
       }),
   },
   {
@@ -106,7 +109,7 @@ const KINDS: readonly Kind[] = [
     faultClass: FAULT_CLASS.data,
     accuse: ({ challenges, batches }, random) => {
       const names = [...challenges, ...batches.map(({ batchId }) => keccak256(batchId))]
-      return names.length === 0 ? undefined : encodeAbiParameters(CHALLENGE_ID, [random.pick(names)])
+      return names.length === 0 ? undefined : dataFaultProof(random.pick(names))
     },
   },
 ]
@@ -130,6 +133,13 @@ function onReceipt(
 
 function holds(batch: Batch, requestId: Hex): boolean {
   return batchEntries(batch).some(({ receipt }) => receipt.requestId === requestId)
+}
+
+/** Whether it holds the request under a grant: what is paid by itself is paid once, however often it is batched. */
+function holdsCall(batch: Batch, requestId: Hex): boolean {
+  return batchEntries(batch).some(
+    ({ receipt, grant }) => receipt.requestId === requestId && grant !== undefined,
+  )
 }
 
 /** The batch with one entry changed under the hashes that it had. */

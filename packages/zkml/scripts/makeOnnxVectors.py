@@ -249,6 +249,14 @@ def _(g, x):
     return g("Gemm", g("Gelu", g("Gemm", h, weights(9, 9), transB=1), approximate="tanh"), weights(2, 9), transB=1)
 
 
+@case("an input normalised a channel before and after it is transposed", [5, 4, 3])
+def _(g, x):
+    h = g("Mul", x, np.array([0.5, 1, 2], dtype=np.float32))
+    h = g("Transpose", g("Add", h, np.array([0.1, 0.2, 0.3], dtype=np.float32)), perm=[0, 3, 1, 2])
+    h = g("Sub", g("Div", h, np.array([1, 2, 3], dtype=np.float32).reshape(3, 1, 1)), weights(3, 1, 1))
+    return dense_after(g, g("Relu", g("Conv", h, weights(4, 3, 3, 3))), 24)
+
+
 def quantise(g, t, scale, zero):
     s, z = scalar(scale), np.array(zero, dtype=np.uint8)
     return g("DequantizeLinear", g("QuantizeLinear", t, s, z), s, z)

@@ -5,7 +5,9 @@ import { badOnnx } from '../onnx/readMessage.ts'
 import { FLOAT } from '../onnx/readTensor.ts'
 import { copyLayer } from './copyLayer.ts'
 import type { FloatGraph, OutputActivation } from './floatGraph.ts'
-import { type Activation, cannot, checkSize, Lowering, shapeOf, type Value } from './lowering.ts'
+import { type Activation, checkSize, Lowering, shapeOf, type Value } from './lowering.ts'
+import { cannot } from './nodeParts.ts'
+import * as bends from './operators/bends.ts'
 import * as elementwise from './operators/elementwise.ts'
 import * as functions from './operators/functions.ts'
 import * as pools from './operators/pools.ts'
@@ -20,7 +22,7 @@ const OPERATORS = new Map<string, (lowering: Lowering, node: OnnxNode) => Value>
     AveragePool: pools.lowerPool,
     BatchNormalization: elementwise.lowerBatchNormalization,
     Cast: views.lowerCast,
-    Clip: elementwise.lowerClip,
+    Clip: bends.lowerClip,
     Concat: views.lowerConcat,
     Constant: views.lowerConstant,
     Conv: weighted.lowerConv,
@@ -33,16 +35,16 @@ const OPERATORS = new Map<string, (lowering: Lowering, node: OnnxNode) => Value>
     GlobalAveragePool: pools.lowerGlobalPool,
     GlobalMaxPool: pools.lowerGlobalPool,
     Identity: views.lowerIdentity,
-    LeakyRelu: elementwise.lowerLeakyRelu,
+    LeakyRelu: bends.lowerLeakyRelu,
     MatMul: weighted.lowerMatMul,
     MaxPool: pools.lowerPool,
     Mul: elementwise.lowerMul,
     Neg: elementwise.lowerNeg,
-    PRelu: elementwise.lowerLeakyRelu,
+    PRelu: bends.lowerLeakyRelu,
     Pad: pools.lowerPad,
     QuantizeLinear: quantised.lowerQuantize,
     ReduceMean: pools.lowerReduceMean,
-    Relu: elementwise.lowerRelu,
+    Relu: bends.lowerRelu,
     Reshape: views.lowerReshape,
     Shape: views.lowerShape,
     Squeeze: views.lowerSqueeze,

@@ -1,7 +1,6 @@
 /** What the lowering of one ONNX node works with: values by name, attributes by type, and the graph that grows. */
 import type { Shape } from '../../circuit/architecture.ts'
 import { LIMITS } from '../../circuit/checkArchitecture.ts'
-import { ZkmlError } from '../../errors.ts'
 import type { OnnxModel, OnnxNode } from '../onnx/onnxModel.ts'
 import {
   type FloatNode,
@@ -11,6 +10,7 @@ import {
   type Range,
   valuesOf,
 } from './floatGraph.ts'
+import { cannot } from './nodeParts.ts'
 
 /** A tensor known when the model is compiled. */
 export type Constant = {
@@ -226,34 +226,6 @@ function after(second: Linear, first: Linear): Linear {
 export function checkSize(node: Pick<OnnxNode, 'name' | 'op'>, shape: Shape): void {
   if (!(valuesOf(shape) <= LIMITS.tensor))
     cannot(node, `makes a tensor of more than ${LIMITS.tensor} values`, { shape: sides(shape) })
-}
-
-/** @throws ZkmlError cannot_compile, naming the node and its operator */
-export function cannot(
-  node: Pick<OnnxNode, 'name' | 'op'>,
-  what: string,
-  facts: Record<string, unknown> = {},
-  next?: string,
-): never {
-  throw new ZkmlError('cannot_compile', `node ${node.name} (${node.op}) ${what}`, facts, next)
-}
-
-export function numberOf(node: OnnxNode, name: string, fallback: number): number {
-  const found = node.attributes.get(name)
-  if (found === undefined) return fallback
-  return found.kind === 'number' ? found.value : cannot(node, `has an attribute ${name} of another type`)
-}
-
-export function numbersOf(node: OnnxNode, name: string): readonly number[] | undefined {
-  const found = node.attributes.get(name)
-  if (found === undefined) return undefined
-  return found.kind === 'numbers' ? found.value : cannot(node, `has an attribute ${name} of another type`)
-}
-
-export function textOf(node: OnnxNode, name: string, fallback: string): string {
-  const found = node.attributes.get(name)
-  if (found === undefined) return fallback
-  return found.kind === 'text' ? found.value : cannot(node, `has an attribute ${name} of another type`)
 }
 
 /** The circuit's shape of ONNX dimensions: a batch of one, channels, and up to two sides. */

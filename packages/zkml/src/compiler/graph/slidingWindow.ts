@@ -2,7 +2,7 @@
 import type { Padding, Shape, Window } from '../../circuit/architecture.ts'
 import { LIMITS } from '../../circuit/checkArchitecture.ts'
 import type { OnnxNode } from '../onnx/onnxModel.ts'
-import { cannot, numberOf, numbersOf, textOf } from './lowering.ts'
+import { cannot, numberOf, numbersOf, textOf } from './nodeParts.ts'
 
 export type Geometry = { window: Window; padding: Padding; height: number; width: number }
 

@@ -1,15 +1,7 @@
-/** Operators that work value by value: sums, products with constants, normalisation, and functions with one bend. */
+/** Operators that work value by value: sums, products with constants, normalisation. */
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
-import type { Clamp } from '../floatGraph.ts'
-import {
-  type Activation,
-  type Constant,
-  cannot,
-  type Lowering,
-  numberOf,
-  sizeOf,
-  type Value,
-} from '../lowering.ts'
+import { type Activation, type Constant, type Lowering, sizeOf, type Value } from '../lowering.ts'
+import { cannot, numberOf } from '../nodeParts.ts'
 import { joinFunctions } from './functions.ts'
 
 /** Σ of two tensors with signs, or a tensor plus a constant. */
@@ -183,15 +175,14 @@ function affine(
 ): Value {
   if (isEncoding(lowering, value)) {
     const known = value.affine ?? { factor: ONE_FACTOR, offset: NO_OFFSET }
+    // What is known lies in the ONNX input's order already; what is new, in the value's.
+    const next = place(value, { factor, offset })
+    const scaled = zip(known.offset, next.factor, (a, b) => a * b)
     const joined = {
-      factor: zip(known.factor, factor, (a, b) => a * b),
-      offset: zip(
-        zip(known.offset, factor, (a, b) => a * b),
-        offset,
-        (a, b) => a + b,
-      ),
+      factor: zip(known.factor, next.factor, (a, b) => a * b),
+      offset: zip(scaled, next.offset, (a, b) => a + b),
     }
-    return { ...value, affine: place(value, joined) }
+    return { ...value, affine: joined }
   }
   const settled = lowering.read(node, value)
   const shape = lowering.shapeOf(settled.tensor)
@@ -225,7 +216,7 @@ function zip(a: Float64Array, b: Float64Array, join: (a: number, b: number) => n
   return Float64Array.from({ length: Math.max(a.length, b.length) }, (_, i) => join(at(a, i), at(b, i)))
 }
 
-/** Lists are in the value's logical order while it is worked on, and in the ONNX input's order where they are kept. */
+/** Lists from the value's own order to the ONNX input's, in which they are kept. */
 function place(
   { order }: Activation,
   lists: { factor: Float64Array; offset: Float64Array },
@@ -238,49 +229,4 @@ function place(
     return placed
   }
   return { factor: back(lists.factor), offset: back(lists.offset) }
-}
-
-function addClamp(lowering: Lowering, node: OnnxNode, value: Activation, clamp: Clamp): Activation {
-  const settled = lowering.read(node, value)
-  const shape = lowering.shapeOf(settled.tensor)
-  const clamped = lowering.add(node.name, { op: 'clamp', input: settled.tensor }, shape, value.dims)
-  const last = lowering.nodes.at(-1)
-  if (last !== undefined) last.clamp = clamp
-  return { ...clamped, order: settled.order }
-}
-
-export function lowerRelu(lowering: Lowering, node: OnnxNode): Value {
-  return addClamp(lowering, node, lowering.activation(node, 0), { low: 0, high: Number.POSITIVE_INFINITY })
-}
-
-export function lowerClip(lowering: Lowering, node: OnnxNode): Value {
-  const bound = (at: number, name: string, open: number) => {
-    if (lowering.opset < 11) return numberOf(node, name, open)
-    return (lowering.optional(node, at)?.data[0] as number | undefined) ?? open
-  }
-  const [low, high] = [bound(1, 'min', Number.NEGATIVE_INFINITY), bound(2, 'max', Number.POSITIVE_INFINITY)]
-  if (!(low < high)) return cannot(node, 'clips to an empty range', { min: low, max: high })
-  return addClamp(lowering, node, lowering.activation(node, 0), { low, high })
-}
-
-/** slope·x + (1 − slope)·max(0, x). */
-export function lowerLeakyRelu(lowering: Lowering, node: OnnxNode): Value {
-  const slope =
-    node.op === 'PRelu' ? scalarOf(node, lowering.constant(node, 1)) : numberOf(node, 'alpha', 0.01)
-  const value = lowering.activation(node, 0)
-  const positive = addClamp(lowering, node, value, { low: 0, high: Number.POSITIVE_INFINITY })
-  const settled = lowering.read(node, value)
-  const terms = [
-    { input: settled.tensor, factor: slope },
-    { input: positive.tensor, factor: 1 - slope },
-  ]
-  const shape = lowering.shapeOf(settled.tensor)
-  return { ...lowering.add(node.name, { op: 'combine', terms }, shape, value.dims), order: positive.order }
-}
-
-function scalarOf(node: OnnxNode, { data }: Constant): number {
-  const first = data[0] as number
-  if (data.length === 0 || Array.from(data).some((x) => x !== first))
-    return cannot(node, 'has a slope a channel', {}, 'use one slope for all channels')
-  return first
 }

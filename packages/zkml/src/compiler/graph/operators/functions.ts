@@ -3,17 +3,8 @@
  * several operators (x·sigmoid(x), or GELU by way of Erf) becomes one table.
  */
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
-import {
-  type Activation,
-  type Constant,
-  cannot,
-  type Linear,
-  type Lowering,
-  numberOf,
-  type Pending,
-  textOf,
-  type Value,
-} from '../lowering.ts'
+import type { Activation, Constant, Linear, Lowering, Pending, Value } from '../lowering.ts'
+import { cannot, numberOf, textOf } from '../nodeParts.ts'
 
 type Real = (x: number) => number
 

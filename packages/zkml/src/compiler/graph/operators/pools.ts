@@ -5,15 +5,8 @@ import { NO_PADDING } from '../../../circuit/axes.ts'
 import { LIMITS } from '../../../circuit/checkArchitecture.ts'
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import type { FloatTensor } from '../floatGraph.ts'
-import {
-  type Activation,
-  cannot,
-  type Lowering,
-  numberOf,
-  numbersOf,
-  shapeOf,
-  type Value,
-} from '../lowering.ts'
+import { type Activation, type Lowering, shapeOf, type Value } from '../lowering.ts'
+import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
 import { slidingWindow } from '../slidingWindow.ts'
 import { addPad } from './weighted.ts'
 

@@ -4,7 +4,8 @@
  */
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import type { Range } from '../floatGraph.ts'
-import { type Constant, cannot, type Lowering, numberOf, type Value } from '../lowering.ts'
+import type { Constant, Lowering, Value } from '../lowering.ts'
+import { cannot, numberOf } from '../nodeParts.ts'
 
 export function lowerQuantize(lowering: Lowering, node: OnnxNode): Value {
   const value = lowering.value(node, 0)

@@ -1,6 +1,7 @@
 /** Operators that only look at a tensor otherwise, and the arithmetic of shapes, done when the model is compiled. */
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
-import { type Constant, cannot, type Lowering, numberOf, numbersOf, sizeOf, type Value } from '../lowering.ts'
+import { type Constant, type Lowering, sizeOf, type Value } from '../lowering.ts'
+import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
 
 export function lowerIdentity(lowering: Lowering, node: OnnxNode): Value {
   return lowering.value(node, 0)

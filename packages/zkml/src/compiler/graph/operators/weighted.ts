@@ -3,17 +3,8 @@ import type { Padding } from '../../../circuit/architecture.ts'
 import { LIMITS } from '../../../circuit/checkArchitecture.ts'
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import { valuesOf } from '../floatGraph.ts'
-import {
-  type Activation,
-  type Constant,
-  cannot,
-  type Lowering,
-  numberOf,
-  numbersOf,
-  shapeOf,
-  sizeOf,
-  type Value,
-} from '../lowering.ts'
+import { type Activation, type Constant, type Lowering, shapeOf, sizeOf, type Value } from '../lowering.ts'
+import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
 import { slidingWindow } from '../slidingWindow.ts'
 
 /** Y = alpha·A·B + beta·C. */

@@ -13,18 +13,30 @@ export type NewGrant = {
   ratePerHour: bigint
 }
 
-/** Registers a grant, if it is new, and a key under it. A key that was revoked stays so. */
-export async function addApiKey(database: Database, grant: NewGrant, keyHash: Hex): Promise<void> {
-  await database.transaction(async (transaction) => {
+/** Keys under one grant: rows that strangers can have us keep for one opening on the chain. */
+export const MAX_API_KEYS = 256
+
+/**
+ * Registers a grant, if it is new, and a key under it. A key that was revoked stays so.
+ * @returns false where the grant has as many keys as it may, revoked ones included
+ */
+export async function addApiKey(database: Database, grant: NewGrant, keyHash: Hex): Promise<boolean> {
+  return database.transaction(async (transaction) => {
     await transaction.query(
       `insert into grants (grant_id, payer, terms, max_total, rate_per_hour) values ($1, $2, $3, $4, $5)
        on conflict (grant_id) do nothing`,
       [grant.grantId, grant.payer, grant.terms, grant.maxTotal, grant.ratePerHour],
     )
+    // Locked, so that two at once cannot both be the last.
+    await transaction.query('select 1 from grants where grant_id = $1 for update', [grant.grantId])
     await transaction.query(
-      'insert into api_keys (key_hash, grant_id) values ($1, $2) on conflict (key_hash) do nothing',
-      [keyHash, grant.grantId],
+      `insert into api_keys (key_hash, grant_id)
+       select $1, $2 where (select count(*) from api_keys where grant_id = $2) < $3
+       on conflict (key_hash) do nothing`,
+      [keyHash, grant.grantId, MAX_API_KEYS],
     )
+    const kept = await transaction.query('select 1 from api_keys where key_hash = $1', [keyHash])
+    return kept.length > 0
   })
 }
 

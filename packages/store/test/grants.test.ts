@@ -10,6 +10,7 @@ import {
   grantDebits,
   grantUsage,
   interruptRequests,
+  MAX_API_KEYS,
   type NewGrantCall,
   openAmounts,
   openDatabase,
@@ -167,6 +168,17 @@ test('receipts leave with their place under the grant, debits show them, wallets
   const [debit] = await grantDebits(database, grantId, 2n ** 62n, 10)
   assert.deepEqual([debit?.amount, debit?.state, debit?.settled], [7n, 'finished', false])
   assert.deepEqual(await grantDebits(database, grantId, 1n, 10), [])
+})
+
+test('a grant holds so many keys and no more, and one of them may be registered again', async () => {
+  const grantId = await newGrant({ maxTotal: 1n })
+  const grant = { grantId, payer: `0x${'01'.repeat(20)}`, terms: '{}', maxTotal: 1n, ratePerHour: 0n }
+  const keyAt = (index: number) => keccak256(numberToHex(10_000 + index))
+  for (let index = 1; index < MAX_API_KEYS; index++) {
+    assert.equal(await addApiKey(database, grant, keyAt(index)), true)
+  }
+  assert.equal(await addApiKey(database, grant, keyAt(0)), false)
+  assert.equal(await addApiKey(database, grant, keyAt(1)), true)
 })
 
 test('a key that was taken back stays so, whoever registers it again', async () => {

@@ -15,7 +15,7 @@ import {
   type SpendingGrant,
   smaller,
 } from '@assay/protocol'
-import { addApiKey, grantDebits, grantUsage, revokeApiKey } from '@assay/store'
+import { addApiKey, grantDebits, grantUsage, MAX_API_KEYS, revokeApiKey } from '@assay/store'
 import type { FastifyInstance } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
@@ -68,7 +68,10 @@ export function grantRoutes(server: FastifyInstance, context: Context): void {
     }
     const { payer, maxTotal, ratePerHour } = grant
     const stored = { grantId, payer, terms: canonicalJson(grantToJson(grant)), maxTotal, ratePerHour }
-    await addApiKey(database, stored, keyHash)
+    if (!(await addApiKey(database, stored, keyHash))) {
+      const message = `The grant has ${MAX_API_KEYS} keys, which is the most. Open another grant.`
+      throw refusal(409, 'too_many_keys', message)
+    }
     context.log('api_key_added', { grantId, payer })
     return reply.code(201).send({ grantId, keyHash, allowed, keyPrefix: API_KEY_PREFIX, trust: trust(grant) })
   })
@@ -77,7 +80,8 @@ export function grantRoutes(server: FastifyInstance, context: Context): void {
   server.get<{ Params: { id: string } }>('/v1/grants/:id', async (request) => {
     const { id, usage } = await usageOf(request.params.id)
     const grant = grantFromJson(JSON.parse(usage.terms))
-    const account = await context.chain.grantAccount(id)
+    // From the cache: whoever asks often must not make the chain be asked as often.
+    const account = await context.grantAccountOf(id)
     const spent = larger(usage.spent, account.spent)
     const left = smaller(grant.maxTotal, account.funded) - spent - usage.reserved
     return {

@@ -85,7 +85,8 @@ export function calibrate(
 /** An asymmetric range of 255 steps over [low, high], which holds zero. */
 function rangeOver(low: number, high: number): Range {
   const scale = (high - low) / 255 || 1 / 255
-  return { scale, zeroPoint: Math.min(127, Math.max(-128, Math.round(-128 - low / scale))) }
+  // Rounding can give −0, which is no integer of a file: adding 0 makes it 0.
+  return { scale, zeroPoint: Math.min(127, Math.max(-128, Math.round(-128 - low / scale))) + 0 }
 }
 
 function bestRange(histogram: Histogram): Range {

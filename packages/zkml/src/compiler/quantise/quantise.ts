@@ -155,7 +155,7 @@ function quantiseSum(
   for (let shift = 18; shift >= 0; shift--) {
     const terms = node.terms.map(({ input, factor }) => ({
       input,
-      multiplier: Math.round(((factor * (ranges[input] as Range).scale) / wanted.scale) * 2 ** shift),
+      multiplier: Math.round(((factor * (ranges[input] as Range).scale) / wanted.scale) * 2 ** shift) + 0,
     }))
     const requantise = { multiplier: 1, shift, ...bounds(node, wanted) }
     const largest = terms.reduce((sum, { multiplier }) => sum + Math.abs(multiplier) * 255, 0)

@@ -38,6 +38,8 @@ export function dutyRoster(parameters: {
       parameters.onError(entry, error)
     } finally {
       entry.running = false
+      // To the end of the line: what waits for others for an hour must not keep its party's next from its turn.
+      if (entries.delete(entry.id)) entries.set(entry.id, entry)
     }
   }
 

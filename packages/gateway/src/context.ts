@@ -1,4 +1,4 @@
-import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow } from '@assay/protocol'
+import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
 import type { Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
@@ -36,6 +36,8 @@ export type Context = {
   reserve(call: NewGrantCall): Promise<Reservation>
   /** Signature of the gateway operator over a digest. */
   sign(digest: Hex): Promise<Hex>
+  /** Whether the chain lets this receipt's key sign it. */
+  keyCounts(receipt: Receipt): Promise<boolean>
   /** Claims the payment for this request, durably; false if it is in use or was used. */
   claim(request: NewRequest): Promise<boolean>
   /** Makes a checked receipt durable: receipt, outbox and payment together. */

@@ -38,6 +38,7 @@ import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
 import { receiptRoutes } from './receipts/receiptRoutes.ts'
 import { inferenceRoutes } from './relay/inferenceRoutes.ts'
+import { createKeyCheck } from './relay/keyCheck.ts'
 import { startRecovery } from './relay/recover.ts'
 import { infoRoutes } from './routes/infoRoutes.ts'
 
@@ -164,6 +165,7 @@ async function assemble(
     models: new Map(network.models.map((model) => [model.name, model])),
     priceOf: createFreshCache((modelId) => chain.price(modelId)),
     coverageOf: createFreshCache(async (operator) => (await chain.coverage([operator])).get(operator) ?? 0n),
+    keyCounts: createKeyCheck(chain),
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
     reserve: groupCommit((items) => reserveCalls(database, items)),
     sign: (digest) => signDigest(digest, options.privateKey),

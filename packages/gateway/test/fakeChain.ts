@@ -48,6 +48,8 @@ export type FakeChain = GatewayChain & {
   verdict: 'valid' | 'invalid' | 'silent'
   /** What every operator's bond covers, OPG base units. */
   bondCoverage: bigint
+  /** Keys under which no new receipt counts. */
+  revokedKeys: Set<Address>
   /** While true every call fails as if nobody listened. */
   down: boolean
   /** Parts that somebody demanded, what was shown of them, and until when it may be (Unix seconds). */
@@ -93,6 +95,7 @@ export function createFakeChain(): FakeChain {
     drained: new Set(),
     verdict: 'valid',
     bondCoverage: 10n ** 30n,
+    revokedKeys: new Set(),
     down: false,
     demanded: [],
     shown: new Map(),
@@ -169,6 +172,10 @@ export function createFakeChain(): FakeChain {
     },
     async timing() {
       return { challengeWindow: 0n, attestTimeout: 1n }
+    },
+    async keyCounts({ key }) {
+      up()
+      return !chain.revokedKeys.has(key)
     },
     async coverage(operators) {
       up()

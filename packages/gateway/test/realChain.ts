@@ -17,12 +17,13 @@ import {
   type Network,
   settlementAbi,
   signDigest,
+  teeRegistryAbi,
   VERDICT,
 } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { BODY, createPayer, MODEL, networkWith } from './fixtures.ts'
-import { type StubNode, startStubNode } from './stubNode.ts'
+import { STUB_KEY, type StubNode, startStubNode, stubPossession } from './stubNode.ts'
 
 export const account = (role: 'deployer' | 'gateway' | 'node' | 'publisher' | 'treasury' | 'demo') =>
   developmentAccount(DEVELOPMENT_ROLES[role])
@@ -76,6 +77,13 @@ export async function startRealChain(): Promise<RealChain> {
   const client = publicClientOf(network)
   const deployment = deploymentOf(network)
   const settlement = { address: network.contracts.Settlement, abi: settlementAbi } as const
+  const operator = createSender({ network, privateKey: account('node').privateKey })
+  await operator.send({
+    address: network.contracts.TeeRegistry,
+    abi: teeRegistryAbi,
+    functionName: 'registerBondedKey',
+    args: [STUB_KEY, await stubPossession(operator.address, deployment)],
+  })
   return {
     directory,
     devnet,

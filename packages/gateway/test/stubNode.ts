@@ -5,9 +5,12 @@ import {
   type Contracts,
   concatBytes,
   type Deployment,
+  ENGINE_CLASS,
   encodeReceiptHeader,
   GRANT_HEADER,
+  keyPossessionDigest,
   listedHeaders,
+  MODE,
   type NetworkModel,
   RECEIPT_COMMENT,
   type Receipt,
@@ -37,6 +40,13 @@ export type World = {
 
 export const NODE_OPERATOR: Address = `0x${'0d'.repeat(20)}`
 const KEY: Hex = `0x${'77'.repeat(32)}`
+/** What the node signs by: a bonded key, for no enclave is behind it. */
+export const STUB_KEY = privateKeyToAddress(KEY).toLowerCase() as Address
+
+/** The key's own word that it is this operator's, as the registry wants it. */
+export function stubPossession(node: Address, deployment: Deployment): Promise<Hex> {
+  return signDigest(keyPossessionDigest({ node, key: STUB_KEY }, deployment), KEY)
+}
 
 export type Script = {
   kind: 'whole' | 'stream'
@@ -104,7 +114,7 @@ export async function startStubNode(): Promise<StubNode> {
       response.end(
         JSON.stringify({
           operator: node.world.operator,
-          key: privateKeyToAddress(KEY),
+          key: STUB_KEY,
           models: [{ name: node.world.model.name }],
           queue: { running: 0, waiting: 0, limit: 4 },
         }),
@@ -181,14 +191,14 @@ export async function startStubNode(): Promise<StubNode> {
         requestId: payment.requestId,
         payer: payment.payer,
         node: node.world.operator,
-        key: privateKeyToAddress(KEY).toLowerCase() as Address,
+        key: STUB_KEY,
         seq: ++seq,
         committer: node.world.committer,
         includeBy: BigInt(Math.floor(Date.now() / 1000) + 600),
         modelId: node.world.model.modelId,
         priceVersion: 1n,
-        engineClass: 0,
-        mode: 1,
+        engineClass: ENGINE_CLASS.unattested,
+        mode: MODE.bonded,
         status: STATUS.complete,
         requestHash: hash,
         responseHash: responseHash({ status, contentType, body: answer }),

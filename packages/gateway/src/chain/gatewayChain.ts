@@ -53,6 +53,14 @@ export type GatewayChain = DataChallenges & {
   payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
   /** Seconds from quorum to finality, and from commit to expiry. */
   timing(): Promise<{ challengeWindow: bigint; attestTimeout: bigint }>
+  /** Whether receipts of this key, for this operator and engine class, count that are issued at `at`, Unix seconds. */
+  keyCounts(question: {
+    key: Address
+    node: Address
+    engineClass: number
+    bonded: boolean
+    at: bigint
+  }): Promise<boolean>
   /** What each operator's bond can cover in all, OPG base units. */
   coverage(operators: readonly Address[]): Promise<Map<Address, bigint>>
   commit(header: BatchHeader, groups: readonly GroupHeader[]): Promise<Hex>

@@ -12,6 +12,7 @@ import {
   SCHEME,
   settlementAbi,
   spendingGrantsAbi,
+  teeRegistryAbi,
 } from '@assay/protocol'
 import {
   type Address,
@@ -149,6 +150,13 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       timing = { at: performance.now(), value: { challengeWindow, attestTimeout } }
       return timing.value
     },
+    keyCounts: ({ key, node, engineClass, bonded, at }) =>
+      client.readContract({
+        address: network.contracts.TeeRegistry,
+        abi: teeRegistryAbi,
+        functionName: 'isKeyValidAt',
+        args: [key, node, engineClass, bonded, at],
+      }),
     async coverage(operators) {
       const covered = operators.map(async (operator): Promise<[Address, bigint]> => {
         const bond = { address: NodeBond, abi: nodeBondAbi } as const

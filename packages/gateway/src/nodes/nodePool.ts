@@ -14,8 +14,8 @@ export type InferenceNode = {
   healthy: boolean
   /** Names of the models it serves. */
   models: Set<string>
-  /** Signing key of its present enclave boot. */
-  key: Address | undefined
+  /** Keys of its enclave that may be encrypted to: two, while one takes the other's place. */
+  confidentialKeys: ReadonlySet<string>
   /** Requests of ours that it is answering. */
   running: number
   /** Its own queue at the last look. */
@@ -45,18 +45,23 @@ export async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: num
 }
 
 /** What is used of a node's GET /health; everything else in it is ignored. */
-function readHealth(text: string): { key: string; models: string[]; queued: number } | undefined {
+function readHealth(
+  text: string,
+): { confidentialKeys: Set<string>; models: string[]; queued: number } | undefined {
   const value = JSON.parse(text) as {
-    key?: unknown
+    confidentialKeys?: unknown
     models?: unknown
     queue?: { running?: unknown; waiting?: unknown }
   }
-  if (typeof value.key !== 'string' || !Array.isArray(value.models)) return undefined
+  if (!Array.isArray(value.models)) return undefined
+  const named: unknown[] = Array.isArray(value.confidentialKeys) ? value.confidentialKeys : []
+  const keys = named.slice(0, 8).filter((key) => typeof key === 'string')
   const models = value.models
     .slice(0, 1024)
     .flatMap((model: { name?: unknown }) => (typeof model?.name === 'string' ? [model.name] : []))
   const queued = Number(value.queue?.running ?? 0) + Number(value.queue?.waiting ?? 0)
-  return { key: value.key.toLowerCase(), models, queued: Number.isFinite(queued) ? queued : 0 }
+  const confidentialKeys = new Set(keys.map((key) => key.toLowerCase()))
+  return { confidentialKeys, models, queued: Number.isFinite(queued) ? queued : 0 }
 }
 
 export async function createNodePool(network: Network, limits: Limits, log: Log): Promise<NodePool> {
@@ -71,7 +76,7 @@ export async function createNodePool(network: Network, limits: Limits, log: Log)
     }),
     healthy: false,
     models: new Set(),
-    key: undefined,
+    confidentialKeys: new Set(),
     running: 0,
     queued: 0,
   }))
@@ -84,7 +89,7 @@ export async function createNodePool(network: Network, limits: Limits, log: Log)
       const health = readHealth((await readBounded(answer.body, MAX_HEALTH_BYTES)).toString())
       if (answer.statusCode === 200 && health !== undefined) {
         healthy = true
-        node.key = health.key as Address
+        node.confidentialKeys = health.confidentialKeys
         node.models = new Set(health.models)
         node.queued = health.queued
       }

@@ -1,5 +1,4 @@
 import {
-  type Deployment,
   type HttpResponseBytes,
   receiptDigest,
   recoverSigner,
@@ -8,6 +7,7 @@ import {
   STATUS,
 } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
+import type { Context } from '../context.ts'
 
 /** What a receipt must say to be the receipt of one relayed request. */
 export type Expected = {
@@ -30,7 +30,7 @@ export type Expected = {
 export async function receiptProblem(
   signed: SignedReceipt,
   expected: Expected,
-  deployment: Deployment,
+  { deployment, keyCounts }: Pick<Context, 'deployment' | 'keyCounts'>,
   response?: HttpResponseBytes | undefined,
 ): Promise<string | undefined> {
   const { receipt } = signed
@@ -46,8 +46,9 @@ export async function receiptProblem(
   if (response !== undefined && receipt.responseHash !== responseHash(response)) return 'responseHash'
   try {
     const signer = await recoverSigner(receiptDigest(receipt, deployment), signed.signature)
-    return signer === receipt.key ? undefined : 'signature'
+    if (signer !== receipt.key) return 'signature'
   } catch {
     return 'signature'
   }
+  return (await keyCounts(receipt)) ? undefined : 'key'
 }

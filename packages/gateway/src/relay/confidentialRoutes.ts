@@ -87,7 +87,9 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
   const key = header(CONFIDENTIAL_HEADERS.key).toLowerCase()
   const name = header(CONFIDENTIAL_HEADERS.model)
   const keyed = (model: string) =>
-    context.nodes.nodes.find((node) => node.healthy && node.models.has(model) && node.key === key)
+    context.nodes.nodes.find(
+      (node) => node.healthy && node.models.has(model) && node.confidentialKeys.has(key),
+    )
   const node = healthyNode(context, keyed, name)
   const model = context.models.get(name)
   if (model === undefined) throw new Error('unreachable: healthyNode knows only listed models')

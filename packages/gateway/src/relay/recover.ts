@@ -66,7 +66,7 @@ async function recoverOne(context: Omit<Context, 'recoverSoon'>, row: RequestRow
     const problem = await receiptProblem(
       signed,
       { ...row, committer: context.committer, node: node.operator },
-      context.deployment,
+      context,
     )
     if (problem === undefined) {
       await context.record({ ...signed, grant: row.grant }, row.scheme)

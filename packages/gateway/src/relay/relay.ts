@@ -120,7 +120,7 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   }
   const answer = { status: upstream.statusCode, contentType, body: bytes }
   const signed = decode(receiptHeader)
-  const problem = await receiptProblem(signed, expected, context.deployment, answer)
+  const problem = await receiptProblem(signed, expected, context, answer)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
   await makeDurable(exchange, signed)
   context.metrics.count('answers_total', 'whole')
@@ -188,7 +188,7 @@ async function streamAnswer(
       contentType,
       body: stripSseComments(concatBytes([...passed, end.terminal])),
     }
-    const problem = await receiptProblem(signed, expected, context.deployment, answer)
+    const problem = await receiptProblem(signed, expected, context, answer)
     if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
     await makeDurable(exchange, signed)
     context.metrics.count('answers_total', 'stream')
@@ -241,7 +241,7 @@ async function sealedAnswer(
   if (held === undefined) throw new NodeFailure('node_failed', 'The node cut the encrypted answer off.')
   const signed = await fetchReceipt(node.pool, expected.requestId)
   if (signed === undefined) throw new NodeFailure('bad_receipt', 'The node has no receipt of its answer.')
-  const problem = await receiptProblem(signed, expected, context.deployment)
+  const problem = await receiptProblem(signed, expected, context)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
   await makeDurable(exchange, signed)
   context.metrics.count('answers_total', 'sealed')

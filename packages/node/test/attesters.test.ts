@@ -95,8 +95,13 @@ function pcs(t: TestContext, { collateral, parameters }: SimulatedDcap) {
   }))
 }
 
-const quoteOn = (platform: SimulatedDcap) => (reportData: Uint8Array) =>
-  simulateDcap({ on: platform, quote: { 520: [...reportData] } }).quote
+const quoteOn =
+  (platform: SimulatedDcap, quote: Record<number, number[]> = {}) =>
+  (reportData: Uint8Array) =>
+    simulateDcap({ on: platform, quote: { 520: [...reportData], ...quote } }).quote
+
+/** RTMR0 to RTMR3 of a guest whose event log is empty. */
+const UNEXTENDED = { 328: new Array<number>(192).fill(0) }
 
 test('a trust domain registers by quotes of its kernel and the collateral of Intel', async (t) => {
   const platform = simulateDcap()
@@ -149,6 +154,7 @@ test('a dstack application registers by quotes from the socket of its guest agen
   const platform = simulateDcap()
   const { source } = await pcs(t, platform)
   const socketPath = join(temporaryFolder('dstack'), 'dstack.sock')
+  let log = '[]'
   await listen(
     t,
     (request, response) => {
@@ -160,13 +166,19 @@ test('a dstack application registers by quotes from the socket of its guest agen
           response.writeHead(400).end('{"error":"bad report data"}')
           return
         }
-        const quote = Buffer.from(quoteOn(platform)(Buffer.from(hex, 'hex'))).toString('hex')
-        response.end(JSON.stringify({ quote, event_log: '[]', report_data: hex, vm_config: '{}' }))
+        const quote = Buffer.from(quoteOn(platform, UNEXTENDED)(Buffer.from(hex, 'hex'))).toString('hex')
+        response.end(JSON.stringify({ quote, event_log: log, report_data: hex, vm_config: '{}' }))
       })
     },
     socketPath,
   )
   assert.equal(await verdict(dstackAttester({ ...source, socketPath }), BigInt(DCAP_AT)), 'valid ok')
+  const event = { imr: 3, event_type: 0x08000001, digest: '', event: 'app-id', event_payload: 'aa' }
+  log = JSON.stringify([event])
+  await assert.rejects(verdict(dstackAttester({ ...source, socketPath }), BigInt(DCAP_AT)), {
+    code: 'config',
+    message: /eventLog/,
+  })
   const nowhere = dstackAttester({ socketPath: `${socketPath}.absent` })
   await assert.rejects(nowhere.attest(tag('binding')), { code: 'unreachable' })
 })

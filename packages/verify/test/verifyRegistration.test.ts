@@ -173,7 +173,11 @@ test('other bytes than those registered give no vote; registered garbage is vote
 /** The proposal of a key in a simulated trust domain or enclave whose REPORTDATA is the key's binding. */
 async function proposeDcap(
   kind: 'sgx' | 'tdx',
-  { dcap = {}, ...changes }: { dcap?: DcapChanges } & Parameters<typeof propose>[1] = {},
+  {
+    dcap = {},
+    eventLog,
+    ...changes
+  }: { dcap?: DcapChanges; eventLog?: string } & Parameters<typeof propose>[1] = {},
 ): Promise<VerifyRegistrationParameters> {
   const binding = [...hexToBytes(enclaveBinding(deployment, { node, key, ...hashes })), ...new Uint8Array(32)]
   const place = kind === 'tdx' ? 520 : 320
@@ -189,7 +193,7 @@ async function proposeDcap(
         measurement: attestation?.measurement ?? keccak256('0x00'),
         ...changes.registration,
       },
-      evidence: { kind, document: encodeDcapEvidence(made), ...changes.evidence },
+      evidence: { kind, document: encodeDcapEvidence({ ...made, eventLog }), ...changes.evidence },
     },
   )
   const { evidence } = proposal
@@ -221,6 +225,17 @@ test('trust domains and enclaves are registered by quote and collateral', async 
     }
     assert.equal(await judge(disguised), `${failed} pckChain`)
   }
+})
+
+test('the event log that comes with a quote replays to its registers, or the quote is refused', async () => {
+  const judge = async (...parameters: [Parameters<typeof proposeDcap>[1]]) =>
+    outcome(verifyRegistration(await proposeDcap('tdx', ...parameters)))
+  const zeros = { quote: { 328: new Array<number>(192).fill(0) } }
+  assert.equal(await judge({ dcap: zeros, eventLog: '[]' }), 'valid ok')
+  const event = { imr: 3, event_type: 0x08000001, digest: '', event: 'compose-hash', event_payload: 'c0ffee' }
+  const failed = 'invalid attestation_invalid'
+  assert.equal(await judge({ dcap: zeros, eventLog: JSON.stringify([event]) }), `${failed} eventLog`)
+  assert.equal(await judge({ dcap: zeros, eventLog: '[{"imr":7}]' }), failed)
 })
 
 /** The proposal of a key in a simulated SEV-SNP guest whose REPORT_DATA is the key's binding. */

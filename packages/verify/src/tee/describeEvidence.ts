@@ -2,6 +2,7 @@ import type { Evidence } from '@assay/protocol'
 import { snpMeasurement } from '@assay/protocol'
 import { bytesToHex } from 'viem'
 import { utc } from '../utc.ts'
+import { readEventLog } from './dcap/eventLog.ts'
 import { decodeDcapEvidence } from './dcap/evidence.ts'
 import { measurementOf as dcapMeasurement } from './dcap/expectations.ts'
 import { readQuote } from './dcap/quote.ts'
@@ -12,6 +13,9 @@ import { parseSnpReport } from './snp/snpReport.ts'
 
 /** What a document says, name → value for a person. Nothing of it is believed: the checklist decides that. */
 export type EvidenceFacts = Readonly<Record<string, string>>
+
+const MAX_EVENTS_SHOWN = 32
+const MAX_PAYLOAD_SHOWN = 140
 
 function describeNitro(document: Uint8Array): EvidenceFacts {
   const payload = parseNitroPayload(parseCoseSign1(document).payload)
@@ -26,7 +30,8 @@ function describeNitro(document: Uint8Array): EvidenceFacts {
 }
 
 function describeDcap(document: Uint8Array): EvidenceFacts {
-  const { version, teeType, report } = readQuote(decodeDcapEvidence(document).quote)
+  const { quote, eventLog } = decodeDcapEvidence(document)
+  const { version, teeType, report } = readQuote(quote)
   const common = { quote: `version ${version}, ${teeType}`, 'report data': report.reportData }
   if (report.kind === 'sgx') {
     const { mrEnclave, mrSigner, configId } = report
@@ -43,8 +48,18 @@ function describeDcap(document: Uint8Array): EvidenceFacts {
     MRTD: report.mrTd,
     MRCONFIGID: report.mrConfigId,
     ...Object.fromEntries(report.rtmrs.map((value, index) => [`RTMR${index}`, value])),
+    ...eventsOf(eventLog),
     measurement: dcapMeasurement(report),
   }
+}
+
+/** What the guest says that it measured at run time; the checklist's `eventLog` says whether RTMR3 bears it out. */
+function eventsOf(text: string | undefined): EvidenceFacts {
+  const claims = text === undefined ? [] : readEventLog(text).flatMap(({ claim }) => claim ?? [])
+  const shown = claims.slice(0, MAX_EVENTS_SHOWN)
+  return Object.fromEntries(
+    shown.map(({ name, payload }) => [`event ${name}`, payload.slice(0, MAX_PAYLOAD_SHOWN)]),
+  )
 }
 
 function describeSnp(document: Uint8Array): EvidenceFacts {

@@ -1,5 +1,6 @@
 import type { Evidence } from '@assay/protocol'
 import type { Hex } from 'viem'
+import { readEventLog } from './dcap/eventLog.ts'
 import { decodeDcapEvidence } from './dcap/evidence.ts'
 import { verifyDcap } from './dcap/verifyDcap.ts'
 import { verifyNitro } from './nitro/verifyNitro.ts'
@@ -33,8 +34,9 @@ function inspectNitro(document: Uint8Array, { roots, now, userData }: InspectPar
 }
 
 function inspectDcap(document: Uint8Array, { roots, now, userData }: InspectParameters): Inspection {
-  const { quote, collateral } = decodeDcapEvidence(document)
-  return verifyDcap(quote, collateral, { roots, now, expected: { reportData: userData } })
+  const { quote, collateral, eventLog: text } = decodeDcapEvidence(document)
+  const eventLog = text === undefined ? undefined : readEventLog(text)
+  return verifyDcap(quote, collateral, { roots, now, expected: { reportData: userData, eventLog } })
 }
 
 function inspectSnp(document: Uint8Array, { roots, now, userData }: InspectParameters): Inspection {

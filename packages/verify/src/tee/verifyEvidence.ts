@@ -1,5 +1,6 @@
 import type { Evidence } from '@assay/protocol'
 import type { Hex } from 'viem'
+import { readEventLog, type TdEvent } from './dcap/eventLog.ts'
 import { decodeDcapEvidence } from './dcap/evidence.ts'
 import type { DcapStepName } from './dcap/steps.ts'
 import { type DcapReport, verifyDcap } from './dcap/verifyDcap.ts'
@@ -56,8 +57,11 @@ function judgeNitro(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdi
 
 function judgeDcap(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdict {
   let evidence: ReturnType<typeof decodeDcapEvidence>
+  let eventLog: readonly TdEvent[] | undefined
   try {
     evidence = decodeDcapEvidence(document)
+    // What comes with a quote is believed where it replays to the quote's registers, and refused where it does not.
+    eventLog = evidence.eventLog === undefined ? undefined : readEventLog(evidence.eventLog)
   } catch {
     return { ok: false, failedCheck: undefined, reason: 'the document is not one of DCAP evidence' }
   }
@@ -66,7 +70,7 @@ function judgeDcap(document: Uint8Array, claims: EvidenceClaims): EvidenceVerdic
       roots: [claims],
       now,
       policy: claims.rules === undefined ? undefined : dcapPolicyOf(claims.rules),
-      expected: { measurement: claims.measurement, reportData: claims.userData },
+      expected: { measurement: claims.measurement, reportData: claims.userData, eventLog },
     })
   const report = at(claims.now)
   // Collateral may have run out between the vote and the admission, but never have begun and ended within that time.

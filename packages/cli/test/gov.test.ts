@@ -195,6 +195,18 @@ test('each step says why it cannot be taken, and what comes next', async () => {
   assert.deepEqual([tooHigh.code, tooHigh.facts.value, tooHigh.facts.max], ['usage', '2678400', '2592000'])
   assert.equal((await refused('gov', 'propose', 'set', 'NOTHING', '1', '--as', 'deployer')).code, 'usage')
   assert.equal((await refused('gov', 'propose', 'nonsense', '--as', 'deployer')).code, 'usage')
+  // A rule about Intel's platforms says nothing of AMD's, and one that nobody knows would change nothing.
+  for (const rule of ['deny-fmspc/0x00906ed50000', 'deny-chip/0x01', 'nonsense']) {
+    const { code } = await refused('gov', 'propose', 'set-rule', 'snp', rule, '1', '--as', 'deployer')
+    assert.equal(code, 'usage', rule)
+  }
+  const set = ['set-rule', 'snp', 'minimum-tcb/Genoa', '0x1600000000000a04', '--as', 'deployer']
+  const ruling = await json<ProposalJson>('gov', 'propose', ...set)
+  assert.match(ruling.actions[0]?.text ?? '', /setRule\(0x.*, minimum-tcb\/Genoa, 1585267068834417156\)$/)
+  const ruled = await json<{ rules: Record<string, string> }>('gov', 'rules', 'snp', 'minimum-tcb/Genoa')
+  assert.deepEqual(ruled.rules, { 'minimum-tcb/Genoa': '0' }, 'proposed is not voted')
+  assert.match((await runAssay('gov', 'rules', 'tdx')).out, /deny-fmspc\/0x<6 bytes> +this family is refused/)
+  assert.equal((await refused('gov', 'rules', 'abacus')).code, 'usage')
   assert.equal((await refused('gov', 'vote', '99', 'for')).code, 'not_found')
   assert.equal((await refused('gov', 'vote', '1', 'maybe')).code, 'usage')
   assert.equal((await refused('gov', 'vote', '1', 'for')).code, 'wrong_state')

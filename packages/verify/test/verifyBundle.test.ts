@@ -18,6 +18,7 @@ import {
   type ChainView,
   PAYMENT_STATE,
   type Report,
+  rulesOfEvidence,
   STEP_NAMES,
   type StepCode,
   type StepName,
@@ -372,4 +373,32 @@ test('what the payer signed binds: price, deadline, request', async () => {
       'requestSignedByPayer request_auth_differs',
     )
   }
+})
+
+test('evidence is judged by the rules voted in, on the chain that it names, and a key by its term', async () => {
+  const code = async (changes: Parameters<typeof judge>[0], name: string) =>
+    (await judge(changes)).steps.find((entry) => entry.name === name)?.code
+  const { evidence } = bundle
+  const { key } = view
+  assert.ok(evidence !== undefined && key !== null)
+  const names = rulesOfEvidence(evidence) ?? []
+  const rules = new Map(names.map((name) => [name, 0n]))
+  const evidenceAnchor = { hash: evidence.anchorHash, timestamp: key.validFrom - 20n }
+  assert.equal(await code({ view: { rules, evidenceAnchor } }, 'evidenceHolds'), 'ok')
+  for (const name of names) {
+    const denied = new Map([...rules, [name, 1n] as const])
+    assert.equal(await code({ view: { rules: denied } }, 'evidenceHolds'), 'evidence_invalid')
+  }
+  assert.equal(await code({ view: { rules: new Map() } }, 'evidenceHolds'), 'evidence_invalid', 'not read')
+  const elsewhere = { ...evidenceAnchor, hash: bundle.receipt.requestHash }
+  assert.equal(await code({ view: { evidenceAnchor: elsewhere } }, 'evidenceHolds'), 'evidence_differs')
+  assert.equal(await code({ view: { evidenceAnchor: null } }, 'evidenceHolds'), 'evidence_differs')
+  const { issuedAt } = bundle.receipt
+  const until = (expiresAt: bigint) => code({ view: { key: { ...key, expiresAt } } }, 'keyWasAttested')
+  assert.deepEqual([await until(issuedAt + 1n), await until(issuedAt)], ['ok', 'key_not_valid_then'])
+  const lenient = await judge({ view: { rules: new Map([...rules, ['allow-product/Milan', 1n]]) } })
+  assert.match(
+    lenient.trust,
+    /by vote, this line of chips is accepted, though its chip keys can be extracted/,
+  )
 })

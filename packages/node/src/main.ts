@@ -68,8 +68,8 @@ try {
     )
   }
   process.on('SIGTERM', stop)
-  // The sign for servers to draw a new key, without a break in service.
-  process.on('SIGHUP', () => {
+  // Not SIGHUP, by which a closed terminal ends a node that was started in it.
+  process.on('SIGUSR2', () => {
     node.rotate().catch((error: unknown) => {
       log('rotation_failed', { reason: error instanceof Error ? error.message : String(error) })
     })

@@ -125,12 +125,18 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const bonded = models.some(({ engine }) => engine.engineClass === ENGINE_CLASS.unattested)
     ? createBondedKey()
     : undefined
+  /** Of the bonded key, where there is one. */
+  const registrations: Registration[] = []
   const signBonded =
-    bonded === undefined ? undefined : createReceiptSigner({ signer: bonded, node: operator, deployment })
+    bonded === undefined
+      ? undefined
+      : createReceiptSigner({
+          ...{ signer: bonded, node: operator, deployment },
+          validFrom: () => registrations[0]?.validFrom() ?? 0n,
+        })
 
   // The server's address is part of what is registered, so it listens before there is a key.
   let ring: KeyRing | undefined
-  const registrations: Registration[] = []
   const server = await startServer({
     port: parameters.port,
     operator,

@@ -16,7 +16,6 @@ import {
   tag,
 } from '@assay/protocol'
 import { AWS_NITRO_ROOT_HASH, rulesOfEvidence, type StepCode, verifyReceipt } from '@assay/verify'
-import { decode, encode } from 'cbor2'
 import { type Address, bytesToBigInt, numberToBytes, zeroHash } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { keyRegistryOf } from '../../packages/node/src/chain/keyRegistry.ts'
@@ -31,6 +30,7 @@ import { openEnclave } from '../../packages/node/src/enclaves/openEnclave.ts'
 import { simulatedRoot } from '../../packages/node/src/enclaves/simulatedChain.ts'
 import { type KeyRing, openKeyRing } from '../../packages/node/src/keyRing.ts'
 import { keepRegistered } from '../../packages/node/src/register.ts'
+import { encodeCoseSign1, parseCoseSign1 } from '../../packages/verify/src/tee/nitro/cose.ts'
 import { temporaryFolder } from '../temporaryFolder.ts'
 import { startEnclaveNetwork } from './enclaveNetwork.ts'
 
@@ -197,15 +197,10 @@ test('stolen evidence, debug mode, unapproved code and simulated hardware are re
 function twinOf(evidence: Evidence): Evidence {
   const P384_ORDER =
     0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n
-  const [header, unprotectedHeader, payload, signature] = decode(evidence.document) as [
-    Uint8Array,
-    unknown,
-    Uint8Array,
-    Uint8Array,
-  ]
-  const s = P384_ORDER - bytesToBigInt(signature.subarray(48))
-  const other = new Uint8Array([...signature.subarray(0, 48), ...numberToBytes(s, { size: 48 })])
-  return { ...evidence, document: encode([header, unprotectedHeader, payload, other]) }
+  const cose = parseCoseSign1(evidence.document)
+  const s = P384_ORDER - bytesToBigInt(cose.signature.subarray(48))
+  const signature = new Uint8Array([...cose.signature.subarray(0, 48), ...numberToBytes(s, { size: 48 })])
+  return { ...evidence, document: encodeCoseSign1({ ...cose, signature }) }
 }
 
 const termOf = (key: Address) =>

@@ -10,6 +10,7 @@ import {
   DATA_PART,
   dataChallengeAbi,
   type Group,
+  grantRequestId,
   groupNode,
   leafNode,
   parseCanonicalJson,
@@ -27,7 +28,7 @@ import {
 } from '@assay/protocol'
 import { type Hex, keccak256, parseEther, toHex } from 'viem'
 import { bondedOperator, FIRST_PLAYER, outfit, registerKey } from '../faults/operators.ts'
-import { draftReceipt, grantRequestId, signReceipt } from '../faults/receipts.ts'
+import { draftReceipt, signReceipt } from '../faults/receipts.ts'
 import { attestationOf, createCommitter, passTime, type Target, type World } from './world.ts'
 
 const COMMITTER = FIRST_PLAYER + 10
@@ -68,8 +69,10 @@ export async function createGuilty(world: World): Promise<Target[]> {
   }
   const granted = async (counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> => {
     const payer = developmentAccount(FIRST_PLAYER).address
-    const entry = await receipt({ requestId: grantRequestId(world, payer, GRANT, counter), ...change })
-    return { ...entry, grant: { id: GRANT, counter } }
+    const grant = { id: GRANT, counter }
+    const { chainId, contracts } = world
+    const requestId = grantRequestId({ chainId, escrow: contracts.InferenceEscrow, payer, grant })
+    return { ...(await receipt({ requestId, ...change })), grant }
   }
   const target = (name: string, parts: Partial<Target>): Target => ({
     name,

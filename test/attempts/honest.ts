@@ -6,6 +6,7 @@ import {
   batchIdOf,
   contractEntry,
   type Deployment,
+  grantRequestId,
   inferenceEscrowAbi,
   priceOf,
   proveInclusion,
@@ -19,7 +20,7 @@ import {
 import { type Address, type Hex, keccak256, parseEther, toHex } from 'viem'
 import { bondedOperator, FIRST_PLAYER, openTill, outfit, registerKey, senderOf } from '../faults/operators.ts'
 import { payInto } from '../faults/payments.ts'
-import { draftReceipt, grantRequestId, signReceipt } from '../faults/receipts.ts'
+import { draftReceipt, signReceipt } from '../faults/receipts.ts'
 import { attest, attestationOf, createCommitter, passTime, type Target, type World } from './world.ts'
 
 /** Players of the public development phrase. */
@@ -89,9 +90,11 @@ export async function createHonest(world: World): Promise<Honest> {
     return entry
   }
   const granted = async (node: Node, counter: bigint): Promise<BatchEntry> => {
-    const requestId = grantRequestId(world, payer.address, GRANT, counter)
-    const entry = await receipt(node, { requestId })
-    return { ...entry, grant: { id: GRANT, counter } }
+    const grant = { id: GRANT, counter }
+    const { chainId, contracts } = world
+    const escrow = contracts.InferenceEscrow
+    const requestId = grantRequestId({ chainId, escrow, payer: payer.address, grant })
+    return { ...(await receipt(node, { requestId })), grant }
   }
   const payments: Hex[] = []
   const paid = async (node: Node): Promise<BatchEntry> => {

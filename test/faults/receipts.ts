@@ -5,12 +5,10 @@ import {
   MODE,
   type Receipt,
   receiptDigest,
-  requestIdOf,
-  SCHEME,
   STATUS,
   signDigest,
 } from '@assay/protocol'
-import { type Address, encodeAbiParameters, type Hex, keccak256, parseAbiParameters, zeroHash } from 'viem'
+import { type Address, type Hex, keccak256, zeroHash } from 'viem'
 import { type ChainOnly, deploymentAt } from './operators.ts'
 
 /** What a receipt is about; the rest has an honest value of its own. */
@@ -64,16 +62,4 @@ export async function signReceipt(
   privateKey: Hex,
 ): Promise<BatchEntry> {
   return { receipt, signature: await signDigest(receiptDigest(receipt, deploymentAt(network)), privateKey) }
-}
-
-/** Request id of call `counter` under a grant (docs/spec.md §3). */
-export function grantRequestId(network: ChainOnly, payer: Address, grantId: Hex, counter: bigint): Hex {
-  const call = encodeAbiParameters(parseAbiParameters('bytes32, uint256'), [grantId, counter])
-  return requestIdOf({
-    chainId: network.chainId,
-    escrow: network.contracts.InferenceEscrow,
-    payer,
-    scheme: SCHEME.grant,
-    paymentNonce: keccak256(call),
-  })
 }

@@ -20,6 +20,7 @@ import {
   buildBatch,
   faultManagerAbi,
   type GroupHeader,
+  grantIdOf,
   grantRequestId,
   groupHeaders,
   inferenceEscrowAbi,
@@ -32,8 +33,10 @@ import {
   receiptDigest,
   requestIdOf,
   SCHEME,
+  type SpendingGrant,
   settlementAbi,
   signDigest,
+  spendingGrantsAbi,
   teeRegistryAbi,
   VERDICT,
 } from '@assay/protocol'
@@ -45,7 +48,6 @@ import { startValidator, type Validator } from '../../src/index.ts'
 export const BOND = parseEther('1000')
 export const PRICE = { perCall: parseEther('1'), inputPrice: 0n, outputPrice: parseEther('1') }
 const MODEL = toHex('model', { size: 32 })
-const GRANT = toHex('grant', { size: 32 })
 export const KEY = developmentAccount(17).privateKey
 export const ROGUE = developmentAccount(18).privateKey
 const lower = (address: Address) => address.toLowerCase() as Address
@@ -112,6 +114,17 @@ export async function startFaultNetwork() {
   const settlement = { address: contracts.Settlement, abi: settlementAbi } as const
   let height = 0n
   let nonce = 0n
+  const spendingGrant: SpendingGrant = {
+    payer: role('demo').address,
+    gateway: committer.address,
+    maxTotal: parseEther('1000'),
+    maxPerCall: parseEther('1000'),
+    ratePerHour: 0n,
+    models: [],
+    nodes: [],
+    expiry: 2n ** 40n,
+    nonce: 0n,
+  }
 
   const possession = await privateKeyToAccount(KEY).signTypedData({
     domain: assayDomain(deployment),
@@ -126,6 +139,12 @@ export async function startFaultNetwork() {
   })
   await Promise.all([
     committer.send({ ...escrow, functionName: 'openTill', args: [gatewayUrl] }),
+    senderOf(role('demo').privateKey).send({
+      address: contracts.SpendingGrants,
+      abi: spendingGrantsAbi,
+      functionName: 'open',
+      args: [spendingGrant, '0x', 0n],
+    }),
     node.send({
       address: contracts.TeeRegistry,
       abi: teeRegistryAbi,
@@ -191,7 +210,7 @@ export async function startFaultNetwork() {
 
   /** The call at place `counter` of a grant. */
   async function granted(counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> {
-    const grant = { id: GRANT, counter }
+    const grant = { id: grantIdOf(spendingGrant, deployment), counter }
     const payer = lower(role('demo').address)
     const requestId = grantRequestId({ chainId: devnet.chainId, escrow: escrow.address, payer, grant })
     return { ...(await signed({ requestId, ...change })), grant }

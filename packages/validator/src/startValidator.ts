@@ -20,9 +20,12 @@ import {
   type DutyContext,
   LIABILITY_SECONDS,
 } from './validatorDuties.ts'
+import { voicesOf } from './voices.ts'
 
 const POLL_MS = 500
 const FETCH_TIMEOUT_MS = 10_000
+/** A peer that takes longer to say what it holds in memory is not waited for. */
+const VOICE_TIMEOUT_MS = 1_000
 /** Seconds between the turns of two validators at what anybody could do. */
 const TURN_SECONDS = 2n
 
@@ -69,6 +72,12 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
   const stopping = new AbortController()
   const status = { lastRoundAt: 0, safeBlock: 0n, problem: 'starting' }
 
+  const voices = voicesOf({
+    operator: sender.address,
+    validators: network.validators,
+    fetch: (url, maxBytes) =>
+      fetchBounded(url, { maxBytes, timeoutMs: VOICE_TIMEOUT_MS, devnet, signal: stopping.signal }),
+  })
   const context: DutyContext = {
     deployment,
     escrow: network.contracts.InferenceEscrow,
@@ -98,6 +107,7 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     log,
     courtesy: TURN_SECONDS * BigInt(Math.max(place, 0)),
     turns: new Map(),
+    voices,
   }
   const faults: FaultContext = {
     operator: sender.address,
@@ -182,6 +192,11 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
   })
 
   const server = createServer((request, response) => {
+    const voice = request.method === 'GET' ? voices.answer(request.url ?? '') : undefined
+    if (voice !== undefined) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(voice)
+      return
+    }
     if (request.method !== 'GET' || request.url !== '/health') {
       response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":{"code":"not_found"}}')
       return

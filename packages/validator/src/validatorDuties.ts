@@ -8,9 +8,11 @@ import {
   verifyRegistration,
 } from '@assay/verify'
 import { type Address, type Hex, parseEther } from 'viem'
+import { deliverVoice, deliveryTurn } from './deliverVoice.ts'
 import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'
 import type { SigningRecord } from './signingRecord.ts'
 import type { BlockId, KeyProposal, ValidatorCall, ValidatorCalls, WatchedBatch } from './validatorChain.ts'
+import type { Voices } from './voices.ts'
 
 export type DutyContext = WatchContext & {
   teeRegistry: Address
@@ -24,6 +26,7 @@ export type DutyContext = WatchContext & {
   courtesy: bigint
   /** Since when (chain time) such a call has been possible. */
   turns: Map<string, bigint>
+  voices: Voices
 }
 
 /** 'settled': nothing will ever be left to do about it; 'waiting': look again. */
@@ -42,7 +45,7 @@ const NEXT_LOOK = 'next look at rewards'
 /** The file of a batch that has ended is looked for until then. */
 const LOST_FILE_SECONDS = 600n
 
-async function attest(batch: BatchView, verdict: number, context: DutyContext): Promise<void> {
+async function attest(batch: BatchView, verdict: number, now: bigint, context: DutyContext): Promise<void> {
   const { deployment, record, privateKey } = context
   const { batchId, committer, height, root } = batch
   // Durable first, signed second: a crash between the two loses a signature, never the memory of one.
@@ -51,9 +54,13 @@ async function attest(batch: BatchView, verdict: number, context: DutyContext): 
     batch.committedBlock,
   )
   const statement = { batchId, root, registryBlock: batch.committedBlock, dataAvailable: true, verdict }
-  const signature = await signDigest(attestationDigest(statement, deployment), privateKey)
-  await context.send(context.calls.attest(batch, verdict, signature))
-  context.log('attested', { batchId, verdict })
+  const digest = attestationDigest(statement, deployment)
+  await deliverVoice(
+    batch,
+    { verdict, digest, signature: await signDigest(digest, privateKey) },
+    now,
+    context,
+  )
 }
 
 /**
@@ -64,7 +71,8 @@ async function judgeAndAttest(batch: WatchedBatch, now: bigint, context: DutyCon
   const { deployment, chain, memory, record, operator } = context
   const known = record.attestationOf(deployment.deploymentId, batch.batchId)
   const silent = !(await chain.hasAttested(batch.batchId, operator))
-  if (known !== undefined && silent) await attest(batch, known.verdict, context)
+  if (known !== undefined && silent) await attest(batch, known.verdict, now, context)
+  if (!silent) context.turns.delete(deliveryTurn(batch.batchId))
   const due = known === undefined && silent
   if (memory.isSearched(batch.batchId) && !due) return
   let judgement: Judgement
@@ -74,7 +82,7 @@ async function judgeAndAttest(batch: WatchedBatch, now: bigint, context: DutyCon
     if (error instanceof AssayError && error.code === 'unreachable') await demandLateFile(batch, now, context)
     throw error
   }
-  if (due) await attest(batch, judgement.verdict, context)
+  if (due) await attest(batch, judgement.verdict, now, context)
 }
 
 /** A batch that came to an end unseen: whoever called it valid answers for it all the same. */

@@ -37,6 +37,7 @@ import {
   validatorCalls,
 } from '../src/validatorChain.ts'
 import { attendBatch, attendProposal, type DutyContext } from '../src/validatorDuties.ts'
+import { voicesOf } from '../src/voices.ts'
 
 const privateKey = generatePrivateKey()
 const operator = privateKeyToAccount(privateKey).address
@@ -142,6 +143,7 @@ function world(
     log: () => {},
     courtesy: changes.courtesy ?? 0n,
     turns: new Map(),
+    voices: voicesOf({ operator, validators: [], fetch: () => Promise.reject(new Error('nobody to ask')) }),
   }
   return { context, sent, fetched, record, close }
 }
@@ -165,7 +167,7 @@ test('a good batch is recorded, signed and attested once', async (t) => {
     deployment,
   )
   assert.equal(registryBlock, 100n)
-  assert.equal(await recoverSigner(digest, signatures[0]), operator.toLowerCase())
+  assert.equal(await recoverSigner(digest, signatures[0] as Hex), operator.toLowerCase())
 })
 
 test('a batch with a bad receipt is attested invalid', async (t) => {

@@ -250,7 +250,7 @@ export function createFakeChain(): FakeChain {
     async settleRows(batchId, rows) {
       up()
       const batch = known(batchId)
-      if (batch.state !== CHAIN_BATCH.final) throw new AssayError('BatchNotFinal', { code: 'conflict' })
+      if (batch.state !== CHAIN_BATCH.final) await chain.finalise(batchId)
       const transactionHash = hash()
       for (const { key, top, rowSiblings, groupSiblings } of rows) {
         const group = groupNode(key.node, foldSiblings(rowNode(key, top), rowSiblings))

@@ -105,7 +105,8 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
       }
     },
     log,
-    courtesy: TURN_SECONDS * BigInt(Math.max(place, 0)),
+    // The committer first, who pays its rows in the transaction that makes its batch final.
+    courtesy: TURN_SECONDS * BigInt(Math.max(place, 0) + 1),
     turns: new Map(),
     voices,
   }

@@ -7,6 +7,17 @@ import type { Context } from '../context.ts'
 /** Rows in one transaction: ~100k gas each with their proofs, under the 16.7M of EIP-7825. */
 const CHUNK = 64
 
+/** Rows of a batch that deposits pay for. */
+function payableRows(batch: Batch): GrantRow[] {
+  return grantRows(batch).filter(({ top }) => top.sum > 0n)
+}
+
+/** Makes a due batch final. Where it holds rows under grants the first of them are paid in the same transaction. */
+export function finaliseAndPay({ chain }: Pick<Context, 'chain'>, batch: Batch): Promise<Hex> {
+  const rows = payableRows(batch).slice(0, CHUNK)
+  return rows.length === 0 ? chain.finalise(batch.batchId) : chain.settleRows(batch.batchId, rows)
+}
+
 /**
  * Has deposits pay the rows of a final batch that stand under grants, one write a row. The chain's own events say which
  * are paid, so a crash anywhere, or a reorganisation, leaves nothing to remember and nothing to pay twice.
@@ -18,7 +29,7 @@ export async function settleRows(
   { committedBlock }: Pick<ChainBatch, 'committedBlock'>,
 ): Promise<boolean> {
   const { chain } = context
-  const rows = grantRows(batch).filter(({ top }) => top.sum > 0n)
+  const rows = payableRows(batch)
   if (rows.length === 0) return true
   const due = await note(context, batch, rows, await chain.rowPayments(batch.batchId, committedBlock))
   for (let at = 0; at < due.length; at += CHUNK) {

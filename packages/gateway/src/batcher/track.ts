@@ -1,5 +1,7 @@
+import { parseBatchFile } from '@assay/protocol'
 import {
   type BatchRow,
+  batchFile,
   batchGroups,
   dissolveBatch,
   reopenRecentBatches,
@@ -10,6 +12,7 @@ import type { Hex } from 'viem'
 import { CHAIN_BATCH, type ChainBatch } from '../chain/gatewayChain.ts'
 import type { Context } from '../context.ts'
 import type { Jobs } from './batcher.ts'
+import { finaliseAndPay } from './settleRows.ts'
 
 /** Newest batches that are looked at even when done: a reorganisation may have undone them. */
 const RECENT = 16n
@@ -21,7 +24,7 @@ const SUPERSEDED_LOOKS = 8
  * returns the receipts of what will never be final to the outbox.
  */
 export function createTracker(context: Context, jobs: Jobs): () => Promise<void> {
-  const { database, chain, committer, log, metrics } = context
+  const { database, chain, committer, deployment, log, metrics } = context
   const supersededLooks = new Map<Hex, number>()
   let lastHead: bigint | undefined
   let open = 0
@@ -74,6 +77,12 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
     }
   }
 
+  async function finalise(batchId: Hex): Promise<Hex> {
+    const file = await batchFile(database, batchId)
+    if (file === undefined) throw new Error('The file of a batch is gone.')
+    return finaliseAndPay(context, parseBatchFile(file, deployment))
+  }
+
   async function advance(
     row: BatchRow,
     seen: ChainBatch,
@@ -97,7 +106,7 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
       case CHAIN_BATCH.attested:
         await note(row, 'attested', hash)
         if (seen.challenges === 0 && now >= seen.quorumAt + timing.challengeWindow) {
-          jobs.start(`finalise:${row.batchId}`, () => unlessMoved(row.batchId, seen.state, chain.finalise))
+          jobs.start(`finalise:${row.batchId}`, () => unlessMoved(row.batchId, seen.state, finalise))
         }
         return
       case CHAIN_BATCH.final:

@@ -46,7 +46,10 @@ export async function deliverVoice(
   if (place > 0n && !waited) return
   const theirs = await voices.gather(batchId, verdict, digest)
   if (theirs.length < voices.peers && !waited) return
-  const counted = await Promise.all(theirs.map((voice) => chain.hasAttested(batchId, voice.operator)))
+  // Of a peer that never registered the chain knows no answer: its voice is left to itself.
+  const counted = await Promise.all(
+    theirs.map((voice) => chain.hasAttested(batchId, voice.operator).catch(() => true)),
+  )
   const missing = theirs.filter((_, at) => !counted[at])
   const all = [...missing, { operator: operator.toLowerCase() as Address, signature }]
     // The contract wants signers to ascend.

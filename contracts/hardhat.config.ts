@@ -19,7 +19,8 @@ export default defineConfig({
   },
   test: {
     solidity: {
-      fuzz: { runs: 64 },
+      // ASSAY_FUZZ_SEED, 0x and hexadecimal, repeats a run.
+      fuzz: { runs: 64, ...(process.env.ASSAY_FUZZ_SEED && { seed: process.env.ASSAY_FUZZ_SEED }) },
       // A slice in every run; ASSAY_INVARIANT_RUNS=1000 is the campaign that economics asks for (npm run test:deep).
       invariant: { runs: Number(process.env.ASSAY_INVARIANT_RUNS ?? 16), depth: 32, failOnRevert: true },
     },

@@ -80,6 +80,17 @@ function program(path: string, wanted: readonly Named[]): Schemata {
   return schemata
 }
 
+/** One of each source in turn, so that a run that is cut short has seen them all. */
+function inTurn<M extends Mutant>(mutants: readonly M[]): M[] {
+  const seen = new Map<string, number>()
+  const turns = mutants.map((mutant) => {
+    const turn = seen.get(mutant.file) ?? 0
+    seen.set(mutant.file, turn + 1)
+    return { mutant, turn }
+  })
+  return turns.sort((a, b) => a.turn - b.turn).map(({ mutant }) => mutant)
+}
+
 function report(mutants: readonly Named[], results: Record<string, Result>): void {
   const reasons = readJson<Record<string, string>>(join(here, 'equivalent.json'), {})
   const rows: string[] = []
@@ -156,10 +167,10 @@ async function main(): Promise<void> {
     }
     let asked = 0
     const asking = new Set(todo.map(({ name }) => name))
-    for (const mutant of schemata.mutants.filter(({ id }) => asking.has(nameOf(id)))) {
+    for (const mutant of inTurn(schemata.mutants.filter(({ id }) => asking.has(nameOf(id))))) {
       if (seconds() > deadline) break
       results[nameOf(mutant.id)] = await judge.judge(mutant.id, mutant.file, suites, fuzzRuns, invariantRuns)
-      if (++asked % 100 === 0) writeFileSync(resultsPath, JSON.stringify(results))
+      if (++asked % 10 === 0) writeFileSync(resultsPath, JSON.stringify(results))
       if (asked % 500 === 0) console.log(`${asked} asked, ${seconds()} s`)
     }
     judge.close()

@@ -1,5 +1,5 @@
 /** Builds the one program that holds every mutant: operators, weaving, and what does not compile taken out again. */
-import { compileSources, readSources, type SolcError, type Sources } from '../solc.ts'
+import { compileSources, readSources, type SolcError, type SolcOutput, type Sources } from '../solc.ts'
 import { type AstNode, type Mutant, mutantsOf } from './operators.ts'
 import { type Numbered, switchedModifiers, weave } from './weave.ts'
 
@@ -88,23 +88,31 @@ export function buildSchemata(wanted: readonly Mutant[], log: (line: string) => 
   const original = { ...readSources('src'), ...readSources('test') }
   let mutants: Numbered[] = wanted.map((mutant, at) => ({ ...mutant, id: at + 1 }))
   const stillborn: Numbered[] = []
-  for (let round = 1; ; round++) {
+  const outputs = ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object']
+  const ending = (output: SolcOutput<Compiled>) =>
+    (output.errors ?? []).filter(({ severity }) => severity === 'error')
+  // Hardly ever is one stillborn: the whole compilation first, the checks alone while something is wrong.
+  let output = compileSources<Compiled>(woven(original, mutants), outputs, settings)
+  while (ending(output).length > 0) {
     const sources = woven(original, mutants)
-    const { errors = [] } = compileSources(sources, ['abi'], settings)
-    const fatal = errors.filter(({ severity }) => severity === 'error')
-    if (fatal.length === 0) break
+    const fatal = ending(compileSources(sources, ['abi'], settings))
+    if (fatal.length === 0) {
+      output = compileSources<Compiled>(sources, outputs, settings)
+      if (ending(output).length === 0) break
+      throw new Error(
+        ending(output)
+          .map((error) => error.formattedMessage)
+          .join('\n'),
+      )
+    }
     const dead = new Set(fatal.map((error) => culprit(error, sources)))
-    log(`round ${round}: ${fatal.length} errors, ${dead.size} mutants`)
+    log(`${fatal.length} errors of the compiler, ${dead.size} stillborn`)
     const remaining = mutants.filter(({ id }) => !dead.has(id))
     if (remaining.length === mutants.length)
       throw new Error(fatal.map((error) => error.formattedMessage).join('\n'))
     stillborn.push(...mutants.filter(({ id }) => dead.has(id)))
     mutants = remaining
   }
-  const outputs = ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object']
-  const output = compileSources<Compiled>(woven(original, mutants), outputs, settings)
-  const fatal = (output.errors ?? []).filter(({ severity }) => severity === 'error')
-  if (fatal.length > 0) throw new Error(fatal.map((error) => error.formattedMessage).join('\n'))
   const artifacts = Object.entries(output.contracts ?? {})
     .filter(([source]) => source.startsWith('test/'))
     .flatMap(([source, contracts]) =>

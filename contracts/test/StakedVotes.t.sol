@@ -19,6 +19,11 @@ contract StakedVotesTest is StakingFixture {
         }
     }
 
+    function test_votesAreCountedByTheTokensClock() public view {
+        assertEq(votes.clock(), token.clock());
+        assertEq(keccak256(bytes(votes.CLOCK_MODE())), keccak256(bytes(token.CLOCK_MODE())));
+    }
+
     function test_stakingMovesAVoteAndNeverDoublesIt() public {
         fund(ALICE, 500e18);
         assertEq(votesNow(ALICE), 500e18);

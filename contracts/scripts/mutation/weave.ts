@@ -57,10 +57,7 @@ function wrapped(group: readonly Numbered[], kind: Mutant['kind'], original: str
   return kind === 'statement' ? `{ ${text} }` : text
 }
 
-/**
- * A copy of each modifier that a mutant leaves out: the same checks, unless switched off.
- * @param bodies name of a modifier → its text, `modifier name(…) {…}`
- */
+/** Adds a copy of each modifier that a mutant leaves out: the same checks, unless switched off. */
 export function switchedModifiers(text: string, mutants: readonly Numbered[]): string {
   return text.replace(
     /^ {4}modifier (\w+)(\([^)]*\))? \{\n([\s\S]*?)^ {4}\}\n/gm,

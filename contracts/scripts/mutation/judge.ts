@@ -4,8 +4,10 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Job } from './worker.ts'
 
-/** The whole suite takes three seconds; a mutant that takes this long loops. */
-const PATIENCE = 60_000
+/** Longest time of the whole suite, milliseconds, however busy the machine is. */
+const PATIENCE = 600_000
+/** A mutant that takes so many times as long as the whole suite never ends. */
+const ENDLESS = 10
 
 /** Milliseconds of a suite that is asked before the slow ones. */
 const QUICK = 80
@@ -16,6 +18,7 @@ export class Judge {
   readonly #schemata: string
   #worker: ChildProcess | undefined
   #times: Record<string, number> = {}
+  #patience = PATIENCE
   /** `place suite`, a place being a file or its folder → mutants there that the suite has killed. */
   readonly #kills = new Map<string, number>()
 
@@ -25,9 +28,11 @@ export class Judge {
 
   /** @returns the tests that fail without any mutant, and the time of each suite in milliseconds. */
   async baseline(suites: string[], fuzzRuns: number, invariantRuns: number): Promise<Answer> {
+    const started = performance.now()
     const answer = await this.#ask({ mutant: 0, suites, fuzzRuns, invariantRuns })
     if (answer === 'endless') throw new Error(`The suite itself takes longer than ${PATIENCE} ms.`)
     this.#times = answer.times
+    this.#patience = Math.max(PATIENCE / 10, ENDLESS * (performance.now() - started))
     return answer
   }
 
@@ -103,7 +108,7 @@ export class Judge {
         worker.off('exit', onExit)
         this.close()
         done('endless')
-      }, PATIENCE)
+      }, this.#patience)
       worker.once('exit', onExit)
       worker.once('message', (answer) => {
         clearTimeout(timer)

@@ -67,6 +67,19 @@ contract StakeRewardsTest is StakingFixture {
         assertEq(claim(V, V), 5e18);
     }
 
+    function test_whoComesBackOnDutyEarnsFromTheNextEpochOn() public {
+        registerValidator(W, 1000e18);
+        nextEpoch();
+        undelegate(V, V, 950e18);
+        nextEpoch();
+        fund(V, 950e18);
+        vm.prank(V);
+        staking.addSelfBond(950e18);
+        addReward(10e18);
+        assertEq(staking.rewardOf(V, V), 0);
+        assertEq(claim(W, W), 10e18);
+    }
+
     function test_aCommissionStaysUntilAnotherIsQueued() public {
         delegateTo(V, ALICE, 1000e18);
         vm.prank(V);

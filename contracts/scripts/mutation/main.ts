@@ -105,7 +105,7 @@ function report(mutants: readonly Named[], results: Record<string, Result>): voi
     open.push(...survivors.filter(({ name }) => reasons[name] === undefined))
     const asked = killed + survivors.length + stillborn
     if (asked === 0) continue
-    const rate = ((100 * killed) / Math.max(1, killed + survivors.length)).toFixed(1)
+    const rate = ((100 * killed) / Math.max(1, killed + survivors.length - explained)).toFixed(1)
     rows.push(
       `| ${file.replace('src/', '')} | ${asked} | ${killed} | ${survivors.length} | ${explained} | ${rate} |`,
     )
@@ -125,7 +125,8 @@ function report(mutants: readonly Named[], results: Record<string, Result>): voi
     '\n| source | mutants | killed | survived | of these explained | killed % |\n| --- | --- | --- | --- | --- | --- |',
   )
   for (const row of rows) console.log(row)
-  const rate = sum.killed / Math.max(1, sum.killed + sum.survived)
+  // What changes nothing cannot be noticed.
+  const rate = sum.killed / Math.max(1, sum.killed + sum.survived - sum.explained)
   console.log(
     `| **all** | ${sum.mutants} | ${sum.killed} | ${sum.survived} | ${sum.explained} | ${(100 * rate).toFixed(1)} |`,
   )

@@ -183,8 +183,7 @@ test('one payment pays for one request, also when both arrive together', async (
   assert.equal((await errorOf(again)).code, 'payment_used')
 })
 
-test('an answer under a key that the chain revoked is withheld and charged nothing', async (t) => {
-  t.after(() => harness.chain.revokedKeys.clear())
+test('an answer under a key that the chain revoked is withheld and charged nothing', async () => {
   harness.node.script = { kind: 'whole', body: encode('{"secret":1}') }
   assert.equal((await harness.post(BODY, await harness.payFor(BODY))).status, 200)
   harness.chain.revokedKeys.add(STUB_KEY)
@@ -196,6 +195,8 @@ test('an answer under a key that the chain revoked is withheld and charged nothi
   let found = await code()
   while (found === '') found = await code()
   assert.equal(found, 'bad_receipt')
+  harness.chain.revokedKeys.clear()
+  while (found !== '') found = await code()
 })
 
 const badReceipts: [string, Partial<Harness['node']['script']>][] = [
@@ -265,7 +266,8 @@ test('a refusal of the node passes through, and the payment may be used again', 
   assert.equal(refused.status, 429)
   assert.equal((await errorOf(refused)).code, 'queue_full')
   harness.node.script = { kind: 'whole', body: encode('{}') }
-  assert.equal((await harness.post(BODY, headers)).status, 200)
+  const again = await harness.post(BODY, headers)
+  assert.equal(again.status, 200, await again.text())
 })
 
 test('when the client leaves mid-stream, the cancelled receipt is fetched and charged', async () => {

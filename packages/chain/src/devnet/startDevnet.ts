@@ -36,8 +36,12 @@ export type Devnet = {
   close(): Promise<void>
 }
 
-/** A state's cost grows with the chain; never spend more than a tenth of the time on it. */
+/**
+ * A state's cost grows with the chain, so a tenth of the time is spent on it; but what a kill takes must stay younger than
+ * the blocks in which receipts are anchored, since transactions sent again land in other blocks.
+ */
 const SNAPSHOT_REST_FACTOR = 10
+const LONGEST_SNAPSHOT_REST_MILLISECONDS = 4_000
 const RESTART_DELAYS_MILLISECONDS = [100, 500, 2000, 5000]
 
 /**
@@ -327,7 +331,8 @@ class RunningChain {
     // The one before this snapshot must be able to lead here too, should this one be damaged on the disk.
     if (this.#inOneSnapshot.size > 0) await (this.#journal as Journal).drop(this.#inOneSnapshot)
     this.#inOneSnapshot = covered
-    this.#nextSnapshotAt = Date.now() + SNAPSHOT_REST_FACTOR * (Date.now() - started)
+    const rest = SNAPSHOT_REST_FACTOR * (Date.now() - started)
+    this.#nextSnapshotAt = Date.now() + Math.min(rest, LONGEST_SNAPSHOT_REST_MILLISECONDS)
   }
 
   async stop(): Promise<void> {

@@ -72,6 +72,9 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
     const servers = startServers(home, ports, progress)
     closers.push(() => servers.stop())
     await servers.ready(signal)
+    // The node's new key is in the last few blocks. Were they lost to a kill, it would be registered again with a later
+    // beginning, and what it has signed by then would be nobody's.
+    await chain.snapshot()
     return { network, stop }
   } catch (error) {
     await stop()

@@ -114,8 +114,8 @@ async function measureStock(local: LocalNetwork, scheme: 'exact' | 'upto'): Prom
   }
 }
 
-function rowOf(name: string, steps: Steps): string[] {
-  const each = perInference(sumOf(Object.values(steps)), inferences)
+function rowOf(name: string, steps: Steps, count: number = inferences): string[] {
+  const each = perInference(sumOf(Object.values(steps)), count)
   const cells = [steps.commit, steps.attest, steps.finalise, steps.pay].map(({ gas }) => number(gas))
   return [name, ...cells, number(each.gas, 1), number(each.bytes, 2)]
 }
@@ -144,6 +144,10 @@ export async function benchGas(): Promise<void> {
       }
       if (validators === SCENARIO.validators[0]) {
         rows.push(alone)
+        for (const count of SCENARIO.smaller) {
+          const steps = await measureGrants(local, under(1).slice(0, count))
+          rows.push(rowOf(`${validators} validators, 1 under grants, ${number(count)} a batch`, steps, count))
+        }
         for (const scheme of ['exact', 'upto'] as const) {
           rows.push(rowOf(`${validators} validators, x402 ${scheme}`, await measureStock(local, scheme)))
         }

@@ -5,6 +5,8 @@
  */
 export const SCENARIO = {
   inferences: 4096,
+  /** Smaller batches, of one payer. */
+  smaller: [1, 16, 256],
   validators: [3, 16, 64],
   payers: [1, 10, 1000],
   /** Rows that one transaction settles, as the gateway does. */

@@ -24,7 +24,7 @@ export async function benchLatency(): Promise<void> {
   const local = await startLocalNetwork(node.url)
   const portkey = await startPortkey()
   const ids = new Map<string, Hex>()
-  node.serve(local, (header) => ids.get(header) as Hex)
+  await node.serve(local, (header) => ids.get(header) as Hex)
   const gateway = await startAssayGateway(local)
   try {
     const rows: string[][] = []

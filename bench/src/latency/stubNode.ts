@@ -1,9 +1,13 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createSender, DEVELOPMENT_ROLES, developmentAccount } from '@assay/chain'
 import {
   deploymentOf,
+  ENGINE_CLASS,
   encodeReceiptHeader,
+  keyPossessionDigest,
   listedHeaders,
+  MODE,
   priceOf,
   RECEIPT_COMMENT,
   RECEIPT_HEADER,
@@ -12,6 +16,7 @@ import {
   responseHash,
   signDigest,
   tag,
+  teeRegistryAbi,
 } from '@assay/protocol'
 import { type Address, type Hex, zeroHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
@@ -26,8 +31,8 @@ const KEY = tag('bench node key')
  */
 export async function startStubNode(): Promise<{
   url: string
-  /** Says for which network it signs; needed before the first request. */
-  serve(local: LocalNetwork, requestIdOf: (paymentHeader: string) => Hex): void
+  /** Registers its key on the network it is to sign for; needed before the first request. */
+  serve(local: LocalNetwork, requestIdOf: (paymentHeader: string) => Hex): Promise<void>
   close(): void
 }> {
   let sign: ((paymentHeader: string, request: Hex, response: Hex) => Promise<string>) | undefined
@@ -72,9 +77,11 @@ export async function startStubNode(): Promise<{
   let seq = 0n
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    serve({ network, gateway, payerKey, modelId }, requestIdOf) {
+    async serve({ network, gateway, payerKey, modelId, client }, requestIdOf) {
+      await registerKey(network)
       const usage = { inputUnits: 20n, outputUnits: 20n, failed: false }
-      const issuedAt = BigInt(Math.floor(Date.now() / 1000))
+      // The chain's clock, for no key signs before it was registered.
+      const { timestamp: issuedAt } = await client.getBlock()
       sign = async (payment, requestHash, responseHash) => {
         seq += 1n
         const receipt = {
@@ -88,8 +95,8 @@ export async function startStubNode(): Promise<{
           includeBy: issuedAt + 600n,
           modelId,
           priceVersion: 1n,
-          engineClass: 0,
-          mode: 1,
+          engineClass: ENGINE_CLASS.unattested,
+          mode: MODE.bonded,
           status: 0,
           requestHash,
           responseHash,
@@ -108,4 +115,17 @@ export async function startStubNode(): Promise<{
     },
     close: () => server.close(),
   }
+}
+
+/** The bond alone stands behind the key: what the gateway checks of it is the same. */
+async function registerKey(network: LocalNetwork['network']): Promise<void> {
+  const { privateKey, address: node } = developmentAccount(DEVELOPMENT_ROLES.node)
+  const key = privateKeyToAddress(KEY)
+  const digest = keyPossessionDigest({ node, key }, deploymentOf(network))
+  await createSender({ network, privateKey }).send({
+    address: network.contracts.TeeRegistry,
+    abi: teeRegistryAbi,
+    functionName: 'registerBondedKey',
+    args: [key, await signDigest(digest, KEY)],
+  })
 }

@@ -33,6 +33,7 @@ const CRYPTO_MODULES = [
   /^ethereum-cryptography/,
   /^ox(\/|$)/,
   /^secp256k1$/,
+  /^hash-wasm$/,
   /^cbor2(\/|$)/,
 ]
 

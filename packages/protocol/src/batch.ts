@@ -1,4 +1,5 @@
-import { type Address, type Hex, keccak256 } from 'viem'
+import type { Address, Hex } from 'viem'
+import { keccak256 } from '#keccak256'
 import { dataHashOf } from './batchData.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'

@@ -1,4 +1,5 @@
-import { type Address, type Hex, keccak256 } from 'viem'
+import type { Address, Hex } from 'viem'
+import { keccak256 } from '#keccak256'
 import { fromBase64, toBase64 } from './base64.ts'
 import type { BatchHeader, InclusionProof } from './batch.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'

@@ -4,10 +4,10 @@ import {
   domainSeparator,
   encodeAbiParameters,
   type Hex,
-  keccak256,
   parseAbiParameters,
   type TypedDataDomain,
 } from 'viem'
+import { keccak256 } from '#keccak256'
 import { TAGS } from './tag.ts'
 
 /** One deployment of the contracts on one chain; what every signature is bound to. */

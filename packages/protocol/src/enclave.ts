@@ -3,10 +3,10 @@ import {
   encodeAbiParameters,
   type Hex,
   hashTypedData,
-  keccak256,
   parseAbiParameters,
   zeroHash,
 } from 'viem'
+import { keccak256 } from '#keccak256'
 import { assayDomain, type Deployment } from './domain.ts'
 import { TAGS, tag } from './tag.ts'
 

@@ -1,11 +1,5 @@
-import {
-  type AbiParameter,
-  type Address,
-  encodeAbiParameters,
-  type Hex,
-  keccak256,
-  parseAbiParameters,
-} from 'viem'
+import { type AbiParameter, type Address, encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
+import { keccak256 } from '#keccak256'
 import type { Attestation } from './attestation.ts'
 import {
   type Batch,

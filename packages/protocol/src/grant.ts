@@ -3,10 +3,10 @@ import {
   encodeAbiParameters,
   type Hex,
   hashTypedData,
-  keccak256,
   parseAbiParameters,
   stringToBytes,
 } from 'viem'
+import { keccak256 } from '#keccak256'
 import { fromBase64Url, toBase64Url } from './base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { assayDomain, type Deployment } from './domain.ts'

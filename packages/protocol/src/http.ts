@@ -1,4 +1,5 @@
-import { encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
+import { keccak256 } from '#keccak256'
 import { TAGS } from './tag.ts'
 
 /** A request as the client sent it, in the form that is hashed. */

@@ -1,4 +1,5 @@
-import { type Address, encodeAbiParameters, type Hex, keccak256, parseAbiParameters } from 'viem'
+import { type Address, encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
+import { keccak256 } from '#keccak256'
 import { TAGS } from './tag.ts'
 
 /** Payment schemes as they enter the request id (docs/spec.md §3). */

@@ -1,4 +1,5 @@
-import { type Address, type Hex, hexToBytes, keccak256, toBytes } from 'viem'
+import { type Address, type Hex, hexToBytes, toBytes } from 'viem'
+import { keccak256 } from '#keccak256'
 import { type Deployment, structDigest } from './domain.ts'
 import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'

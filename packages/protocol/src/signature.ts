@@ -1,4 +1,5 @@
-import { type Address, bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
+import { type Address, bytesToHex, type Hex, hexToBytes } from 'viem'
+import { keccak256 } from '#keccak256'
 import { secp256k1 } from '#secp256k1'
 import { AssayError } from './errors.ts'
 

@@ -1,4 +1,5 @@
-import { type Hex, keccak256, stringToBytes } from 'viem'
+import { type Hex, stringToBytes } from 'viem'
+import { keccak256 } from '#keccak256'
 
 /** Domain-separation tag: keccak256 of the UTF-8 name (docs/spec.md, conventions). */
 export function tag(name: string): Hex {

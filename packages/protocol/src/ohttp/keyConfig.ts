@@ -1,5 +1,6 @@
 import { Aes128Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
-import { type Hex, keccak256 } from 'viem'
+import type { Hex } from 'viem'
+import { keccak256 } from '#keccak256'
 import { concatBytes } from '../http.ts'
 import { ByteReader, malformed } from './varint.ts'
 

@@ -1,13 +1,12 @@
 import type { Address, Hex } from 'viem'
 import { keccak256 } from '#keccak256'
 import { dataHashOf } from './batchData.ts'
-import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
+import { canonicalJsonBytes } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'
 import { AssayError } from './errors.ts'
 import { foldSiblings, type Sibling, type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
 import { type BatchEntry, type Receipt, receiptExposure, receiptLeaf, signatureHash } from './receipt.ts'
-import { receiptFromJson, receiptToJson } from './receiptJson.ts'
-import { readAddress, readArray, readBytes, readObject, readString, readUint } from './schema.ts'
+import { receiptToJson } from './receiptJson.ts'
 import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
@@ -229,91 +228,6 @@ export function buildBatch(parameters: {
   })
   const header = { committer, height, root, sum, exposure, count, dataHash: dataHashOf(file) }
   return { header, batchId: batchIdOf(header), file, groups, groupLevels }
-}
-
-/** A row as a batch file states it, not yet compared with what its receipts say. */
-type StatedRow = { key: RowKey; entries: BatchEntry[] }
-
-/** @throws AssayError `malformed` */
-function rowFromJson(value: Json, where: string): StatedRow {
-  const row = readObject(value, where, ['grantId', 'modelId', 'node', 'payer', 'priceVersion', 'receipts'])
-  const key = {
-    node: readAddress(row.node, `${where}.node`),
-    payer: readAddress(row.payer, `${where}.payer`),
-    grantId: readBytes(row.grantId, `${where}.grantId`, 32),
-    modelId: readBytes(row.modelId, `${where}.modelId`, 32),
-    priceVersion: readUint(row.priceVersion, `${where}.priceVersion`, 64),
-  }
-  const entries = readArray(row.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((entry, at) => {
-    const place = `${where}.receipts[${at}]`
-    const members = readObject(entry, place, ['counter', 'receipt', 'signature'])
-    const counter = readUint(members.counter, `${place}.counter`, 64)
-    const signed = {
-      receipt: receiptFromJson(members.receipt, `${place}.receipt`),
-      signature: readBytes(members.signature, `${place}.signature`, 65),
-    }
-    return key.grantId === NO_GRANT ? signed : { ...signed, grant: { id: key.grantId, counter } }
-  })
-  return { key, entries }
-}
-
-/** What a batch file states, read and not judged. @throws AssayError `malformed` | `non_canonical` | `invalid_batch` */
-export function readBatchFile(file: Uint8Array): {
-  committer: Address
-  height: bigint
-  root: Hex
-  rows: StatedRow[]
-} {
-  const members = readObject(parseCanonicalJson(file, MAX_BATCH_FILE_BYTES), 'batch', [
-    'chainId',
-    'committer',
-    'count',
-    'deploymentId',
-    'exposure',
-    'format',
-    'height',
-    'root',
-    'rows',
-    'settlement',
-    'sum',
-  ])
-  readUint(members.sum, 'batch.sum', 128)
-  readUint(members.exposure, 'batch.exposure', 128)
-  readUint(members.count, 'batch.count', 64)
-  if (readString(members.format, 'batch.format') !== 'assay-batch/1') {
-    throw new AssayError('The file is not a batch of this version.', { code: 'invalid_batch' })
-  }
-  return {
-    committer: readAddress(members.committer, 'batch.committer'),
-    height: readUint(members.height, 'batch.height', 64),
-    root: readBytes(members.root, 'batch.root', 32),
-    rows: readArray(members.rows, 'batch.rows', MAX_BATCH_RECEIPTS).map((row: Json, at) =>
-      rowFromJson(row, `batch.rows[${at}]`),
-    ),
-  }
-}
-
-/**
- * Reads a batch file, rebuilds it, and insists that the rebuilt file is byte-identical: row order, leaf order, sums,
- * counts and root are all checked by that one comparison.
- * @throws AssayError `malformed` | `non_canonical` | `invalid_batch`
- */
-export function parseBatchFile(file: Uint8Array, deployment: Deployment): Batch {
-  const { committer, height, root, rows } = readBatchFile(file)
-  const receipts = rows.flatMap(({ entries }) => entries)
-  const batch = buildBatch({ deployment, committer, height, receipts })
-  if (batch.header.root !== root) {
-    throw new AssayError('The batch file does not hold what it states.', {
-      code: 'invalid_batch',
-      facts: { root },
-    })
-  }
-  if (batch.header.dataHash !== dataHashOf(file)) {
-    throw new AssayError('The batch file is not the canonical file of its receipts for this deployment.', {
-      code: 'invalid_batch',
-    })
-  }
-  return batch
 }
 
 /** Proof that a receipt stands in the batch. @throws AssayError `not_found` */

@@ -39,6 +39,38 @@ export function canonicalJsonBytes(value: Json): Uint8Array {
   return new TextEncoder().encode(canonicalJson(value))
 }
 
+/** @throws AssayError `malformed` for more than `maxBytes`, or what is no text in UTF-8 */
+function decodeText(bytes: Uint8Array, maxBytes: number): string {
+  if (bytes.length > maxBytes) {
+    throw new AssayError('The document is too large.', {
+      code: 'malformed',
+      facts: { bytes: bytes.length, maxBytes },
+    })
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new AssayError('The document is not JSON.', { code: 'malformed', cause })
+  }
+}
+
+/** @throws AssayError `malformed` */
+function jsonOf(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch (cause) {
+    throw new AssayError('The document is not JSON.', { code: 'malformed', cause })
+  }
+}
+
+/**
+ * Parses JSON in whatever form: only for a reader that writes what it read again and compares the bytes itself.
+ * @throws AssayError `malformed`
+ */
+export function parseJson(bytes: Uint8Array, maxBytes: number): Json {
+  return jsonOf(decodeText(bytes, maxBytes))
+}
+
 /**
  * Parses and insists that the text is the canonical form of what it says: that excludes duplicate names, whitespace,
  * other escapes and floats in one comparison.
@@ -46,20 +78,8 @@ export function canonicalJsonBytes(value: Json): Uint8Array {
  * @throws AssayError `malformed` | `non_canonical`
  */
 export function parseCanonicalJson(bytes: Uint8Array, maxBytes: number): Json {
-  if (bytes.length > maxBytes) {
-    throw new AssayError('The document is too large.', {
-      code: 'malformed',
-      facts: { bytes: bytes.length, maxBytes },
-    })
-  }
-  let text: string
-  let value: Json
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    value = JSON.parse(text) as Json
-  } catch (cause) {
-    throw new AssayError('The document is not JSON.', { code: 'malformed', cause })
-  }
+  const text = decodeText(bytes, maxBytes)
+  const value = jsonOf(text)
   let again: string
   try {
     again = canonicalJson(value)

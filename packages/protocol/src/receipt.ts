@@ -91,9 +91,18 @@ const RECEIPT_TYPEHASH = keccak256(
 )
 const encodeReceipt = staticEncoder(['bytes32', ...RECEIPT_FIELDS.map(({ type }) => type)])
 
+/** Hashes of receipts that cannot change: a validator needs each twice, in the leaf and in what was signed. */
+const structHashes = new WeakMap<Receipt, Hex>()
+
 /** EIP-712 struct hash, without the domain. */
 export function receiptStructHash(receipt: Receipt): Hex {
-  return keccak256(encodeReceipt([RECEIPT_TYPEHASH, ...RECEIPT_FIELDS.map((field) => receipt[field.name])]))
+  const known = structHashes.get(receipt)
+  if (known !== undefined) return known
+  const hash = keccak256(
+    encodeReceipt([RECEIPT_TYPEHASH, ...RECEIPT_FIELDS.map((field) => receipt[field.name])]),
+  )
+  if (Object.isFrozen(receipt)) structHashes.set(receipt, hash)
+  return hash
 }
 
 /** The 32 bytes that the node's key signs. */

@@ -9,6 +9,7 @@ export const RECEIPT_HEADER = 'x-assay-receipt'
 export const REQUEST_ID_HEADER = 'x-assay-request-id'
 export const RECEIPT_COMMENT = ': assay-receipt '
 
+const NAMES = RECEIPT_FIELDS.map(({ name }) => name)
 const READERS = {
   uint8: (value: Json | undefined, where: string) => readSmallUint(value, where, 255),
   uint64: (value: Json | undefined, where: string) => readUint(value, where, 64),
@@ -18,27 +19,23 @@ const READERS = {
 } as const
 
 export function receiptToJson(receipt: Receipt): { [name: string]: Json } {
-  return Object.fromEntries(
-    RECEIPT_FIELDS.map(({ name }) => {
-      const value = receipt[name]
-      if (typeof value === 'bigint') return [name, value.toString()]
-      return [name, typeof value === 'string' ? value.toLowerCase() : value]
-    }),
-  )
+  const json: { [name: string]: Json } = {}
+  for (const name of NAMES) {
+    const value = receipt[name]
+    if (typeof value === 'bigint') json[name] = value.toString()
+    else json[name] = typeof value === 'string' ? value.toLowerCase() : value
+  }
+  return json
 }
 
-/** @throws AssayError `malformed` */
+/** A receipt that cannot change, so what it hashes to is computed once. @throws AssayError `malformed` */
 export function receiptFromJson(value: Json | undefined, where = 'receipt'): Receipt {
-  const members = readObject(
-    value,
-    where,
-    RECEIPT_FIELDS.map((field) => field.name),
-  )
-  const entries = RECEIPT_FIELDS.map(({ name, type }) => [
-    name,
-    READERS[type](members[name], `${where}.${name}`),
-  ])
-  return Object.fromEntries(entries) as Receipt
+  const members = readObject(value, where, NAMES)
+  const receipt: Record<string, unknown> = {}
+  for (const { name, type } of RECEIPT_FIELDS) {
+    receipt[name] = READERS[type](members[name], `${where}.${name}`)
+  }
+  return Object.freeze(receipt) as Receipt
 }
 
 export function signedReceiptToJson(signed: SignedReceipt): { [name: string]: Json } {

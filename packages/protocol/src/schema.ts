@@ -1,4 +1,4 @@
-import { type Address, type Hex, isHex } from 'viem'
+import type { Address, Hex } from 'viem'
 import type { Json } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
 
@@ -58,15 +58,10 @@ export function readSmallUint(value: Json | undefined, where: string, max: numbe
 
 /** Lower-case 0x hex of exactly `bytes` bytes. */
 export function readBytes(value: Json | undefined, where: string, bytes: number): Hex {
-  if (
-    typeof value !== 'string' ||
-    value.length !== 2 + bytes * 2 ||
-    !isHex(value) ||
-    value !== value.toLowerCase()
-  ) {
+  if (typeof value !== 'string' || value.length !== 2 + bytes * 2 || !/^0x[0-9a-f]*$/.test(value)) {
     fail(where, `${bytes} bytes of lower-case hex`)
   }
-  return value
+  return value as Hex
 }
 
 export function readAddress(value: Json | undefined, where: string): Address {

@@ -1,6 +1,7 @@
 import type { Address } from 'viem'
-import { type Batch, batchIdOf, buildGroup, buildRow, type Row, readBatchFile, topOf } from './batch.ts'
+import { type Batch, batchIdOf, buildGroup, buildRow, type Row, topOf } from './batch.ts'
 import { dataHashOf } from './batchData.ts'
+import { readBatchFile } from './batchFile.ts'
 import { sumTreeLevels } from './merkleSum.ts'
 
 /**

@@ -42,6 +42,7 @@ const PUBLISHED = [
   'DataChallenge',
   'SumFault',
   'RowFault',
+  'CanaryRegistry',
 ]
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')

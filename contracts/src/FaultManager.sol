@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Batches} from "./faults/Batches.sol";
-import {Finding, IFaultAdapter} from "./faults/IFaultAdapter.sol";
 import {FaultProceeds} from "./faults/FaultProceeds.sol";
+import {ICanaries} from "./faults/ICanaries.sol";
+import {Finding, IFaultAdapter} from "./faults/IFaultAdapter.sol";
 import {InferenceEscrow} from "./InferenceEscrow.sol";
 import {CorrelatedFault} from "./libraries/CorrelatedFault.sol";
 import {Params} from "./libraries/Params.sol";
@@ -57,6 +58,7 @@ contract FaultManager is FaultProceeds, Multicall {
     uint8 public constant REPLAY = 5;
     uint8 public constant SUM = 6;
     uint8 public constant ROW = 7;
+    uint8 public constant CANARY = 8;
     /// @notice Seconds for which an announcement counts.
     uint256 public constant ANNOUNCEMENT_LIFE = 1 days;
     uint256 private constant MIN_ADAPTER_GAS = 100_000;
@@ -93,6 +95,7 @@ contract FaultManager is FaultProceeds, Multicall {
     event FaultProven(
         bytes32 indexed faultId, bytes32 indexed batchId, address indexed prover, uint8 class, Finding finding
     );
+    event FaultHeld(bytes32 indexed faultId, bytes32 indexed batchId, address indexed flagger, uint8 class);
     event ProverReplaced(bytes32 indexed faultId, address indexed prover);
     event OperatorPunished(bytes32 indexed faultId, address indexed operator, uint256 taken);
     event ValidatorPunished(bytes32 indexed faultId, address indexed validator, uint256 fraction, uint256 taken);
@@ -109,6 +112,7 @@ contract FaultManager is FaultProceeds, Multicall {
     error NotAnnounced(bytes32 commitment);
     error AnnouncedJustNow(bytes32 commitment);
     error AlreadyProven(bytes32 faultId);
+    error ExemptAsCanary(bytes32 batchId);
     error UnknownFault(bytes32 faultId);
     error NothingToClaim(bytes32 requestId);
 
@@ -147,7 +151,7 @@ contract FaultManager is FaultProceeds, Multicall {
 
     function _add(uint8 class, IFaultAdapter adapter, uint64 gas) private {
         bool sound = address(adapter).code.length != 0 && gas >= MIN_ADAPTER_GAS && gas <= MAX_ADAPTER_GAS;
-        if (class < TEE || class > ROW || !sound) revert BadAdapter(class, address(adapter), gas);
+        if (class < TEE || class > CANARY || !sound) revert BadAdapter(class, address(adapter), gas);
         if (address(adapterOf[class].judge) != address(0)) revert AdapterTaken(class);
         adapterOf[class] = Adapter(adapter, gas);
         emit AdapterAdded(class, address(adapter), gas);
@@ -179,10 +183,13 @@ contract FaultManager is FaultProceeds, Multicall {
     }
 
     /// @notice Shows a proof announced in an earlier block. What it finds is recorded and carried out.
-    /// @dev Shown a second time, by someone who announced it earlier, it only moves the bounty to them.
+    /// @dev Shown a second time, by someone who announced it earlier, it only moves the bounty to them. Against a batch
+    /// that may turn out to be a canary it only voids the batch, and keeps the bounty for the caller: shown again once the
+    /// canary was not revealed in time, by anyone, it takes its full effect.
     function prove(uint8 class, bytes calldata proof, bytes32 salt) external returns (bytes32 faultId) {
         Finding memory f = _judge(class, proof);
         faultId = faultIdOf(class, f.faultKey);
+        if (_isHeld(class, f)) return _hold(faultId, class, f, proof, salt);
         (address prover, uint64 announcedBlock) =
             f.bountyTo == address(0) ? (msg.sender, _announced(class, proof, salt)) : (f.bountyTo, 0);
         Fault storage known = _faults[faultId];
@@ -285,10 +292,11 @@ contract FaultManager is FaultProceeds, Multicall {
         if (class == DATA) return Params.PHI_DATA_BPS;
         if (class == REPLAY) return Params.PHI_REPLAY_BPS;
         if (class == SUM) return Params.PHI_SUM_BPS;
+        if (class == CANARY) return Params.PHI_CANARY_BPS;
         return Params.PHI_ROW_BPS;
     }
 
-    /// @dev φ, or more where many lied together; never so for what may be an outage or a tolerance.
+    /// @dev φ, or more where many lied together; never so for what may be an outage, a tolerance or a test.
     function _stakeFraction(uint8 class, Finding memory f, uint256 fraction) private view returns (uint256) {
         bool stakes = f.attesters || f.validator != address(0);
         if (!_isSafety(class) || !stakes || f.batchId == bytes32(0)) return fraction;
@@ -299,7 +307,31 @@ contract FaultManager is FaultProceeds, Multicall {
     }
 
     function _isSafety(uint8 class) private pure returns (bool) {
-        return class != DATA && class != REPLAY;
+        return class != DATA && class != REPLAY && class != CANARY;
+    }
+
+    // ------------------------------------------------------------------ canaries
+
+    /// @dev Only what a false batch costs its committer and those who called it valid can turn out to be a canary's; data
+    /// must be shown whatever it says. Who proved it false while it was held keeps the bounty.
+    function _isHeld(uint8 class, Finding memory f) private view returns (bool) {
+        address canaries = address(adapterOf[CANARY].judge);
+        if (canaries == address(0) || !f.attesters || !_isSafety(class)) return false;
+        (ICanaries.Stance stance, address flagger) = ICanaries(canaries).stanceOf(f.batchId);
+        if (stance == ICanaries.Stance.Exempt) revert ExemptAsCanary(f.batchId);
+        f.bountyTo = flagger;
+        return stance == ICanaries.Stance.Held;
+    }
+
+    function _hold(bytes32 faultId, uint8 class, Finding memory f, bytes calldata proof, bytes32 salt)
+        private
+        returns (bytes32)
+    {
+        uint64 announcedBlock = _announced(class, proof, salt);
+        emit FaultHeld(faultId, f.batchId, msg.sender, class);
+        ICanaries(address(adapterOf[CANARY].judge)).flag(f.batchId, msg.sender, announcedBlock);
+        if (Batches.open(settlement.batch(f.batchId))) settlement.voidBatch(f.batchId, faultId);
+        return faultId;
     }
 
     // ------------------------------------------------------------------ carrying out
@@ -350,6 +382,6 @@ contract FaultManager is FaultProceeds, Multicall {
         _addProceeds(faultId, taken);
         emit ValidatorPunished(faultId, validator, fraction, taken);
         if (_isSafety(class)) staking.tombstone(validator);
-        else staking.jail(validator);
+        else if (class != CANARY) staking.jail(validator);
     }
 }

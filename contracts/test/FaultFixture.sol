@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {CanaryRegistry} from "../src/faults/CanaryRegistry.sol";
 import {DataChallenge} from "../src/faults/DataChallenge.sol";
 import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
 import {IFaultAdapter} from "../src/faults/IFaultAdapter.sol";
@@ -32,6 +33,8 @@ abstract contract FaultFixture is SettlementFixture {
     uint256 internal constant GRACE = 5;
     uint256 internal constant DATA_RESPONSE = 20;
     uint256 internal constant CHALLENGE_BOND = 10e18;
+    uint256 internal constant CANARY_DEPOSIT = 10e18;
+    uint256 internal constant CANARY_REWARD = 6e18;
     uint256 internal constant ENCLAVE = 0xE1;
     uint256 internal constant ROGUE = 0xE2;
     bytes32 internal constant HARDWARE = keccak256("nitro-sim");
@@ -52,6 +55,7 @@ abstract contract FaultFixture is SettlementFixture {
     DataChallenge internal dataChallenge;
     SumFault internal sumFault;
     RowFault internal rowFault;
+    CanaryRegistry internal canaries;
     EscrowDouble internal payments;
     ModelRegistry internal models;
     PauseClock internal clock;
@@ -110,18 +114,20 @@ abstract contract FaultFixture is SettlementFixture {
         dataChallenge = new DataChallenge(token, params, clock, settlement, faults);
         sumFault = new SumFault(settlement);
         rowFault = new RowFault(settlement, InferenceEscrow(address(payments)), models, tee);
-        uint8[] memory classes = new uint8[](5);
-        (classes[0], classes[1], classes[2], classes[3], classes[4]) = (1, 3, 4, 6, 7);
-        IFaultAdapter[] memory adapters = new IFaultAdapter[](5);
-        (adapters[0], adapters[1], adapters[2], adapters[3], adapters[4]) =
-            (teeFault, equivocation, dataChallenge, sumFault, rowFault);
-        uint64[] memory gas = new uint64[](5);
-        for (uint256 i = 0; i < 5; i++) gas[i] = 1_000_000;
+        canaries =
+            new CanaryRegistry(token, params, settlement, staking, InferenceEscrow(address(payments)), faults);
+        uint8[] memory classes = new uint8[](6);
+        (classes[0], classes[1], classes[2], classes[3], classes[4], classes[5]) = (1, 3, 4, 6, 7, 8);
+        IFaultAdapter[] memory adapters = new IFaultAdapter[](6);
+        (adapters[0], adapters[1], adapters[2], adapters[3], adapters[4], adapters[5]) =
+            (teeFault, equivocation, dataChallenge, sumFault, rowFault, canaries);
+        uint64[] memory gas = new uint64[](6);
+        for (uint256 i = 0; i < 6; i++) gas[i] = 1_000_000;
         faults.wire(classes, adapters, gas);
     }
 
     function deployFaultParams() internal returns (ParamStore) {
-        bytes32[24] memory names = [
+        bytes32[27] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.ADJUDICATION,
@@ -145,9 +151,12 @@ abstract contract FaultFixture is SettlementFixture {
             Params.SELF_FIRST_BPS,
             Params.COMMISSION_CAP_BPS,
             Params.COMMISSION_STEP_BPS,
-            Params.COMMISSION_DELAY
+            Params.COMMISSION_DELAY,
+            Params.PHI_CANARY_BPS,
+            Params.CANARY_DEPOSIT,
+            Params.CANARY_REWARD
         ];
-        uint256[24] memory starts = [
+        uint256[27] memory starts = [
             UNBONDING,
             WINDOW,
             20,
@@ -171,13 +180,16 @@ abstract contract FaultFixture is SettlementFixture {
             2000,
             2000,
             100,
-            60
+            60,
+            100,
+            CANARY_DEPOSIT,
+            CANARY_REWARD
         ];
-        bytes32[] memory keys = new bytes32[](24);
-        uint256[] memory values = new uint256[](24);
-        uint256[] memory mins = new uint256[](24);
-        uint256[] memory maxs = new uint256[](24);
-        for (uint256 i = 0; i < 24; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
+        bytes32[] memory keys = new bytes32[](27);
+        uint256[] memory values = new uint256[](27);
+        uint256[] memory mins = new uint256[](27);
+        uint256[] memory maxs = new uint256[](27);
+        for (uint256 i = 0; i < 27; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
         return new ParamStore(address(this), keys, values, mins, maxs);
     }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
 import {Finding, IFaultAdapter} from "../src/faults/IFaultAdapter.sol";
+import {Place} from "../src/faults/Places.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
 import {SumFault} from "../src/faults/SumFault.sol";
 import {TeeFault} from "../src/faults/TeeFault.sol";
@@ -39,9 +40,9 @@ contract FaultFuzzTest is FaultFixture {
         add(3, abi.encode(1, attestations(first, second)));
         add(3, abi.encode(1, attestations(second, second)));
         add(6, sumProof(own, 2));
-        RowFault.Place memory a = placeOf(first, own, 2);
-        RowFault.Place memory b = placeOf(second, calls, 1);
-        RowFault.Place memory c = placeOf(second, calls, 2);
+        Place memory a = placeOf(first, own, 2);
+        Place memory b = placeOf(second, calls, 1);
+        Place memory c = placeOf(second, calls, 2);
         for (uint256 kind = 0; kind < 5; kind++) {
             add(7, abi.encode(kind, rowProof(a, signature, b)));
             add(7, abi.encode(kind, rowProof(c, sign(calls[2].receipt, ENCLAVE), b)));
@@ -106,7 +107,7 @@ contract FaultFuzzTest is FaultFixture {
         for (uint256 i = 0; i < 5; i++) own5[i] = honestEntry(i);
         Entry memory made = entryOf(r, forged);
         attempt(1, abi.encode(TeeFault.Proof(first, made, forged, pathOf(own5, seed % 5))));
-        RowFault.Place memory p = RowFault.Place(first, made, keyOf(made), NODE, pathOf(own5, seed % 5));
+        Place memory p = Place(first, made, keyOf(made), NODE, pathOf(own5, seed % 5));
         attempt(7, abi.encode(seed % 5, rowProof(p, forged, p)));
     }
 
@@ -142,18 +143,18 @@ contract FaultFuzzTest is FaultFixture {
     function placeOf(bytes32 batchId, Entry[] memory entries, uint256 index)
         private
         pure
-        returns (RowFault.Place memory)
+        returns (Place memory)
     {
         Entry memory e = entries[index];
-        return RowFault.Place(batchId, e, keyOf(e), e.receipt.node, pathOf(entries, index));
+        return Place(batchId, e, keyOf(e), e.receipt.node, pathOf(entries, index));
     }
 
-    function rowProof(RowFault.Place memory a, bytes memory signature, RowFault.Place memory b)
+    function rowProof(Place memory a, bytes memory signature, Place memory b)
         private
         pure
         returns (RowFault.Proof memory p)
     {
-        p = RowFault.Proof(a, signature, new RowFault.Place[](1));
+        p = RowFault.Proof(a, signature, new Place[](1));
         p.other[0] = b;
     }
 

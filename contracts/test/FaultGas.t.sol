@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {DataChallenge} from "../src/faults/DataChallenge.sol";
 import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
+import {Place} from "../src/faults/Places.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
 import {SumFault} from "../src/faults/SumFault.sol";
 import {TeeFault} from "../src/faults/TeeFault.sol";
@@ -67,7 +68,7 @@ contract FaultGasTest is FaultFixture, GasMeter {
         Entry memory entry = grantedEntry(1);
         RowFault.Proof memory p;
         p.place = placeOf(entry);
-        p.other = new RowFault.Place[](1);
+        p.other = new Place[](1);
         p.other[0] = placeOf(entry);
         measure("prove 7 row, paid twice", 7, abi.encode(2, p));
     }
@@ -141,9 +142,9 @@ contract FaultGasTest is FaultFixture, GasMeter {
 
     // ---------------------------------------------------------------- helpers
 
-    function placeOf(Entry memory entry) private returns (RowFault.Place memory) {
+    function placeOf(Entry memory entry) private returns (Place memory) {
         (bytes32 batchId, Path memory path) = deep(entry);
-        return RowFault.Place(batchId, entry, keyOf(entry), NODE, path);
+        return Place(batchId, entry, keyOf(entry), NODE, path);
     }
 
     function deep(Entry memory entry) private returns (bytes32, Path memory) {

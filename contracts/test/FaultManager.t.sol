@@ -420,8 +420,8 @@ contract FaultManagerTest is FaultFixture {
         Glutton glutton = new Glutton();
         vm.expectRevert(abi.encodeWithSelector(FaultManager.AdapterTaken.selector, 1));
         faults.addAdapter(1, glutton, 200_000);
-        vm.expectRevert(abi.encodeWithSelector(FaultManager.BadAdapter.selector, 8, glutton, 200_000));
-        faults.addAdapter(8, glutton, 200_000);
+        vm.expectRevert(abi.encodeWithSelector(FaultManager.BadAdapter.selector, 9, glutton, 200_000));
+        faults.addAdapter(9, glutton, 200_000);
         vm.expectRevert(abi.encodeWithSelector(FaultManager.BadAdapter.selector, 0, glutton, 200_000));
         faults.addAdapter(0, glutton, 200_000);
         vm.expectRevert(abi.encodeWithSelector(FaultManager.BadAdapter.selector, 2, glutton, 99_999));

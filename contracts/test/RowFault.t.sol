@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Place} from "../src/faults/Places.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
 import {RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
@@ -40,7 +41,7 @@ contract RowFaultTest is FaultFixture {
     }
 
     function test_aReceiptInItsOwnRowIsNoFault() public {
-        RowFault.Place memory p = placed(honestEntry(1), keyOf(honestEntry(1)), NODE);
+        Place memory p = placed(honestEntry(1), keyOf(honestEntry(1)), NODE);
         for (uint256 kind = 0; kind < 5; kind++) assertNoFault(kind, p);
         p = placed(grantedEntry(7), keyOf(grantedEntry(7)), NODE);
         for (uint256 kind = 0; kind < 5; kind++) assertNoFault(kind, p);
@@ -80,7 +81,7 @@ contract RowFaultTest is FaultFixture {
 
     function test_8_theSamePlaceShownTwiceIsNoFault() public {
         Entry[] memory entries = only(grantedEntry(7));
-        RowFault.Place memory p = placeOf(commitEntries(entries), entries, 0);
+        Place memory p = placeOf(commitEntries(entries), entries, 0);
         refuse(7, abi.encode(TWICE, pair(p, p)), holds(entries[0].receipt.requestId));
     }
 
@@ -103,7 +104,7 @@ contract RowFaultTest is FaultFixture {
         bytes32 own = commitEntries(entries);
         bytes memory proof = abi.encode(TWICE, pair(placeOf(copied, entries, 0), placeOf(own, entries, 0)));
         refuse(7, proof, holds(entries[0].receipt.requestId));
-        RowFault.Place memory p = placeOf(copied, entries, 0);
+        Place memory p = placeOf(copied, entries, 0);
         prove(7, abi.encode(TOO_EARLY, single(p, "")));
         assertState(copied, BatchBook.State.Void);
         assertState(own, BatchBook.State.Committed);
@@ -155,7 +156,7 @@ contract RowFaultTest is FaultFixture {
         Receipt memory r = honest(1);
         r.price = 1e18;
         bytes memory rogue = sign(r, ROGUE);
-        RowFault.Place memory p = placed(entryOf(r, rogue), keyOf(entryOf(r, rogue)), NODE);
+        Place memory p = placed(entryOf(r, rogue), keyOf(entryOf(r, rogue)), NODE);
         refuse(7, abi.encode(OVERCHARGE, single(p, rogue)), holds(r.requestId));
         // Its signature on another receipt, or another signature than the committed one, do not help.
         p = placed(entryOf(r, sign(r, ENCLAVE)), keyOf(entryOf(r, rogue)), NODE);
@@ -168,7 +169,7 @@ contract RowFaultTest is FaultFixture {
     }
 
     function test_anUnknownKindProvesNothing() public {
-        RowFault.Place memory p = placed(honestEntry(1), keyOf(honestEntry(1)), NODE);
+        Place memory p = placed(honestEntry(1), keyOf(honestEntry(1)), NODE);
         refuse(7, abi.encode(5, single(p, "")), abi.encodeWithSelector(RowFault.UnknownKind.selector, 5));
     }
 
@@ -178,36 +179,36 @@ contract RowFaultTest is FaultFixture {
         return abi.encodeWithSelector(RowFault.RowHolds.selector, requestId);
     }
 
-    function single(RowFault.Place memory place, bytes memory signature)
+    function single(Place memory place, bytes memory signature)
         private
         pure
         returns (RowFault.Proof memory)
     {
-        return RowFault.Proof(place, signature, new RowFault.Place[](0));
+        return RowFault.Proof(place, signature, new Place[](0));
     }
 
-    function pair(RowFault.Place memory a, RowFault.Place memory b) private pure returns (RowFault.Proof memory p) {
-        p = RowFault.Proof(a, "", new RowFault.Place[](1));
+    function pair(Place memory a, Place memory b) private pure returns (RowFault.Proof memory p) {
+        p = RowFault.Proof(a, "", new Place[](1));
         p.other[0] = b;
     }
 
     function placeOf(bytes32 batchId, Entry[] memory entries, uint256 index)
         private
         pure
-        returns (RowFault.Place memory)
+        returns (Place memory)
     {
         Entry memory e = entries[index];
-        return RowFault.Place(batchId, e, keyOf(e), e.receipt.node, pathOf(entries, index));
+        return Place(batchId, e, keyOf(e), e.receipt.node, pathOf(entries, index));
     }
 
     /// @dev Commits one receipt under a row and in a group of our choice.
     function placed(Entry memory entry, RowKey memory key, address group)
         private
-        returns (RowFault.Place memory place)
+        returns (Place memory place)
     {
         SumNode[] memory leaves = leavesOf(only(entry));
         bytes32 batchId = commitRowIn(group, key, leaves);
-        return RowFault.Place(batchId, entry, key, group, pathIn(group, key, leaves, 0));
+        return Place(batchId, entry, key, group, pathIn(group, key, leaves, 0));
     }
 
     function commitAs(address who, RowKey memory key, SumNode[] memory leaves) private returns (bytes32) {
@@ -220,12 +221,12 @@ contract RowFaultTest is FaultFixture {
     function overcharged(Receipt memory r) private {
         bytes memory signature = sign(r, ENCLAVE);
         Entry memory entry = entryOf(r, signature);
-        RowFault.Place memory p = placed(entry, keyOf(entry), NODE);
+        Place memory p = placed(entry, keyOf(entry), NODE);
         prove(7, abi.encode(OVERCHARGE, single(p, signature)));
         assertState(p.batchId, BatchBook.State.Void);
     }
 
-    function assertFault(uint256 kind, RowFault.Place memory place) private {
+    function assertFault(uint256 kind, Place memory place) private {
         uint256 before = bondOf(COMMITTER);
         prove(7, abi.encode(kind, single(place, "")));
         assertState(place.batchId, BatchBook.State.Void);
@@ -233,7 +234,7 @@ contract RowFaultTest is FaultFixture {
         assertEq(bondOf(NODE), MIN_BOND);
     }
 
-    function assertNoFault(uint256 kind, RowFault.Place memory place) private {
+    function assertNoFault(uint256 kind, Place memory place) private {
         refuse(7, abi.encode(kind, single(place, "")), holds(place.entry.receipt.requestId));
         assertState(place.batchId, BatchBook.State.Committed);
     }

@@ -3,8 +3,7 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {InferenceEscrow} from "../InferenceEscrow.sol";
-import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
-import {MerkleSumLib, RowKey, SumNode} from "../libraries/MerkleSumLib.sol";
+import {RowKey} from "../libraries/MerkleSumLib.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../ModelRegistry.sol";
 import {BatchBook} from "../settlement/BatchBook.sol";
@@ -12,22 +11,12 @@ import {Settlement} from "../Settlement.sol";
 import {TeeRegistry} from "../TeeRegistry.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
+import {Place, Places} from "./Places.sol";
 import {ProofBytes} from "./ProofBytes.sol";
 
 /// @title Class 7: a settlement row holds what does not belong there
 /// @notice Rows under a grant are settled whole, so what single receipts are checked for elsewhere must be provable here.
 contract RowFault is IFaultAdapter {
-    using Batches for Settlement;
-
-    /// @dev A receipt where it stands: under a row of key `key`, in the group of `group`.
-    struct Place {
-        bytes32 batchId;
-        Entry entry;
-        RowKey key;
-        address group;
-        Path path;
-    }
-
     struct Proof {
         Place place;
         /// Of the receipt, for OVERCHARGE; else empty.
@@ -73,7 +62,7 @@ contract RowFault is IFaultAdapter {
         assembly ("memory-safe") {
             p := offset
         }
-        (BatchBook.Batch memory b, uint256 position) = _placed(p.place);
+        (BatchBook.Batch memory b, uint256 position) = Places.find(settlement, p.place);
         Receipt memory r = p.place.entry.receipt;
         bytes32 batchId = p.place.batchId;
         f.faultKey = batchId;
@@ -123,7 +112,7 @@ contract RowFault is IFaultAdapter {
         bytes32 requestId = p.place.entry.receipt.requestId;
         if (p.other.length != 1) revert RowHolds(requestId);
         Place calldata second = p.other[0];
-        (BatchBook.Batch memory c, uint256 otherPosition) = _placed(second);
+        (BatchBook.Batch memory c, uint256 otherPosition) = Places.find(settlement, second);
         bool bothUnderGrants = p.place.key.grantId != bytes32(0) && second.key.grantId != bytes32(0);
         bool apart = p.place.batchId != second.batchId || position != otherPosition;
         if (
@@ -150,22 +139,5 @@ contract RowFault is IFaultAdapter {
         }
         // Safe cast: due < price, which has this width.
         return r.price - uint128(due);
-    }
-
-    // ------------------------------------------------------------------ where it stands
-
-    /// @return b the batch it stands in
-    /// @return position receipts before it: no two places of one batch share it, unless a count lies
-    function _placed(Place calldata place) private view returns (BatchBook.Batch memory b, uint256 position) {
-        b = settlement.known(place.batchId);
-        uint64 before;
-        SumNode memory top;
-        (top, before) = MerkleSumLib.fold(InclusionLib.leaf(place.entry), place.path.leafSiblings);
-        position = before;
-        (top, before) = MerkleSumLib.fold(MerkleSumLib.row(place.key, top), place.path.rowSiblings);
-        position += before;
-        (top, before) = MerkleSumLib.fold(MerkleSumLib.group(place.group, top), place.path.groupSiblings);
-        position += before;
-        if (top.hash != b.root) revert Batches.NotInBatch(place.batchId);
     }
 }

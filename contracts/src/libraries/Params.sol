@@ -56,6 +56,11 @@ library Params {
     bytes32 internal constant PHI_REPLAY_BPS = "PHI_REPLAY_BPS";
     bytes32 internal constant PHI_SUM_BPS = "PHI_SUM_BPS";
     bytes32 internal constant PHI_ROW_BPS = "PHI_ROW_BPS";
+    bytes32 internal constant PHI_CANARY_BPS = "PHI_CANARY_BPS";
+    /// @dev What a sower of a canary leaves until it is clear that no real payer's money was in it.
+    bytes32 internal constant CANARY_DEPOSIT = "CANARY_DEPOSIT";
+    /// @dev What it pays to whoever notices.
+    bytes32 internal constant CANARY_REWARD = "CANARY_REWARD";
     /// @dev Least bond of a challenge that needs one.
     bytes32 internal constant CHALLENGE_BOND = "CHALLENGE_BOND";
     /// @dev Part of the proceeds that goes to who proved the fault, and the most it may be.

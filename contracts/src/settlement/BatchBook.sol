@@ -138,8 +138,18 @@ abstract contract BatchBook {
     }
 
     function hasAttested(bytes32 batchId, address validator) external view returns (bool) {
+        return voiceOf(batchId, validator) != 0;
+    }
+
+    /// @notice What a validator said of a batch: VERDICT_VALID, VERDICT_INVALID, or 0 for nothing that was counted.
+    function voiceOf(bytes32 batchId, address validator) public view returns (uint8) {
         Tally memory tally = _tallyOf(_batches[batchId]);
-        return _isSeated(batchId, tally, tally.voters, staking.indexOf(validator));
+        uint256 index = staking.indexOf(validator);
+        for (uint256 seat = 0; seat < tally.voters; seat++) {
+            uint256 value = _readSeat(batchId, tally, seat);
+            if (value >> 1 == index) return value & 1 != 0 ? VERDICT_VALID : VERDICT_INVALID;
+        }
+        return 0;
     }
 
     /// @notice Validators who called the batch valid: who answers for it. Fixed once it is neither Committed nor Attested.

@@ -17,11 +17,23 @@ import { type BatchEntry, RECEIPT_FIELDS, type Receipt, type SignedReceipt } fro
 import { TAGS } from './tag.ts'
 
 /** Classes of faults, as FaultManager numbers its adapters (docs/spec.md §11). */
-export const FAULT_CLASS = { tee: 1, zk: 2, equivocation: 3, data: 4, replay: 5, sum: 6, row: 7 } as const
+export const FAULT_CLASS = {
+  tee: 1,
+  zk: 2,
+  equivocation: 3,
+  data: 4,
+  replay: 5,
+  sum: 6,
+  row: 7,
+  canary: 8,
+} as const
 /** What is wrong with a receipt's place or price; RowFault's kinds. */
 export const ROW_FAULT = { foreignRow: 0, foreignGrant: 1, twice: 2, tooEarly: 3, overcharge: 4 } as const
 /** Where a data challenge stands. */
 export const CHALLENGE_STATE = { none: 0, open: 1, answered: 2, unanswered: 3 } as const
+
+/** How a proof against a batch is taken, for one that may be, or is, a canary (`CanaryRegistry.stanceOf`). */
+export const CANARY_STANCE = { plain: 0, held: 1, exempt: 2 } as const
 
 const EQUIVOCATION = { node: 0n, validator: 1n } as const
 const CONTENT = { leaf: 0, inner: 1, row: 2 } as const
@@ -58,6 +70,7 @@ const FAULT_ID = parseAbiParameters('bytes32, uint8, bytes32')
 const NODE_KEY = parseAbiParameters('uint256, address, uint64')
 const VALIDATOR_KEY = parseAbiParameters('uint256, address, address, uint64')
 const OVERCHARGE_KEY = parseAbiParameters('bytes32, uint256, address')
+const CANARY = parseAbiParameters('bytes32, address, bytes32, bytes32')
 const CHALLENGE_ID = parseAbiParameters('bytes32, uint8, uint64')
 
 /** What is announced before a proof is shown: nobody else can use it. @param salt 32 random bytes */
@@ -96,6 +109,16 @@ export function challengeIdOf(batchId: Hex, part: number, index: bigint): Hex {
 /** `DataChallenge`'s proof: a challenge that nobody met. */
 export function dataFaultProof(challengeId: Hex): Hex {
   return encodeAbiParameters(parseAbiParameters('bytes32'), [challengeId])
+}
+
+/** What a committer sows before it commits a batch that is false on purpose. @param salt 32 random bytes, kept till then */
+export function canaryCommitment(sower: Address, batchId: Hex, salt: Hex): Hex {
+  return keccak256(encodeAbiParameters(CANARY, [TAGS.canary, sower, batchId, salt]))
+}
+
+/** Class 8, the proof: a batch that its committer has revealed as its canary. The fault's key is the batch id. */
+export function canaryFaultProof(batchId: Hex): Hex {
+  return encodeAbiParameters(parseAbiParameters('bytes32'), [batchId])
 }
 
 /**

@@ -26,6 +26,7 @@ export const CONTRACT_NAMES = [
   'DataChallenge',
   'SumFault',
   'RowFault',
+  'CanaryRegistry',
 ] as const
 export type ContractName = (typeof CONTRACT_NAMES)[number]
 export type Contracts = Record<ContractName, Address>

@@ -20,6 +20,7 @@ export const TAGS = {
   dataNode: tag('assay/data-node/v1'),
   batch: tag('assay/batch/v1'),
   fault: tag('assay/fault/v1'),
+  canary: tag('assay/canary/v1'),
   registration: tag('assay/registration/v1'),
   enclaveBinding: tag('assay/enclave-binding/v2'),
   nitroMeasurement: tag('assay/measurement/nitro/v1'),

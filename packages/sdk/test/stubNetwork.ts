@@ -112,6 +112,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       DataChallenge: contract('1d'),
       SumFault: contract('1e'),
       RowFault: contract('1f'),
+      CanaryRegistry: `0x${'11'.repeat(20)}`,
       SpendingGrants: `0x${'10'.repeat(20)}`,
     },
     gateway: address(gatewayKey),

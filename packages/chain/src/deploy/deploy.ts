@@ -84,7 +84,7 @@ const GROUPS: readonly (readonly ContractName[])[] = [
   ['Settlement', 'RevenueSplitter', 'OpgVotes'],
   ['TeeRegistry', 'InferenceEscrow', 'SpendingGrants', 'OpgGovernor'],
   ['FaultManager', 'SupplyView'],
-  ['TeeFault', 'EquivocationFault', 'DataChallenge', 'SumFault', 'RowFault'],
+  ['TeeFault', 'EquivocationFault', 'DataChallenge', 'SumFault', 'RowFault', 'CanaryRegistry'],
 ]
 
 /** Contracts that learn once, after their deployment, who else may act on them. */

@@ -65,6 +65,20 @@ export const PARAMETERS = {
   PHI_REPLAY_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: 10n * PERCENT, max: HALF },
   PHI_SUM_BPS: { development: HALF, production: HALF, min: 25n * PERCENT, max: ALL },
   PHI_ROW_BPS: { development: HALF, production: HALF, min: 25n * PERCENT, max: ALL },
+  // A canary may hurt, not ruin: somebody who looked away once is no liar yet.
+  PHI_CANARY_BPS: { development: PERCENT, production: PERCENT, min: 10n, max: 5n * PERCENT },
+  CANARY_DEPOSIT: {
+    development: parseEther('10'),
+    production: parseEther('1000'),
+    min: parseEther('1'),
+    max: parseEther('100000'),
+  },
+  CANARY_REWARD: {
+    development: parseEther('5'),
+    production: parseEther('100'),
+    min: parseEther('1'),
+    max: parseEther('10000'),
+  },
   CHALLENGE_BOND: {
     development: parseEther('10'),
     production: parseEther('1000'),

@@ -9,6 +9,7 @@ const ADAPTERS = [
   { class: FAULT_CLASS.data, contract: 'DataChallenge', gas: 200_000n },
   { class: FAULT_CLASS.sum, contract: 'SumFault', gas: 1_000_000n },
   { class: FAULT_CLASS.row, contract: 'RowFault', gas: 1_500_000n },
+  { class: FAULT_CLASS.canary, contract: 'CanaryRegistry', gas: 200_000n },
 ] as const satisfies readonly { class: number; contract: ContractName; gas: bigint }[]
 
 /** Gives FaultManager its judges, where that is still to do. */

@@ -1,4 +1,5 @@
 /** ABIs of the contracts. Written by contracts/scripts/compile.ts; never edit it by hand. */
+export * from './canaryRegistry.ts'
 export * from './dataChallenge.ts'
 export * from './equivocationFault.ts'
 export * from './faultManager.ts'

@@ -66,5 +66,6 @@ export const settlementAbi = [
   { inputs: [], name: 'pauseClock', outputs: [{ internalType: 'contract PauseClock', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'address', name: 'faultManager_', type: 'address' }], name: 'setFaultManager', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [], name: 'staking', outputs: [{ internalType: 'contract ValidatorStaking', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'address', name: 'validator', type: 'address' }], name: 'voiceOf', outputs: [{ internalType: 'uint8', name: '', type: 'uint8' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'bytes32', name: 'faultId', type: 'bytes32' }], name: 'voidBatch', outputs: [], stateMutability: 'nonpayable', type: 'function' },
 ] as const

@@ -25,7 +25,6 @@ import {
   type GroupHeader,
   grantRequestId,
   groupHeaders,
-  groupNode,
   type NamedAttestation,
   nodeBondAbi,
   nodeEquivocationProof,
@@ -38,8 +37,8 @@ import {
   settlementAbi,
   signDigest,
   statedBatch,
+  sumFaultAbi,
   sumFaultProof,
-  sumTreeLevels,
   teeFaultAbi,
   teeFaultProof,
   teeRegistryAbi,
@@ -49,6 +48,8 @@ import {
 } from '@assay/protocol'
 import { type Address, type Hex, parseEther, toHex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { headerWithLie, placesIn } from '../../../test/faults/lyingTree.ts'
+import { rootOver } from '../../../test/faults/rootOver.ts'
 import {
   bootstrapDevnet,
   createSender,
@@ -293,6 +294,7 @@ async function assertVoid(faultClass: number, batchId: Hex): Promise<void> {
 const JUDGES = {
   [FAULT_CLASS.tee]: ['TeeFault', teeFaultAbi],
   [FAULT_CLASS.equivocation]: ['EquivocationFault', equivocationFaultAbi],
+  [FAULT_CLASS.sum]: ['SumFault', sumFaultAbi],
   [FAULT_CLASS.row]: ['RowFault', rowFaultAbi],
 } as const
 
@@ -429,13 +431,31 @@ test('class 6: a group that claims more than its rows', async () => {
   const lying = [{ ...header, sum: header.sum + 1000n }, ...rest]
   await commit(batch, lying)
   const { committer: by, dataHash } = batch.header
-  const levels = sumTreeLevels(lying.map((group) => groupNode(group.node, { ...group, hash: group.top })))
-  const root = levels.at(-1)?.[0]?.hash as Hex
-  const batchId = batchIdOf({ committer: by, height: batch.header.height, root, dataHash })
+  const batchId = batchIdOf({ committer: by, height: batch.header.height, root: rootOver(lying), dataHash })
   const proof = sumFaultProof(batch, lying, batchId)
   assert.ok(proof)
   await prove('6 sum', FAULT_CLASS.sum, proof)
   await assertVoid(FAULT_CLASS.sum, batchId)
+})
+
+test('class 6: a lie about any one node below a group, also where another group is honest', async () => {
+  const stranger = committer.address.toLowerCase() as Address
+  const batch = await among(
+    ...(await Promise.all([signed(), signed(), granted(81n), signed({ node: stranger })])),
+  )
+  const index = batch.groups.findIndex(({ node }) => node !== stranger)
+  const group = batch.groups[index]
+  assert.ok(group && batch.groups.length === 2)
+  const surplus = { sum: 7n, exposure: 3n, count: 0n }
+  for (const place of placesIn(group)) {
+    const groups = groupHeaders(batch).with(index, headerWithLie(group, place, surplus))
+    const header = { ...batch.header, height: ++height, root: rootOver(groups) }
+    await commit({ ...batch, header }, groups)
+    const batchId = batchIdOf(header)
+    const proof = sumFaultProof(batch, groups, batchId)
+    assert.ok(proof, JSON.stringify(place))
+    await holds(FAULT_CLASS.sum, proof, batchId)
+  }
 })
 
 test('class 7: a receipt in the row of another payer', async () => {

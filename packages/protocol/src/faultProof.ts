@@ -12,6 +12,7 @@ import {
   type Row,
 } from './batch.ts'
 import { AssayError } from './errors.ts'
+import { findInnerLie, type InnerLie } from './innerLie.ts'
 import { type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
 import { type BatchEntry, RECEIPT_FIELDS, type Receipt, type SignedReceipt } from './receipt.ts'
 import { TAGS } from './tag.ts'
@@ -180,42 +181,55 @@ export function validatorEquivocationProof(first: NamedAttestation, second: Name
 }
 
 /**
- * Class 6: the groups that a committer put on chain state other totals than the rows under the same hash.
+ * Class 6: what a committer put on chain states other totals than the receipts have, in the totals of a group or at one
+ * node below them.
  * @param batch as its file states it
  * @param committed the groups of the commit
  * @param batchId of the commit; another than the batch's own, since the root holds what was stated
- * @returns undefined where no group lies
+ * @returns undefined where no group lies, or more than one node of it does
  */
 export function sumFaultProof(
   batch: Batch,
   committed: readonly GroupHeader[],
   batchId: Hex,
 ): Hex | undefined {
-  const index = committed.findIndex((header) => batch.groups.some((group) => liesAbout(header, group)))
-  const header = committed[index]
-  const group = batch.groups.find((candidate) => header !== undefined && liesAbout(header, candidate))
-  const [row] = group?.rows ?? []
-  if (header === undefined || group === undefined || row === undefined) return undefined
-  const { top: hash, sum, exposure, count, node } = header
-  const children = group.levels.at(-2) ?? []
-  const [left, right] = children
-  const inner = left !== undefined && right !== undefined
-  const proof = {
-    batchId,
-    accused: { hash, sum, exposure, count },
-    content: inner ? CONTENT.inner : CONTENT.row,
-    leaf: contractEntry(row.receipts[0] as BatchEntry),
-    left: left ?? group.top,
-    right: right ?? group.top,
-    rowKey: rowKey(row),
-    rowTop: row.top,
-    inRow: false,
-    node,
-    leafSiblings: [],
-    rowSiblings: [],
-    groupSiblings: siblingsOf(committedLevels(committed), index),
+  for (const [index, header] of committed.entries()) {
+    const group = batch.groups.find(({ node }) => node.toLowerCase() === header.node.toLowerCase())
+    const lie = group && lieAbout(group, header)
+    if (lie === undefined) continue
+    const children = lie.content === 'inner' ? lie : { left: lie.row.top, right: lie.row.top }
+    const proof = {
+      batchId,
+      accused: lie.accused,
+      content: CONTENT[lie.content],
+      leaf: contractEntry(lie.content === 'leaf' ? lie.entry : (lie.row.receipts[0] as BatchEntry)),
+      left: children.left,
+      right: children.right,
+      rowKey: rowKey(lie.row),
+      rowTop: lie.row.top,
+      inRow: lie.inRow,
+      node: header.node,
+      leafSiblings: lie.leafSiblings,
+      rowSiblings: lie.rowSiblings,
+      groupSiblings: siblingsOf(committedLevels(committed), index),
+    }
+    return encodeAbiParameters(SUM_PROOF, [proof])
   }
-  return encodeAbiParameters(SUM_PROOF, [proof])
+  return undefined
+}
+
+/** Where a committed group states false totals: at its own top, or at a node below. */
+function lieAbout(group: Group, header: GroupHeader): InnerLie | undefined {
+  const { top: hash, sum, exposure, count } = header
+  if (hash !== group.top.hash) return findInnerLie(group, header)
+  if (sum === group.top.sum && exposure === group.top.exposure && count === group.top.count) return undefined
+  const [left, right] = group.levels.at(-2) ?? []
+  const [row] = group.rows as [Row]
+  const place = { row, inRow: false, leafSiblings: [], rowSiblings: [] }
+  const accused = { hash, sum, exposure, count }
+  return left !== undefined && right !== undefined
+    ? { accused, ...place, content: 'inner', left, right }
+    : { accused, ...place, content: 'row' }
 }
 
 /** Class 7: the receipt does not belong in its row, its batch or its price. @throws AssayError `not_found` */
@@ -297,11 +311,6 @@ function placesOf(batch: Batch, which: InBatch) {
       }),
     ),
   )
-}
-
-function liesAbout(header: GroupHeader, { node, top }: Group): boolean {
-  if (header.node.toLowerCase() !== node.toLowerCase() || header.top !== top.hash) return false
-  return header.sum !== top.sum || header.exposure !== top.exposure || header.count !== top.count
 }
 
 /** The tree that Settlement builds of the groups it is given. */

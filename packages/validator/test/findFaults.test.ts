@@ -7,12 +7,14 @@ import {
   buildBatch,
   canonicalJsonBytes,
   FAULT_CLASS,
+  type Group,
   type GroupHeader,
   grantIdOf,
   grantRequestId,
   groupHeaders,
   type Json,
   nodeEquivocationKey,
+  nodeEquivocationProof,
   overchargeKey,
   parseCanonicalJson,
   type Receipt,
@@ -23,6 +25,8 @@ import { BATCH_STATE, type BatchView, type ChainView } from '@assay/verify'
 import fc from 'fast-check'
 import { type Address, type Hex, keccak256, toHex } from 'viem'
 import { generatePrivateKey } from 'viem/accounts'
+import { headerWithLie, type NodePlace, placesIn } from '../../../test/faults/lyingTree.ts'
+import { rootOver } from '../../../test/faults/rootOver.ts'
 import {
   deployment,
   escrow,
@@ -164,7 +168,9 @@ test('an honest batch yields nothing, also when it is batched again after a void
     assert.deepEqual(await find(batch), { faults: [], invalid: undefined })
     const seen = {
       under: (_: Hex, { key, seq }: Receipt) =>
-        entries.filter(({ receipt }) => receipt.key === key && receipt.seq === seq),
+        entries
+          .filter(({ receipt }) => receipt.key === key && receipt.seq === seq)
+          .map((entry) => ({ batch, entry })),
     }
     assert.deepEqual(await find(batch, { memory: seen }), { faults: [], invalid: undefined })
   })
@@ -311,11 +317,17 @@ test('class 3: one number under two receipts, in this batch or with one seen bef
     const faultKey = nodeEquivocationKey(receipt)
     assert.deepEqual(names(await find(batchOf([...entries, other]))), [[FAULT_CLASS.equivocation, faultKey]])
     const seen = (known: BatchEntry): Partial<ReceiptMemory> => ({
-      under: (_, { key, seq }) => (key === receipt.key && seq === receipt.seq ? [known] : []),
+      under: (_, { key, seq }) =>
+        key === receipt.key && seq === receipt.seq ? [{ batch: batchOf([known]), entry: known }] : [],
     })
     const found = await find(honest, { memory: seen(other) })
     assert.deepEqual(names(found), [[FAULT_CLASS.equivocation, faultKey]])
     assert.equal(found.faults[0]?.batchId, honest.batchId)
+    // The second proof is the other receipt's, in its batch: its payer is made whole too.
+    assert.deepEqual(found.faults[0]?.proofs, [
+      nodeEquivocationProof(entries[at] as BatchEntry, other, honest),
+      nodeEquivocationProof(other, entries[at] as BatchEntry, batchOf([other])),
+    ])
     const { signature } = await signReceipt(other.receipt, generatePrivateKey())
     assert.deepEqual((await find(honest, { memory: seen({ ...other, signature }) })).faults, [])
   })
@@ -340,6 +352,29 @@ test('class 6: a group that lies; and what the file does not hold is demanded, a
     const before = headers.slice(0, index).reduce((sum, { count }) => sum + count, 0n)
     assert.deepEqual([found.faults, found.unshown], [[], before])
     assert.ok(found.invalid)
+  })
+})
+
+test('class 6: a lie about one node below a group is proven, two that no single one explains are demanded', async () => {
+  await onEach(async (entries, at) => {
+    const honest = batchOf(entries)
+    const group = honest.groups[0] as Group
+    const surplus = [
+      { sum: 5n, exposure: 0n, count: 0n },
+      { sum: 0n, exposure: 9n, count: 0n },
+      { sum: 1n, exposure: 1n, count: 1n },
+    ][at % 3] as { sum: bigint; exposure: bigint; count: bigint }
+    const places = placesIn(group)
+    for (const place of places) {
+      const groups = groupHeaders(honest).with(0, headerWithLie(group, place, surplus))
+      const chain = { root: rootOver(groups), batchId: keccak256('0x4343') }
+      assert.deepEqual(names(await find(honest, { chain, groups })), [[FAULT_CLASS.sum, chain.batchId]])
+    }
+    const [leaf] = places
+    const header = headerWithLie(group, leaf as NodePlace, surplus)
+    const groups = groupHeaders(honest).with(0, { ...header, sum: header.sum + 1n })
+    const found = await find(honest, { chain: { root: rootOver(groups) }, groups })
+    assert.deepEqual([found.faults, found.unshown], [[], 0n])
   })
 })
 

@@ -23,12 +23,22 @@ export async function wouldSucceed(
   call: ContractCall,
   from: Address,
 ): Promise<boolean> {
+  return (await refusalOf(client, call, from)) === undefined
+}
+
+/** Name of the error by which a contract would refuse a call now, '' where it has none; undefined where it would not. */
+export async function refusalOf(
+  client: PublicClient,
+  call: ContractCall,
+  from: Address,
+): Promise<string | undefined> {
   try {
     const { address, abi, functionName, args } = call
     await client.simulateContract({ address, abi, functionName, args, account: from })
-    return true
+    return undefined
   } catch (error) {
-    if (isRefusal(error)) return false
-    throw error
+    if (!isRefusal(error)) throw error
+    const reverted = (error as BaseError).walk((cause) => cause instanceof ContractFunctionRevertedError)
+    return (reverted as ContractFunctionRevertedError).data?.errorName ?? ''
   }
 }

@@ -35,12 +35,19 @@ test('another receipt under the same number is found in any other batch, the sam
   const memory = open(dir)
   for (const { view, batch } of [one, two, three]) memory.remember(view, batch.file)
   memory.remember(one.view, one.batch.file)
-  assert.deepEqual(memory.under(two.batch.batchId, first.receipt), [second])
-  assert.deepEqual(memory.under(three.batch.batchId, first.receipt), [])
-  assert.deepEqual(memory.under(three.batch.batchId, second.receipt), [first, first])
+  const under = (from: typeof memory, batchId: Hex, receipt: Receipt) =>
+    from.under(batchId, receipt).map((placed) => [placed.batch.batchId, placed.entry])
+  const [inOne, inTwo, inThree] = [one, two, three].map(({ batch }) => batch.batchId) as [Hex, Hex, Hex]
+  assert.deepEqual(under(memory, inTwo, first.receipt), [[inThree, second]])
+  assert.deepEqual(under(memory, inThree, first.receipt), [])
+  const both = [
+    [inOne, first],
+    [inTwo, first],
+  ]
+  assert.deepEqual(under(memory, inThree, second.receipt), both)
   memory.close()
   const again = open(dir)
-  assert.deepEqual(again.under(two.batch.batchId, first.receipt), [second])
+  assert.deepEqual(under(again, inTwo, first.receipt), [[inThree, second]])
   assert.deepEqual(again.fileOf(two.batch.batchId), two.batch.file)
   assert.deepEqual([again.isSearched(two.batch.batchId), again.fileOf(keccak256('0x02'))], [false, undefined])
   again.setSearched(two.batch.batchId)

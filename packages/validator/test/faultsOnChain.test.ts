@@ -1,6 +1,7 @@
 /** Validators alone, on a real chain: they find each fault, prove it, and end with the money where it belongs. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { createSender } from '@assay/chain'
 import {
   batchIdOf,
   canonicalJsonBytes,
@@ -11,17 +12,17 @@ import {
   FAULT_CLASS,
   faultIdOf,
   groupHeaders,
-  groupNode,
   nodeEquivocationKey,
+  opgAbi,
   overchargeKey,
   parseCanonicalJson,
   statedBatch,
-  sumTreeLevels,
   VERDICT,
   validatorEquivocationKey,
 } from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
 import { type Hex, parseEther, toHex } from 'viem'
+import { rootOver } from '../../../test/faults/rootOver.ts'
 import { BOND, type FaultNetwork, ROGUE, startFaultNetwork } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
@@ -71,9 +72,7 @@ test('class 6: of two validators that race, one earns the bounty and the other e
   const [header, ...rest] = groupHeaders(batch)
   assert.ok(header)
   const lying = [{ ...header, sum: header.sum + opg('1'), exposure: header.exposure + opg('1') }, ...rest]
-  const levels = sumTreeLevels(lying.map((group) => groupNode(group.node, { ...group, hash: group.top })))
-  const root = levels.at(-1)?.[0]?.hash as Hex
-  const batchId = batchIdOf({ ...batch.header, root })
+  const batchId = batchIdOf({ ...batch.header, root: rootOver(lying) })
   await on.commit(batch, { groups: lying, batchId })
   const faultId = faultIdOf(FAULT_CLASS.sum, batchId)
   const racing = await Promise.all([on.watch(0), on.watch(1)])
@@ -114,8 +113,8 @@ test('class 7: a row that is not its receipts’, and an overcharge, for which t
 })
 
 test('class 3: a node that signs twice under one number in two batches loses its whole bond', async () => {
-  const first = await on.signed()
-  const requestId = await on.paid(opg('2'))
+  const [paidFirst, requestId] = [await on.paid(opg('2')), await on.paid(opg('2'))]
+  const first = await on.signed({ requestId: paidFirst })
   const second = await on.signed({ seq: first.receipt.seq, requestId })
   const watching = await on.watch(0)
   const earlier = await on.commit(await on.among(first))
@@ -126,7 +125,9 @@ test('class 3: a node that signs twice under one number in two batches loses its
   await watching.close()
   assert.deepEqual(await on.proceedsOf(faultId), [{ prover: watching.operator, ...shares(BOND) }])
   assert.equal(await on.stateOf(later), BATCH_STATE.void)
+  // Nobody can tell which of the two the node would have kept: neither payer pays.
   assert.equal(await paymentState(requestId), PAYMENT_STATE.refunded)
+  assert.equal(await paymentState(paidFirst), PAYMENT_STATE.refunded)
   assert.notEqual(await on.stateOf(earlier), BATCH_STATE.void)
 })
 
@@ -170,6 +171,30 @@ test('class 4: a file that nobody serves is demanded, and what is shown in time 
   assert.equal(verdict, VERDICT.valid)
   assert.deepEqual(await on.proceedsOf(demand), [])
   await watching.close()
+})
+
+test('class 4: a demand that its bond is lacking for is made as soon as it is there', async () => {
+  const [, validator] = on.validators
+  assert.ok(validator)
+  const poor = createSender({ network: on.network, privateKey: validator.privateKey })
+  const token = { address: on.network.contracts.OPG, abi: opgAbi } as const
+  await poor.send({
+    ...token,
+    functionName: 'transfer',
+    args: [on.bank.address, await on.balanceOf(validator.address)],
+  })
+  const watching = await on.watch(1)
+  const batchId = await on.commit(await on.among(), { served: false })
+  const faultId = faultIdOf(FAULT_CLASS.data, batchId)
+  await on.devnet.admin('evm_increaseTime', [31])
+  const { bond, balance } = await watching.said('fault unfunded', at(faultId))
+  assert.deepEqual([bond, balance], [opg('10'), 0n])
+  await on.bank.send({ ...token, functionName: 'transfer', args: [validator.address, opg('10')] })
+  await watching.said('fault demanded', at(faultId))
+  await on.devnet.admin('evm_increaseTime', [20])
+  await watching.said('fault collected', at(faultId))
+  await watching.close()
+  assert.equal(await on.stateOf(batchId), BATCH_STATE.void)
 })
 
 test('class 3: a validator whose yes was not counted, and who then says no, loses all it has', async () => {

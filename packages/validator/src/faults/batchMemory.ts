@@ -9,11 +9,11 @@ import {
   type Receipt,
   readBatchFile,
   receiptStructHash,
-  type SignedReceipt,
   statedBatch,
 } from '@assay/protocol'
 import type { BatchView } from '@assay/verify'
 import type { Address, Hex } from 'viem'
+import type { PlacedReceipt } from './equivocations.ts'
 
 /** Batch files that a validator has seen, so that what contradicts them later can be proven. */
 export type BatchMemory = {
@@ -25,7 +25,7 @@ export type BatchMemory = {
   isSearched: (batchId: Hex) => boolean
   setSearched: (batchId: Hex) => void
   /** Other receipts of other batches under this one's key and sequence number, as those batches state them. */
-  under: (batchId: Hex, receipt: Receipt) => SignedReceipt[]
+  under: (batchId: Hex, receipt: Receipt) => PlacedReceipt[]
   /** Other batches that hold this call under a grant: of the committer, or of anybody where none is named. */
   withCall: (batch: { batchId: Hex; committer?: Address }, requestId: Hex) => { batchId: Hex }[]
   /** As its file states it, under the id and height that the chain gave it. */
@@ -151,8 +151,10 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
       return prepared.under
         .all(lower(key), seq.toString(), hash, deployment, lower(batchId))
         .map((row) => batchOf(row.batch_id as Hex))
-        .flatMap((other) => (other === undefined ? [] : batchEntries(other)))
-        .filter((other) => other.receipt.key === lower(key) && other.receipt.seq === seq)
+        .flatMap((batch) =>
+          batch === undefined ? [] : batchEntries(batch).map((entry) => ({ batch, entry })),
+        )
+        .filter(({ entry }) => entry.receipt.key === lower(key) && entry.receipt.seq === seq)
     },
     withCall({ batchId, committer }, requestId) {
       const by = committer === undefined ? null : lower(committer)

@@ -37,18 +37,28 @@ async function openChallenge(job: FaultJob, plan: DemandPlan, context: FaultCont
   const { chain, calls, operator } = context
   const { batchId, faultId } = job
   if ((await chain.fault(faultId)).provenAt !== 0n) return collect(job, context)
+  const call = calls.demand(batchId, plan.part, plan.index)
+  const refusal = await chain.refusalOf(call, operator)
+  if (refusal !== undefined && TOO_LATE.has(refusal)) {
+    const why = job.state === 'unfunded' ? 'too little OPG for the bond while it was time' : 'too late'
+    return end(job, 'missed', context, { why })
+  }
   const [bond, balance, allowance] = await Promise.all([
     chain.bondFor(batchId),
     chain.balance(operator),
     chain.allowance(operator),
   ])
-  if (balance < bond)
-    return end(job, 'missed', context, { why: 'too little OPG for the bond', bond, balance })
+  if (balance < bond) {
+    // Other bonds come back, and so may OPG from outside: as long as the batch is open there is time.
+    step(job, 'unfunded', context, { bond, balance })
+    return 'waiting'
+  }
   if (allowance < bond) await context.send(calls.approveBond(bond))
-  const call = calls.demand(batchId, plan.part, plan.index)
-  // Refused once the batch has ended or its challenge window is over.
-  if (!(await chain.wouldSucceed(call, operator))) return end(job, 'missed', context, { why: 'too late' })
+  if (!(await chain.wouldSucceed(call, operator))) return 'waiting'
   await context.send(call)
   step(job, 'demanded', context)
   return 'waiting'
 }
+
+/** DataChallenge refuses so what nobody can demand any more: the batch has ended, or its challenge window is over. */
+const TOO_LATE: ReadonlySet<string> = new Set(['NotChallengeable', 'WindowClosed', 'NoSuchPart', 'NoFile'])

@@ -16,10 +16,13 @@ import type { BatchView } from '@assay/verify'
 import type { Hex } from 'viem'
 import type { Flaw } from './findFaults.ts'
 
+/** A receipt, by the very object that stands in the batch. */
+export type PlacedReceipt = { batch: Batch; entry: BatchEntry }
+
 /** What was seen in other batches. */
 export type ReceiptMemory = {
   /** Other receipts of other batches that name this one's key and sequence number, whoever signed them. */
-  under: (batchId: Hex, receipt: Receipt) => readonly SignedReceipt[]
+  under: (batchId: Hex, receipt: Receipt) => readonly PlacedReceipt[]
   /** Another batch of the same committer that stands (neither void nor expired) and holds this call under a grant. */
   sameCall: (batch: Pick<BatchView, 'batchId' | 'committer'>, requestId: Hex) => Promise<Batch | undefined>
 }
@@ -38,35 +41,40 @@ export async function equivocations(
 ): Promise<Flaw[]> {
   const flaws: Flaw[] = []
   const firsts = new Map<string, BatchEntry>()
+  let found = 0
   for (const entry of signed) {
     const { key, seq } = entry.receipt
     const id = `${key} ${seq}`
     const first = firsts.get(id)
     if (first === undefined) firsts.set(id, entry)
     const elsewhere = context.memory.under(batch.batchId, entry.receipt)
-    const others = first === undefined ? elsewhere : [first, ...elsewhere]
+    const others = first === undefined ? elsewhere : [{ batch, entry: first }, ...elsewhere]
     const other = await contradicting(entry, others, context.deployment)
     if (other === undefined) continue
-    if (flaws.length === MAX_EQUIVOCATIONS) break
-    flaws.push({
+    if (found++ === MAX_EQUIVOCATIONS) break
+    const flaw = {
       faultClass: FAULT_CLASS.equivocation,
       faultKey: nodeEquivocationKey(entry.receipt),
       batchId: batch.batchId,
       reason: `Key ${key} signed two receipts under number ${seq}.`,
-      proof: nodeEquivocationProof(entry, other, batch),
-    })
+    }
+    // Which of the two the node would have kept nobody can tell, so the other's payer is made whole as well.
+    flaws.push(
+      { ...flaw, proof: nodeEquivocationProof(entry, other.entry, batch) },
+      { ...flaw, proof: nodeEquivocationProof(other.entry, entry, other.batch) },
+    )
   }
   return flaws
 }
 
 async function contradicting(
   { receipt }: SignedReceipt,
-  others: readonly SignedReceipt[],
+  others: readonly PlacedReceipt[],
   deployment: Deployment,
-): Promise<SignedReceipt | undefined> {
+): Promise<PlacedReceipt | undefined> {
   for (const other of others) {
-    if (receiptStructHash(other.receipt) === receiptStructHash(receipt)) continue
-    if (await isSigned(other, deployment)) return other
+    if (receiptStructHash(other.entry.receipt) === receiptStructHash(receipt)) continue
+    if (await isSigned(other.entry, deployment)) return other
   }
   return undefined
 }

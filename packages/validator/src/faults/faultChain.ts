@@ -7,7 +7,7 @@ import {
   teeFaultAbi,
 } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
-import { type ContractCall, isRefusal, wouldSucceed } from '../wouldSucceed.ts'
+import { type ContractCall, isRefusal, refusalOf, wouldSucceed } from '../wouldSucceed.ts'
 
 /** The transactions that bring a fault to its end. */
 export function faultCalls({ contracts }: Pick<Network, 'contracts'>) {
@@ -115,6 +115,7 @@ export function faultChain(client: PublicClient, { contracts }: Pick<Network, 'c
         args: [account, contracts.DataChallenge],
       }),
     wouldSucceed: (call: ContractCall, from: Address) => wouldSucceed(client, call, from),
+    refusalOf: (call: ContractCall, from: Address) => refusalOf(client, call, from),
   }
 }
 export type FaultChain = ReturnType<typeof faultChain>

@@ -29,10 +29,15 @@ export function end(
   return 'settled'
 }
 
-export function step(job: FaultJob, state: FaultState, context: FaultContext): void {
+export function step(
+  job: FaultJob,
+  state: FaultState,
+  context: FaultContext,
+  facts: Record<string, unknown> = {},
+): void {
   if (job.state === state) return
   const { faultId, faultClass, batchId } = job
   context.jobs.advance(faultId, state)
   job.state = state
-  context.log(`fault ${state}`, { faultId, faultClass, batchId })
+  context.log(`fault ${state}`, { faultId, faultClass, batchId, ...facts })
 }

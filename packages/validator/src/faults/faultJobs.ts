@@ -10,7 +10,7 @@ export type FaultPlan =
   | { kind: 'demand'; part: number; index: bigint }
 
 /** Where a job stands: what is known to be done, so that the rest may be looked up on chain. */
-const OPEN_STATES = ['found', 'announced', 'demanded', 'proven', 'executed'] as const
+const OPEN_STATES = ['found', 'announced', 'unfunded', 'demanded', 'proven', 'executed'] as const
 const END_STATES = [
   'collected', // proven by us, everybody punished, the proceeds withdrawn
   'outrun', // proven by somebody else

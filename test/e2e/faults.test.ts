@@ -3,9 +3,10 @@
  * was honest keeps everything. One network for all scenes.
  */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import { formatOpg } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
+import { payersWhole } from './faults/payersWhole.ts'
 import { SCENES } from './faults/scenes.ts'
 import type { Stage } from './faults/stage.ts'
 import { storyOf } from './faults/story.ts'
@@ -16,9 +17,10 @@ const MOST_SECONDS = 60n
 
 let local: LocalNetwork
 let stage: Stage
+const closers: (() => void)[] = []
 
 before(async () => {
-  local = await createLocalNetwork()
+  local = await createLocalNetwork({ ASSAY_REHEARSAL: '1' })
   const { demo } = local.network.accounts
   if (demo === undefined) throw new Error('a development network has a demo account')
   stage = {
@@ -26,14 +28,19 @@ before(async () => {
     payer: demo,
     assay: local.assay,
     tell: (sentence) => console.log(`  ${sentence}`),
+    atEnd: (close) => void closers.push(close),
   }
+})
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
 })
 after(() => local?.close())
 
 for (const scene of SCENES) {
-  test(`${scene.title}: within a minute the batch is void, the guilty pay, and its finder has the bounty`, async () => {
-    const justice = await scene.play(stage)
-    for (const line of storyOf(justice)) console.log(`  ${line}`)
+  test(`${scene.title}: within a minute the batch is void, its payers have their money, the guilty pay, and its finder has the bounty`, async () => {
+    const { justice, requests } = await scene.play(stage)
+    const payments = await payersWhole(stage, justice.batch, requests)
+    for (const line of storyOf(justice, payments)) console.log(`  ${line}`)
     const { network } = local
     const { batch, fault, seconds } = justice
     assert.equal(batch.state, BATCH_STATE.void)
@@ -41,6 +48,9 @@ for (const scene of SCENES) {
     const validators = network.validators.map(({ operator }) => operator.toLowerCase())
     assert.ok(validators.includes(fault.prover.toLowerCase()), 'a validator of the network proved it')
     assert.ok(seconds <= MOST_SECONDS, `it took ${seconds} s`)
+    for (const payment of payments) {
+      assert.ok(payment.seconds <= MOST_SECONDS, `${payment.requestId} took ${payment.seconds} s`)
+    }
     const { code, stdout, stderr } = await stage.assay('audit', batch.batchId)
     assert.match(stdout, /void/i, stderr)
     const { operators, validators: slashed, refunds } = fault
@@ -48,6 +58,15 @@ for (const scene of SCENES) {
     amounts.push(...refunds.map(({ amount }) => amount), fault.proceeds.bounty)
     for (const fact of [fault.faultId, fault.prover, ...amounts.map(formatOpg)]) {
       assert.ok(stdout.includes(fact), `${fact} in:\n${stdout}`)
+    }
+    for (const { requestId, payer, state, amount } of payments) {
+      // What a stranger hid says nothing of payments to somebody else.
+      if (scene.name === 'copying') continue
+      const lines = stdout.split('\n')
+      const at = lines.findIndex((line) => line.includes(requestId))
+      const told = lines.slice(at, at + 2).join('\n')
+      assert.ok(at >= 0 && told.includes(payer) && told.includes(formatOpg(amount)), stdout)
+      assert.match(told, state === 'paid' ? /paid in batch 0x/ : /went back to|refunded/)
     }
     assert.equal(code, 1, 'a void batch is not in order')
   })

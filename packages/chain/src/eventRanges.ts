@@ -10,14 +10,15 @@ export async function oldestAskedBlock(client: PublicClient): Promise<bigint> {
   return head < LOOK_BACK ? 0n : head - LOOK_BACK
 }
 
-/** Everything from a block on, asked for in ranges that a provider serves, oldest first. */
+/** Everything from a block on, asked for in ranges that a provider serves, oldest first. @param until last block; the newest by default */
 export async function inRanges<Found>(
   client: PublicClient,
   since: bigint,
   ask: (range: { fromBlock: bigint; toBlock: bigint }) => Promise<readonly Found[]>,
+  until?: bigint | undefined,
 ): Promise<Found[]> {
   const found: Found[] = []
-  for (const range of blockRanges(since, await client.getBlockNumber({ cacheTime: 0 }))) {
+  for (const range of blockRanges(since, until ?? (await client.getBlockNumber({ cacheTime: 0 })))) {
     found.push(...(await ask(range)))
   }
   return found

@@ -39,11 +39,15 @@ export type Player = {
   commit(batch: Batch, groups?: readonly GroupHeader[]): Promise<Hex>
   /** Lets everybody fetch the batch file under a batch id. */
   publish(batchId: Hex, file: Uint8Array): void
-  close(): void
 }
 
-export async function createPlayer(network: Network, index: number): Promise<Player> {
+/** @param stage closes the player's server once the curtain is down: an audit asks it for its batch files */
+export async function createPlayer(
+  { network, atEnd }: { network: Network; atEnd: (close: () => void) => void },
+  index: number,
+): Promise<Player> {
   const server: BatchServer = await startBatchServer()
+  atEnd(server.close)
   const sender = await bondedOperator(network, index, server.url)
   await openTill(network, sender, server.url)
   // No account of the phrase: the key of one answer must not be able to move money.
@@ -71,6 +75,5 @@ export async function createPlayer(network: Network, index: number): Promise<Pla
       return transactionHash
     },
     publish: server.publish,
-    close: server.close,
   }
 }

@@ -2,6 +2,7 @@
  * Starts a network of its own and plays scenes in which somebody lies: `npm run scenes`, or `npm run scenes -- forgery`.
  */
 import { createLocalNetwork } from '../localNetwork.ts'
+import { payersWhole } from './payersWhole.ts'
 import { SCENES } from './scenes.ts'
 import type { Stage } from './stage.ts'
 import { storyOf } from './story.ts'
@@ -19,7 +20,7 @@ if (unknown.length > 0) {
 const chosen = SCENES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
 
 say("Starting a network of its own; every key of it, the liars' too, is a public development key …")
-const local = await createLocalNetwork()
+const local = await createLocalNetwork({ ASSAY_REHEARSAL: '1' })
 const leave = async (code: number) => {
   await local.close()
   process.exit(code)
@@ -30,15 +31,30 @@ try {
   const { network } = local
   const { demo } = network.accounts
   if (demo === undefined) throw new Error('a development network has a demo account')
-  const stage: Stage = { network, payer: demo, assay: local.assay, tell: (sentence) => say(`  ${sentence}`) }
-  for (const [at, scene] of chosen.entries()) {
-    say(`\n${at + 1}. ${scene.title}\n`)
-    const justice = await scene.play(stage)
-    for (const line of storyOf(justice)) say(`  ${line}`)
-    const { stdout, stderr } = await local.assay('audit', justice.batch.batchId)
-    say(`\n  $ assay audit ${justice.batch.batchId}`)
+  const closers: (() => void)[] = []
+  const stage: Stage = {
+    network,
+    payer: demo,
+    assay: local.assay,
+    tell: (sentence) => say(`  ${sentence}`),
+    atEnd: (close) => void closers.push(close),
+  }
+  const show = async (...command: string[]) => {
+    const { stdout, stderr } = await local.assay(...command)
+    say(`\n  $ assay ${command.join(' ')}`)
     for (const line of `${stdout}${stderr}`.trimEnd().split('\n')) say(`  ${line}`)
   }
+  for (const [at, scene] of chosen.entries()) {
+    say(`\n${at + 1}. ${scene.title}\n`)
+    const { justice, requests } = await scene.play(stage)
+    const payments = await payersWhole(stage, justice.batch, requests)
+    for (const line of storyOf(justice, payments)) say(`  ${line}`)
+    await show('audit', justice.batch.batchId)
+    for (const close of closers.splice(0)) close()
+  }
+  say('\nWhat is left of it all\n')
+  await show('validator', 'slashes')
+  await show('stake', 'status')
   say(`\n${chosen.length} lies, ${chosen.length} proven.`)
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

@@ -1,5 +1,9 @@
+import type { Hex } from 'viem'
 import type { Justice } from './justice.ts'
 import type { Stage } from './stage.ts'
+
+/** What became of a lie, and the requests whose payers' money it had touched. */
+export type Outcome = { justice: Justice; requests: readonly Hex[] }
 
 /** A lie on a running network, and what becomes of it. */
 export type Scene = {
@@ -7,5 +11,5 @@ export type Scene = {
   name: string
   title: string
   /** @throws Error where the lie does not end as it must */
-  play(stage: Stage): Promise<Justice>
+  play(stage: Stage): Promise<Outcome>
 }

@@ -14,6 +14,8 @@ export type Stage = {
   assay(...args: string[]): Promise<CommandResult>
   /** Says what happens, a sentence at a time. */
   tell(sentence: string): void
+  /** Is called when the scene is over and was looked into. */
+  atEnd(close: () => void): void
 }
 
 const USAGE = { inputUnits: 20n, outputUnits: 10n }

@@ -55,6 +55,8 @@ export type DeployOptions = {
   journalFile: string
   /** The embedded chain: short windows, stand-ins for Permit2 and the x402 proxies. */
   devnet?: Pick<Devnet, 'admin' | 'snapshot'> | undefined
+  /** On a devnet: time-outs so short that the whole life of a withheld batch, refunds included, fits into a minute. */
+  rehearsal?: boolean | undefined
   /** Lets the public development keys act on a chain that is not a local one. */
   insecureDevelopment?: boolean | undefined
   /** Told what is being done, for a progress line. */
@@ -227,7 +229,9 @@ function valuesOf(
   const development = options.devnet !== undefined
   const guardian = options.guardian ?? (development ? developmentGuardian() : undefined)
   return {
-    ...parameterLists(development),
+    ...parameterLists(
+      development ? (options.rehearsal === true ? 'rehearsal' : 'development') : 'production',
+    ),
     ...allocationValues(options.beneficiaries, now),
     ...governanceValues(
       development,

@@ -4,11 +4,16 @@ import { type Hex, parseEther, stringToHex } from 'viem'
 export type Parameter = {
   development: bigint
   production: bigint
+  /** On a network that plays through what is too long to wait for even on a development network; may be below `min`. */
+  rehearsal?: bigint
   min: bigint
   max: bigint
   /** Bounds are the starting value itself: another contract was deployed with it, and no vote may part them. */
   fixed?: true
 }
+
+/** By which starting values a network runs. */
+export type Terms = 'production' | 'development' | 'rehearsal'
 
 const MINUTE = 60n
 const HOUR = 60n * MINUTE
@@ -25,20 +30,33 @@ const HALF = 50n * PERCENT
  * CHALLENGE_WINDOW + ADJUDICATION + GRACE + LONGEST_PAUSE), that no refund races a payment (REFUND_TIMEOUT,
  * DEPOSIT_WITHDRAWAL ≥ ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION), and that no challenge stays open for longer
  * than that reckons with (DATA_RESPONSE ≤ ADJUDICATION); a refund also leaves the ten minutes after which a node may force
- * in a receipt that its gateway sits on. Lower bounds are what a development network runs with.
+ * in a receipt that its gateway sits on. Lower bounds are what a development network runs with. A rehearsal gives those
+ * ten minutes up: there a batch whose data is withheld ends, and its payers have their money back, within a minute.
  */
 export const PARAMETERS = {
-  ATTEST_TIMEOUT: { development: 2n * MINUTE, production: DAY, min: MINUTE, max: 7n * DAY },
+  ATTEST_TIMEOUT: {
+    development: 2n * MINUTE,
+    production: DAY,
+    rehearsal: 25n,
+    min: MINUTE,
+    max: 7n * DAY,
+  },
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
   ADJUDICATION: { development: 20n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   LONGEST_PAUSE: { development: 10n, production: 3n * DAY, min: 1n, max: 3n * DAY, fixed: true },
   // Not above PauseClock's interval, so that no exit spans more than one pause.
   UNBONDING: { development: 40n, production: 10n * DAY, min: 10n, max: 30n * DAY },
-  REFUND_TIMEOUT: { development: 20n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
+  REFUND_TIMEOUT: {
+    development: 20n * MINUTE,
+    production: 10n * DAY,
+    rehearsal: 50n,
+    min: MINUTE,
+    max: 60n * DAY,
+  },
   DEPOSIT_WITHDRAWAL: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
   // On a development chain short enough that withheld data is found, demanded, missed and paid for within a minute.
-  DATA_RESPONSE: { development: 15n, production: DAY, min: 5n, max: 7n * DAY },
+  DATA_RESPONSE: { development: 15n, production: DAY, rehearsal: 10n, min: 5n, max: 7n * DAY },
   PRICE_RISE_DELAY: { development: DAY, production: DAY, min: HOUR, max: 30n * DAY },
   COMMISSION_DELAY: { development: MINUTE, production: 7n * DAY, min: MINUTE, max: 30n * DAY },
   MIN_SELF_BOND: {
@@ -101,10 +119,11 @@ export function parameterKey(name: string): Hex {
 }
 
 /** ParamStore's four lists, in one order. */
-export function parameterLists(development: boolean) {
+export function parameterLists(terms: Terms) {
   const rows = Object.entries<Parameter>(PARAMETERS).map(([name, row]) => {
-    const value = development ? row.development : row.production
-    return { name, value, min: row.fixed ? value : row.min, max: row.fixed ? value : row.max }
+    const value = row[terms] ?? row.development
+    const min = row.fixed || value < row.min ? value : row.min
+    return { name, value, min, max: row.fixed ? value : row.max }
   })
   return {
     keys: rows.map(({ name }) => parameterKey(name)),

@@ -1,25 +1,22 @@
-import { type BatchHistory, publicClientOf, readBatchHistory, readCommittedBatch } from '@assay/chain'
-import { type Batch, batchEntries, deploymentOf, MAX_BATCH_FILE_BYTES, type Network } from '@assay/protocol'
-import { readBatchFile } from '@assay/sdk'
-import { type BatchView, openBatchFile } from '@assay/verify'
-import type { Address, Hex } from 'viem'
+import {
+  type BatchHistory,
+  publicClientOf,
+  readBatchHistory,
+  readCommittedBatch,
+  readForcedBatch,
+} from '@assay/chain'
+import type { Network } from '@assay/protocol'
+import type { Hex } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
+import { auditFile, type FileAudit } from './auditFile.ts'
+import { auditPayments, type PaymentsAudit } from './auditPayments.ts'
 
-/** What the batch file holds, compared with what was committed. */
-export type FileAudit =
-  | {
-      outcome: 'passed'
-      /** OPG base units. */
-      sum: bigint
-      nodes: readonly Address[]
-      payers: readonly Address[]
-      requests: readonly Hex[]
-    }
-  | { outcome: 'failed' | 'skipped'; reason: string }
+export type BatchAudit = BatchHistory & { file: FileAudit; money: PaymentsAudit }
 
-export type BatchAudit = BatchHistory & { file: FileAudit }
-
-/** Everything the chain tells of a batch, and its file where it can be had. @throws CliError `not_found` */
+/**
+ * Everything the chain tells of a batch, its file where it can be had, and where the money of its payers is.
+ * @throws CliError `not_found`
+ */
 export async function auditBatch(network: Network, batchId: Hex): Promise<BatchAudit> {
   const client = publicClientOf(network)
   const history = await readBatchHistory(client, network, batchId)
@@ -31,30 +28,18 @@ export async function auditBatch(network: Network, batchId: Hex): Promise<BatchA
       next: 'A batch id stands in the receipt of an answer, and in the event of its commit.',
     })
   }
-  return { ...history, file: await auditFile(network, await readCommittedBatch(client, network, batchId)) }
+  const committed = await readCommittedBatch(client, network, batchId)
+  const file =
+    committed === null ? await forcedReceipt(network, batchId) : await auditFile(network, committed)
+  return { ...history, file, money: await auditPayments(client, network, history, file.requests) }
 }
 
-async function auditFile(network: Network, committed: BatchView | null): Promise<FileAudit> {
-  if (committed === null)
-    return { outcome: 'skipped', reason: 'a receipt that was forced in stands on chain itself' }
-  let file: Uint8Array | undefined
-  try {
-    file = await readBatchFile(network, committed.batchId, MAX_BATCH_FILE_BYTES)
-  } catch {
-    return { outcome: 'skipped', reason: 'the gateway does not answer' }
-  }
-  if (file === undefined) return { outcome: 'skipped', reason: 'the gateway does not have it' }
-  const opened = openBatchFile(file, committed, deploymentOf(network))
-  return opened.kind === 'batch' ? contentsOf(opened.batch) : { outcome: 'failed', reason: opened.reason }
-}
-
-function contentsOf(batch: Batch): FileAudit {
-  const receipts = batchEntries(batch).map(({ receipt }) => receipt)
+async function forcedReceipt(network: Network, batchId: Hex): Promise<FileAudit> {
+  const forced = await readForcedBatch(publicClientOf(network), network, batchId)
+  const reason = 'a receipt that was forced in stands on chain itself'
   return {
-    outcome: 'passed',
-    sum: batch.header.sum,
-    nodes: [...new Set(receipts.map(({ node }) => node))],
-    payers: [...new Set(receipts.map(({ payer }) => payer))],
-    requests: receipts.map(({ requestId }) => requestId),
+    outcome: 'skipped',
+    reason,
+    ...(forced === null ? {} : { requests: [forced.entry.receipt.requestId] }),
   }
 }

@@ -3,8 +3,12 @@ import { DATA_PART, formatOpg, VERDICT } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import { zeroHash } from 'viem'
 import { table } from '../output.ts'
-import type { BatchAudit, FileAudit } from './auditBatch.ts'
+import type { BatchAudit } from './auditBatch.ts'
+import type { FileAudit } from './auditFile.ts'
+import { isInTrouble } from './auditPayments.ts'
+import { paymentRows } from './describePayments.ts'
 import { faultWords } from './faultWords.ts'
+import { date, many } from './words.ts'
 
 type Rows = (readonly [string, string])[]
 
@@ -19,6 +23,7 @@ export function describeAudit(audit: BatchAudit): string {
     ['file', fileWords(audit.file)],
     ...voiceRows(audit.voices, audit.totalStake),
     ...audit.demands.map((demand) => ['demanded', demandWords(demand)] as const),
+    ...paymentRows(audit.money, audit.faults, isInTrouble(audit)),
   ]
   const faults = audit.faults.map(
     (fault) => `\nFault: ${faultWords(fault.faultClass)}\n${table(faultRows(fault))}`,
@@ -53,8 +58,10 @@ function ending({ state, faults, finalisedAt, voices, totalStake, quorumAt }: Ba
     default: {
       const against = voices.filter(({ verdict }) => verdict === VERDICT.invalid)
       const stake = against.reduce((sum, voice) => sum + voice.stake, 0n)
-      const why =
-        stake * 3n >= totalStake * 2n ? 'two thirds of the stake called it invalid' : 'a fault was proven'
+      const why = [
+        ...(stake * 3n >= totalStake * 2n ? ['two thirds of the stake called it invalid'] : []),
+        ...(proven ? ['a fault was proven'] : []),
+      ].join(', and ')
       return `Void: ${why}. Its honest receipts may be batched again.`
     }
   }
@@ -127,12 +134,4 @@ function faultRows(fault: FaultRecord): Rows {
       ? []
       : [['  not shared yet', `${formatOpg(left)}, from ${date(fault.closesAt)} on`] as const]),
   ]
-}
-
-function many(count: bigint | number, what: string): string {
-  return `${count} ${what}${BigInt(count) === 1n ? '' : 's'}`
-}
-
-function date(seconds: bigint): string {
-  return new Date(Number(seconds) * 1000).toISOString()
 }

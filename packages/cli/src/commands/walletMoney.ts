@@ -1,16 +1,15 @@
-import { createSender, publicClientOf } from '@assay/chain'
+import { createSender, publicClientOf, readRefundableAt } from '@assay/chain'
 import {
   dataChallengeAbi,
   faultManagerAbi,
   formatOpg,
   inferenceEscrowAbi,
   type Network,
-  paramStoreAbi,
   revenueSplitterAbi,
 } from '@assay/protocol'
 import { PAYMENT_STATE } from '@assay/verify'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Abi, type Address, type Hex, isHex, type PublicClient, size, stringToHex } from 'viem'
+import { type Abi, type Address, type Hex, isHex, type PublicClient, size } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
@@ -133,13 +132,7 @@ async function refund(network: Network, requestId: Hex) {
   if (state === PAYMENT_STATE.refunded) {
     throw refuse('refunded', 'It is refunded already.', 'Its payer takes it out with: assay wallet withdraw')
   }
-  const timeout = await client.readContract({
-    address: network.contracts.ParamStore,
-    abi: paramStoreAbi,
-    functionName: 'getAt',
-    args: [stringToHex('REFUND_TIMEOUT', { size: 32 }), lockedAt],
-  })
-  const dueAt = lockedAt + timeout
+  const dueAt = await readRefundableAt(client, network, lockedAt)
   const { timestamp } = await client.getBlock()
   if (timestamp < dueAt) {
     throw new CliError('It is too early: the answer may still become final, and be paid for.', {

@@ -37,6 +37,7 @@ export async function deployContracts(
     approvals,
     journalFile: home.data('deployment.json'),
     devnet: chain,
+    rehearsal: process.env.ASSAY_REHEARSAL === '1',
     // This chain is on 127.0.0.1 and worthless whatever its id; its keys are the public ones on purpose.
     insecureDevelopment: true,
     onProgress: detail,

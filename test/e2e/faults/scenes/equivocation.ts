@@ -15,44 +15,39 @@ export const equivocation: Scene = {
   async play(stage) {
     const { network, tell } = stage
     const [node, gateway] = await Promise.all([
-      createPlayer(network, CAST.twoAnswers),
-      createPlayer(network, CAST.gateway),
+      createPlayer(stage, CAST.twoAnswers),
+      createPlayer(stage, CAST.gateway),
     ])
-    try {
-      const bill = await billFor(stage)
-      const by = { node: node.address, key: node.key, secret: node.keySecret, gateway }
-      const paid = [await pay(stage, gateway, bill), await pay(stage, gateway, bill)] as const
-      const first = await receiptFor(stage, by, { ...paid[0], bill, seq: 7n })
-      const second = await receiptFor(
-        stage,
-        by,
-        { ...paid[1], bill, seq: 7n },
-        { responseHash: keccak256('0x03') },
-      )
-      const bonded = await bondOf(network, gateway.address)
-      tell('Through an innocent gateway the node sells two answers, and signs both as its number 7.')
-      const batches = [gateway.build([first]), gateway.build([second])] as const
-      for (const batch of batches) {
-        gateway.publish(batch.batchId, batch.file)
-        const hash = await gateway.commit(batch)
-        tell(`Each goes into a batch of its own, where nothing is wrong with it: ${hash}`)
-      }
-      const justice = await justiceOn(network, batches[1].batchId)
-      assert.equal(justice.fault.faultClass, FAULT_CLASS.equivocation)
-      assert.deepEqual(
-        justice.fault.operators.map(({ operator }) => operator),
-        [node.address],
-      )
-      assert.equal(await bondOf(network, node.address), 0n, 'all of its bond')
-      assert.equal(await bondOf(network, gateway.address), bonded, 'the gateway could not know')
-      assert.deepEqual(await paymentOf(network, paid[1].requestId), {
-        state: PAYMENT.refunded,
-        amount: paid[1].value,
-      })
-      return justice
-    } finally {
-      node.close()
-      gateway.close()
+    const bill = await billFor(stage)
+    const by = { node: node.address, key: node.key, secret: node.keySecret, gateway }
+    const paid = [await pay(stage, gateway, bill), await pay(stage, gateway, bill)] as const
+    const first = await receiptFor(stage, by, { ...paid[0], bill, seq: 7n })
+    const second = await receiptFor(
+      stage,
+      by,
+      { ...paid[1], bill, seq: 7n },
+      { responseHash: keccak256('0x03') },
+    )
+    const bonded = await bondOf(network, gateway.address)
+    tell('Through an innocent gateway the node sells two answers, and signs both as its number 7.')
+    const batches = [gateway.build([first]), gateway.build([second])] as const
+    for (const batch of batches) {
+      gateway.publish(batch.batchId, batch.file)
+      const hash = await gateway.commit(batch)
+      tell(`Each goes into a batch of its own, where nothing is wrong with it: ${hash}`)
     }
+    const justice = await justiceOn(network, batches[1].batchId)
+    assert.equal(justice.fault.faultClass, FAULT_CLASS.equivocation)
+    assert.deepEqual(
+      justice.fault.operators.map(({ operator }) => operator),
+      [node.address],
+    )
+    assert.equal(await bondOf(network, node.address), 0n, 'all of its bond')
+    assert.equal(await bondOf(network, gateway.address), bonded, 'the gateway could not know')
+    // Nobody knows which of the two the node would have kept, so neither payer pays for its answer.
+    for (const { requestId, value } of paid) {
+      assert.deepEqual(await paymentOf(network, requestId), { state: PAYMENT.refunded, amount: value })
+    }
+    return { justice, requests: paid.map(({ requestId }) => requestId) }
   },
 }

@@ -12,7 +12,7 @@ import {
   VERDICT,
   validatorStakingAbi,
 } from '@assay/protocol'
-import { type Address, parseEther } from 'viem'
+import { type Address, type Hex, parseEther } from 'viem'
 import { deploymentAt, outfit } from '../../../faults/operators.ts'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
 import { justiceOn } from '../justice.ts'
@@ -32,73 +32,71 @@ export const falseWitness: Scene = {
   title: 'A validator attests a false batch',
   async play(stage) {
     const { network, tell } = stage
-    const liar = await createPlayer(network, CAST.accomplice)
-    try {
-      const { witness, delegator, leaver } = await stakeAll(network)
-      const holders = [witness.address, delegator.address, leaver.address] as const
-      tell(
-        `A validator has ${formatOpg(SELF)} of its own; a delegator stands behind it with ${formatOpg(DELEGATED)}, another with ${formatOpg(LEAVING)}.`,
-      )
-      const honestBefore = await stakes(network)
-      const bill = await billFor(stage)
-      const rogue = developmentAccount(CAST.falseWitness)
-      const key = rogue.address.toLowerCase() as Address
-      const by = { node: liar.address, key, secret: rogue.privateKey, gateway: liar }
-      let attested: { batch: Batch; requestId: `0x${string}`; value: bigint } | undefined
-      for (let at = 1; attested === undefined && at <= TRIES; at++) {
-        const paid = await pay(stage, liar, bill)
-        const batch = liar.build([await receiptFor(stage, by, { ...paid, bill, seq: BigInt(at) })])
-        liar.publish(batch.batchId, batch.file)
-        const hash = await liar.commit(batch)
-        if (await attestFalsely(network, batch, witness)) {
-          attested = { batch, ...paid }
-          tell(
-            `Its accomplice commits a receipt of a key that nobody registered (${hash}), and it signs: valid.`,
-          )
-        }
+    const liar = await createPlayer(stage, CAST.accomplice)
+    const { witness, delegator, leaver } = await stakeAll(network)
+    const holders = [witness.address, delegator.address, leaver.address] as const
+    tell(
+      `A validator has ${formatOpg(SELF)} of its own; a delegator stands behind it with ${formatOpg(DELEGATED)}, another with ${formatOpg(LEAVING)}.`,
+    )
+    const honestBefore = await stakes(network)
+    const bill = await billFor(stage)
+    const rogue = developmentAccount(CAST.falseWitness)
+    const key = rogue.address.toLowerCase() as Address
+    const by = { node: liar.address, key, secret: rogue.privateKey, gateway: liar }
+    let attested: { batch: Batch; requestId: Hex; value: bigint } | undefined
+    const requests: Hex[] = []
+    for (let at = 1; attested === undefined && at <= TRIES; at++) {
+      const paid = await pay(stage, liar, bill)
+      requests.push(paid.requestId)
+      const batch = liar.build([await receiptFor(stage, by, { ...paid, bill, seq: BigInt(at) })])
+      liar.publish(batch.batchId, batch.file)
+      const hash = await liar.commit(batch)
+      if (await attestFalsely(network, batch, witness)) {
+        attested = { batch, ...paid }
+        tell(
+          `Its accomplice commits a receipt of a key that nobody registered (${hash}), and it signs: valid.`,
+        )
       }
-      assert.ok(attested, 'the false witness spoke in time')
-      const staking = { address: network.contracts.ValidatorStaking, abi: validatorStakingAbi } as const
-      const before = await held(network, witness.address, holders)
-      await leaver.send({
-        ...staking,
-        functionName: 'undelegate',
-        args: [witness.address, before[2]?.shares],
-      })
-      tell(
-        'One of its delegators sees it and leaves at once. It is too late: who stood behind it then answers for it.',
-      )
-      const justice = await justiceOn(network, attested.batch.batchId)
-      assert.equal(justice.fault.faultClass, FAULT_CLASS.tee)
-      assert.deepEqual(
-        justice.fault.validators.map(({ validator }) => validator),
-        [witness.address],
-      )
-      assert.deepEqual(await paymentOf(network, attested.requestId), {
-        state: PAYMENT.refunded,
-        amount: attested.value,
-      })
-      const after = await held(network, witness.address, holders)
-      const [own, theirs, left] = before.map(({ worth }, at) => worth - (after[at] as Held).worth) as [
-        bigint,
-        bigint,
-        bigint,
-      ]
-      tell(
-        `It loses ${formatOpg(own)}, its delegator ${formatOpg(theirs)}, the one who left ${formatOpg(left)}.`,
-      )
-      // In proportion to what they held, whether they stayed or left; rounding is a unit or two.
-      const skew = theirs * LEAVING - left * DELEGATED
-      assert.ok(
-        (skew < 0n ? -skew : skew) <= 4n * DELEGATED,
-        `${theirs} of ${DELEGATED}, ${left} of ${LEAVING}`,
-      )
-      assert.ok(theirs > 0n && own * DELEGATED > theirs * SELF, 'its own bond pays a part of it first')
-      assert.deepEqual(await stakes(network), honestBefore, 'the honest validators lose nothing')
-      return justice
-    } finally {
-      liar.close()
     }
+    assert.ok(attested, 'the false witness spoke in time')
+    const staking = { address: network.contracts.ValidatorStaking, abi: validatorStakingAbi } as const
+    const before = await held(network, witness.address, holders)
+    await leaver.send({
+      ...staking,
+      functionName: 'undelegate',
+      args: [witness.address, before[2]?.shares],
+    })
+    tell(
+      'One of its delegators sees it and leaves at once. It is too late: who stood behind it then answers for it.',
+    )
+    const justice = await justiceOn(network, attested.batch.batchId)
+    assert.equal(justice.fault.faultClass, FAULT_CLASS.tee)
+    assert.deepEqual(
+      justice.fault.validators.map(({ validator }) => validator),
+      [witness.address],
+    )
+    assert.deepEqual(await paymentOf(network, attested.requestId), {
+      state: PAYMENT.refunded,
+      amount: attested.value,
+    })
+    const after = await held(network, witness.address, holders)
+    const [own, theirs, left] = before.map(({ worth }, at) => worth - (after[at] as Held).worth) as [
+      bigint,
+      bigint,
+      bigint,
+    ]
+    tell(
+      `It loses ${formatOpg(own)}, its delegator ${formatOpg(theirs)}, the one who left ${formatOpg(left)}.`,
+    )
+    // In proportion to what they held, whether they stayed or left; rounding is a unit or two.
+    const skew = theirs * LEAVING - left * DELEGATED
+    assert.ok(
+      (skew < 0n ? -skew : skew) <= 4n * DELEGATED,
+      `${theirs} of ${DELEGATED}, ${left} of ${LEAVING}`,
+    )
+    assert.ok(theirs > 0n && own * DELEGATED > theirs * SELF, 'its own bond pays a part of it first')
+    assert.deepEqual(await stakes(network), honestBefore, 'the honest validators lose nothing')
+    return { justice, requests }
   },
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { runOverIntegers } from '../src/checker/runOverIntegers.ts'
-import type { Architecture, Padding, Shape, Window } from '../src/circuit/architecture.ts'
+import type { Architecture, Indices, Padding, Shape, Window } from '../src/circuit/architecture.ts'
 import { decodeArchitecture, encodeArchitecture } from '../src/circuit/encodeArchitecture.ts'
 import { type ArchitectureDraft, type Model, makeModel, type Parameters } from '../src/circuit/model.ts'
 import { planCircuit } from '../src/circuit/planCircuit.ts'
@@ -25,6 +25,65 @@ function randomRequantise(random: Random) {
 function randomWindow(random: Random, { height, width }: Shape): Window {
   const side = (limit: number) => random(1, Math.min(3, limit))
   return { height: side(height), width: side(width), strideY: random(1, 2), strideX: random(1, 2) }
+}
+
+/** Whether each side of a tensor is that of another, or 1. */
+const standsFor = (tensor: Shape, other: Shape) =>
+  (['channels', 'height', 'width'] as const).every(
+    (side) => tensor[side] === other[side] || tensor[side] === 1,
+  )
+
+/** Two tensors whose sides meet in indices by chance: where two sides are alike, one index may run along both. */
+function randomContraction(random: Random, input: number, shapes: readonly Shape[]) {
+  const other = random(0, input)
+  const [left, right] = [shapes[input] as Shape, shapes[other] as Shape]
+  const sides = [left, right].map(({ channels, height, width }) => [1, channels, height, width])
+  const length: number[] = [1]
+  const indicesOf = (own: readonly number[], known: readonly number[]) => {
+    const used: number[] = []
+    return own.map((side) => {
+      if (side === 1) return 0
+      const alike = known.filter((index) => length[index] === side && !used.includes(index))
+      const index = alike.length > 0 && random(0, 3) > 0 ? (alike[0] as number) : length.push(side) - 1
+      used.push(index)
+      return index
+    }) as unknown as Indices
+  }
+  const inLeft = indicesOf(sides[0] as number[], [])
+  const inRight = indicesOf(
+    sides[1] as number[],
+    inLeft.filter((index) => index !== 0),
+  )
+  const single = [...new Set([...inLeft, ...inRight])].filter(
+    (index) => index !== 0 && !(inLeft.includes(index) && inRight.includes(index)),
+  )
+  const both = inLeft.filter((index) => index !== 0 && inRight.includes(index))
+  // The output has three sides for what must stay; what is in both may stay where there is room.
+  const kept = [...single, ...both.filter(() => random(0, 1) === 0)].slice(0, 3)
+  if (kept.length < single.length) return randomProduct(input, left)
+  const places = [kept[0] ?? 0, kept[1] ?? 0, kept[2] ?? 0] as const
+  const node = {
+    op: 'contract',
+    groups: 1,
+    left: { input, indices: inLeft },
+    right: { input: other, indices: inRight },
+    output: [0, ...places],
+  } as const
+  const [channels, height, width] = places.map((index) => length[index] as number) as [number, number, number]
+  return { node, output: { channels, height, width } }
+}
+
+/** A tensor times itself, value by value. */
+function randomProduct(input: number, shape: Shape) {
+  let next = 1
+  const [channel, row, column] = [shape.channels, shape.height, shape.width].map((side) =>
+    side === 1 ? 0 : next++,
+  ) as [number, number, number]
+  const operand = { input, indices: [0, channel, row, column] as const }
+  return {
+    node: { op: 'contract', groups: 1, left: operand, right: operand, output: operand.indices } as const,
+    output: shape,
+  }
 }
 
 /** A circuit of up to four nodes before the last, each reading the tensor before it, or two of one shape. */
@@ -53,7 +112,7 @@ function randomModel(seed: number): Model | undefined {
       width: Math.floor((shape.width + padding.left + padding.right - window.width) / window.strideX) + 1,
     })
     const none = { top: 0, left: 0, bottom: 0, right: 0 }
-    const kind = random(0, 4)
+    const kind = random(0, 5)
     if (kind === 0) {
       const channels = random(1, 5)
       const padding = { top: random(0, 1), left: random(0, 1), bottom: random(0, 1), right: random(0, 1) }
@@ -77,12 +136,20 @@ function randomModel(seed: number): Model | undefined {
     else if (kind === 4) {
       const values = Array.from({ length: 256 }, () => random(-128, 127))
       add({ op: 'map', input, zeroPoint: random(-128, 127), values }, shape)
+    } else if (kind === 5) {
+      const { node, output } = randomContraction(random, nodes.length, shapes)
+      add({ ...node, requantise }, output)
     } else if (kind === 2 && window.height * window.width > 1)
       add({ op: 'maxPool', input, window }, slid(none, shape.channels))
     else {
       const same = shapes.findIndex((other) => JSON.stringify(other) === JSON.stringify(shape))
-      const terms = [input, same].map((tensor) => ({ input: tensor, multiplier: random(-50, 50) }))
-      add({ op: 'combine', terms, requantise }, shape)
+      const fits = shapes.flatMap((other, at) => (standsFor(other, shape) ? [at] : []))
+      const other = fits[random(0, fits.length - 1)] as number
+      const terms = [input, same, other].map((tensor) => ({ input: tensor, multiplier: random(-50, 50) }))
+      const offset = () => random(-3000, 3000)
+      const size = shape.channels * shape.height * shape.width
+      const offsets = random(0, 1) === 0 ? {} : { offsets: Array.from({ length: size }, offset) }
+      add({ op: 'combine', terms, ...offsets, requantise }, shape)
     }
   }
   const { channels, height, width } = shapes.at(-1) as Shape
@@ -138,9 +205,9 @@ test('random circuits: outputs agree with the integers, proofs verify, neighbour
       work.arena.release(mark)
       proved++
     }),
-    { numRuns: 30 },
+    { numRuns: 40 },
   )
-  assert.ok(proved >= 30)
+  assert.ok(proved >= 40)
 })
 
 test('every circuit size keeps at least 100 bits', () => {

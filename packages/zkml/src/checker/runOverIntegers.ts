@@ -2,7 +2,7 @@
  * The meaning of a circuit, written down a second time: true shapes, nested loops, BigInt, no padding, no field, and no
  * code shared with the prover or the verifier. Slow on purpose; everything else is checked against it.
  */
-import type { Architecture, Node, Requantise } from '../circuit/architecture.ts'
+import type { Architecture, Contract, Indices, Node, Requantise } from '../circuit/architecture.ts'
 import type { Parameters } from '../circuit/model.ts'
 
 /** channel → row → column. */
@@ -40,12 +40,13 @@ function runNode(node: Node, tensors: readonly Value[], own: Parameters | undefi
     const sums = map(image, (c, y, x) =>
       terms.reduce(
         (sum, { value, multiplier }) =>
-          sum + BigInt(multiplier) * (at(value.image, c, y, x) - value.zeroPoint),
-        0n,
+          sum + BigInt(multiplier) * (broadcast(value.image, c, y, x) - value.zeroPoint),
+        BigInt(node.offsets?.[(c * (image[0]?.length ?? 0) + y) * (image[0]?.[0]?.length ?? 0) + x] ?? 0),
       ),
     )
     return requantised(sums, node.requantise)
   }
+  if (node.op === 'contract') return requantised(runContract(node, tensors), node.requantise)
   const source = tensors[node.input] as Value
   const centred = map(source.image, (c, y, x) => at(source.image, c, y, x) - source.zeroPoint)
   const flat = centred.flat(2)
@@ -99,6 +100,59 @@ function runNode(node: Node, tensors: readonly Value[], own: Parameters | undefi
       return { image: windows(source.image, node.window, largest), zeroPoint: source.zeroPoint }
     }
   }
+}
+
+/** A value, or the only one of an axis that has one only. */
+function broadcast(image: Image, c: number, y: number, x: number): bigint {
+  const rows = image[image.length === 1 ? 0 : c] as bigint[][]
+  const row = rows[rows.length === 1 ? 0 : y] as bigint[]
+  return row[row.length === 1 ? 0 : x] as bigint
+}
+
+/** Every assignment of a number to every index, one loop for all: its product goes where the output's indices say. */
+function runContract(node: Contract, tensors: readonly Value[]): Image {
+  const operands = [node.left, node.right].map((operand) => ({
+    ...operand,
+    ...(tensors[operand.input] as Value),
+  }))
+  const length = new Map<number, number>()
+  for (const { image, indices } of operands) {
+    const groups = indices[0] === 0 ? 1 : node.groups
+    const sides = [groups, image.length / groups, image[0]?.length ?? 0, image[0]?.[0]?.length ?? 0]
+    for (const [axis, index] of indices.entries())
+      length.set(index, index === 0 ? 1 : (sides[axis] as number))
+  }
+  const side = (index: number) => (index === 0 ? 1 : (length.get(index) as number))
+  const place = (indices: Indices, value: (index: number) => number) => {
+    const [group, channel, row, column] = indices.map((index) => (index === 0 ? 0 : value(index))) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    return [group * side(indices[1]) + channel, row, column] as const
+  }
+  const [groups, channels, rows, columns] = node.output.map(side) as [number, number, number, number]
+  const sums = build(groups * channels, rows, columns, () => 0n)
+  const counted = [...length.keys()].filter((index) => index !== 0)
+  const total = counted.reduce((product, index) => product * side(index), 1)
+  for (let count = 0; count < total; count++) {
+    const value = (index: number) => {
+      let rest = count
+      for (const other of counted) {
+        if (other === index) return rest % side(other)
+        rest = Math.floor(rest / side(other))
+      }
+      throw new TypeError('an index of the output must be one of an operand')
+    }
+    const [a, b] = operands.map(
+      ({ image, indices, zeroPoint }) => at(image, ...place(indices, value)) - zeroPoint,
+    ) as [bigint, bigint]
+    const [c, y, x] = place(node.output, value)
+    const row = sums[c]?.[y] as bigint[]
+    row[x] = (row[x] as bigint) + a * b
+  }
+  return sums
 }
 
 function windows(

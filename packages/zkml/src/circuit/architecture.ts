@@ -66,10 +66,37 @@ export type SumPool = { op: 'sumPool'; input: TensorIndex; window: Window; requa
 /** Largest value of the window; scale and zero point stay. */
 export type MaxPool = { op: 'maxPool'; input: TensorIndex; window: Window }
 
-/** Σ multiplier·(x − zeroPoint of x) over tensors of one shape: residual addition, product by a constant, ReLU. */
+/**
+ * Σ multiplier·(x − zeroPoint of x) + offset: residual addition, product by a constant, ReLU. The first term has the
+ * output's shape; a side of any other is the same or 1, and then stands for all.
+ */
 export type Combine = {
   op: 'combine'
   terms: readonly { input: TensorIndex; multiplier: number }[]
+  /** One integer a value, in the order channel, row, column, such as an encoding of positions; absent, all are 0. */
+  offsets?: readonly number[] | undefined
+  requantise: Requantise
+}
+
+/**
+ * Which index runs along a tensor's groups of channels, the channels of a group, rows and columns. An index is a number
+ * from 1; where there is 0, the side is 1.
+ */
+export type Indices = readonly [group: number, channel: number, row: number, column: number]
+
+/**
+ * Einstein's summation over two computed tensors: Σ (left − its zeroPoint)·(right − its zeroPoint) over every index that
+ * both have and the output has not. Products value by value, with a side of 1 standing for all (gates, normalisation),
+ * and products of matrices, many at once (attention), are all of this kind.
+ */
+export type Contract = {
+  op: 'contract'
+  /** Groups that channels fall into wherever a group has an index; 1 where none has. */
+  groups: number
+  left: { input: TensorIndex; indices: Indices }
+  right: { input: TensorIndex; indices: Indices }
+  /** Indices of the output, each of which an operand has. */
+  output: Indices
   requantise: Requantise
 }
 
@@ -83,7 +110,7 @@ export type MapValues = {
   values: readonly number[]
 }
 
-export type Node = Dense | Conv2d | SumPool | MaxPool | Combine | MapValues
+export type Node = Dense | Conv2d | SumPool | MaxPool | Combine | Contract | MapValues
 
 export type Architecture = {
   input: Shape & { zeroPoint: number }
@@ -93,7 +120,9 @@ export type Architecture = {
 
 /** Tensors a node reads. */
 export function inputsOf(node: Node): TensorIndex[] {
-  return node.op === 'combine' ? node.terms.map((term) => term.input) : [node.input]
+  if (node.op === 'combine') return node.terms.map((term) => term.input)
+  if (node.op === 'contract') return [node.left.input, node.right.input]
+  return [node.input]
 }
 
 /** Input channels that one output channel of a convolution sees. */

@@ -6,7 +6,7 @@ import type { Padding, Shape, Window } from './architecture.ts'
 export type AxisBits = { width: number; height: number; channels: number }
 
 /** log2 of a side padded to a power of two. */
-function bitsOf(side: number): number {
+export function bitsOf(side: number): number {
   return 32 - Math.clz32(side - 1)
 }
 

@@ -1,5 +1,4 @@
 /** The rules an architecture keeps. Everything behind this check may index without looking. */
-import { ZkmlError } from '../errors.ts'
 import {
   type Architecture,
   type Conv2d,
@@ -11,6 +10,8 @@ import {
   type Shape,
   type Window,
 } from './architecture.ts'
+import { contractedShape } from './checkContract.ts'
+import { fail, integer } from './checks.ts'
 import {
   largestWithoutWeights,
   MAX_ACCUMULATOR,
@@ -28,27 +29,14 @@ export const LIMITS = {
   side: 4096,
   window: 16,
   terms: 8,
+  /** Offsets of one combination. */
+  offsets: 2 ** 16,
   /** Units of one node that have multipliers. */
   multipliers: 2 ** 16,
 } as const
 
 /** A tensor of the circuit: its shape, and the zero point of its int8 values. */
 export type Tensor = Shape & { zeroPoint: number }
-
-const fail = (message: string, facts: Record<string, unknown>): never => {
-  throw new ZkmlError('bad_architecture', message, facts)
-}
-
-function integer(
-  name: string,
-  value: number,
-  low: number,
-  high: number,
-  facts: Record<string, unknown>,
-): void {
-  if (!Number.isInteger(value) || value < low || value > high)
-    fail(`${name} must be an integer from ${low} to ${high}`, { ...facts, [name]: value })
-}
 
 function checkShape(shape: Shape, facts: Record<string, unknown>): void {
   integer('channels', shape.channels, 1, LIMITS.tensor, facts)
@@ -104,6 +92,20 @@ function checkMultipliers(
       multipliers: multipliers.length,
     })
   for (const multiplier of multipliers) integer('multiplier', multiplier, 1, 2 ** 15, facts)
+}
+
+function checkOffsets(
+  offsets: readonly number[] | undefined,
+  { channels, height, width }: Shape,
+  facts: Record<string, unknown>,
+): void {
+  if (offsets === undefined) return
+  if (offsets.length !== channels * height * width || offsets.length > LIMITS.offsets)
+    fail(`there must be one offset a value, for at most ${LIMITS.offsets} values`, {
+      ...facts,
+      offsets: offsets.length,
+    })
+  for (const offset of offsets) integer('offset', offset, -MAX_ACCUMULATOR, MAX_ACCUMULATOR, facts)
 }
 
 /** Positions of a window along one side; refuses a window that fits nowhere. */
@@ -168,12 +170,17 @@ function outputOf(node: Node, tensors: readonly Tensor[], facts: Record<string, 
       for (const term of node.terms) {
         integer('multiplier', term.multiplier, -(2 ** 20), 2 ** 20, facts)
         const other = tensors[term.input] as Tensor
-        const same = ['channels', 'height', 'width'].every(
-          (side) => other[side as keyof Shape] === input[side as keyof Shape],
+        const fits = (['channels', 'height', 'width'] as const).every(
+          (side) => other[side] === input[side] || other[side] === 1,
         )
-        if (!same) fail('combined tensors must have one shape', facts)
+        if (!fits) fail('combined tensors must have the shape of the first, or sides of 1', facts)
       }
+      checkOffsets(node.offsets, input, facts)
       return { ...input, zeroPoint: node.requantise.zeroPoint }
+    }
+    case 'contract': {
+      const shape = contractedShape(node, tensors, facts)
+      return { ...shape, zeroPoint: node.requantise.zeroPoint }
     }
   }
 }
@@ -188,7 +195,7 @@ function weightsOf(node: Node, tensors: readonly Tensor[]): number {
 
 /** A node without weights must reach as far as its inputs can drive it; with weights, `makeModel` sees to it. */
 function checkReach(node: Node, tensors: readonly Tensor[], facts: Record<string, unknown>): void {
-  if (node.op !== 'combine' && node.op !== 'sumPool') return
+  if (node.op !== 'combine' && node.op !== 'sumPool' && node.op !== 'contract') return
   const largest = largestWithoutWeights(node, tensors)
   const needed = neededReach(node.requantise, largest)
   if (largest > MAX_ACCUMULATOR) fail('an accumulator could leave the field', { ...facts, largest })

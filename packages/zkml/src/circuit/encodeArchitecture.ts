@@ -3,13 +3,13 @@
  * architecture has one encoding, and `decodeArchitecture` accepts no other.
  */
 import { ZkmlError } from '../errors.ts'
-import type { Architecture, Multipliers, Node, Padding, Requantise, Window } from './architecture.ts'
+import type { Architecture, Indices, Multipliers, Node, Padding, Requantise, Window } from './architecture.ts'
 import { checkArchitecture, LIMITS } from './checkArchitecture.ts'
 
-const MAGIC = 0x415a4d32 // "AZM2"
-const OPS = ['dense', 'conv2d', 'sumPool', 'maxPool', 'combine', 'map'] as const
-/** Multipliers of all nodes together are bounded as those of one node are, times eight. */
-const MAX_WORDS = 16 + LIMITS.nodes * (32 + 256) + 8 * LIMITS.multipliers
+const MAGIC = 0x415a4d33 // "AZM3"
+const OPS = ['dense', 'conv2d', 'sumPool', 'maxPool', 'combine', 'map', 'contract'] as const
+/** Multipliers, and offsets, of all nodes together are bounded as those of one node are, times eight. */
+const MAX_WORDS = 16 + LIMITS.nodes * (32 + 256) + 8 * (LIMITS.multipliers + LIMITS.offsets)
 
 function requantiseWords(requantise: Requantise | null): number[] {
   if (requantise === null) return [0]
@@ -54,7 +54,13 @@ function nodeWords(node: Node): number[] {
       return [code, node.input, node.zeroPoint, ...node.values]
     case 'combine': {
       const terms = node.terms.flatMap((term) => [term.input, term.multiplier])
-      return [code, node.terms.length, ...terms, ...requantiseWords(node.requantise)]
+      const offsets = [node.offsets?.length ?? 0, ...(node.offsets ?? [])]
+      return [code, node.terms.length, ...terms, ...offsets, ...requantiseWords(node.requantise)]
+    }
+    case 'contract': {
+      const { left, right } = node
+      const operands = [left.input, ...left.indices, right.input, ...right.indices, ...node.output]
+      return [code, node.groups, ...operands, ...requantiseWords(node.requantise)]
     }
   }
 }
@@ -99,7 +105,7 @@ export function decodeArchitecture(bytes: Uint8Array): Architecture {
   const needed = (found: Requantise | null): Requantise => found ?? refuse('this operator must requantise')
   const window = (): Window => ({ height: next(), width: next(), strideY: next(), strideX: next() })
   const padding = (): Padding => ({ top: next(), left: next(), bottom: next(), right: next() })
-  // What is absent in an architecture is 1 group, or 0 multipliers, in its encoding.
+  // What is absent in an architecture is 1 group, or 0 multipliers or offsets, in its encoding.
   const groups = (): { groups?: number } => {
     const count = next()
     return count === 1 ? {} : { groups: count }
@@ -109,6 +115,12 @@ export function decodeArchitecture(bytes: Uint8Array): Architecture {
     if (count < 0 || count > LIMITS.multipliers) refuse('the number of multipliers is impossible')
     return count === 0 ? {} : { multipliers: Array.from({ length: count }, next) }
   }
+  const offsets = (): { offsets?: number[] } => {
+    const count = next()
+    if (count < 0 || count > LIMITS.offsets) refuse('the number of offsets is impossible')
+    return count === 0 ? {} : { offsets: Array.from({ length: count }, next) }
+  }
+  const indices = (): Indices => [next(), next(), next(), next()]
   const node = (): Node => {
     const op = OPS[next()]
     switch (op) {
@@ -135,8 +147,17 @@ export function decodeArchitecture(bytes: Uint8Array): Architecture {
         const count = next()
         if (count < 1 || count > LIMITS.terms) refuse('a combination has an impossible number of terms')
         const terms = Array.from({ length: count }, () => ({ input: next(), multiplier: next() }))
-        return { op, terms, requantise: needed(requantise()) }
+        return { op, terms, ...offsets(), requantise: needed(requantise()) }
       }
+      case 'contract':
+        return {
+          op,
+          groups: next(),
+          left: { input: next(), indices: indices() },
+          right: { input: next(), indices: indices() },
+          output: indices(),
+          requantise: needed(requantise()),
+        }
       default:
         return refuse('an operator is unknown')
     }

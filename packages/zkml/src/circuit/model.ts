@@ -99,7 +99,8 @@ function checkParameters(
 /** Largest |accumulator| over all int8 inputs. */
 function largestAccumulator(node: Node, tensors: readonly Tensor[], own: Parameters | undefined): number {
   if (node.op === 'maxPool' || node.op === 'map') return 0
-  if (node.op === 'combine' || node.op === 'sumPool') return largestWithoutWeights(node, tensors)
+  if (node.op === 'combine' || node.op === 'sumPool' || node.op === 'contract')
+    return largestWithoutWeights(node, tensors)
   const { weights, bias } = own as Parameters
   const patch = weights.length / bias.length
   const reach = farthest(tensors[node.input] as Tensor)

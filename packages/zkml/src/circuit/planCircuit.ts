@@ -41,7 +41,7 @@ export function planCircuit(architecture: Architecture): Plan {
 
   const blocks: { lowBits: number; highBits: number }[] = []
   const drafts = nodes.map((node, index) => {
-    const input = tensors[node.op === 'combine' ? (node.terms[0]?.input ?? 0) : node.input] as Tensor
+    const input = tensors[inputsOf(node)[0] as number] as Tensor
     const output = tensors[index + 1] as Tensor
     const value = tensorValues[index + 1] as ValueIndex
     const bits = log2(sizes[index + 1] as number)

@@ -1,6 +1,7 @@
 /** How large accumulators can get, over all int8 inputs: what keeps field arithmetic integer arithmetic. */
 import { P } from '../field/babyBear.ts'
-import type { Combine, Requantise, SumPool } from './architecture.ts'
+import type { Combine, Contract, Requantise, Shape, SumPool } from './architecture.ts'
+import { contractionOf } from './contraction.ts'
 
 /** Accumulators stay below p/2 on either side of zero, so each stands for one field element and back. */
 export const MAX_ACCUMULATOR = (P - 1) / 2 - 1
@@ -13,12 +14,21 @@ export function farthest({ zeroPoint }: ZeroPoint): number {
 }
 
 /** Largest |accumulator| of a node without weights, which follows from the architecture alone. */
-export function largestWithoutWeights(node: Combine | SumPool, tensors: readonly ZeroPoint[]): number {
-  if (node.op === 'sumPool')
-    return node.window.height * node.window.width * farthest(tensors[node.input] as ZeroPoint)
+export function largestWithoutWeights(
+  node: Combine | SumPool | Contract,
+  tensors: readonly (Shape & ZeroPoint)[],
+): number {
+  const tensor = (input: number) => tensors[input] as Shape & ZeroPoint
+  if (node.op === 'sumPool') return node.window.height * node.window.width * farthest(tensor(node.input))
+  if (node.op === 'contract') {
+    const [left, right] = [tensor(node.left.input), tensor(node.right.input)]
+    const summed = [...contractionOf(node, left, right).values()].filter(({ kind }) => kind === 'summed')
+    return summed.reduce((product, { side }) => product * side, farthest(left) * farthest(right))
+  }
+  const offset = (node.offsets ?? []).reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
   return node.terms.reduce(
-    (sum, { input, multiplier }) => sum + Math.abs(multiplier) * farthest(tensors[input] as ZeroPoint),
-    0,
+    (sum, { input, multiplier }) => sum + Math.abs(multiplier) * farthest(tensor(input)),
+    offset,
   )
 }
 

@@ -3,6 +3,8 @@
  * the union bound. docs/zkml.md derives each. The transcript makes the protocol non-interactive; the figure is what one
  * attempt gains, as is customary, and each further attempt costs the cheater a hash of its own.
  */
+import type { Shape } from '../circuit/architecture.ts'
+import { bitsOfAll, contractionOf, freeBits, ofKind, summedBlocks } from '../circuit/contraction.ts'
 import type { Plan } from '../circuit/plan.ts'
 import { type CommitmentShape, missPerQuery, openingBits } from '../commitment/shape.ts'
 import { FIELD_BITS } from '../field/extension.ts'
@@ -30,8 +32,9 @@ export function soundnessOf(plan: Plan): Soundness {
     const groups = node.op === 'conv2d' ? unitsOf(planned, []).groupBits : 0
     return rounds + (weights?.lowBits ?? 0) + groups + (node.op === 'dense' ? 0 : input)
   }, 0)
+  const { rounds, claims } = contractedRounds(plan)
   const windows = plan.nodes.reduce((sum, { windows }) => sum + windows.length, 0)
-  const columnClaims = plan.values.length + plan.nodes.length
+  const columnClaims = plan.values.length + plan.nodes.length + claims
   const terms = [
     // The cross-multiplied fractions are a polynomial in α and β of total degree below 2·leaves.
     overField('lookups: fractions agree by chance', 2 * leaves),
@@ -40,6 +43,8 @@ export function soundnessOf(plan: Plan): Soundness {
     // The row is random: each node's identity is a multilinear in at most leafBits variables.
     overField('linear: identities at a random row', plan.nodes.length * leafBits),
     overField('linear: sumchecks of products and windows', 2 * linearRounds),
+    // A shared index adds eq's factor to a round, of degree 3 then.
+    overField('linear: sumchecks of contractions', 3 * rounds),
     overField('linear: views of max-pooling windows', windows),
     overField('columns: claims combined', columnClaims + 2 * openingBits(plan.witness)),
     overField('weights: claims combined', plan.weightBlocks.length + 2 * openingBits(plan.weights)),
@@ -48,6 +53,22 @@ export function soundnessOf(plan: Plan): Soundness {
   ]
   const total = terms.reduce((sum, { bits }) => sum + 2 ** -bits, 0)
   return { bits: -Math.log2(total), terms }
+}
+
+/** Rounds of all contractions, and claims that they and broadcast terms leave. */
+function contractedRounds(plan: Plan): { rounds: number; claims: number } {
+  let [rounds, claims] = [0, 0]
+  for (const { node } of plan.nodes) {
+    if (node.op === 'combine') claims += node.terms.length
+    if (node.op !== 'contract') continue
+    const shape = (input: number) => plan.tensors[input] as Shape
+    const contraction = contractionOf(node, shape(node.left.input), shape(node.right.input))
+    const shared = bitsOfAll(contraction, ofKind(contraction, 'shared'))
+    const blocks = summedBlocks(contraction)
+    rounds += blocks.reduce((sum, block) => sum + shared + freeBits(block), 0)
+    claims += 2 * blocks.length
+  }
+  return { rounds, claims }
 }
 
 function commitmentTerms(name: string, shape: CommitmentShape): SoundnessTerm[] {

@@ -1,6 +1,8 @@
 /** Accumulators of a node over its padded output. */
 import type { Model } from '../../circuit/model.ts'
 import type { NodePlan } from '../../circuit/plan.ts'
+import { combine } from './combine.ts'
+import { contract } from './contract.ts'
 import { convolve } from './convolve.ts'
 import { multiply } from './multiply.ts'
 import { sumWindows } from './windows.ts'
@@ -15,16 +17,10 @@ export function accumulate(model: Model, planned: NodePlan, inputs: readonly Int
       return convolve(model, planned, input)
     case 'sumPool':
       return sumWindows(planned, node.window, input)
-    case 'combine': {
-      const zeroPoints = node.terms.map((term) => model.plan.tensors[term.input]?.zeroPoint ?? 0)
-      return input.map((_, i) =>
-        node.terms.reduce(
-          (sum, { multiplier }, at) =>
-            sum + multiplier * (((inputs[at] as Int32Array)[i] as number) - (zeroPoints[at] as number)),
-          0,
-        ),
-      )
-    }
+    case 'combine':
+      return combine(model, planned, node, inputs)
+    case 'contract':
+      return contract(model, node, inputs)
     case 'maxPool':
     case 'map':
       throw new TypeError(`a ${node.op} has no accumulator`)

@@ -2,6 +2,7 @@
 import type { NodePlan } from '../../circuit/plan.ts'
 import type { ProofReader } from '../../transcript/proofReader.ts'
 import { verifyCombine } from './combine.ts'
+import { verifyContract } from './contract.ts'
 import { verifyDense } from './product.ts'
 import type { RowContext } from './rowContext.ts'
 import { verifyConv2d, verifyMaxPool, verifySumPool } from './windows.ts'
@@ -21,11 +22,14 @@ export function verifyNode(reader: ProofReader, context: RowContext, planned: No
     case 'maxPool':
       verifyMaxPool(reader, context, planned, planned.node)
       break
+    case 'contract':
+      verifyContract(reader, context, planned, planned.node)
+      break
     case 'map':
       // Its lookup says all.
       break
     case 'combine':
-      verifyCombine(context, planned)
+      verifyCombine(reader, context, planned, planned.node)
       break
   }
 }

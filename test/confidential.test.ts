@@ -139,6 +139,7 @@ async function startAll() {
     token: CONTRACTS.OPG,
     escrow: CONTRACTS.InferenceEscrow,
     identity: () => enclave,
+    keyOf: () => enclave.key,
     confidential: () => [{ ...enclave, sign }],
     chain,
     models: new Map([[MODEL.name, served]]),

@@ -7,6 +7,7 @@ import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { NodePool } from './nodes/nodePool.ts'
+import type { Standing } from './nodes/standing.ts'
 import type { FundsCache } from './payment/fundsCache.ts'
 import type { Ledger } from './payment/ledger.ts'
 
@@ -28,8 +29,8 @@ export type Context = {
   models: Map<string, NetworkModel>
   /** Price row in force, from a cache that the chain refreshes. */
   priceOf(modelId: Hex): Promise<PriceRow>
-  /** What an operator's bond can cover in all, OPG base units, from a cache that the chain refreshes. */
-  coverageOf(operator: Address): Promise<bigint>
+  /** Who stands behind an answer, from what was last read of the chain. */
+  standing: Standing
   /** A grant's account, from a cache that the chain refreshes. */
   grantAccountOf(grantId: Hex): Promise<GrantAccount>
   /** Sets the highest price of a call aside under its grant, durably, or says why it cannot. */

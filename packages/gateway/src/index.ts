@@ -13,4 +13,5 @@ export type {
   SettleItem,
 } from './chain/gatewayChain.ts'
 export type { Limits } from './limits.ts'
+export type { NodeSource } from './nodes/discoverNodes.ts'
 export { type Gateway, type GatewayOptions, startGateway } from './startGateway.ts'

@@ -18,6 +18,10 @@ export type Limits = {
   clientStallMs: number
   /** How long a receipt is looked for after its request was cut off, milliseconds. */
   recoverMs: number
+  /** How often the list of nodes is read again, milliseconds. */
+  discoverMs: number
+  /** How often bonds, stake and keys are read anew, milliseconds. */
+  standingMs: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -30,6 +34,8 @@ export const DEFAULT_LIMITS: Limits = {
   nodeTimeoutMs: 120_000,
   clientStallMs: 60_000,
   recoverMs: 120_000,
+  discoverMs: 10_000,
+  standingMs: 2000,
 }
 
 export type BatchLimits = {

@@ -1,7 +1,7 @@
 import { loadNetwork } from '@assay/chain'
 import { AssayError } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
-import { startGateway } from './index.ts'
+import { type NodeSource, startGateway } from './index.ts'
 
 function setting(name: string): string {
   const value = process.env[name]
@@ -18,6 +18,16 @@ function keySetting(): Hex {
   throw new AssayError('ASSAY_KEY is not a private key.', { code: 'config', next: 'give 32 bytes in 0x hex' })
 }
 
+function nodeSource(): NodeSource {
+  const source = process.env.ASSAY_NODES ?? 'network'
+  if (source === 'network' || source === 'registry') return source
+  throw new AssayError('ASSAY_NODES is unknown.', {
+    code: 'config',
+    facts: { ASSAY_NODES: source },
+    next: 'set it to network (those of network.json) or registry (and everybody bonded on the chain)',
+  })
+}
+
 try {
   const gateway = await startGateway({
     network: loadNetwork(setting('ASSAY_NETWORK')),
@@ -25,6 +35,7 @@ try {
     dataDir: setting('ASSAY_DATA'),
     port: Number(process.env.ASSAY_PORT ?? '4020'),
     databaseUrl: process.env.DATABASE_URL,
+    nodes: nodeSource(),
   })
   let closing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -6,6 +6,8 @@ const COUNTERS = {
   answers_total: 'Answers released with a durable receipt.',
   refused_total: 'Requests refused, by code.',
   node_failures_total: 'Requests that a node did not finish.',
+  failovers_total: 'Requests offered to another node before a first byte, by what the last one did.',
+  circuits_opened_total: 'Nodes that got a pause for failing again and again.',
   bad_receipts_total: 'Answers withheld because their receipt does not hold.',
   receipts_recovered_total: 'Receipts fetched from a node after a disconnect or a crash.',
   batches_total: 'Batches by the state they reached.',

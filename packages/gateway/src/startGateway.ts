@@ -32,7 +32,9 @@ import { createServer } from './http/createServer.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type Log, logToStdout, messageOf } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { discoverNodes, type NodeSource } from './nodes/discoverNodes.ts'
 import { createNodePool } from './nodes/nodePool.ts'
+import { createStanding } from './nodes/standing.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
@@ -41,6 +43,7 @@ import { inferenceRoutes } from './relay/inferenceRoutes.ts'
 import { createKeyCheck } from './relay/keyCheck.ts'
 import { startRecovery } from './relay/recover.ts'
 import { infoRoutes } from './routes/infoRoutes.ts'
+import { nodeRoutes } from './routes/nodeRoutes.ts'
 
 export type GatewayOptions = {
   network: Network
@@ -52,6 +55,8 @@ export type GatewayOptions = {
   port: number
   /** PostgreSQL instead of the embedded database. */
   databaseUrl?: string | undefined
+  /** Where its inference nodes come from; those of the network file by default. */
+  nodes?: NodeSource | undefined
   batch?: Partial<BatchLimits> | undefined
   limits?: Partial<Limits> | undefined
   log?: Log | undefined
@@ -124,7 +129,14 @@ async function assemble(
   const { network } = options
   const { log, limits, committer, chain, database, till } = made
   const metrics = createMetrics()
-  const nodes = await createNodePool(network, limits, log)
+  const source = options.nodes ?? 'network'
+  const nodes = await createNodePool(() => discoverNodes(source, { network, chain, log }), limits, log)
+  const standing = await createStanding(chain, {
+    committer,
+    nodes: () => nodes.nodes,
+    everyMs: limits.standingMs,
+    log,
+  })
   // Their last bytes never went out, whatever the node has signed for them since: who was not served does not pay.
   for (const requestId of await interruptRequests(database)) log('request_interrupted', { requestId })
   const ledger = createLedger()
@@ -164,7 +176,7 @@ async function assemble(
     log,
     models: new Map(network.models.map((model) => [model.name, model])),
     priceOf: createFreshCache((modelId) => chain.price(modelId)),
-    coverageOf: createFreshCache(async (operator) => (await chain.coverage([operator])).get(operator) ?? 0n),
+    standing,
     keyCounts: createKeyCheck(chain),
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
     reserve: groupCommit((items) => reserveCalls(database, items)),
@@ -180,6 +192,7 @@ async function assemble(
   grantRoutes(server, context)
   receiptRoutes(server, context)
   infoRoutes(server, context)
+  nodeRoutes(server, context)
   facilitatorRoutes(server, context)
   const batcher = startBatcher(context, { ...DEFAULT_BATCH_LIMITS, ...options.batch })
   recovery.soon()
@@ -191,6 +204,7 @@ async function assemble(
     clearTimeout(patience)
     await recovery.close()
     await batcher.close()
+    standing.close()
     await nodes.close()
     await database.close()
     log('stopped')
@@ -202,6 +216,7 @@ async function assemble(
   } catch (cause) {
     await recovery.close()
     await batcher.close()
+    standing.close()
     await nodes.close()
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
     throw new AssayError(`Port ${options.port} is taken.`, {

@@ -17,6 +17,7 @@ import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { DataAnswer } from '../src/chain/dataChallenges.ts'
 import {
+  type Bond,
   CHAIN_BATCH,
   CHAIN_PAYMENT,
   type ChainBatch,
@@ -48,6 +49,12 @@ export type FakeChain = GatewayChain & {
   verdict: 'valid' | 'invalid' | 'silent'
   /** What every operator's bond covers, OPG base units. */
   bondCoverage: bigint
+  /** Operators whose bond is another. */
+  bondsOf: Map<Address, Bond>
+  /** What a quorum of validators could lose, OPG base units. */
+  quorumStake: bigint
+  /** Everybody who is bonded. */
+  bonded: { operator: Address; url: string }[]
   /** Keys under which no new receipt counts. */
   revokedKeys: Set<Address>
   /** While true every call fails as if nobody listened. */
@@ -95,6 +102,9 @@ export function createFakeChain(): FakeChain {
     drained: new Set(),
     verdict: 'valid',
     bondCoverage: 10n ** 30n,
+    bondsOf: new Map(),
+    quorumStake: 10n ** 24n,
+    bonded: [],
     revokedKeys: new Set(),
     down: false,
     demanded: [],
@@ -180,6 +190,23 @@ export function createFakeChain(): FakeChain {
     async coverage(operators) {
       up()
       return new Map(operators.map((operator) => [operator, chain.bondCoverage]))
+    },
+    async bonds(operators) {
+      up()
+      return new Map(
+        operators.map((operator) => [
+          operator,
+          chain.bondsOf.get(operator) ?? { covered: chain.bondCoverage, open: 0n },
+        ]),
+      )
+    },
+    async quorumAtStake() {
+      up()
+      return chain.quorumStake
+    },
+    async bondedOperators() {
+      up()
+      return chain.bonded
     },
     async commit(header, groups) {
       up()

@@ -3,9 +3,10 @@ import { startGateway } from '@assay/gateway'
 import type { Database } from '@assay/store'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { Limits } from '../src/limits.ts'
+import type { NodeSource } from '../src/nodes/discoverNodes.ts'
 import { createFakeChain, type FakeChain } from './fakeChain.ts'
 import { createPayer, GATEWAY_KEY, networkWith } from './fixtures.ts'
-import { NODE_OPERATOR, type StubNode, startStubNode } from './stubNode.ts'
+import { type StubNode, startStubNode } from './stubNode.ts'
 
 export type Harness = {
   gateway: Gateway
@@ -30,6 +31,9 @@ export async function startHarness(
     directory?: string
     chain?: FakeChain
     node?: StubNode
+    /** Nodes beside `node`. */
+    others?: StubNode[]
+    source?: NodeSource
   } = {},
 ): Promise<Harness> {
   const node = options.node ?? (await startStubNode())
@@ -37,7 +41,10 @@ export async function startHarness(
   const directory = options.directory ?? temporaryFolder('gateway')
   const logs: string[] = []
   const gateway = await startGateway({
-    network: networkWith([{ operator: NODE_OPERATOR, url: node.url }]),
+    network: networkWith(
+      [node, ...(options.others ?? [])].map(({ url, world }) => ({ operator: world.operator, url })),
+    ),
+    nodes: options.source,
     privateKey: GATEWAY_KEY,
     dataDir: directory,
     port: 0,

@@ -61,6 +61,7 @@ export async function startRealChain(): Promise<RealChain> {
     validatorUrls: [],
   })
   const node = await startStubNode()
+  node.world.operator = account('node').address.toLowerCase() as Address
   const network: Network = {
     ...networkWith([{ operator: account('node').address, url: node.url }]),
     rpcUrl: devnet.url,

@@ -63,6 +63,10 @@ export type Script = {
   /** Changes the signed receipt. */
   spoil?: (signed: SignedReceipt) => SignedReceipt
   withoutReceipt?: boolean
+  /** Time before the answer's head, milliseconds: a slow model. */
+  delayMs?: number
+  /** Breaks the connection before the head of an answer. */
+  dieBeforeHead?: boolean
   /** Breaks the connection instead of writing the receipt. */
   dieBeforeReceipt?: boolean
   /** Awaited after the first chunk. */
@@ -77,6 +81,10 @@ export type StubNode = {
   receipts: Map<string, SignedReceipt>
   script: Script
   world: World
+  /** What its health says of the model beside its name: modes, key, engine class. */
+  offer: Record<string, unknown>
+  /** While true its health check fails. */
+  ill: boolean
   close(): Promise<void>
 }
 
@@ -86,20 +94,23 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   return concatBytes(parts)
 }
 
-export async function startStubNode(): Promise<StubNode> {
+/** @param operator whose node it is */
+export async function startStubNode(operator: Address = NODE_OPERATOR): Promise<StubNode> {
   let seq = 0n
   const node: StubNode = {
     url: '',
     requests: [],
     receipts: new Map(),
     script: { kind: 'whole', body: new Uint8Array(0) },
+    offer: {},
+    ill: false,
     world: {
       contracts: CONTRACTS,
       deployment: DEPLOYMENT,
       till: TILL,
       committer: COMMITTER,
       model: MODEL,
-      operator: NODE_OPERATOR,
+      operator,
     },
     close: () =>
       new Promise((resolve) => {
@@ -110,12 +121,13 @@ export async function startStubNode(): Promise<StubNode> {
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === '/health') {
+      response.statusCode = node.ill ? 503 : 200
       response.setHeader('content-type', 'application/json')
       response.end(
         JSON.stringify({
           operator: node.world.operator,
           key: STUB_KEY,
-          models: [{ name: node.world.model.name }],
+          models: [{ name: node.world.model.name, ...node.offer }],
           queue: { running: 0, waiting: 0, limit: 4 },
         }),
       )
@@ -140,6 +152,8 @@ export async function startStubNode(): Promise<StubNode> {
       return
     }
     const { script } = node
+    if (script.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, script.delayMs))
+    if (script.dieBeforeHead === true) return void request.socket.destroy()
     const status = script.status ?? 200
     const contentType =
       script.contentType ??

@@ -148,6 +148,8 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       if (enclave !== undefined) return enclave
       return { key: bonded?.key, hardware: attester?.kind ?? 'none', simulated: attester?.simulated ?? false }
     },
+    keyOf: (engineClass) =>
+      engineClass === ENGINE_CLASS.unattested ? bonded?.key : ring?.current().enclave.key,
     confidential: () => ring?.confidential() ?? [],
     chain,
     models: new Map(models.map((served) => [served.manifest.name, served])),

@@ -168,6 +168,7 @@ export async function startTestServer(
     token: TOKEN,
     escrow: ESCROW,
     identity: () => enclave,
+    keyOf: () => enclave.key,
     confidential: () => [],
     chain,
     models: new Map([[MODEL, served]]),

@@ -100,6 +100,14 @@ export async function claimRequests(database: Queryable, items: readonly NewRequ
   return items.map((item) => first.get(item.requestId) === item && claimed.has(item.requestId))
 }
 
+/** Notes, before it is sent there, that a request on its way goes to another node: recovery asks that one for its receipt. */
+export async function rerouteRequest(database: Queryable, requestId: Hex, nodeUrl: string): Promise<void> {
+  await database.query(`update requests set node_url = $2 where request_id = $1 and state = 'forwarded'`, [
+    requestId,
+    nodeUrl,
+  ])
+}
+
 /** Ends a request without a receipt. A finished one stays finished. */
 export async function endRequest(
   database: Queryable,

@@ -26,6 +26,8 @@ export type ChainBatch = {
 export type ChainPayment = { state: number }
 /** What a payer could pay now, OPG base units; `allowance` is Permit2's. */
 export type Funds = { balance: bigint; allowance: bigint }
+/** What an operator's bond covers in all, and what open batches have reserved of that, OPG base units. */
+export type Bond = { covered: bigint; open: bigint }
 /** A payment to collect: what was authorised, as it was stored, and what is taken of it. */
 export type CollectItem = { requestId: Hex; scheme: number; collect: string; amount: bigint }
 export type SettleItem = { entry: BatchEntry; path: InclusionProof; batchId: Hex }
@@ -63,6 +65,12 @@ export type GatewayChain = DataChallenges & {
   }): Promise<boolean>
   /** What each operator's bond can cover in all, OPG base units. */
   coverage(operators: readonly Address[]): Promise<Map<Address, bigint>>
+  /** By operator, lower case. */
+  bonds(operators: readonly Address[]): Promise<Map<Address, Bond>>
+  /** What validators lose who make a false receipt of an enclave final: their quorum's stake, as far as the fault takes it. */
+  quorumAtStake(): Promise<bigint>
+  /** Everybody who ever registered a bond and holds the least of it now, with the URL that stands there. */
+  bondedOperators(): Promise<{ operator: Address; url: string }[]>
   commit(header: BatchHeader, groups: readonly GroupHeader[]): Promise<Hex>
   /** Hash of the transaction that committed a batch, if the chain shows one. */
   commitTransaction(batchId: Hex, block: bigint): Promise<Hex | undefined>

@@ -27,6 +27,7 @@ import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
 import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
 import { permit2Abi } from './permit2Abi.ts'
+import { connectStanding } from './standingReads.ts'
 
 /** Every error that stands behind a refused payment or a skipped receipt. */
 const REFUSALS = [...inferenceEscrowAbi, ...opgAbi, ...permit2Abi]
@@ -60,6 +61,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
 
   return {
     ...connectDataChallenges(network, client, sender),
+    ...connectStanding(network, client),
     committer: sender.address.toLowerCase() as Address,
     async till() {
       const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [sender.address] })

@@ -12,15 +12,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
-import type { InferenceNode } from '../nodes/nodePool.ts'
 import { relay } from '../relay/relay.ts'
+import type { Route } from '../routing/route.ts'
 import type { Credential } from './credential.ts'
 import { refusedByGrant, refusedReservation } from './refusals.ts'
 
 export type GrantedRequest = {
   credential: Credential
   model: NetworkModel
-  node: InferenceNode
+  route: Route
   requestHash: Hex
   body: Uint8Array
   /** The quote, OPG base units. */
@@ -39,7 +39,7 @@ export async function relayUnderGrant(
   reply: FastifyReply,
   granted: GrantedRequest,
 ): Promise<void> {
-  const { credential, model, node, requestHash, body, maximum, arrivedAt } = granted
+  const { credential, model, route, requestHash, body, maximum, arrivedAt } = granted
   const { grantId, grant } = credential
   const { counter, requestId } = await reserve(context, granted)
   context.inFlight.add(requestId)
@@ -58,7 +58,7 @@ export async function relayUnderGrant(
     if (reply.raw.destroyed) throw new Error('The client is gone.')
     reply.hijack()
     await relay(context, request.raw, reply.raw, {
-      node,
+      route,
       expected: {
         requestId,
         payer: grant.payer,
@@ -66,7 +66,6 @@ export async function relayUnderGrant(
         modelId: model.modelId,
         requestHash,
         authorised: maximum,
-        node: node.operator,
       },
       scheme: SCHEME.grant,
       grant: { id: grantId, counter },
@@ -100,7 +99,7 @@ async function reserve(
 
 async function tryReserve(
   context: Context,
-  { credential, model, node, requestHash, maximum }: GrantedRequest,
+  { credential, model, route: { node }, requestHash, maximum }: GrantedRequest,
   account: GrantAccount,
 ): Promise<Extract<Reservation, { reserved: true }> | { reserved: false; error: DialectError }> {
   const { grantId, grant } = credential
@@ -135,9 +134,9 @@ async function tryReserve(
 
 /** What the chain says now, while the node is already at work: a grant that was revoked pays for no new call. */
 async function whyNoLonger(context: Context, granted: GrantedRequest): Promise<DialectError | undefined> {
-  const { credential, model, node, maximum } = granted
+  const { credential, model, route, maximum } = granted
   const account = await context.chain.grantAccount(credential.grantId)
-  const call = { modelId: model.modelId, node: node.operator, price: maximum, at: now() }
+  const call = { modelId: model.modelId, node: route.node.operator, price: maximum, at: now() }
   const refusal = grantRefusal(credential.grant, account, call)
   return refusal === undefined ? undefined : refusedByGrant(refusal)
 }

@@ -1,137 +1,138 @@
-import type { Network } from '@assay/protocol'
-import { Pool } from 'undici'
-import type { Address } from 'viem'
 import type { Limits } from '../limits.ts'
-import type { Log } from '../log.ts'
+import { type Log, messageOf } from '../log.ts'
+import type { NodeAddress } from './discoverNodes.ts'
+import { MAX_HEALTH_BYTES, readHealth } from './health.ts'
+import { createNode, type InferenceNode } from './inferenceNode.ts'
+import { readBounded } from './readBounded.ts'
 
 const POLL_MS = 250
-const MAX_HEALTH_BYTES = 64 * 1024
-
-export type InferenceNode = {
-  operator: Address
-  url: string
-  pool: Pool
-  healthy: boolean
-  /** Names of the models it serves. */
-  models: Set<string>
-  /** Keys of its enclave that may be encrypted to: two, while one takes the other's place. */
-  confidentialKeys: ReadonlySet<string>
-  /** Requests of ours that it is answering. */
-  running: number
-  /** Its own queue at the last look. */
-  queued: number
-}
+/** A node that stays away is asked less and less often, up to this, milliseconds. */
+const SLOWEST_POLL_MS = 4000
+const HEALTH_TIMEOUT_MS = 5000
 
 export type NodePool = {
+  /** All that are known, those that are draining too. */
   nodes: readonly InferenceNode[]
-  /** The least busy healthy node that serves the model, among these operators where any are given. */
-  pick(model: string, among?: readonly Address[]): InferenceNode | undefined
   byUrl(url: string): InferenceNode | undefined
   /** Looks at one node now. */
   refresh(node: InferenceNode): Promise<void>
+  /** Reads the list of nodes again now. */
+  discover(): Promise<void>
   close(): Promise<void>
 }
 
-/** Reads a body up to a bound. @throws RangeError when it is longer */
-export async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.length
-    if (length > maxBytes) throw new RangeError(`The body is longer than ${maxBytes} bytes.`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-/** What is used of a node's GET /health; everything else in it is ignored. */
-function readHealth(
-  text: string,
-): { confidentialKeys: Set<string>; models: string[]; queued: number } | undefined {
-  const value = JSON.parse(text) as {
-    confidentialKeys?: unknown
-    models?: unknown
-    queue?: { running?: unknown; waiting?: unknown }
-  }
-  if (!Array.isArray(value.models)) return undefined
-  const named: unknown[] = Array.isArray(value.confidentialKeys) ? value.confidentialKeys : []
-  const keys = named.slice(0, 8).filter((key) => typeof key === 'string')
-  const models = value.models
-    .slice(0, 1024)
-    .flatMap((model: { name?: unknown }) => (typeof model?.name === 'string' ? [model.name] : []))
-  const queued = Number(value.queue?.running ?? 0) + Number(value.queue?.waiting ?? 0)
-  const confidentialKeys = new Set(keys.map((key) => key.toLowerCase()))
-  return { confidentialKeys, models, queued: Number.isFinite(queued) ? queued : 0 }
-}
-
-export async function createNodePool(network: Network, limits: Limits, log: Log): Promise<NodePool> {
-  const nodes: InferenceNode[] = network.nodes.map(({ operator, url }) => ({
-    operator: operator.toLowerCase() as Address,
-    url,
-    pool: new Pool(url, {
-      connections: limits.maxConcurrent,
-      headersTimeout: limits.nodeTimeoutMs,
-      bodyTimeout: limits.nodeTimeoutMs,
-      connectTimeout: 5000,
-    }),
-    healthy: false,
-    models: new Set(),
-    confidentialKeys: new Set(),
-    running: 0,
-    queued: 0,
-  }))
+/**
+ * Keeps the list of nodes and what they say of themselves fresh. A node that leaves the list gets nothing new and is kept
+ * until what it was answering is over and its receipts can no longer be wanted.
+ * @param list where nodes are now; a throw leaves the list as it was
+ */
+export async function createNodePool(
+  list: () => Promise<NodeAddress[]>,
+  limits: Limits,
+  log: Log,
+): Promise<NodePool> {
+  const nodes: InferenceNode[] = []
+  const timers = new Map<InferenceNode, NodeJS.Timeout>()
+  let closed = false
 
   async function refresh(node: InferenceNode): Promise<void> {
-    let healthy = false
-    try {
-      const signal = AbortSignal.timeout(5000)
-      const answer = await node.pool.request({ method: 'GET', path: '/health', signal })
-      const health = readHealth((await readBounded(answer.body, MAX_HEALTH_BYTES)).toString())
-      if (answer.statusCode === 200 && health !== undefined) {
-        healthy = true
-        node.confidentialKeys = health.confidentialKeys
-        node.models = new Set(health.models)
-        node.queued = health.queued
-      }
-    } catch {
-      // Unreachable or talking nonsense: either way nothing is sent to it until a later look.
-    }
+    const healthy = await isHealthy(node)
     if (healthy !== node.healthy) log('node_health', { node: node.operator, url: node.url, healthy })
     node.healthy = healthy
   }
 
-  await Promise.all(nodes.map(refresh))
-  let polling = false
+  function watch(node: InferenceNode, delayMs: number): void {
+    if (closed || !nodes.includes(node)) return
+    const timer = setTimeout(async () => {
+      await refresh(node)
+      watch(node, node.healthy ? POLL_MS : Math.min(delayMs * 2, SLOWEST_POLL_MS))
+    }, delayMs)
+    timer.unref()
+    timers.set(node, timer)
+  }
+
+  function drain(node: InferenceNode): void {
+    node.draining = true
+    log('node_draining', { node: node.operator, url: node.url, running: node.running })
+    const timer = setTimeout(() => {
+      // Listed again meanwhile, or still answering: not now.
+      if (!node.draining) return
+      if (node.running > 0) return drain(node)
+      nodes.splice(nodes.indexOf(node), 1)
+      clearTimeout(timers.get(node))
+      timers.delete(node)
+      void node.pool.destroy()
+    }, limits.recoverMs)
+    timer.unref()
+  }
+
+  async function discover(): Promise<void> {
+    let addresses: NodeAddress[]
+    try {
+      addresses = await list()
+    } catch (error) {
+      log('discovery_failed', { why: messageOf(error) })
+      return
+    }
+    if (closed) return
+    const added: InferenceNode[] = []
+    for (const address of addresses) {
+      const known = nodes.find(
+        ({ operator, url }) => url === address.url && operator === address.operator.toLowerCase(),
+      )
+      if (known !== undefined) known.draining = false
+      else added.push(createNode(address, limits))
+    }
+    nodes.push(...added)
+    for (const node of nodes) {
+      const listed = addresses.some(
+        ({ operator, url }) => url === node.url && operator.toLowerCase() === node.operator,
+      )
+      if (!listed && !node.draining) drain(node)
+    }
+    await Promise.all(added.map(refresh))
+    for (const node of added) watch(node, POLL_MS)
+  }
+
+  await discover()
+  let discovering = false
   const timer = setInterval(() => {
-    if (polling) return
-    polling = true
-    void Promise.all(nodes.map(refresh)).finally(() => {
-      polling = false
+    if (discovering) return
+    discovering = true
+    void discover().finally(() => {
+      discovering = false
     })
-  }, POLL_MS)
+  }, limits.discoverMs)
   timer.unref()
 
   return {
     nodes,
-    pick(model, among = []) {
-      let best: InferenceNode | undefined
-      for (const node of nodes) {
-        if (!node.healthy || !node.models.has(model)) continue
-        if (among.length > 0 && !among.includes(node.operator)) continue
-        // Ours are counted now, its own queue a moment ago: the larger of the two is the better guess.
-        if (best === undefined || busyness(node) < busyness(best)) best = node
-      }
-      return best
-    },
     byUrl: (url) => nodes.find((node) => node.url === url),
     refresh,
+    discover,
     async close() {
+      closed = true
       clearInterval(timer)
+      for (const watching of timers.values()) clearTimeout(watching)
       await Promise.all(nodes.map((node) => node.pool.destroy()))
     },
   }
 }
 
-function busyness(node: InferenceNode): number {
-  return Math.max(node.running, node.queued)
+/** Asks a node how it is, and notes what it says of itself. */
+async function isHealthy(node: InferenceNode): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS)
+    const answer = await node.pool.request({ method: 'GET', path: '/health', signal })
+    const health = readHealth((await readBounded(answer.body, MAX_HEALTH_BYTES)).toString())
+    if (answer.statusCode !== 200 || health === undefined) return false
+    if (health.operator !== undefined && health.operator !== node.operator) return false
+    node.confidentialKeys = health.confidentialKeys
+    node.offers = health.offers
+    node.queued = health.queued
+    return true
+  } catch {
+    // Unreachable or talking nonsense: either way nothing is sent to it until a later look.
+    return false
+  }
 }

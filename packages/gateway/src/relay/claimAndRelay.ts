@@ -5,17 +5,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import type { DialectError } from '../http/dialectError.ts'
-import type { InferenceNode } from '../nodes/nodePool.ts'
 import { paymentUsed } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
 import { paymentRequired } from '../payment/offer.ts'
+import type { Route } from '../routing/route.ts'
 import { relay } from './relay.ts'
 
 export type Claiming = {
   payment: CheckedPayment
   nonceUnused: Promise<boolean>
   model: NetworkModel
-  node: InferenceNode
+  route: Route
   requestHash: Hex
   body: Uint8Array
   /** The quote, OPG base units. */
@@ -29,7 +29,7 @@ export async function claimAndRelay(
   context: Context,
   request: FastifyRequest,
   reply: FastifyReply,
-  { payment, nonceUnused, model, node, requestHash, body, maximum, arrivedAt }: Claiming,
+  { payment, nonceUnused, model, route, requestHash, body, maximum, arrivedAt }: Claiming,
 ): Promise<void> {
   const { requestId } = payment
   const expected = {
@@ -39,7 +39,6 @@ export async function claimAndRelay(
     modelId: model.modelId,
     requestHash,
     authorised: payment.amount,
-    node: node.operator,
   }
   let claimed = false
   try {
@@ -51,7 +50,7 @@ export async function claimAndRelay(
       expiresAt: payment.expiresAt,
       collect: encodeCollect(payment),
       modelId: model.modelId,
-      nodeUrl: node.url,
+      nodeUrl: route.node.url,
       requestHash,
     })
   } finally {
@@ -71,7 +70,7 @@ export async function claimAndRelay(
   }
   reply.hijack()
   await relay(context, request.raw, reply.raw, {
-    node,
+    route,
     expected,
     scheme: payment.schemeId,
     refusal: nonceUnused.then((unused) => (unused ? undefined : nonceUsed(context, maximum, request.url))),

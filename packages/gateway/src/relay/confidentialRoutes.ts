@@ -12,8 +12,10 @@ import type { CheckedPayment } from '@assay/verify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
-import { type InferenceNode, readBounded } from '../nodes/nodePool.ts'
+import type { InferenceNode } from '../nodes/inferenceNode.ts'
+import { readBounded } from '../nodes/readBounded.ts'
 import { admit } from '../payment/admit.ts'
+import { chooseNode } from '../routing/chooseNode.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 
 const MAX_KEY_BYTES = 8192
@@ -33,11 +35,9 @@ export function confidentialRoutes(
   server.get(
     CONFIDENTIAL_PATH,
     async (request: FastifyRequest<{ Querystring: { model?: string } }>, reply) => {
-      const node = healthyNode(
-        context,
-        (model) => context.nodes.pick(model),
-        String(request.query.model ?? ''),
-      )
+      const serves = (name: string) => serving(context, name).filter((node) => node.confidentialKeys.size > 0)
+      const choose = (name: string) => chooseNode(serves(name), performance.now())
+      const node = healthyNode(context, choose, String(request.query.model ?? ''))
       const answer = await ask(node, CONFIDENTIAL_PATH, MAX_KEY_BYTES)
       if (answer === undefined) throw noNode(context)
       return reply.header('cache-control', 'no-store').type('application/json').send(answer)
@@ -86,10 +86,7 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
   const maximum = BigInt(priceText)
   const key = header(CONFIDENTIAL_HEADERS.key).toLowerCase()
   const name = header(CONFIDENTIAL_HEADERS.model)
-  const keyed = (model: string) =>
-    context.nodes.nodes.find(
-      (node) => node.healthy && node.models.has(model) && node.confidentialKeys.has(key),
-    )
+  const keyed = (model: string) => serving(context, model).find((node) => node.confidentialKeys.has(key))
   const node = healthyNode(context, keyed, name)
   const model = context.models.get(name)
   if (model === undefined) throw new Error('unreachable: healthyNode knows only listed models')
@@ -115,7 +112,8 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
     payment,
     nonceUnused,
     model,
-    node,
+    // It can be read by that enclave alone, so nobody else can take it over.
+    route: { mode: 'tee', node, candidates: [node], why: 'encrypted to its key', exposure: maximum },
     // Of the bytes inside, which the gateway cannot hash: the payer signed that this is what it asks.
     requestHash: auth.requestHash,
     body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
@@ -149,6 +147,13 @@ async function payersAuth(
   if (auth.modelId !== modelId.toLowerCase()) throw wrong('it names another model')
   if (auth.maxPrice !== maximum) throw wrong('it names another maximum price')
   return auth
+}
+
+/** Nodes that answer for a model now. */
+function serving(context: Context, model: string): InferenceNode[] {
+  return context.nodes.nodes.filter(
+    ({ healthy, draining, offers }) => healthy && !draining && offers.has(model),
+  )
 }
 
 function healthyNode(

@@ -1,6 +1,6 @@
 import { type SignedReceipt, signedReceiptFromJson } from '@assay/protocol'
 import type { Pool } from 'undici'
-import { readBounded } from '../nodes/nodePool.ts'
+import { readBounded } from '../nodes/readBounded.ts'
 
 const MAX_RECEIPT_BYTES = 64 * 1024
 

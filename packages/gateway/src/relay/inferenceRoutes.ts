@@ -7,17 +7,17 @@ import {
   requestHash,
 } from '@assay/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Address } from 'viem'
 import type { Context } from '../context.ts'
 import { credentialOf } from '../grants/credential.ts'
 import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
-import { type InferenceNode, readBounded } from '../nodes/nodePool.ts'
+import { readBounded } from '../nodes/readBounded.ts'
 import { admit } from '../payment/admit.ts'
+import { readAsked } from '../routing/asked.ts'
+import { route } from '../routing/route.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 import { confidentialRoutes } from './confidentialRoutes.ts'
-import { requireCoverage } from './requireCoverage.ts'
 import { headerPairs, requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
 /** The paid routes: read what is asked, quote, admit the payment, claim it durably, relay. */
@@ -44,9 +44,9 @@ export function inferenceRoutes(server: FastifyInstance, context: Context): void
     }
   }
 
-  for (const [path, route] of Object.entries(INFERENCE_PATHS)) {
+  for (const [path, dialect] of Object.entries(INFERENCE_PATHS)) {
     server.post(path, async (request, reply) => {
-      await bounded(() => handle(context, path, route, request, reply))
+      await bounded(() => handle(context, path, dialect, request, reply))
       return reply
     })
   }
@@ -63,7 +63,7 @@ const COUNT_PATH = '/v1/messages/count_tokens'
 async function countTokens(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const body = bodyOf(request)
   const { model } = await quote(context, 'count_tokens', body)
-  const node = nodeFor(context, model.name)
+  const { node } = route(context, readAsked({}, { model, maximum: 0n }))
   const upstream = await node.pool
     .request({
       method: 'POST',
@@ -91,8 +91,8 @@ function bodyOf(request: FastifyRequest): Uint8Array {
 }
 
 /** What the body asks for, and at most how much that costs. @throws RefusedError */
-async function quote(context: Context, route: InferenceRoute, body: Uint8Array) {
-  const read = readIntent(route, body, (name) => context.models.get(name)?.contextLength)
+async function quote(context: Context, dialect: InferenceRoute, body: Uint8Array) {
+  const read = readIntent(dialect, body, (name) => context.models.get(name)?.contextLength)
   if ('problem' in read) {
     const { problem } = read
     context.metrics.count('refused_total', problem.code)
@@ -105,25 +105,10 @@ async function quote(context: Context, route: InferenceRoute, body: Uint8Array) 
   return { model, maximum }
 }
 
-/** @param among operators that may serve; none = any. @throws RefusedError 503 */
-function nodeFor(context: Context, model: string, among: readonly Address[] = []): InferenceNode {
-  const node = context.nodes.pick(model, among)
-  if (node !== undefined) return node
-  context.metrics.count('refused_total', 'no_node')
-  const whose = among.length === 0 ? '' : ' of those that the grant names'
-  throw new RefusedError({
-    status: 503,
-    message: `No healthy inference node${whose} serves ${model} right now. Nothing is charged; try again.`,
-    type: 'server_error',
-    code: 'no_node',
-    headers: { 'retry-after': '1' },
-  })
-}
-
 async function handle(
   context: Context,
   path: string,
-  route: InferenceRoute,
+  dialect: InferenceRoute,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
@@ -131,16 +116,16 @@ async function handle(
   const body = bodyOf(request)
   const header = single(request.headers['payment-signature'])
   const credential = header === undefined ? await credentialOf(context, request.headers) : undefined
-  const { model, maximum } = await quote(context, route, body)
-  const node = nodeFor(context, model.name, credential?.grant.nodes)
-  await requireCoverage(context, single(request.headers['x-assay-value-at-risk']), maximum, node)
+  const { model, maximum } = await quote(context, dialect, body)
+  const among = credential?.grant.nodes ?? []
+  const chosen = route(context, readAsked(request.headers, { model, maximum, among }))
   const hash = requestHash({
     method: request.method,
     path: request.raw.url ?? path,
     headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
     body,
   })
-  const asked = { model, node, requestHash: hash, body, maximum, arrivedAt }
+  const asked = { model, route: chosen, requestHash: hash, body, maximum, arrivedAt }
   if (credential !== undefined) return relayUnderGrant(context, request, reply, { credential, ...asked })
   const url = `${context.network.gatewayUrl}${path}`
   const { payment, nonceUnused } = await admit(context, header, maximum, url)

@@ -78,11 +78,13 @@ export function infoRoutes(server: FastifyInstance, context: Context): void {
       gateway: context.committer,
       till: context.till,
       chainId: network.chainId,
-      nodes: context.nodes.nodes.map(({ operator, url, healthy, running }) => ({
+      nodes: context.nodes.nodes.map(({ operator, url, healthy, draining, running, breaker }) => ({
         operator,
         url,
         healthy,
+        draining,
         running,
+        circuit: breaker.state(performance.now()),
       })),
       running: context.inFlight.size,
     })

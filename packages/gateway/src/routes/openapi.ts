@@ -71,6 +71,13 @@ export const OPENAPI = {
         responses: { 200: json('An OpenAI model.'), 404: error('No such model.') },
       },
     },
+    '/v1/nodes': {
+      get: {
+        summary:
+          'Nodes that this gateway routes to: health, load, latency, modes, what their bonds have left.',
+        responses: { 200: json('A list.') },
+      },
+    },
     '/v1/receipts/{id}': {
       get: {
         summary: 'A request: its receipt, batch, inclusion proof, transaction and payment.',

@@ -23,7 +23,7 @@ import type { ConfidentialKey } from '../keyRing.ts'
 import { QueueFullError } from '../queue.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { ReceiptParameters } from '../signReceipt.ts'
-import { type Admission, admit, type RawRequest, unavailable } from './admit.ts'
+import { type Admission, admit, modeOf, type RawRequest, unavailable } from './admit.ts'
 import type { AnswerSink } from './answerSink.ts'
 import { countTokens } from './countTokens.ts'
 import { createGrantLedger } from './grantLedger.ts'
@@ -55,6 +55,8 @@ export type StartServerParameters = {
   escrow: Address
   /** What /health says of the signing key of now, if there is one yet, and what it lives in. */
   identity: () => { key: Address | undefined } & Pick<Enclave, 'hardware' | 'simulated'>
+  /** Key that signs answers of an engine of this class. */
+  keyOf: (engineClass: number) => Address | undefined
   /** What clients may encrypt to, what they are told first; nothing where there is no enclave. */
   confidential: () => readonly ConfidentialKey[]
   chain: NodeChain
@@ -73,7 +75,8 @@ export type NodeServer = { url: string; close: () => Promise<void> }
 
 /** The node's HTTP surface on 127.0.0.1. */
 export async function startServer(parameters: StartServerParameters): Promise<NodeServer> {
-  const { operator, deployment, token, escrow, identity, chain, models, receipts, evidence } = parameters
+  const { operator, deployment, token, escrow, identity, keyOf, chain, models, receipts, evidence } =
+    parameters
   const { sign, isKeyValid, log, confidential, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
@@ -144,11 +147,14 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       confidentialKeys: confidential().map((member) => member.key),
       hardware,
       simulated,
-      models: priced.map(({ modelId, manifest }) => ({
+      models: priced.map(({ modelId, manifest, engine }) => ({
         name: manifest.name,
         modelId,
         contextLength: manifest.contextLength,
-        modes: manifest.modes,
+        // What a router needs: how answers of this model can be verified here, and by whose key they are signed.
+        modes: manifest.modes.filter((mode) => mode === modeOf(engine)),
+        engineClass: engine.engineClass,
+        key: keyOf(engine.engineClass) ?? null,
       })),
       queue: { running: sum('running'), waiting: sum('waiting'), limit: sum('limit') },
     }

@@ -1,0 +1,125 @@
+import { RECEIPT_HEADER, SCHEME } from '@assay/protocol'
+import { rerouteRequest } from '@assay/store'
+import type { Dispatcher } from 'undici'
+import type { InferenceNode } from '../nodes/inferenceNode.ts'
+import { chooseNode } from '../routing/chooseNode.ts'
+import type { Exchange } from './exchange.ts'
+import { requestHeaders } from './upstreamHeaders.ts'
+
+/** Nodes that one request is offered to at most. */
+const MAX_ATTEMPTS = 3
+/** Codes of errors raised before one byte of the request reached the node. */
+const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+/** Silence: the client has waited long enough, and the node may still be at work. */
+const TIMED_OUT = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
+export function codeOf(error: unknown): string {
+  return (error as { code?: unknown })?.code?.toString() ?? 'unknown'
+}
+
+/** Whether the node cannot have seen the request. */
+export function neverSent(error: unknown): boolean {
+  return NEVER_SENT.has(codeOf(error))
+}
+
+/**
+ * The head of an answer, from the node that was chosen or, as long as nothing came of that one, from another that
+ * qualifies. Once a head is here the request stays where it is: what breaks later is an error, never another answer.
+ * @throws whatever the last node's connection ended with
+ */
+export async function askNode(exchange: Exchange): Promise<Dispatcher.ResponseData> {
+  const { context, route, expected } = exchange
+  const tried = new Set<InferenceNode>()
+  for (;;) {
+    tried.add(exchange.node)
+    const left = route.candidates.filter((node) => !tried.has(node) && node.healthy)
+    const next = tried.size < MAX_ATTEMPTS ? chooseNode(left, performance.now()) : undefined
+    let why: string
+    try {
+      const upstream = await send(exchange)
+      if (next === undefined || !refusedUnseen(upstream)) return upstream
+      await upstream.body.dump()
+      why = String(upstream.statusCode)
+      if (upstream.statusCode !== 429) noteFailure(exchange)
+    } catch (error) {
+      if (next === undefined || !mayGoElsewhere(exchange, error)) throw error
+      why = codeOf(error)
+      noteFailure(exchange)
+      if (neverSent(error)) exchange.node.healthy = false
+      else {
+        exchange.seen = true
+        void context.nodes.refresh(exchange.node)
+      }
+    }
+    context.metrics.count('failovers_total', why)
+    context.log('failover', {
+      requestId: expected.requestId,
+      from: exchange.node.operator,
+      to: next.operator,
+      why,
+    })
+    // Where its receipt will be found must be known before it can exist.
+    await rerouteRequest(context.database, expected.requestId, next.url)
+    leave(exchange)
+    enter(exchange, next)
+  }
+}
+
+/** Counts the request at the node that it goes to. */
+export function enter(exchange: Exchange, node: InferenceNode): void {
+  exchange.node = node
+  exchange.expected = { ...exchange.expected, node: node.operator }
+  exchange.attempt += 1
+  node.running += 1
+  node.atRisk += exchange.route.exposure
+  node.breaker.begin(performance.now())
+}
+
+/** The node has it no longer. */
+export function leave({ node, route }: Exchange): void {
+  node.running -= 1
+  node.atRisk -= route.exposure
+}
+
+/** Counts against the node; opens its circuit where that was one too many. */
+export function noteFailure({ context, node }: Exchange): void {
+  if (!node.breaker.fail(performance.now())) return
+  context.metrics.count('circuits_opened_total')
+  context.log('circuit_opened', { node: node.operator, url: node.url })
+}
+
+async function send({
+  context,
+  node,
+  request,
+  body,
+  abort,
+  headers,
+}: Exchange): Promise<Dispatcher.ResponseData> {
+  const sentAt = performance.now()
+  const upstream = await node.pool.request({
+    method: 'POST',
+    path: request.url ?? '/',
+    headers: requestHeaders(request.rawHeaders, context.committer, headers),
+    body,
+    signal: abort.signal,
+  })
+  const now = performance.now()
+  if (upstream.statusCode === 200) node.latency.observe(now - sentAt, now)
+  return upstream
+}
+
+/** Too busy, or broken, and without a receipt: it says that no work was done. */
+function refusedUnseen(upstream: Dispatcher.ResponseData): boolean {
+  const { statusCode, headers } = upstream
+  return (statusCode === 429 || statusCode >= 500) && headers[RECEIPT_HEADER] === undefined
+}
+
+/**
+ * A node that may have seen the request may also have signed for it. Escrow pays one receipt a payment whoever signed, so
+ * an x402 payment can go on; a deposit would pay the forced receipt of the first beside that of the second.
+ */
+function mayGoElsewhere({ abort, scheme }: Exchange, error: unknown): boolean {
+  if (abort.signal.aborted || TIMED_OUT.has(codeOf(error))) return false
+  return neverSent(error) || scheme !== SCHEME.grant
+}

@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { decodeReceiptHeader, type GrantCall, REQUEST_ID_HEADER, type SignedReceipt } from '@assay/protocol'
+import { endRequest } from '@assay/store'
+import type { Dispatcher } from 'undici'
+import type { Hex } from 'viem'
+import type { Context } from '../context.ts'
+import { CORS_HEADERS } from '../http/cors.ts'
+import type { DialectError } from '../http/dialectError.ts'
+import { messageOf } from '../log.ts'
+import type { InferenceNode } from '../nodes/inferenceNode.ts'
+import { readBounded } from '../nodes/readBounded.ts'
+import { describeRoute, ROUTE_HEADER, type Route } from '../routing/route.ts'
+import type { Expected } from './checkReceipt.ts'
+import { responseHeaders } from './upstreamHeaders.ts'
+
+/** A claimed request that is to be answered. */
+export type Relayed = {
+  route: Route
+  /** What its receipt must say; `node` is whoever it is sent to. */
+  expected: Omit<Expected, 'node'>
+  /** Of the payment. */
+  scheme: number
+  /** Place under the grant that pays, if one does. */
+  grant?: GrantCall | undefined
+  /** What the chain has against the payment, if anything; asked while the node is already at work. */
+  refusal: Promise<DialectError | undefined>
+  /** Headers of ours that the node needs beside the client's. */
+  headers?: Readonly<Record<string, string>> | undefined
+  body: Uint8Array
+  /** Of the request's arrival, `performance.now()`. */
+  arrivedAt: number
+}
+
+/** One request between its client and the node that has it now. */
+export type Exchange = Omit<Relayed, 'expected'> & {
+  context: Context
+  request: IncomingMessage
+  response: ServerResponse
+  abort: AbortController
+  expected: Expected
+  node: InferenceNode
+  /** Nodes that were asked, this one included. */
+  attempt: number
+  /** Whether one that did not answer may have seen it. */
+  seen: boolean
+}
+
+/** The answer cannot be released; what the client is told, and under which code. */
+export class NodeFailure extends Error {
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export function tooLarge(maxBytes: number): NodeFailure {
+  return new NodeFailure('answer_too_large', `The answer is longer than ${maxBytes} bytes.`)
+}
+
+/** @throws NodeFailure where the answer is too long */
+export async function readAnswer(upstream: Dispatcher.ResponseData, maxBytes: number): Promise<Buffer> {
+  try {
+    return await readBounded(upstream.body, maxBytes)
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(maxBytes)
+    throw error
+  }
+}
+
+/** @throws NodeFailure where it is none */
+export function decodeReceipt(text: string): SignedReceipt {
+  try {
+    return decodeReceiptHeader(text.trim())
+  } catch {
+    throw new NodeFailure('bad_receipt', 'The receipt cannot be read.')
+  }
+}
+
+/** @throws NodeFailure where the database does not take it: an answer is never released on a receipt that may be lost */
+export async function makeDurable(exchange: Exchange, signed: SignedReceipt): Promise<void> {
+  try {
+    await exchange.context.record({ ...signed, grant: exchange.grant }, exchange.scheme)
+  } catch (error) {
+    exchange.context.log('record_failed', { requestId: exchange.expected.requestId, why: messageOf(error) })
+    throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')
+  }
+}
+
+/** Ends the request without a charge. */
+export async function endExchange(exchange: Exchange, state: 'failed' | 'released'): Promise<void> {
+  const { context, expected } = exchange
+  await endRequest(context.database, expected.requestId as Hex, state)
+  context.ledger.release(expected.requestId)
+}
+
+/** Headers of ours on whatever goes to the client: which request this is, who answered it and why he. */
+export function ourHeaders({ expected, route, node, attempt }: Exchange): Record<string, string> {
+  return {
+    ...CORS_HEADERS,
+    [REQUEST_ID_HEADER]: expected.requestId,
+    [ROUTE_HEADER]: describeRoute(route, node, attempt),
+  }
+}
+
+/** Sends a whole answer of the node. */
+export function writeWhole(exchange: Exchange, upstream: Dispatcher.ResponseData, bytes: Uint8Array): void {
+  const { response, context } = exchange
+  response.writeHead(upstream.statusCode, {
+    ...responseHeaders(upstream.headers),
+    ...ourHeaders(exchange),
+    'content-length': bytes.length,
+  })
+  response.end(bytes)
+  context.metrics.observeFirstByte((performance.now() - exchange.arrivedAt) / 1000)
+}
+
+export function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}

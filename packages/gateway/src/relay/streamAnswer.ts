@@ -1,0 +1,54 @@
+import { concatBytes, stripSseComments } from '@assay/protocol'
+import type { Dispatcher } from 'undici'
+import { receiptProblem } from './checkReceipt.ts'
+import { writeToClient } from './clientWriter.ts'
+import { decodeReceipt, type Exchange, makeDurable, NodeFailure, ourHeaders, tooLarge } from './exchange.ts'
+import { ReceiptGate } from './receiptGate.ts'
+import { responseHeaders } from './upstreamHeaders.ts'
+
+/** An answer in pieces: they pass as they come, and its end waits until its receipt is durable. @throws NodeFailure */
+export async function streamAnswer(
+  exchange: Exchange,
+  upstream: Dispatcher.ResponseData,
+  contentType: string,
+): Promise<void> {
+  const { response, context, expected } = exchange
+  const { maxAnswerBytes, clientStallMs } = context.limits
+  response.writeHead(upstream.statusCode, {
+    ...responseHeaders(upstream.headers),
+    ...ourHeaders(exchange),
+    'cache-control': 'no-cache, no-transform',
+  })
+  response.flushHeaders()
+  const gate = new ReceiptGate()
+  // A copy for the receipt's hash, which covers the whole stream; the bytes themselves are long with the client.
+  const passed: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of upstream.body as AsyncIterable<Uint8Array>) {
+    length += chunk.length
+    if (length > maxAnswerBytes) throw tooLarge(maxAnswerBytes)
+    const open = gate.push(chunk)
+    if (open.length > 0) {
+      if (passed.length === 0)
+        context.metrics.observeFirstByte((performance.now() - exchange.arrivedAt) / 1000)
+      passed.push(open)
+      await writeToClient(response, open, clientStallMs)
+    }
+    const end = gate.end()
+    if (end === undefined) continue
+    const signed = decodeReceipt(end.receipt)
+    const answer = {
+      status: upstream.statusCode,
+      contentType,
+      body: stripSseComments(concatBytes([...passed, end.terminal])),
+    }
+    const problem = await receiptProblem(signed, expected, context, answer)
+    if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
+    await makeDurable(exchange, signed)
+    context.metrics.count('answers_total', 'stream')
+    await writeToClient(response, end.held, clientStallMs)
+    response.end()
+    return
+  }
+  throw new NodeFailure('node_failed', 'The node ended the stream without a receipt.')
+}

@@ -63,8 +63,9 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
     ASSAY_MODEL_CACHE: process.env.ASSAY_MODEL_CACHE ?? path.join(repository, '.assay', 'models'),
     ASSAY_CHAIN_PORT: String(base),
     ASSAY_GATEWAY_PORT: String(base + 1),
-    ASSAY_NODE_PORT: String(base + 2),
-    ASSAY_VALIDATOR_PORT: String(base + 3),
+    ASSAY_VALIDATOR_PORT: String(base + 2),
+    // Last, where there is room for a second one.
+    ASSAY_NODE_PORT: String(base + 5),
     ...settings,
   }
   const networkFile = path.join(home, 'network.json')

@@ -18,6 +18,8 @@ export const DEVELOPMENT_ROLES = {
   /** Beneficiaries of what vests; nobody signs with them unless to release or to vote. */
   contributors: 10,
   investors: 11,
+  /** Operators of the nodes beyond the first, where a network is started with more. */
+  moreNodes: [12, 13, 14],
 } as const
 
 export type DevelopmentAccount = { address: Address; privateKey: Hex }

@@ -3,7 +3,7 @@ import { assayHome } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { detach } from '../up/detach.ts'
-import { PORT_SETTINGS, type Ports, parsePort, portsFrom } from '../up/ports.ts'
+import { NODES_SETTING, PORT_SETTINGS, type Ports, parseNodes, parsePort, portsFrom } from '../up/ports.ts'
 import { createProgress } from '../up/progress.ts'
 import { startNetwork } from '../up/startNetwork.ts'
 import { aborted, stopSignal } from '../up/stopSignal.ts'
@@ -14,6 +14,7 @@ type UpOptions = {
   gatewayPort?: number
   nodePort?: number
   validatorPort?: number
+  nodes?: number
   chainId?: number
   detach?: true
   json?: true
@@ -24,10 +25,16 @@ export function registerUp(program: Command, context: CommandContext): void {
     .command('up')
     .description('Run a whole network on this machine: chain, contracts, node, validators, gateway.')
   for (const [name, { option, variable, standard }] of Object.entries(PORT_SETTINGS)) {
-    const text = name === 'validator' ? 'first port of the validators' : `port of the ${name}`
+    const first = name === 'validator' || name === 'node'
+    const text = first ? `first port of the ${name}s` : `port of the ${name}`
     command.option(`${option} <port>`, `${text} (${variable}, ${standard})`, parsePort)
   }
   command
+    .option(
+      `${NODES_SETTING.option} <count>`,
+      `inference nodes (${NODES_SETTING.variable}, ${NODES_SETTING.standard})`,
+      parseNodes,
+    )
     .option('--chain-id <id>', 'chain id of a new chain (ASSAY_CHAIN_ID, 31337)', parseChainId)
     .option('--detach', 'return once it is ready; stop it with: assay down')
     .option('--json', 'print the network when it is ready')
@@ -82,5 +89,6 @@ function portOptions(options: UpOptions): Partial<Ports> {
   if (options.gatewayPort !== undefined) given.gateway = options.gatewayPort
   if (options.nodePort !== undefined) given.node = options.nodePort
   if (options.validatorPort !== undefined) given.validator = options.validatorPort
+  if (options.nodes !== undefined) given.nodes = options.nodes
   return given
 }

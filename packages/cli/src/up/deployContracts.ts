@@ -1,4 +1,11 @@
-import { bootstrapDevnet, DEVELOPMENT_ROLES, type Devnet, deploy, developmentAccount } from '@assay/chain'
+import {
+  bondDevelopmentOperator,
+  bootstrapDevnet,
+  DEVELOPMENT_ROLES,
+  type Devnet,
+  deploy,
+  developmentAccount,
+} from '@assay/chain'
 import { HARDWARE_NITRO_SIM, type Network } from '@assay/protocol'
 import type { Home } from '../home.ts'
 import type { Ports } from './ports.ts'
@@ -59,6 +66,9 @@ export async function deployContracts(
     approvals,
     onProgress: detail,
   })
+  for (const { account: index, url } of servers.filter(({ package: role }) => role === 'node').slice(1)) {
+    await bondDevelopmentOperator({ ...at, contracts }, { index, url })
+  }
   const network: Network = {
     ...at,
     gatewayUrl: loopback(ports.gateway),

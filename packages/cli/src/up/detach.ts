@@ -9,7 +9,7 @@ import type { Output } from '../output.ts'
 import { isHealthy } from './health.ts'
 import { lockHolder } from './lock.ts'
 import { tailOf } from './logFile.ts'
-import { PORT_SETTINGS, type Ports } from './ports.ts'
+import { NODES_SETTING, PORT_SETTINGS, type PortName, type Ports } from './ports.ts'
 import { createProgress } from './progress.ts'
 import { loopback } from './servers.ts'
 
@@ -28,8 +28,9 @@ export async function detach(
   const log = openSync(logFile, 'w', 0o600)
   const args = Object.entries(PORT_SETTINGS).flatMap(([name, { option }]) => [
     option,
-    String(ports[name as keyof Ports]),
+    String(ports[name as PortName]),
   ])
+  args.push(NODES_SETTING.option, String(ports.nodes))
   if (chainId !== undefined) args.push('--chain-id', String(chainId))
   const main = path.join(REPOSITORY, 'packages', 'cli', 'src', 'main.ts')
   const child = spawn(process.execPath, [main, 'up', ...args], {

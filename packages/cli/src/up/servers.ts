@@ -6,7 +6,7 @@ import { type Child, startChild } from './child.ts'
 import { recordChildren } from './childrenFile.ts'
 import { isHealthy } from './health.ts'
 import { tailOf } from './logFile.ts'
-import { type Ports, VALIDATOR_COUNT } from './ports.ts'
+import { nodeName, type Ports, VALIDATOR_COUNT } from './ports.ts'
 import type { Progress } from './progress.ts'
 import { upstreamsFile } from './publishModels.ts'
 import { modelCache } from './pullDefaultModel.ts'
@@ -27,7 +27,12 @@ export type ServerPlan = {
 
 export function serverPlans(ports: Ports): ServerPlan[] {
   return [
-    { name: 'node', package: 'node', account: DEVELOPMENT_ROLES.node, port: ports.node },
+    ...Array.from({ length: ports.nodes }, (_, at) => ({
+      name: nodeName(at),
+      package: 'node' as const,
+      account: [DEVELOPMENT_ROLES.node, ...DEVELOPMENT_ROLES.moreNodes][at] as number,
+      port: ports.node + at,
+    })),
     ...Array.from({ length: VALIDATOR_COUNT }, (_, at) => ({
       name: `validator ${at + 1}`,
       package: 'validator' as const,
@@ -94,7 +99,8 @@ export function startServers(home: Home, ports: Ports, progress: Progress): Serv
       await progress.step(
         'servers',
         (detail) => waitUntilReady(children, detail, signal),
-        () => 'node, 3 validators, gateway',
+        () =>
+          `${ports.nodes === 1 ? 'node' : `${ports.nodes} nodes`}, ${VALIDATOR_COUNT} validators, gateway`,
       )
       announced = true
     },

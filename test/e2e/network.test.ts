@@ -9,7 +9,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { developmentAccount, publicClientOf } from '@assay/chain'
-import { type Network, opgAbi, parseBundle, revenueSplitterAbi } from '@assay/protocol'
+import { encodeBundle, MODE, type Network, opgAbi, parseBundle, revenueSplitterAbi } from '@assay/protocol'
 import { assayFetch, createAssay, SdkError } from '@assay/sdk'
 import { ExactEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
@@ -18,6 +18,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { specCheck } from '../specCheck.ts'
 import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
 
+const PAYMENTS = path.join(import.meta.dirname, '../../packages/zkml/models/payments.json')
 let local: LocalNetwork
 let network: Network
 const model = 'smollm2-135m-instruct'
@@ -314,4 +315,59 @@ test('with the gateway stopped, a bundle verifies by the RPC alone', async () =>
   } finally {
     process.kill(local.pidOf('gateway'), 'SIGCONT')
   }
+})
+
+test('an answer of a circuit comes at once, is proved, becomes final, and anybody verifies the proof', async () => {
+  const input = path.join(local.home, 'payment.json')
+  const { inputs } = JSON.parse(readFileSync(PAYMENTS, 'utf8')) as { inputs: number[][] }
+  writeFileSync(input, JSON.stringify(inputs[0]))
+  const bundle = path.join(local.home, 'inference.json')
+  const asked = ['--model', 'fraud-scorer', '--input', input, '--verification', 'zk', '--wait', 'final']
+  const { code, stdout, stderr } = await local.assay('infer', ...asked, '--save', bundle, '--json')
+  assert.equal(code, 0, stderr)
+  const result = JSON.parse(stdout) as {
+    output: number[]
+    receipt: { requestId: string; mode: number; evidenceHash: string }
+    report: { steps: { name: string; outcome: string }[]; trust: string }
+  }
+  assert.equal(result.output.length, 1)
+  assert.equal(result.receipt.mode, MODE.zk)
+  const outcome = (name: string) => result.report.steps.find((step) => step.name === name)?.outcome
+  assert.deepEqual([outcome('proofHolds'), outcome('batchIsFinal')], ['passed', 'passed'])
+  assert.match(result.report.trust, /mathematics/)
+  const byId = await local.assay('verify', result.receipt.requestId)
+  assert.equal(byId.code, 0, byId.stderr + byId.stdout)
+  assert.match(byId.stdout, /proofHolds/)
+  const byBundle = await local.assay('verify', bundle)
+  assert.equal(byBundle.code, 0, byBundle.stderr + byBundle.stdout)
+})
+
+test('a bundle without the proof it promises is not verified, and one about another answer fails', async () => {
+  const file = path.join(local.home, 'inference.json')
+  const bundle = parseBundle(readFileSync(file))
+  const saved = path.join(local.home, 'changed.json')
+  writeFileSync(saved, encodeBundle({ ...bundle, zk: undefined }))
+  const without = await local.assay('verify', saved)
+  assert.equal(without.code, 1)
+  assert.match(without.stdout, /proofHolds.*not at hand/s)
+  const proof = bundle.zk?.proof.slice() ?? new Uint8Array()
+  proof[100] = (proof[100] ?? 0) ^ 1
+  writeFileSync(saved, encodeBundle({ ...bundle, zk: bundle.zk && { ...bundle.zk, proof } }))
+  const changed = await local.assay('verify', saved)
+  assert.equal(changed.code, 1)
+  assert.match(changed.stdout, /The proof does not hold/)
+})
+
+test('who does not agree to publish is told before paying for a proof, and tensors must fit', async () => {
+  const send = assayFetch({ network, privateKey: demoKey() })
+  const ask = (input: number[], headers: Record<string, string>) =>
+    send(`${network.gatewayUrl}/v1/infer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ model: 'fraud-scorer', input }),
+    })
+  const codeOf = async (response: Response) =>
+    ((await response.json()) as { error: { code: string } }).error.code
+  assert.equal(await codeOf(await ask([1], {})), 'unsupported_settlement')
+  assert.equal(await codeOf(await ask([1], { 'x-assay-settlement': 'full' })), 'unsupported_value')
 })

@@ -4,6 +4,8 @@ import {
   type Evidence,
   type Inclusion,
   inferenceEscrowAbi,
+  MODE,
+  manifestOfUri,
   modelRegistryAbi,
   type Network,
   RECORD_KIND,
@@ -134,7 +136,7 @@ export async function readChainView(
       ? null
       : await readSettledRows(client, network, batch, known.id)
   const [perCall, inputPrice, outputPrice, validFrom] = price
-  const [publisher, publishedAt] = model
+  const [publisher, publishedAt, , , uri, weightsHash] = model
   const [payer, gateway, amount, paid, , paymentState] = payment
   return {
     deployment: { ...deploymentOf(network), chainId, deploymentId },
@@ -160,6 +162,10 @@ export async function readChainView(
     evidenceAnchor,
     price: validFrom === 0n ? null : { perCall, inputPrice, outputPrice, validFrom },
     publisher: publishedAt === 0n ? null : publisher,
+    model:
+      publishedAt === 0n || receipt.mode !== MODE.zk
+        ? undefined
+        : { weightsHash, manifest: manifestOfUri(uri, receipt.modelId) },
     anchor,
     batch,
     payment: paymentState === 0 ? null : { payer, gateway, amount, paid, state: paymentState },

@@ -5,6 +5,7 @@ import { registerChat } from './commands/chat.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
 import { registerGov } from './commands/gov.ts'
+import { registerInfer } from './commands/infer.ts'
 import { registerModel } from './commands/model.ts'
 import { registerNode } from './commands/node.ts'
 import { registerStake } from './commands/stake.ts'
@@ -91,6 +92,7 @@ function createProgram(context: CommandContext): Command {
     registerStatus,
     registerDoctor,
     registerChat,
+    registerInfer,
     registerVerify,
     registerAudit,
     registerModel,

@@ -12,6 +12,7 @@ const COUNTERS = {
   receipts_recovered_total: 'Receipts fetched from a node after a disconnect or a crash.',
   batches_total: 'Batches by the state they reached.',
   payments_total: 'Payments by the state they reached.',
+  proofs_total: 'Proofs of zk answers, by whether they were attached.',
   data_demands_total: 'Parts of batches that somebody demanded, by what became of it.',
   grant_rows_total: 'Settlement rows of prepaid calls, by whether the deposit held all of it.',
   chain_errors_total: 'Chain calls that failed, by what they were for.',

@@ -4,6 +4,7 @@ import {
   type BatchEntry,
   canonicalJson,
   deploymentOf,
+  MODE,
   type Network,
   receiptLeaf,
   receiptToJson,
@@ -20,7 +21,7 @@ import {
   recordReceipts,
   reserveCalls,
 } from '@assay/store'
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, zeroHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { type Batcher, startBatcher } from './batcher/batcher.ts'
 import type { GatewayChain } from './chain/gatewayChain.ts'
@@ -156,6 +157,7 @@ async function assemble(
       price: receipt.price,
       collectAmount: receipt.price,
       prepaid: scheme === SCHEME.grant,
+      unproven: receipt.mode === MODE.zk && receipt.evidenceHash !== zeroHash,
     })
     if (receipt.price === 0n) ledger.release(receipt.requestId)
     else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)

@@ -133,6 +133,10 @@ export function createFakeChain(): FakeChain {
       up()
       return { perCall: 1n, inputPrice: 1n, outputPrice: 2n }
     },
+    async model() {
+      up()
+      return undefined
+    },
     async funds(payer) {
       up()
       return { balance: chain.balances.get(payer.toLowerCase()) ?? 0n, allowance: chain.allowance }

@@ -1,4 +1,5 @@
 /** Runs an inference node from its environment; see docs for the variables. */
+import { delimiter } from 'node:path'
 import { createSender, loadNetwork, publicClientOf } from '@assay/chain'
 import { AssayError, readOpg } from '@assay/protocol'
 import type { Hex } from 'viem'
@@ -39,6 +40,7 @@ function minPriceOf(text: string | undefined): bigint | 'never' | undefined {
 try {
   const network = await loadNetwork(required('ASSAY_NETWORK'))
   const upstreams = process.env.ASSAY_UPSTREAMS
+  const circuits = process.env.ASSAY_CIRCUITS
   const sender = createSender({ network, privateKey: required('ASSAY_KEY') as Hex })
   const node = await startNode({
     network,
@@ -49,6 +51,7 @@ try {
     port: portOf(process.env.ASSAY_PORT ?? '4030'),
     publicUrl: process.env.ASSAY_PUBLIC_URL,
     local: process.env.ASSAY_LOCAL_MODEL !== 'off',
+    circuits: circuits === undefined || circuits === '' ? [] : circuits.split(delimiter),
     upstreams: upstreams === undefined || upstreams === '' ? [] : readUpstreams(upstreams, process.env),
     threads: process.env.ASSAY_THREADS === '2' ? 2 : 1,
     forceMinPrice: minPriceOf(process.env.ASSAY_FORCE_MIN_PRICE),

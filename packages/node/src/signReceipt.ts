@@ -35,6 +35,8 @@ export type ReceiptParameters = {
   status: number
   requestHash: Hex
   responseHash: Hex
+  /** What a proof will be about; undefined for none. */
+  evidenceHash?: Hex | undefined
   inputUnits: number
   outputUnits: number
   /** OPG base units. */
@@ -78,7 +80,7 @@ export function createReceiptSigner(parameters: {
       status: answer.status,
       requestHash: answer.requestHash,
       responseHash: answer.responseHash,
-      evidenceHash: zeroHash,
+      evidenceHash: answer.evidenceHash ?? zeroHash,
       inputUnits,
       outputUnits,
       price: priceOf(answer.priceRow, { inputUnits, outputUnits, failed: answer.status === STATUS.failed }),

@@ -8,6 +8,7 @@ import { chooseAttester } from './enclaves/chooseAttester.ts'
 import type { Enclave } from './enclaves/enclave.ts'
 import { openEvidenceStore } from './enclaves/evidenceStore.ts'
 import { openEnclave } from './enclaves/openEnclave.ts'
+import { startCircuitEngine } from './engines/circuit/startCircuitEngine.ts'
 import { startLlamaEngine } from './engines/llama/startLlamaEngine.ts'
 import type { UpstreamModel } from './engines/upstream/readUpstreams.ts'
 import { startUpstreamEngine } from './engines/upstream/startUpstreamEngine.ts'
@@ -15,6 +16,7 @@ import { startForcing } from './force/startForcing.ts'
 import { type KeyRing, openKeyRing } from './keyRing.ts'
 import { pullModel } from './models/pullModel.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
+import { startProving } from './proofs/startProving.ts'
 import { createQueue } from './queue.ts'
 import { openReceiptStore } from './receiptStore.ts'
 import { keepRegistered, type Registration } from './register.ts'
@@ -40,6 +42,8 @@ export type StartNodeParameters = {
   publicUrl?: string | undefined
   /** Whether the development model runs here; by default it does. */
   local?: boolean | undefined
+  /** Compiled circuits (.azk) that are served, and whose answers are proved. */
+  circuits?: readonly string[] | undefined
   /** Models that other servers run. */
   upstreams?: readonly UpstreamModel[] | undefined
   env?: Record<string, string | undefined> | undefined
@@ -70,13 +74,20 @@ export type RunningNode = {
  */
 export async function startNode(parameters: StartNodeParameters): Promise<RunningNode> {
   const { network, client, sender, dataDir, env, log = () => undefined } = parameters
-  const { local = true, waiting = WAITING, upstreams = [] } = parameters
+  const { local = true, waiting = WAITING, upstreams = [], circuits = [] } = parameters
   const deployment = deploymentOf(network)
   const operator = sender.address.toLowerCase() as Address
   mkdirSync(dataDir, { recursive: true })
 
   const models: ServedModel[] = [
     ...(local ? [await startLocalModel(parameters)] : []),
+    ...(await Promise.all(
+      circuits.map(async (file): Promise<ServedModel> => {
+        const { manifest, engine } = await startCircuitEngine(file)
+        const queue = createQueue({ concurrency: engine.concurrency, waiting })
+        return { modelId: modelIdOf(manifest), manifest, engine, queue }
+      }),
+    )),
     ...upstreams.map(({ manifest, engine }) => ({
       modelId: modelIdOf(manifest),
       manifest,
@@ -90,7 +101,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   if (models.length === 0) {
     throw new AssayError('This node has no model to serve.', {
       code: 'config',
-      next: 'Name upstream models in ASSAY_UPSTREAMS, or leave ASSAY_LOCAL_MODEL out.',
+      next: 'Name upstream models in ASSAY_UPSTREAMS or circuits in ASSAY_CIRCUITS, or leave ASSAY_LOCAL_MODEL out.',
     })
   }
   const engineClasses = attestedClasses(models)
@@ -135,6 +146,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
           validFrom: () => registrations[0]?.validFrom() ?? 0n,
         })
 
+  const proving = startProving({ models, store: receipts.proofs, log })
   // The server's address is part of what is registered, so it listens before there is a key.
   let ring: KeyRing | undefined
   const server = await startServer({
@@ -160,12 +172,14 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       if (sign === undefined) throw new Error('unreachable: every model has the key that its class needs')
       return sign(answer)
     },
+    onProvable: proving.wake,
     isKeyValid: () =>
       (attester === undefined || ring?.isValid() === true) &&
       registrations.every((registration) => registration.isValid()),
     log,
   }).catch(async (error: NodeJS.ErrnoException) => {
     chain.close()
+    await proving.stop()
     receipts.close()
     await closeEngines()
     if (error.code !== 'EADDRINUSE') throw error
@@ -200,6 +214,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     for (const registration of registrations) registration.close()
     await forcing?.stop()
     await server.close()
+    await proving.stop()
     chain.close()
     receipts.close()
     await closeEngines()

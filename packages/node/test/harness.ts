@@ -76,6 +76,7 @@ function wordsOf(work: Work): number {
   if (work.kind === 'embedding') return work.inputs.reduce((sum, text) => sum + count(text), 0)
   if (work.kind === 'completion') return work.prompts.reduce((sum, text) => sum + count(text), 0)
   if (work.kind === 'native') return 1
+  if (work.kind === 'tensor') return work.values.length
   return work.messages.reduce((sum, { content }) => {
     const text =
       typeof content === 'string' ? content : content.map((part) => 'text' in part && part.text).join('')

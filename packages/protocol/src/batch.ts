@@ -5,6 +5,7 @@ import { canonicalJsonBytes } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'
 import { AssayError } from './errors.ts'
 import { foldSiblings, type Sibling, type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
+import { proofAttachmentToJson } from './proofAttachment.ts'
 import { type BatchEntry, type Receipt, receiptExposure, receiptLeaf, signatureHash } from './receipt.ts'
 import { receiptToJson } from './receiptJson.ts'
 import { staticEncoder } from './staticEncoder.ts'
@@ -219,10 +220,11 @@ export function buildBatch(parameters: {
       grantId: row.grantId,
       modelId: row.modelId,
       priceVersion: row.priceVersion.toString(),
-      receipts: row.receipts.map(({ receipt, signature, grant }) => ({
+      receipts: row.receipts.map(({ receipt, signature, grant, zk }) => ({
         counter: (grant?.counter ?? 0n).toString(),
         receipt: receiptToJson(receipt),
         signature,
+        ...(zk === undefined ? {} : { zk: proofAttachmentToJson(zk) }),
       })),
     })),
   })

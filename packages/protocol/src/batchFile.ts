@@ -10,6 +10,7 @@ import {
 import { type Json, parseCanonicalJson, parseJson } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'
 import { AssayError } from './errors.ts'
+import { proofAttachmentFromJson } from './proofAttachment.ts'
 import type { BatchEntry } from './receipt.ts'
 import { receiptFromJson } from './receiptJson.ts'
 import { readAddress, readArray, readBytes, readObject, readString, readUint } from './schema.ts'
@@ -29,13 +30,17 @@ function rowFromJson(value: Json, where: string): StatedRow {
   }
   const entries = readArray(row.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((entry, at) => {
     const place = `${where}.receipts[${at}]`
-    const members = readObject(entry, place, ['counter', 'receipt', 'signature'])
+    const members = readObject(entry, place, ['counter', 'receipt', 'signature'], ['zk'])
     const counter = readUint(members.counter, `${place}.counter`, 64)
     const signed = {
       receipt: receiptFromJson(members.receipt, `${place}.receipt`),
       signature: readBytes(members.signature, `${place}.signature`, 65),
     }
-    return key.grantId === NO_GRANT ? signed : { ...signed, grant: { id: key.grantId, counter } }
+    const proven =
+      members.zk === undefined
+        ? signed
+        : { ...signed, zk: proofAttachmentFromJson(members.zk, `${place}.zk`) }
+    return key.grantId === NO_GRANT ? proven : { ...proven, grant: { id: key.grantId, counter } }
   })
   return { key, entries }
 }

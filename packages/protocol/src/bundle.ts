@@ -5,21 +5,14 @@ import type { BatchHeader, InclusionProof } from './batch.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
 import type { HttpRequestBytes, HttpResponseBytes } from './http.ts'
+import { requestFromJson, requestToJson, responseFromJson, responseToJson } from './httpJson.ts'
 import { type ModelManifest, manifestFromJson, manifestToJson } from './manifest.ts'
 import { MAX_PROOF_DEPTH, type Sibling } from './merkleSum.ts'
+import { proofFromJson, proofToJson } from './proofAttachment.ts'
 import type { BatchEntry, GrantCall } from './receipt.ts'
 import { receiptFromJson, receiptToJson } from './receiptJson.ts'
 import { requestAuthFromJson, requestAuthToJson, type SignedRequestAuth } from './requestAuth.ts'
-import {
-  readAddress,
-  readArray,
-  readBoolean,
-  readBytes,
-  readObject,
-  readSmallUint,
-  readString,
-  readUint,
-} from './schema.ts'
+import { readAddress, readArray, readBoolean, readBytes, readObject, readString, readUint } from './schema.ts'
 
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 
@@ -163,23 +156,16 @@ export function encodeBundle(bundle: Bundle): Uint8Array {
     format: 'assay-bundle/1',
     receipt: receiptToJson(bundle.receipt),
     signature: bundle.signature,
-    request: {
-      method: bundle.request.method,
-      path: bundle.request.path,
-      headers: [...bundle.request.headers],
-      body: toBase64(bundle.request.body),
-    },
-    response: {
-      status: bundle.response.status,
-      contentType: bundle.response.contentType,
-      body: toBase64(bundle.response.body),
-    },
+    request: requestToJson(bundle.request),
+    response: responseToJson(bundle.response),
   }
   if (bundle.grant !== undefined) json.grant = grantCallToJson(bundle.grant)
   if (bundle.requestAuth !== undefined) json.requestAuth = requestAuthToJson(bundle.requestAuth)
   if (bundle.inclusion !== undefined) json.inclusion = inclusionToJson(bundle.inclusion)
   if (bundle.evidence !== undefined) json.evidence = evidenceToJson(bundle.evidence)
   if (bundle.model !== undefined) json.model = manifestToJson(bundle.model)
+  // The bodies that the proof is about are the bundle's own.
+  if (bundle.zk !== undefined) json.proof = proofToJson(bundle.zk)
   return canonicalJsonBytes(json)
 }
 
@@ -189,7 +175,7 @@ export function parseBundle(bytes: Uint8Array): Bundle {
     parseCanonicalJson(bytes, MAX_BUNDLE_BYTES),
     'bundle',
     ['format', 'receipt', 'signature', 'request', 'response'],
-    ['grant', 'requestAuth', 'inclusion', 'evidence', 'model'],
+    ['grant', 'requestAuth', 'inclusion', 'evidence', 'model', 'proof'],
   )
   if (members.format !== 'assay-bundle/1') {
     throw new AssayError('This is not a proof bundle of version 1.', {
@@ -197,29 +183,19 @@ export function parseBundle(bytes: Uint8Array): Bundle {
       next: 'Save one with: assay chat "…" --save bundle.json',
     })
   }
-  const request = readObject(members.request, 'request', ['method', 'path', 'headers', 'body'])
-  const response = readObject(members.response, 'response', ['status', 'contentType', 'body'])
+  const request = requestFromJson(members.request, 'request', MAX_BUNDLE_BYTES)
+  const response = responseFromJson(members.response, 'response', MAX_BUNDLE_BYTES)
   const has = (name: string) => Object.hasOwn(members, name)
   return {
     receipt: receiptFromJson(members.receipt),
     signature: readBytes(members.signature, 'signature', 65),
-    request: {
-      method: readString(request.method, 'request.method', 16),
-      path: readString(request.path, 'request.path', 8192),
-      headers: readArray(request.headers, 'request.headers', 256).map((line, at) =>
-        readString(line, `request.headers[${at}]`, 16_384),
-      ),
-      body: fromBase64(readString(request.body, 'request.body', MAX_BUNDLE_BYTES)),
-    },
-    response: {
-      status: readSmallUint(response.status, 'response.status', 999),
-      contentType: readString(response.contentType, 'response.contentType', 256),
-      body: fromBase64(readString(response.body, 'response.body', MAX_BUNDLE_BYTES)),
-    },
+    request,
+    response,
     grant: has('grant') ? grantCallFromJson(members.grant) : undefined,
     requestAuth: has('requestAuth') ? requestAuthFromJson(members.requestAuth) : undefined,
     inclusion: has('inclusion') ? inclusionFromJson(members.inclusion) : undefined,
     evidence: has('evidence') ? evidenceFromJson(members.evidence) : undefined,
     model: has('model') ? manifestFromJson(members.model) : undefined,
+    zk: has('proof') ? { request, response, ...proofFromJson(members.proof, 'proof') } : undefined,
   }
 }

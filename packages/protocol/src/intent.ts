@@ -1,11 +1,19 @@
 /** A way of asking: one dialect's one path. All are paid for but `count_tokens`, which answers nothing. */
-export type InferenceRoute = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | 'count_tokens'
+export type InferenceRoute =
+  | 'chat'
+  | 'completions'
+  | 'embeddings'
+  | 'infer'
+  | 'responses'
+  | 'messages'
+  | 'count_tokens'
 
 /** Paths that are paid for and answered with a receipt, and how their bodies are read. */
 export const INFERENCE_PATHS: Readonly<Record<string, InferenceRoute>> = {
   '/v1/chat/completions': 'chat',
   '/v1/completions': 'completions',
   '/v1/embeddings': 'embeddings',
+  '/v1/infer': 'infer',
   '/v1/responses': 'responses',
   '/v1/messages': 'messages',
 }
@@ -35,6 +43,7 @@ const LIMITS: Record<InferenceRoute, readonly string[]> = {
   chat: ['max_completion_tokens', 'max_tokens'],
   completions: ['max_tokens'],
   embeddings: [],
+  infer: [],
   responses: ['max_output_tokens'],
   messages: ['max_tokens'],
   count_tokens: [],

@@ -1,6 +1,7 @@
 import { type Address, type Hex, hexToBytes, toBytes } from 'viem'
 import { keccak256 } from '#keccak256'
 import { type Deployment, structDigest } from './domain.ts'
+import type { ProofAttachment } from './proofAttachment.ts'
 import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
@@ -55,8 +56,11 @@ export type SignedReceipt = { receipt: Receipt; signature: Hex }
 
 /** Place of a call under the spending grant that pays for it. */
 export type GrantCall = { id: Hex; counter: bigint }
-/** A receipt as a batch holds it; without `grant`, the call paid for itself. */
-export type BatchEntry = SignedReceipt & { grant?: GrantCall | undefined }
+/** A receipt as a batch holds it; without `grant`, the call paid for itself. `zk` is what proves one of mode zk. */
+export type BatchEntry = SignedReceipt & {
+  grant?: GrantCall | undefined
+  zk?: ProofAttachment | undefined
+}
 
 export const RECEIPT_FIELDS = [
   { name: 'version', type: 'uint8' },

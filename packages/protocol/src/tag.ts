@@ -28,4 +28,5 @@ export const TAGS = {
   tdxMeasurement: tag('assay/measurement/tdx/v1'),
   sgxMeasurement: tag('assay/measurement/sgx/v1'),
   gpuNonce: tag('assay/gpu-nonce/v1'),
+  zkEvidence: tag('assay/zk-evidence/v1'),
 } as const

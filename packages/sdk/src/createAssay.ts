@@ -1,4 +1,4 @@
-import type { Bundle, Network, Receipt } from '@assay/protocol'
+import { type Bundle, type Network, type Receipt, readInferAnswer } from '@assay/protocol'
 import type { Report } from '@assay/verify'
 import type { Hex } from 'viem'
 import type { VerifiedAnswer } from './answer.ts'
@@ -43,11 +43,34 @@ export type ChatResult = {
   bundle: Bundle
 }
 
+export type InferParameters = {
+  model: string
+  /** Numbers as the model takes them, flat or as lists of lists. It will stand in a public file, as the proof is about it. */
+  input: readonly unknown[]
+  /** Default: whatever the model gives, which is a proof. */
+  verification?: 'auto' | 'zk' | undefined
+  /** Called when answer and signature are verified, before any waiting for the proof. */
+  onVerified?: ((answer: VerifiedAnswer) => void) | undefined
+  /** Default `settled`: the proof is verified and stands in a batch on chain. `answer` waits for no proof. */
+  wait?: Wait | undefined
+  /** Longest wait behind the answer, default 120 s. */
+  waitMilliseconds?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+export type InferResult = Omit<ChatResult, 'chatOutput'> & {
+  output: number[]
+  /** The proven integers that `output` stands for. */
+  tensor: number[]
+}
+
 export type Assay = {
   network: Network
   chain: ChainReader
   fetch: typeof globalThis.fetch
   llm: { chat(parameters: ChatParameters): Promise<ChatResult> }
+  /** Numbers through a circuit whose answers are proved (docs/zkml.md). */
+  infer(parameters: InferParameters): Promise<InferResult>
 }
 
 /**
@@ -60,40 +83,38 @@ export function createAssay(options: Omit<AssayFetchOptions, 'onAnswer'>): Assay
   const network = networkOf(options)
   const chain = options.chain ?? chainReaderOf(network)
 
-  async function chat(parameters: ChatParameters): Promise<ChatResult> {
+  type Asked = Pick<ChatParameters, 'onVerified' | 'wait' | 'waitMilliseconds' | 'signal'>
+
+  /** Asks, verifies, reads the answer, and waits for as long as asked. */
+  async function ask<T>(
+    path: string,
+    headers: Record<string, string>,
+    body: object,
+    parameters: Asked,
+    read: (response: Response) => Promise<T>,
+  ): Promise<{ answer: T } & Omit<ChatResult, 'chatOutput'>> {
     let verified: VerifiedAnswer | undefined
     const paidFetch = assayFetch({
       ...options,
       network,
       chain,
-      onAnswer(answer) {
-        verified = answer
-        parameters.onVerified?.(answer)
+      onAnswer(found) {
+        verified = found
+        parameters.onVerified?.(found)
       },
     })
-    const response = await paidFetch(new URL('/v1/chat/completions', network.gatewayUrl), {
+    const response = await paidFetch(new URL(path, network.gatewayUrl), {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        model: parameters.model,
-        messages: parameters.messages,
-        max_tokens: parameters.max_tokens,
-        temperature: parameters.temperature,
-        seed: parameters.seed,
-        stream: parameters.stream,
-      }),
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
       ...(parameters.signal === undefined ? {} : { signal: parameters.signal }),
     })
     if (!response.ok) throw await gatewayError(response)
-    const chatOutput =
-      parameters.stream === true
-        ? await streamChatOutput(response, parameters.onText)
-        : await readChatOutput(response)
+    const answer = await read(response)
     if (verified === undefined) throw new Error('unreachable: an answer resolves only after onAnswer')
     const { bundle, report } = verified
     const wait = parameters.wait ?? 'settled'
-    if (wait === 'answer')
-      return { chatOutput, transactionHash: null, receipt: bundle.receipt, report, bundle }
+    if (wait === 'answer') return { answer, transactionHash: null, receipt: bundle.receipt, report, bundle }
     const { inclusion, transactionHash } = await waitForReceipt({
       network,
       chain,
@@ -103,10 +124,44 @@ export function createAssay(options: Omit<AssayFetchOptions, 'onAnswer'>): Assay
       signal: parameters.signal,
     })
     const complete = await completeBundle({ network, chain, bundle, inclusion, until: wait })
-    return { chatOutput, transactionHash, receipt: bundle.receipt, ...complete }
+    return { answer, transactionHash, receipt: bundle.receipt, ...complete }
   }
 
-  return { network, chain, fetch: assayFetch({ ...options, network, chain }), llm: { chat } }
+  async function chat(parameters: ChatParameters): Promise<ChatResult> {
+    const body = {
+      model: parameters.model,
+      messages: parameters.messages,
+      max_tokens: parameters.max_tokens,
+      temperature: parameters.temperature,
+      seed: parameters.seed,
+      stream: parameters.stream,
+    }
+    const { answer: chatOutput, ...rest } = await ask(
+      '/v1/chat/completions',
+      {},
+      body,
+      parameters,
+      (response) =>
+        parameters.stream === true ? streamChatOutput(response, parameters.onText) : readChatOutput(response),
+    )
+    return { chatOutput, ...rest }
+  }
+
+  async function infer(parameters: InferParameters): Promise<InferResult> {
+    const { model, input, verification = 'auto' } = parameters
+    // The proof is about the contents, which its batch file shows; asking for one is agreeing to that.
+    const headers = { 'x-assay-settlement': 'full', 'x-assay-verification': verification }
+    const { answer, ...rest } = await ask(
+      '/v1/infer',
+      headers,
+      { model, input },
+      parameters,
+      async (response) => readInferAnswer(new Uint8Array(await response.arrayBuffer())),
+    )
+    return { output: answer.output, tensor: answer.tensor, ...rest }
+  }
+
+  return { network, chain, fetch: assayFetch({ ...options, network, chain }), llm: { chat }, infer }
 }
 
 /** The dialect's error, in our own shape. */

@@ -13,6 +13,8 @@ export {
   type ChatParameters,
   type ChatResult,
   createAssay,
+  type InferParameters,
+  type InferResult,
   type Wait,
 } from './createAssay.ts'
 export { SdkError, type SdkErrorCode } from './errors.ts'
@@ -21,6 +23,7 @@ export {
   completeBundle,
   type ReceiptStatus,
   readBatchFile,
+  readProof,
   readReceiptStatus,
   waitForReceipt,
 } from './receiptStatus.ts'

@@ -3,17 +3,17 @@ import {
   deploymentOf,
   type Evidence,
   evidenceFromJson,
-  fromBase64,
   type GrantCall,
   grantCallFromJson,
   type Inclusion,
   inclusionFromJson,
   type Json,
-  type ModelManifest,
-  manifestFromJson,
-  modelIdOf,
+  MODE,
+  manifestOfUri,
   type Network,
+  type ProofAttachment,
   parseCanonicalJson,
+  proofAttachmentFromJson,
   type SignedReceipt,
   signedReceiptFromJson,
 } from '@assay/protocol'
@@ -43,6 +43,7 @@ export type ReceiptStatus = {
 const POLL_MILLISECONDS = 300
 const MAX_STATUS_BYTES = 256 * 1024
 const MAX_DOCUMENT_BYTES = 1024 * 1024
+const MAX_PROOF_DOCUMENT_BYTES = 8 * 1024 * 1024
 
 /** Fetches a document of bounded size; undefined for 404. @throws SdkError `unreachable` | `gateway_error` */
 async function getBytes(url: string, maxBytes: number): Promise<Uint8Array | undefined> {
@@ -113,6 +114,15 @@ export async function readBatchFile(
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
   return getBytes(new URL(`/v1/batches/${batchId}/data`, network.gatewayUrl).href, maxBytes)
+}
+
+/** What proves a receipt of mode zk; undefined while the gateway has no proof. @throws SdkError, AssayError `malformed` */
+export async function readProof(network: Network, requestId: Hex): Promise<ProofAttachment | undefined> {
+  const url = new URL(`/v1/proofs/${requestId}`, network.gatewayUrl).href
+  const bytes = await getBytes(url, MAX_PROOF_DOCUMENT_BYTES)
+  return bytes === undefined
+    ? undefined
+    : proofAttachmentFromJson(parseCanonicalJson(bytes, MAX_PROOF_DOCUMENT_BYTES))
 }
 
 function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
@@ -196,12 +206,19 @@ export async function completeBundle(parameters: {
   const { receipt, signature, grant } = parameters.bundle
   const signed = { receipt, signature, grant }
   const evidence = await readEvidence(network, chain, parameters.bundle)
-  const model = await readManifest(chain, signed.receipt.modelId)
+  const { modelId } = signed.receipt
+  const model = manifestOfUri((await chain.manifestUri(modelId)) ?? '', modelId)
   const bundle: Bundle = { ...parameters.bundle, inclusion }
   if (evidence !== undefined) bundle.evidence = evidence
   if (model !== undefined) bundle.model = model
+  const proof = receipt.mode === MODE.zk ? await readProof(network, receipt.requestId) : undefined
+  // The bodies are our own: what we asked and got is what the proof must be about.
+  if (proof !== undefined) {
+    const { request, response } = bundle
+    bundle.zk = { card: proof.card, proof: proof.proof, request, response }
+  }
   const view = await chain.view(signed, { inclusion, evidence })
-  const required: StepName[] = ['includedInBatch']
+  const required: StepName[] = ['includedInBatch', 'proofHolds']
   if (parameters.until === 'final') required.push('batchIsFinal')
   const report = await verifyBundle(bundle, view, { required, deployment: deploymentOf(network) })
   mustBeOk(report, 'The answer was verified, but its settlement was not.')
@@ -224,21 +241,4 @@ async function readEvidence(
       bytes === undefined ? undefined : evidenceFromJson(parseCanonicalJson(bytes, MAX_DOCUMENT_BYTES)),
     )
     .catch(() => undefined)
-}
-
-const DATA_URI = /^data:application\/json;base64,([A-Za-z0-9+/=]+)$/
-
-/**
- * The manifest where it stands in the URI itself. One that lies elsewhere is not fetched: a publisher could make every
- * client dial an address of its choosing.
- */
-async function readManifest(chain: ChainReader, modelId: Hex): Promise<ModelManifest | undefined> {
-  const inline = DATA_URI.exec((await chain.manifestUri(modelId)) ?? '')?.[1]
-  if (inline === undefined) return undefined
-  try {
-    const manifest = manifestFromJson(parseCanonicalJson(fromBase64(inline), MAX_DOCUMENT_BYTES))
-    return modelIdOf(manifest) === modelId ? manifest : undefined
-  } catch {
-    return undefined
-  }
 }

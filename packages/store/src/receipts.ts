@@ -2,6 +2,7 @@ import { type BatchEntry, parseCanonicalJson, receiptFromJson, type SignedReceip
 import type { BatchState } from './batches.ts'
 import type { Hex, Queryable } from './database.ts'
 import type { PaymentState } from './payments.ts'
+import { attachmentOf } from './proofs.ts'
 import { grantOf, type RequestState, type StoredGrantCall } from './requests.ts'
 
 export type NewReceipt = {
@@ -16,11 +17,14 @@ export type NewReceipt = {
   collectAmount: bigint
   /** Whether a deposit holds the money already, so that there is nothing to collect. */
   prepaid: boolean
+  /** Whether it waits for its proof before it waits for a batch. */
+  unproven?: boolean | undefined
 }
 
 const encoder = new TextEncoder()
 
-function toSigned(row: { receipt: string; signature: Hex }): SignedReceipt {
+/** A stored receipt, read. */
+export function toSigned(row: { receipt: string; signature: Hex }): SignedReceipt {
   return {
     receipt: receiptFromJson(parseCanonicalJson(encoder.encode(row.receipt), 4096)),
     signature: row.signature,
@@ -41,10 +45,11 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
   await database.query(
     `with item as (
        select distinct on ("requestId") * from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text,
-         signature text, leaf text, price numeric, "collectAmount" numeric, prepaid boolean)
+         signature text, leaf text, price numeric, "collectAmount" numeric, prepaid boolean, unproven boolean)
      ), receipt as (
        insert into receipts (request_id, receipt, signature, leaf, price, state)
-       select "requestId", receipt, signature, leaf, price, 'outbox' from item
+       select "requestId", receipt, signature, leaf, price,
+         case when unproven then 'unproven' else 'outbox' end from item
        on conflict (request_id) do nothing returning request_id, price
      ), payment as (
        insert into payments (request_id, amount, state)
@@ -87,15 +92,20 @@ export async function takeOutbox(transaction: Queryable, limit: number): Promise
     signature: Hex
     grant_id: Hex | null
     counter: string | null
+    attachment: string | null
   }>(
-    `select r.receipt, r.signature, q.grant_id, q.counter::text as counter
-     from receipts r join requests q using (request_id) where r.state = 'outbox' order by r.created_at limit $1
+    `select r.receipt, r.signature, q.grant_id, q.counter::text as counter, p.attachment
+     from receipts r join requests q using (request_id) left join proofs p using (request_id) where r.state = 'outbox' order by r.created_at limit $1
      for update of r skip locked`,
     [limit],
   )
   return rows.map((row) => {
     const grant = grantOf(row)
-    return grant === undefined ? toSigned(row) : { ...toSigned(row), grant }
+    return {
+      ...toSigned(row),
+      ...(grant === undefined ? {} : { grant }),
+      ...(row.attachment === null ? {} : { zk: attachmentOf(row.attachment) }),
+    }
   })
 }
 
@@ -118,7 +128,7 @@ export type ReceiptStatus = {
   signed: SignedReceipt | undefined
   /** Place under the grant that pays; undefined where the call paid for itself. */
   grant: StoredGrantCall | undefined
-  receiptState: 'outbox' | 'batched' | 'expired' | undefined
+  receiptState: 'unproven' | 'outbox' | 'batched' | 'expired' | undefined
   batchId: Hex | undefined
   batchState: BatchState | undefined
   /** Of the commit. */
@@ -145,7 +155,7 @@ export async function receiptStatus(
     signature: Hex | null
     grant_id: Hex | null
     counter: string | null
-    receipt_state: 'outbox' | 'batched' | 'expired' | null
+    receipt_state: 'unproven' | 'outbox' | 'batched' | 'expired' | null
     batch_id: Hex | null
     batch_state: BatchState | null
     transaction_hash: Hex | null

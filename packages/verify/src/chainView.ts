@@ -1,4 +1,4 @@
-import type { BatchHeader, Deployment, PriceRow, SpendingGrant } from '@assay/protocol'
+import type { BatchHeader, Deployment, ModelManifest, PriceRow, SpendingGrant } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 import type { Rules } from './tee/policy/policyOfRules.ts'
 
@@ -127,6 +127,8 @@ export type ChainView = {
   price: (PriceRow & { validFrom: bigint }) | null
   /** Publisher of `receipt.modelId`. */
   publisher: Address | null
+  /** `receipt.modelId` as published; the manifest where it stands in the chain itself. Read for mode zk only. */
+  model?: { weightsHash: Hex; manifest: ModelManifest | undefined } | undefined
   /** Block `receipt.anchorBlock` of the canonical chain; null where the chain has no such block. */
   anchor: { hash: Hex; timestamp: bigint } | null
   /** The batch that the bundle's inclusion names; null without inclusion or where the chain knows no such batch. */

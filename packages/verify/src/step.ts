@@ -5,6 +5,7 @@ export const STEP_NAMES = [
   'modelMatches',
   'deploymentMatches',
   'receiptIsSound',
+  'proofHolds',
   'signatureRecoversKey',
   'keyWasAttested',
   'measurementWasApproved',
@@ -31,7 +32,13 @@ export type StepCode =
   | 'deployment_differs' // the chain is not the deployment asked about
   | 'deployment_not_given' // skipped: nothing to compare the chain with
   | 'receipt_rule_broken' // a rule of docs/spec.md §4 that needs no chain
-  | 'mode_unsupported' // zk or replay, whose evidence this verifier cannot check
+  | 'mode_unsupported' // replay, whose evidence this verifier cannot check
+  | 'not_zk' // skipped: another mode
+  | 'nothing_to_prove' // skipped: a zk receipt of an answer that was not given
+  | 'proof_absent' // skipped: the proof is not in the bundle; failed in a batch, which must hold it
+  | 'proof_differs' // a proof about other bodies, another model, or other numbers
+  | 'proof_invalid' // a check of the proof system failed
+  | 'model_unproven' // the chain names no card or another root for the model
   | 'signature_malformed' // not 65 bytes in canonical form
   | 'signature_of_other_key' // another key signed, or for another deployment
   | 'key_unknown' // never registered

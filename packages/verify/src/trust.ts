@@ -11,7 +11,7 @@ import {
 } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
-import { same } from './step.ts'
+import { type Step, same } from './step.ts'
 import { exceptionsOf } from './tee/policy/policyOfRules.ts'
 
 /** Whoever holds such a machine in their hands can read its memory bus and make it vouch for anything. */
@@ -33,11 +33,23 @@ function hardwareName(hardwareType: string): string {
 }
 
 /** What a reader trusts who relies on this receipt, in plain words. "Verifiable" is not "trustless". */
-export function trustStatement(receipt: Receipt, view: ChainView, signedByPayer: boolean): string {
+export function trustStatement(parameters: {
+  receipt: Receipt
+  view: ChainView
+  signedByPayer: boolean
+  steps: readonly Step[]
+}): string {
+  const { receipt, view, signedByPayer, steps } = parameters
   const unsigned = signedByPayer ? '' : '; request not signed by payer'
   const reader = `the chain as read at block ${view.blockNumber}${spender(view)}`
   if (receipt.mode === MODE.bonded) {
     return `You trust the bond of operator ${receipt.node} alone: no hardware, no mathematics; and ${reader}${unsigned}.`
+  }
+  if (receipt.mode === MODE.zk) {
+    const proven = steps.some(({ name, outcome }) => name === 'proofHolds' && outcome === 'passed')
+    return proven
+      ? `You trust mathematics for the answer: a proof, and the hash function under it; and ${reader}${unsigned}.`
+      : `Until its proof is verified you trust operator ${receipt.node} alone; and ${reader}${unsigned}.`
   }
   const proxy =
     receipt.engineClass === ENGINE_CLASS.providerProxy ? ', the provider that the enclave called,' : ''

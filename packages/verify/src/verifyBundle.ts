@@ -1,4 +1,4 @@
-import type { Bundle, Deployment } from '@assay/protocol'
+import { type Bundle, type Deployment, MODE } from '@assay/protocol'
 import type { ChainView } from './chainView.ts'
 import { type Report, report } from './report.ts'
 import type { StepName } from './step.ts'
@@ -13,6 +13,7 @@ import { measurementWasApproved } from './steps/measurementWasApproved.ts'
 import { modelMatches } from './steps/modelMatches.ts'
 import { paymentSettled } from './steps/paymentSettled.ts'
 import { priceMatches } from './steps/priceMatches.ts'
+import { proofHolds } from './steps/proofHolds.ts'
 import { receiptIsSound } from './steps/receiptIsSound.ts'
 import { requestMatches } from './steps/requestMatches.ts'
 import { requestSignedByPayer } from './steps/requestSignedByPayer.ts'
@@ -44,6 +45,7 @@ export async function verifyBundle(bundle: Bundle, view: ChainView, policy: Poli
     modelMatches(bundle), // from the model you asked
     deploymentMatches(view, policy.deployment), // on the chain you meant
     receiptIsSound(receipt), // by the rules of the format
+    ...(receipt.mode === MODE.zk ? [proofHolds(bundle, view)] : []), // with a proof, where one is promised
     signatureRecoversKey(bundle, view), // one key signed it all
     keyWasAttested(receipt, view), // that key lived in this operator's enclave
     measurementWasApproved(receipt, view), // running code that was voted in, then
@@ -60,5 +62,9 @@ export async function verifyBundle(bundle: Bundle, view: ChainView, policy: Poli
   const signedByPayer = steps.some(
     (entry) => entry.name === 'requestSignedByPayer' && entry.outcome === 'passed',
   )
-  return report(steps, policy.required ?? DEFAULT_REQUIRED, trustStatement(receipt, view, signedByPayer))
+  return report(
+    steps,
+    policy.required ?? DEFAULT_REQUIRED,
+    trustStatement({ receipt, view, signedByPayer, steps }),
+  )
 }

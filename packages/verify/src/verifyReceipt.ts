@@ -1,4 +1,4 @@
-import { type Batch, type BatchEntry, batchEntries, type SpendingGrant } from '@assay/protocol'
+import { type Batch, type BatchEntry, batchEntries, MODE, type SpendingGrant } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
 import { grantBroken } from './grantsKept.ts'
@@ -9,6 +9,7 @@ import { committerMayInclude } from './steps/committerMayInclude.ts'
 import { keyWasAttested } from './steps/keyWasAttested.ts'
 import { measurementWasApproved } from './steps/measurementWasApproved.ts'
 import { priceMatches } from './steps/priceMatches.ts'
+import { proofHolds } from './steps/proofHolds.ts'
 import { receiptIsSound } from './steps/receiptIsSound.ts'
 import { signatureRecoversKey } from './steps/signatureRecoversKey.ts'
 import { withinGrant } from './steps/withinGrant.ts'
@@ -22,6 +23,7 @@ export async function verifyReceipt(signed: BatchEntry, view: ChainView): Promis
   const { receipt } = signed
   const steps = await Promise.all([
     receiptIsSound(receipt),
+    ...(receipt.mode === MODE.zk ? [proofHolds(signed, view).then(mustBeThere)] : []),
     signatureRecoversKey(signed, view),
     keyWasAttested(receipt, view),
     measurementWasApproved(receipt, view),
@@ -30,7 +32,12 @@ export async function verifyReceipt(signed: BatchEntry, view: ChainView): Promis
     withinGrant(signed, view),
     committerMayInclude(receipt, view),
   ])
-  return report(steps, [], trustStatement(receipt, view, false))
+  return report(steps, [], trustStatement({ receipt, view, signedByPayer: false, steps }))
+}
+
+/** A batch holds the proofs of its receipts: without one there is nothing to attest. */
+function mustBeThere(found: Step): Step {
+  return found.code === 'proof_absent' ? { ...found, outcome: 'failed' } : found
 }
 
 export type BatchReport = {

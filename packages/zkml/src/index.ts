@@ -6,20 +6,13 @@
  */
 
 export { type ArchitectureDraft, type Model, makeModel, type Parameters } from './circuit/model.ts'
-export {
-  activate,
-  type CompiledModel,
-  type CompileOptions,
-  compileOnnx,
-  decodeOutput,
-  encodeInput,
-  inputSize,
-} from './compiler/compileOnnx.ts'
+export { type CompiledModel, type CompileOptions, compileOnnx } from './compiler/compileOnnx.ts'
 export type { FloatGraph } from './compiler/graph/floatGraph.ts'
 export { type Accuracy, measureAccuracy } from './compiler/measureAccuracy.ts'
 export { decodeModelFile, encodeModelFile } from './files/modelFile.ts'
 export { createWorkspace } from './kernels/wasmKernels.ts'
 export type { Workspace } from './kernels/workspace.ts'
+export { cardOf } from './prover/cardOf.ts'
 export { type CommittedModel, commitModel, type Proof, proveInference, runInference } from './prover/prove.ts'
 export { type Prover, startProver } from './thread/startProver.ts'
 export * from './verifier/index.ts'

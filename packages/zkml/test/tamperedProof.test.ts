@@ -258,7 +258,7 @@ test('Fiat–Shamir: an item that the prover’s challenges do not depend on is 
   for (const label of ['model', 'input', 'output', ...labels]) {
     const forgery = forge(committed, input, {
       transcript: ({ weightsRoot, output: claimed }) => {
-        const transcript = new OtherTranscript('assay/zkml/v1', label)
+        const transcript = new OtherTranscript('assay/zkml/v2', label)
         openStatement(transcript, weightsRoot, claimed)
         return transcript
       },
@@ -277,19 +277,19 @@ test('Fiat–Shamir: reordered statements and other protocols are refused; the t
   const forgeWith = (open: (statement: Statement) => Transcript) =>
     refusal(committed, forge(committed, input, { transcript: open }))
   const honest = forgeWith(({ weightsRoot, output: claimed }) => {
-    const transcript = new Transcript('assay/zkml/v1')
+    const transcript = new Transcript('assay/zkml/v2')
     openStatement(transcript, weightsRoot, claimed)
     return transcript
   })
   assert.equal(honest, undefined)
   const replayed = forgeWith(({ weightsRoot, output: claimed }) => {
-    const transcript = new Transcript('assay/zkml/v2')
+    const transcript = new Transcript('assay/zkml/v1')
     openStatement(transcript, weightsRoot, claimed)
     return transcript
   })
   assert.notEqual(replayed, undefined)
   const reordered = forgeWith(({ weightsRoot, output: claimed }) => {
-    const transcript = new Transcript('assay/zkml/v1')
+    const transcript = new Transcript('assay/zkml/v2')
     transcript.absorb('input', tensorHash(input))
     transcript.absorb('model', modelRootOf(model.plan, weightsRoot))
     transcript.absorb('output', tensorHash(claimed))

@@ -91,7 +91,7 @@ async function bundleReport(file: string, network: Network): Promise<Report> {
   )
   // A file that someone calls proof must prove the end state: in a batch that can no longer change.
   return verifyBundle(bundle, view, {
-    required: ['includedInBatch', 'batchIsFinal'],
+    required: ['includedInBatch', 'batchIsFinal', 'proofHolds'],
     deployment: deploymentOf(network),
   })
 }

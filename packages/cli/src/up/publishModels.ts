@@ -1,15 +1,15 @@
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createSender, DEVELOPMENT_ROLES, developmentAccount, publicClientOf } from '@assay/chain'
 import {
-  canonicalJsonBytes,
   type ModelManifest,
-  manifestToJson,
+  manifestUri,
   modelIdOf,
   modelRegistryAbi,
   type Network,
   type NetworkModel,
-  toBase64,
 } from '@assay/protocol'
+import type { Hex } from 'viem'
 
 /** Price of the development model, OPG base units: 0.0001 OPG a call, 0.000001 an input and 0.000002 an output token. */
 const DEVELOPMENT_PRICE = {
@@ -18,15 +18,30 @@ const DEVELOPMENT_PRICE = {
   outputPrice: 2n * 10n ** 12n,
 } as const
 
-/** Publishes the development model, and those that ASSAY_UPSTREAMS names (docs/upstreams.md). */
+const FRAUD_SCORER = fileURLToPath(new URL('../../../zkml/models/fraud-scorer.azk', import.meta.url))
+
+/** Publishes the development model, circuits, and those that ASSAY_UPSTREAMS names (docs/upstreams.md). */
 export async function publishModels(network: Network): Promise<NetworkModel[]> {
-  const { readUpstreamManifests, SMOLLM2_MANIFEST } = await import('@assay/node')
+  const { readUpstreamManifests, SMOLLM2_MANIFEST, startCircuitEngine } = await import('@assay/node')
   const file = upstreamsFile()
   const models: NetworkModel[] = []
   for (const manifest of [SMOLLM2_MANIFEST, ...(file === undefined ? [] : readUpstreamManifests(file))]) {
-    models.push(await publishModel(network, manifest))
+    // What runs elsewhere has no weights to hash: its manifest stands for it (docs/spec.md §8).
+    models.push(await publishModel(network, manifest, manifest.files[0]?.sha256 ?? modelIdOf(manifest)))
+  }
+  for (const circuit of circuitFiles()) {
+    const { manifest, engine } = await startCircuitEngine(circuit)
+    await engine.close()
+    models.push(await publishModel(network, manifest, engine.prover?.modelRoot ?? modelIdOf(manifest)))
   }
   return models
+}
+
+/** The circuits of the development network: a scorer of card payments, whose answers are proved, and the user's own. */
+export function circuitFiles(): string[] {
+  const given = process.env.ASSAY_CIRCUITS
+  const own = given === undefined || given === '' ? [] : given.split(path.delimiter)
+  return [FRAUD_SCORER, ...own.map((file) => path.resolve(file))]
 }
 
 /** The file of upstream models, wherever the command was called from; the servers run in another folder. */
@@ -39,7 +54,11 @@ export function upstreamsFile(): string | undefined {
  * Publishes the model unless the registry has it. The manifest itself stands in the URI, so that whoever can read the
  * chain can check which weights a receipt means, with no other server.
  */
-async function publishModel(network: Network, manifest: ModelManifest): Promise<NetworkModel> {
+async function publishModel(
+  network: Network,
+  manifest: ModelManifest,
+  weightsHash: Hex,
+): Promise<NetworkModel> {
   const modelId = modelIdOf(manifest)
   const address = network.contracts.ModelRegistry
   const found = await publicClientOf(network).readContract({
@@ -50,9 +69,7 @@ async function publishModel(network: Network, manifest: ModelManifest): Promise<
   })
   const [, publishedAt] = found
   if (publishedAt === 0n) {
-    const uri = `data:application/json;base64,${toBase64(canonicalJsonBytes(manifestToJson(manifest)))}`
-    // What runs elsewhere has no weights to hash: its manifest stands for it (docs/spec.md §8).
-    const weightsHash = manifest.files[0]?.sha256 ?? modelId
+    const uri = manifestUri(manifest)
     const { perCall, inputPrice, outputPrice } = DEVELOPMENT_PRICE
     const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.publisher)
     await createSender({ network, privateKey }).send({

@@ -8,7 +8,7 @@ import { isHealthy } from './health.ts'
 import { tailOf } from './logFile.ts'
 import { nodeName, type Ports, VALIDATOR_COUNT } from './ports.ts'
 import type { Progress } from './progress.ts'
-import { upstreamsFile } from './publishModels.ts'
+import { circuitFiles, upstreamsFile } from './publishModels.ts'
 import { modelCache } from './pullDefaultModel.ts'
 
 export const loopback = (port: number) => `http://127.0.0.1:${port}`
@@ -78,6 +78,7 @@ export function startServers(home: Home, ports: Ports, progress: Progress): Serv
         ASSAY_PORT: String(plan.port),
         ASSAY_MODEL_CACHE: modelCache(home),
         ASSAY_SIMULATED_ROOT: simulatedRootFolder(home),
+        ASSAY_CIRCUITS: circuitFiles().join(path.delimiter),
         ...(upstreams === undefined ? {} : { ASSAY_UPSTREAMS: upstreams }),
       },
       onCrash(reason, retryMilliseconds) {

@@ -1,7 +1,7 @@
 import { publicClientOf, readChainView } from '@assay/chain'
-import { deploymentOf, type Network } from '@assay/protocol'
-import { readReceiptStatus } from '@assay/sdk'
-import { type Report, type StepName, verifyBundle, verifyReceipt } from '@assay/verify'
+import { deploymentOf, MODE, type Network } from '@assay/protocol'
+import { readProof, readReceiptStatus } from '@assay/sdk'
+import { type Report, type Step, type StepName, verifyBundle, verifyReceipt } from '@assay/verify'
 import type { Hex } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Verification } from '../commands/verify.ts'
@@ -28,18 +28,25 @@ export async function verifyRequestId(network: Network, requestId: Hex): Promise
     })
   }
   const { inclusion, grant } = status
-  const signed = { ...status.signed, grant }
+  const zk = status.signed.receipt.mode === MODE.zk ? await readProof(network, requestId) : undefined
+  const signed = { ...status.signed, grant, zk }
   const view = await readChainView(publicClientOf(network), network, signed, { inclusion })
   const empty = { method: 'POST', path: '/', headers: [], body: new Uint8Array() }
   const bundle = {
     ...signed,
     inclusion,
-    request: empty,
-    response: { status: 200, contentType: '', body: new Uint8Array() },
+    request: zk?.request ?? empty,
+    response: zk?.response ?? { status: 200, contentType: '', body: new Uint8Array() },
   }
-  const full = await verifyBundle(bundle, view, { deployment: deploymentOf(network) })
+  const full = await verifyBundle(bundle, view, {
+    required: ['includedInBatch', 'proofHolds'],
+    deployment: deploymentOf(network),
+  })
   const trust = receiptTrust(await verifyReceipt(signed, view))
-  const steps = full.steps.filter((step) => !CONTENT_STEPS.includes(step.name))
+  // Contents are kept where a proof is about them.
+  const answered = (name: StepName) => name === 'requestMatches' || name === 'responseMatches'
+  const shown = ({ name }: Step) => !CONTENT_STEPS.includes(name) || (zk !== undefined && answered(name))
+  const steps = full.steps.filter(shown)
   const report: Report = {
     steps,
     missing: full.missing,
@@ -49,6 +56,9 @@ export async function verifyRequestId(network: Network, requestId: Hex): Promise
   return {
     subject: requestId,
     reports: [{ name: requestId, report }],
-    note: 'Contents are not kept by the network: only a saved bundle shows what was asked and answered.',
+    note:
+      zk === undefined
+        ? 'Contents are not kept by the network: only a saved bundle shows what was asked and answered.'
+        : undefined,
   }
 }

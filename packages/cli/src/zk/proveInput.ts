@@ -57,8 +57,8 @@ export async function proveInput(
   }
 }
 
-/** One sample of a data file, of the size that the model takes. @throws CliError */
-export function sampleOf(file: string, index: number, size: number): readonly number[] {
+/** One sample of a data file, of the size that the model takes where that is known. @throws CliError */
+export function sampleOf(file: string, index: number, size?: number): readonly number[] {
   const { inputs } = readSamples(file)
   const values = inputs[index]
   if (values === undefined)
@@ -67,7 +67,7 @@ export function sampleOf(file: string, index: number, size: number): readonly nu
       code: 'bad_data',
       facts: { file, index, samples: inputs.length },
     })
-  if (values.length !== size)
+  if (size !== undefined && values.length !== size)
     throw new CliError('The sample does not fit the model.', {
       exitCode: EXIT.failed,
       code: 'bad_data',

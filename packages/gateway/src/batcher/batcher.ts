@@ -5,6 +5,7 @@ import { createAnswerer } from './answer.ts'
 import { createCollector } from './collect.ts'
 import { createFreezer } from './freeze.ts'
 import { createPasser } from './passOn.ts'
+import { createProofCollector } from './proofs.ts'
 import { createRefunder } from './refund.ts'
 import { createSettler } from './settle.ts'
 import { createTracker } from './track.ts'
@@ -48,6 +49,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
       jobs.set(name, job)
     },
   }
+  const prove = createProofCollector(context, registry)
   const freeze = createFreezer(context, limits)
   const track = createTracker(context, registry)
   const collect = createCollector(context, registry)
@@ -65,6 +67,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
     }
   }
   async function tick(): Promise<void> {
+    await step('prove', prove)
     await step('freeze', freeze)
     // Payments, commits and demands do not wait for each other.
     await Promise.all([step('collect', collect), step('track', track), step('answer', answer)])

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
 import { unpayable } from './unpayable.ts'
 import { withinCoverage } from './withinCoverage.ts'
+import { withinFile } from './withinFile.ts'
 
 /** Time that a commit needs to be mined; a receipt closer to its greatest age would make its whole batch invalid. */
 const COMMIT_MARGIN_SECONDS = 300n
@@ -44,9 +45,9 @@ export function createFreezer(context: Context, limits: BatchLimits): () => Prom
         const fresh = young.filter(({ receipt }) => !lost.has(receipt.requestId))
         const nodes = new Set(fresh.map((signed) => signed.receipt.node.toLowerCase() as Address))
         const coverage = await chain.coverage([...new Set([committer, ...nodes])])
-        const receipts = withinCoverage(fresh, committer, coverage)
+        const receipts = withinFile(withinCoverage(fresh, committer, coverage))
         if (receipts.length < fresh.length) {
-          context.log('receipts_uncovered', { waiting: fresh.length - receipts.length })
+          context.log('receipts_left', { waiting: fresh.length - receipts.length })
         }
         if (receipts.length === 0) return undefined
         let height = await highestHeight(transaction, committer)

@@ -6,7 +6,7 @@ import type {
   InclusionProof,
   PriceRow,
 } from '@assay/protocol'
-import type { CheckedPayment, GrantAccount, SettledRow } from '@assay/verify'
+import type { ChainView, CheckedPayment, GrantAccount, SettledRow } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { DataChallenges } from './dataChallenges.ts'
 
@@ -44,6 +44,8 @@ export type GatewayChain = DataChallenges & {
   openTill(url: string): Promise<void>
   head(): Promise<{ number: bigint; timestamp: bigint }>
   price(modelId: Hex): Promise<PriceRow>
+  /** The model as published; undefined where it is not. */
+  model(modelId: Hex): Promise<ChainView['model']>
   funds(payer: Address): Promise<Funds>
   /** Whether the payment's nonce can still be used. */
   nonceUnused(payment: CheckedPayment): Promise<boolean>

@@ -2,6 +2,7 @@ import { createSender, publicClientOf, readGrantAccount, readSettledRows } from 
 import {
   contractEntry,
   inferenceEscrowAbi,
+  manifestOfUri,
   modelRegistryAbi,
   type Network,
   nodeBondAbi,
@@ -87,6 +88,15 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
         args: [modelId, version],
       })
       return { perCall, inputPrice, outputPrice }
+    },
+    async model(modelId) {
+      const [, publishedAt, , , uri, weightsHash] = await client.readContract({
+        address: ModelRegistry,
+        abi: modelRegistryAbi,
+        functionName: 'model',
+        args: [modelId],
+      })
+      return publishedAt === 0n ? undefined : { weightsHash, manifest: manifestOfUri(uri, modelId) }
     },
     async funds(payer) {
       const token = { address: OPG, abi: opgAbi } as const

@@ -1,5 +1,5 @@
 import { type Batch, inclusionToJson, parseBatchFile, proveInclusion, receiptToJson } from '@assay/protocol'
-import { type BatchRow, batchFile, findBatch, type ReceiptStatus, receiptStatus } from '@assay/store'
+import { type BatchRow, batchFile, findBatch, proofOf, type ReceiptStatus, receiptStatus } from '@assay/store'
 import type { FastifyInstance } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
@@ -100,6 +100,15 @@ export function receiptRoutes(server: FastifyInstance, context: Context): void {
               failure: payment.failure ?? null,
             },
     }
+  })
+
+  server.get<{ Params: { id: string } }>('/v1/proofs/:id', async (request, reply) => {
+    const attachment = await proofOf(database, idOf(request.params.id, 'proof'))
+    if (attachment === undefined) throw missing('proof')
+    return reply
+      .header('content-type', 'application/json')
+      .header('cache-control', 'public, max-age=31536000, immutable')
+      .send(attachment)
   })
 
   server.get<{ Params: { id: string } }>('/v1/batches/:id', async (request) => {

@@ -18,6 +18,8 @@ export type Choice = {
 export type Answer = {
   choices: Choice[]
   embeddings: (readonly number[])[]
+  /** What a circuit gave. */
+  tensor: { output: readonly number[]; tensor: readonly number[] } | undefined
   /** Native work: the upstream's own body. */
   body: string | undefined
 }
@@ -26,7 +28,7 @@ export type Collector = { add: (event: AnswerEvent) => void; answer: Answer }
 
 /** Puts the steps of an answer together. */
 export function collectAnswer(): Collector {
-  const answer: Answer = { choices: [], embeddings: [], body: undefined }
+  const answer: Answer = { choices: [], embeddings: [], tensor: undefined, body: undefined }
   const choiceAt = (index: number): Choice => {
     answer.choices[index] ??= { blocks: [], logprobs: undefined, finish: 'stop', stopText: undefined }
     return answer.choices[index]
@@ -35,6 +37,7 @@ export function collectAnswer(): Collector {
     answer,
     add(event) {
       if (event.type === 'embedding') answer.embeddings[event.index] = event.vector
+      else if (event.type === 'tensor') answer.tensor = { output: event.output, tensor: event.tensor }
       else if (event.type === 'body') answer.body = event.text
       else if (event.type !== 'native') addToChoice(choiceAt(event.choice), event)
     },

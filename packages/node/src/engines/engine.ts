@@ -1,4 +1,5 @@
 import type { InferenceRoute } from '@assay/protocol'
+import type { Hex } from 'viem'
 
 /** What every inference engine offers to the dialects, and what they ask of it; none of this knows HTTP or money. */
 
@@ -7,6 +8,7 @@ export type Feature =
   | 'chat'
   | 'completions'
   | 'embeddings'
+  | 'infer'
   | 'images'
   | 'tools'
   | 'json'
@@ -85,6 +87,9 @@ export type CompletionWork = { kind: 'completion'; prompts: string[]; settings: 
 
 export type EmbeddingWork = { kind: 'embedding'; inputs: string[]; dimensions?: number | undefined }
 
+/** A tensor for a circuit, flat. */
+export type TensorWork = { kind: 'tensor'; values: number[] }
+
 /** A body that goes on unread to an upstream of the same dialect, which judges it. */
 export type NativeWork = {
   kind: 'native'
@@ -98,7 +103,7 @@ export type NativeWork = {
   maxOutput: number
 }
 
-export type Work = ChatWork | CompletionWork | EmbeddingWork | NativeWork
+export type Work = ChatWork | CompletionWork | EmbeddingWork | TensorWork | NativeWork
 
 export type TokenLogprob = { token: string; bytes: number[]; logprob: number; top: TokenLogprob[] }
 
@@ -116,12 +121,19 @@ export type AnswerEvent =
   | { type: 'arguments'; choice: number; index: number; text: string }
   | { type: 'finish'; choice: number; reason: FinishReason; stopText?: string | undefined }
   | { type: 'embedding'; index: number; vector: readonly number[] }
+  /** The integers that a circuit gives, and the numbers they stand for. */
+  | { type: 'tensor'; tensor: readonly number[]; output: readonly number[] }
   /** Native work, streamed: one event of the upstream, its terminal event excepted. */
   | { type: 'native'; event: string | undefined; data: string }
   /** Native work, whole: the upstream's body. */
   | { type: 'body'; text: string }
 
-export type Usage = { inputUnits: number; outputUnits: number }
+export type Usage = {
+  inputUnits: number
+  outputUnits: number
+  /** What the receipt commits to and the proof is about; absent where nothing will be proved. */
+  evidenceHash?: Hex | undefined
+}
 
 export type RunOptions = {
   /** Ends the work at the next step; the run then resolves with what was done. */
@@ -156,7 +168,18 @@ export type Engine = {
   prepare: (work: Work) => Prepared | PromptTooLong | Unsupported
   /** Input tokens of work that is not run, where `prepare` cannot tell them. @throws EngineError */
   countTokens?: ((work: Work, signal: AbortSignal) => Promise<number>) | undefined
+  /** Proves what the engine answered: its receipts are of mode zk. Absent for all engines but circuits. */
+  prover?: Prover | undefined
   close: () => Promise<void>
+}
+
+export type Prover = {
+  /** With which everybody verifies the proofs. */
+  card: Uint8Array
+  /** What the registry holds as the model's weights. */
+  modelRoot: Hex
+  /** The proof about the caller's numbers; work that takes its time, one proof after another. */
+  prove: (values: readonly number[]) => Promise<Uint8Array>
 }
 
 /** A failure that the client should hear about in words, before or inside the answer. Nothing is charged. */

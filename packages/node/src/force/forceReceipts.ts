@@ -1,4 +1,11 @@
-import { AssayError, batchIdOf, MAX_AGE_SECONDS, rootOfSingle, type SignedReceipt } from '@assay/protocol'
+import {
+  AssayError,
+  batchIdOf,
+  MAX_AGE_SECONDS,
+  MODE,
+  rootOfSingle,
+  type SignedReceipt,
+} from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
 import { type Address, type Hex, zeroHash } from 'viem'
 import type { FindInclusion } from './findInclusion.ts'
@@ -130,7 +137,9 @@ export function createForcer(parameters: ForceReceiptsParameters): () => Promise
     const due = store.overdue(now - MAX_AGE_SECONDS, now - FORCE_DELAY, last, MAX_LOOKS)
     last = due.length < MAX_LOOKS ? undefined : due.at(-1)
     for (const signed of due) {
-      const { requestId, issuedAt } = signed.receipt
+      const { requestId, issuedAt, mode } = signed.receipt
+      // The proof does not fit into the transaction, and without it nobody attests.
+      if (mode === MODE.zk) continue
       // No batch may hold it any more.
       if (issuedAt + MAX_AGE_SECONDS < now + MINING) continue
       if (!(await isOwed(signed))) continue

@@ -3,6 +3,7 @@ import {
   type DialectError,
   decodeRequestAuthHeader,
   GRANT_HEADER,
+  type HttpRequestBytes,
   listedHeaders,
   quoteMaximum,
   REQUEST_AUTH_HEADER,
@@ -44,6 +45,7 @@ export type Admission = {
   payment: Paid
   committer: Address
   price: CurrentPrice
+  request: HttpRequestBytes
   requestHash: Hex
   /** Most that the call may cost, OPG base units. */
   quote: bigint
@@ -81,10 +83,8 @@ export async function admit(
   const { intent } = reading
   const served = models.get(intent.model) as ServedModel
 
-  const settlement = header('x-assay-settlement')
-  if (settlement !== undefined && settlement !== 'batch') {
-    return fail('`x-assay-settlement` can be: batch.', 'unsupported_settlement')
-  }
+  const unsettled = settlementProblem(header('x-assay-settlement'), served.engine)
+  if (unsettled !== undefined) return fail(unsettled, 'unsupported_settlement')
   const mode = header('x-assay-verification') ?? 'auto'
   const modes = served.manifest.modes.filter((name) => name === modeOf(served.engine))
   if (mode !== 'auto' && !modes.some((name) => name === mode)) {
@@ -121,12 +121,13 @@ export async function admit(
   }
   if (payHeader !== undefined && grantHeader !== undefined) return { error: PAID_TWICE }
   const gateway = committer.toLowerCase() as Address
-  const hash = requestHash({
+  const request = {
     method: raw.method,
     path: raw.path,
     headers: listedHeaders(raw.headers),
     body: raw.body,
-  })
+  }
+  const hash = requestHash(request)
   let payment: Paid
   try {
     const till = await chain.tillOf(gateway)
@@ -171,6 +172,7 @@ export async function admit(
       payment,
       committer: gateway,
       price,
+      request,
       requestHash: hash,
       quote,
       maxInputUnits,
@@ -179,9 +181,19 @@ export async function admit(
   }
 }
 
-/** What this engine's receipts are: signed by the enclave's key, or by one that only the bond stands behind. */
-export function modeOf(engine: Engine): 'tee' | 'bonded' {
+/** What this engine's receipts are: proved, signed by the enclave's key, or by one that only the bond stands behind. */
+export function modeOf(engine: Engine): 'zk' | 'tee' | 'bonded' {
+  if (engine.prover !== undefined) return 'zk'
   return engine.engineClass === 2 ? 'bonded' : 'tee'
+}
+
+/** A proof is about the contents, so who asks for one must say that the contents may stand in the batch file. */
+function settlementProblem(asked: string | undefined, { prover }: Engine): string | undefined {
+  const needed = prover === undefined ? 'batch' : 'full'
+  if (asked === needed || (asked === undefined && needed === 'batch')) return undefined
+  return needed === 'batch'
+    ? '`x-assay-settlement` can be: batch.'
+    : 'Answers of this model are proved, so request and answer will stand in a public file; agree with the header `x-assay-settlement: full`.'
 }
 
 /** Whether the engine can do it, and how much it is. */
@@ -197,7 +209,13 @@ export function prepare(reading: Reading, { engine }: ServedModel): Prepared | {
 }
 
 /** The member that makes a request long. */
-const LONG_MEMBERS = { chat: 'messages', completion: 'prompt', embedding: 'input', native: null } as const
+const LONG_MEMBERS = {
+  chat: 'messages',
+  completion: 'prompt',
+  embedding: 'input',
+  tensor: 'input',
+  native: null,
+} as const
 
 export function factsOf(served: ServedModel | undefined): ModelFacts | undefined {
   if (served === undefined) return undefined

@@ -1,9 +1,9 @@
 import {
   concatBytes,
   type DialectError,
-  ENGINE_CLASS,
   encodeReceiptHeader,
   errorBody,
+  type HttpResponseBytes,
   MODE,
   RECEIPT_COMMENT,
   RECEIPT_HEADER,
@@ -12,7 +12,6 @@ import {
   type SignedReceipt,
   STATUS,
 } from '@assay/protocol'
-import type { Hex } from 'viem'
 import type { NodeChain } from '../chain/nodeChain.ts'
 import { collectAnswer } from '../dialects/answer.ts'
 import type { AnswerWriter } from '../dialects/dialect.ts'
@@ -40,12 +39,7 @@ export type ServeParameters = {
 }
 
 /** What every answer's receipt is made from, once its bytes are known. */
-type Outcome = {
-  status: number
-  responseHash: Hex
-  inputUnits: number
-  outputUnits: number
-}
+type Outcome = Usage & { status: number; response: HttpResponseBytes }
 
 /** How the engine's work ended. */
 type Result = { usage: Usage } | { failure: DialectError; retryAfter: number | undefined }
@@ -110,7 +104,7 @@ async function answerWhole(
   const { admission, response } = parameters
   const signed = await settle(parameters, {
     status,
-    responseHash: responseHash({ status: code, contentType: JSON_TYPE, body }),
+    response: { status: code, contentType: JSON_TYPE, body },
     ...usage,
   })
   if (response.destroyed) return
@@ -175,7 +169,7 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
   } else sent.push(last)
   const signed = await settle(parameters, {
     status,
-    responseHash: responseHash({ status: 200, contentType: STREAM_TYPE, body: concatBytes(sent) }),
+    response: { status: 200, contentType: STREAM_TYPE, body: concatBytes(sent) },
     ...usage,
   })
   if (response.destroyed) return
@@ -214,7 +208,10 @@ async function run(
 }
 
 /** Signs the receipt and makes it durable. */
-async function settle(parameters: ServeParameters, outcome: Outcome): Promise<SignedReceipt> {
+async function settle(
+  parameters: ServeParameters,
+  { response, evidenceHash, ...outcome }: Outcome,
+): Promise<SignedReceipt> {
   const { admission, chain, store, sign, log } = parameters
   const { engine } = admission.served
   const signed = await sign({
@@ -225,9 +222,11 @@ async function settle(parameters: ServeParameters, outcome: Outcome): Promise<Si
     priceVersion: admission.price.version,
     priceRow: admission.price.row,
     requestHash: admission.requestHash,
+    responseHash: responseHash(response),
+    evidenceHash,
     valueAtRisk: admission.valueAtRisk,
     engineClass: engine.engineClass,
-    mode: engine.engineClass === ENGINE_CLASS.unattested ? MODE.bonded : MODE.tee,
+    mode: MODE[modeOf(engine)],
     // Admission required one, and the watcher never forgets the last it saw.
     anchor: chain.anchor() as Anchor,
     ...outcome,
@@ -235,7 +234,7 @@ async function settle(parameters: ServeParameters, outcome: Outcome): Promise<Si
     inputUnits: Math.min(outcome.inputUnits, admission.maxInputUnits),
     outputUnits: Math.min(outcome.outputUnits, admission.reading.intent.maxOutput),
   })
-  store.save(signed)
+  store.save(signed, evidenceHash === undefined ? undefined : { request: admission.request, response })
   const { requestId, status, outputUnits, price, seq } = signed.receipt
   log('receipt', {
     requestId,

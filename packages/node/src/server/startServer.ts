@@ -7,6 +7,7 @@ import {
   type DialectError,
   ENGINE_CLASS,
   errorBody,
+  proofAttachmentToJson,
   type SignedReceipt,
   signedReceiptToJson,
   toBase64,
@@ -64,6 +65,8 @@ export type StartServerParameters = {
   receipts: ReceiptStore
   evidence: EvidenceStore
   sign: (answer: ReceiptParameters) => Promise<SignedReceipt>
+  /** Called when an answer that is to be proved is durable. */
+  onProvable?: (() => void) | undefined
   /** Whether the signing key is admitted; nothing is served before. */
   isKeyValid: () => boolean
   log: (event: string, facts: Record<string, unknown>) => void
@@ -214,6 +217,18 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       : refuse(reply, badRequest('There is no receipt of this request.', null, 'receipt_not_found', 404))
   })
 
+  app.get('/v1/proofs/:id', async (request: FastifyRequest<{ Params: { id: string } }>, reply) => {
+    const found = receipts.proofs.find(request.params.id.toLowerCase() as Hex)
+    const refused = (message: string, code: string) => refuse(reply, badRequest(message, null, code, 404))
+    if (found === undefined) return refused('Nothing is to be proved under this id.', 'proof_not_found')
+    if (found.proof === undefined) return refused('The proof is being made.', 'proof_pending')
+    const card = [...models.values()].find(({ modelId }) => modelId === found.modelId)?.engine.prover?.card
+    if (card === undefined) return refused('The model is not served here any more.', 'proof_not_found')
+    reply.header('cache-control', 'public, max-age=31536000, immutable')
+    const attachment = proofAttachmentToJson({ card, proof: found.proof, ...found.bodies })
+    return reply.type(JSON_TYPE).send(Buffer.from(canonicalJsonBytes(attachment)))
+  })
+
   /** What has to hold of any request with a body; answers and returns undefined where it does not. */
   function accept(request: FastifyRequest, reply: FastifyReply): RawRequest | undefined {
     const type = request.headers['content-type'] ?? ''
@@ -284,6 +299,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       const message = 'The model outside the encrypted request is not the one inside.'
       return decline(badRequest(message, 'model', 'confidential_mismatch'))
     }
+    if (model !== undefined && admission.served.engine.prover !== undefined) {
+      const message = 'Answers of this model are proved in public; ask for it without encryption.'
+      return decline(badRequest(message, 'model', 'not_confidential'))
+    }
     if (model !== undefined && admission.served.engine.engineClass !== ENGINE_CLASS.enclave) {
       const message =
         'This model runs at a provider, who would read the request; ask for one that runs in the enclave.'
@@ -320,6 +339,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
       reply.raw.destroy()
     } finally {
       running.delete(requestId)
+      if (admission.served.engine.prover !== undefined) parameters.onProvable?.()
       if (grant !== undefined) {
         deposits.end(grant.id, requestId, receipts.find(requestId)?.receipt.price ?? 0n)
       }

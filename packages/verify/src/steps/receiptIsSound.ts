@@ -14,11 +14,14 @@ function brokenRule(receipt: Receipt): string | undefined {
 }
 
 function checkMode(receipt: Receipt): Outcome {
-  if (receipt.mode === MODE.zk || receipt.mode === MODE.replay) {
-    return failed(
-      'mode_unsupported',
-      `This verifier cannot check evidence of mode ${MODE_NAMES[receipt.mode]}.`,
-    )
+  if (receipt.mode === MODE.replay) {
+    return failed('mode_unsupported', 'This verifier cannot check evidence of mode replay.')
+  }
+  if (receipt.mode === MODE.zk) {
+    const claims = receipt.evidenceHash !== zeroHash
+    return claims || receipt.price === 0n
+      ? passed('The receipt is well formed.')
+      : failed('receipt_rule_broken', 'It costs something and names nothing that could be proven.')
   }
   return receipt.evidenceHash === zeroHash
     ? passed('The receipt is well formed.')

@@ -9,7 +9,7 @@ import type { Plan } from './plan.ts'
 import { MAX_ACCUMULATOR } from './reach.ts'
 
 /** Name and version of the proof system; the first thing every transcript absorbs. */
-export const PROTOCOL = 'assay/zkml/v1'
+export const PROTOCOL = 'assay/zkml/v2'
 
 export type Statement = {
   /** Merkle root of the encoded weights, as `commitModel` gives it. */

@@ -1,7 +1,9 @@
 /** What quantisation costs: the compiled model beside the float one, on data that calibration has not seen. */
+
+import { activate, decodeOutput, encodeInput } from '../circuit/encoding.ts'
 import { ZkmlError } from '../errors.ts'
 import { runInference } from '../prover/prove.ts'
-import { activate, type CompiledModel, decodeOutput, encodeInput } from './compileOnnx.ts'
+import type { CompiledModel } from './compileOnnx.ts'
 import type { FloatGraph } from './graph/floatGraph.ts'
 import { checkSamples } from './quantise/calibrate.ts'
 import { runFloat } from './quantise/runFloat.ts'

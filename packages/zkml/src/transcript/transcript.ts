@@ -9,6 +9,9 @@ import type { Ext } from '../field/extension.ts'
 
 const ABSORB = 0
 const CHALLENGE = 1
+const ABSORB_LONG = 2
+/** Data beyond this, bytes, is absorbed as the hashes of its pieces: 256 extension elements, what one replayed step holds. */
+const PIECE = 5120
 
 export class Transcript {
   #state: Uint8Array
@@ -17,13 +20,27 @@ export class Transcript {
     this.#state = keccak_256(utf8ToBytes(protocol))
   }
 
-  /** state ← keccak(state ‖ 0 ‖ |label| ‖ label ‖ |data| ‖ data), lengths as one and four bytes. */
+  /**
+   * state ← keccak(state ‖ 0 ‖ |label| ‖ label ‖ |data| ‖ data), lengths as one and four bytes. Of data longer than a piece
+   * its pieces' hashes are absorbed instead, under 2 for 0, so that no step of a replay needs more than a piece at a time.
+   */
   absorb(label: string, data: Uint8Array): void {
+    if (data.length <= PIECE) {
+      this.#absorb(ABSORB, label, data)
+      return
+    }
+    const hashes = new Uint8Array(32 * Math.ceil(data.length / PIECE))
+    for (let at = 0; at * PIECE < data.length; at++)
+      hashes.set(keccak_256(data.subarray(at * PIECE, (at + 1) * PIECE)), 32 * at)
+    this.#absorb(ABSORB_LONG, label, hashes)
+  }
+
+  #absorb(kind: number, label: string, data: Uint8Array): void {
     const name = utf8ToBytes(label)
     const message = new Uint8Array(38 + name.length + data.length)
     const view = new DataView(message.buffer)
     message.set(this.#state)
-    view.setUint8(32, ABSORB)
+    view.setUint8(32, kind)
     view.setUint8(33, name.length)
     message.set(name, 34)
     view.setUint32(34 + name.length, data.length)

@@ -119,7 +119,9 @@ export async function startLlamaEngine(parameters: LlamaEngineParameters): Promi
     features: FEATURES,
     native: new Set(),
     prepare(work) {
-      if (work.kind === 'native') throw new Error('unreachable: this engine takes no bodies')
+      if (work.kind === 'native' || work.kind === 'tensor') {
+        throw new Error('unreachable: no feature of this engine admits it')
+      }
       if (work.kind === 'embedding') {
         if (work.dimensions !== undefined && work.dimensions !== model.embeddingVectorSize) {
           const message = `\`dimensions\` can only be ${model.embeddingVectorSize}, the model's own.`

@@ -1,7 +1,8 @@
 /** A dense layer that copies values: what ends a circuit whose own last operator is none. */
 import type { Shape } from '../../circuit/architecture.ts'
+import { valuesOf } from '../../circuit/encoding.ts'
 import { ZkmlError } from '../../errors.ts'
-import { type FloatNode, type FloatTensor, valuesOf } from './floatGraph.ts'
+import type { FloatNode, FloatTensor } from './floatGraph.ts'
 
 /** Weights grow with the square of the values. */
 const MOST = 2048

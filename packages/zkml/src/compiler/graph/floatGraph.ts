@@ -3,6 +3,7 @@
  * messages. Lowering makes it, fusion shortens it, calibration runs it, quantisation turns it into an architecture.
  */
 import type { Padding, Shape, Window } from '../../circuit/architecture.ts'
+import type { InputForm, OutputActivation, Range } from '../../circuit/encoding.ts'
 
 /** 0 is the input, i + 1 the output of node i. */
 export type FloatTensor = number
@@ -35,9 +36,6 @@ export type FloatOperator =
   /** Nothing but the node's clamp; gone after fusion. */
   | { op: 'clamp'; input: FloatTensor }
 
-/** An int8 scale that a QuantizeLinear of the model gives a tensor: x = scale·(q − zeroPoint). */
-export type Range = { scale: number; zeroPoint: number }
-
 export type FloatNode = FloatOperator & {
   /** The ONNX node it comes from. */
   name: string
@@ -46,22 +44,6 @@ export type FloatNode = FloatOperator & {
   /** Where the model is quantised already. */
   range: Range | undefined
 }
-
-/**
- * How a caller's values, flat in the ONNX input's order, become the circuit's input x:
- * x[i] = factor·values[order[i]] + offset, factor and offset one for all or one a value.
- */
-export type InputForm = {
-  name: string
-  shape: Shape
-  /** Null where the orders agree. */
-  order: Int32Array | null
-  factor: Float64Array
-  offset: Float64Array
-}
-
-/** A function of the output that stands outside the proof: it is applied to the proven numbers by whoever reads them. */
-export type OutputActivation = 'none' | 'softmax' | 'sigmoid' | 'logSoftmax'
 
 export type FloatGraph = {
   input: InputForm & { range: Range | undefined }
@@ -72,8 +54,4 @@ export type FloatGraph = {
 
 export function tensorsRead(node: FloatOperator): FloatTensor[] {
   return node.op === 'combine' ? node.terms.map(({ input }) => input) : [node.input]
-}
-
-export function valuesOf({ channels, height, width }: Shape): number {
-  return channels * height * width
 }

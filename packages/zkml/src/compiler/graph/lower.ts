@@ -1,10 +1,12 @@
 /** From an ONNX model to the float graph: one function an operator, in the order in which the model lists its nodes. */
+
+import type { OutputActivation } from '../../circuit/encoding.ts'
 import { ZkmlError } from '../../errors.ts'
 import type { OnnxInput, OnnxModel, OnnxNode } from '../onnx/onnxModel.ts'
 import { badOnnx } from '../onnx/readMessage.ts'
 import { FLOAT } from '../onnx/readTensor.ts'
 import { copyLayer } from './copyLayer.ts'
-import type { FloatGraph, OutputActivation } from './floatGraph.ts'
+import type { FloatGraph } from './floatGraph.ts'
 import { type Activation, checkSize, Lowering, shapeOf, type Value } from './lowering.ts'
 import { cannot } from './nodeParts.ts'
 import * as bends from './operators/bends.ts'

@@ -1,15 +1,9 @@
 /** What the lowering of one ONNX node works with: values by name, attributes by type, and the graph that grows. */
 import type { Shape } from '../../circuit/architecture.ts'
 import { LIMITS } from '../../circuit/checkArchitecture.ts'
+import { type InputForm, type Range, valuesOf } from '../../circuit/encoding.ts'
 import type { OnnxModel, OnnxNode } from '../onnx/onnxModel.ts'
-import {
-  type FloatNode,
-  type FloatOperator,
-  type FloatTensor,
-  type InputForm,
-  type Range,
-  valuesOf,
-} from './floatGraph.ts'
+import type { FloatNode, FloatOperator, FloatTensor } from './floatGraph.ts'
 import { cannot } from './nodeParts.ts'
 
 /** A tensor known when the model is compiled. */

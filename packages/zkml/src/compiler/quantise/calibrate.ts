@@ -2,8 +2,10 @@
  * Int8 ranges of activations, measured on given data: for each tensor the range, among the measured one and ranges cut
  * shorter, that makes the smallest mean squared error of rounding and saturating together.
  */
+
+import { type Range, valuesOf } from '../../circuit/encoding.ts'
 import { ZkmlError } from '../../errors.ts'
-import { type FloatGraph, type Range, valuesOf } from '../graph/floatGraph.ts'
+import type { FloatGraph } from '../graph/floatGraph.ts'
 import { runFloat } from './runFloat.ts'
 
 const BINS = 2048

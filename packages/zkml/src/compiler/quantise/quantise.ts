@@ -1,10 +1,11 @@
 /** From a fused float graph and the ranges of its tensors to an architecture with int8 weights. */
 import type { TensorIndex } from '../../circuit/architecture.ts'
 import { pad } from '../../circuit/checkArchitecture.ts'
+import type { Range } from '../../circuit/encoding.ts'
 import type { ArchitectureDraft, NodeDraft, Parameters } from '../../circuit/model.ts'
 import { MAX_ACCUMULATOR, MAX_DECOMPOSITION_BITS, neededReach } from '../../circuit/reach.ts'
 import { ZkmlError } from '../../errors.ts'
-import type { FloatConv, FloatGraph, FloatNode, Range } from '../graph/floatGraph.ts'
+import type { FloatConv, FloatGraph, FloatNode } from '../graph/floatGraph.ts'
 import { quantiseLogits, quantiseWeights, reachableRange } from './quantiseWeights.ts'
 
 export type Quantised = {

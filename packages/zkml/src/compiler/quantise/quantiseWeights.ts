@@ -6,6 +6,7 @@
  * most 1/m of a weight's resolution.
  */
 
+import type { Range } from '../../circuit/encoding.ts'
 import type { Parameters } from '../../circuit/model.ts'
 import {
   farthest,
@@ -15,7 +16,6 @@ import {
   neededReach,
 } from '../../circuit/reach.ts'
 import { ZkmlError } from '../../errors.ts'
-import type { Range } from '../graph/floatGraph.ts'
 
 export type FloatWeights = {
   name: string

@@ -1,26 +1,8 @@
 /** The float graph, run plainly: what calibration measures, and what the circuit's accuracy is compared with. */
 import type { Padding, Shape, Window } from '../../circuit/architecture.ts'
 import { NO_PADDING } from '../../circuit/axes.ts'
-import {
-  type FloatConv,
-  type FloatDense,
-  type FloatGraph,
-  type FloatNode,
-  type InputForm,
-  valuesOf,
-} from '../graph/floatGraph.ts'
-
-/** A caller's values in the circuit's order, normalised as the model does. */
-export function arrangeInput(
-  { shape, order, factor, offset }: InputForm,
-  values: ArrayLike<number>,
-): Float64Array {
-  const each = (list: Float64Array, at: number) => list[list.length === 1 ? 0 : at] as number
-  return Float64Array.from(
-    { length: valuesOf(shape) },
-    (_, at) => each(factor, at) * (values[order?.[at] ?? at] as number) + each(offset, at),
-  )
-}
+import { arrangeInput, valuesOf } from '../../circuit/encoding.ts'
+import type { FloatConv, FloatDense, FloatGraph, FloatNode } from '../graph/floatGraph.ts'
 
 /** Every tensor of the graph, the input first. */
 export function runFloat({ input, nodes }: FloatGraph, values: ArrayLike<number>): Float64Array[] {

@@ -2,8 +2,9 @@
  * QuantizeLinear and DequantizeLinear (the QDQ format): around a computed tensor they give its int8 scale, which then
  * needs no calibration; around constants they are computed.
  */
+
+import type { Range } from '../../../circuit/encoding.ts'
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
-import type { Range } from '../floatGraph.ts'
 import type { Constant, Lowering, Value } from '../lowering.ts'
 import { cannot, numberOf } from '../nodeParts.ts'
 

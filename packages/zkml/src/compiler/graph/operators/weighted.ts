@@ -1,8 +1,8 @@
 /** Gemm, MatMul and Conv: layers with weights fixed at export. */
 import type { Padding } from '../../../circuit/architecture.ts'
 import { LIMITS } from '../../../circuit/checkArchitecture.ts'
+import { valuesOf } from '../../../circuit/encoding.ts'
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
-import { valuesOf } from '../floatGraph.ts'
 import { type Activation, type Constant, type Lowering, shapeOf, sizeOf, type Value } from '../lowering.ts'
 import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
 import { slidingWindow } from '../slidingWindow.ts'

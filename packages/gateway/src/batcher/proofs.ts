@@ -1,0 +1,80 @@
+import {
+  MAX_PROOF_BYTES,
+  parseCanonicalJson,
+  proofAttachmentFromJson,
+  type SignedReceipt,
+} from '@assay/protocol'
+import { attachProof, expireReceipts, unprovenReceipts } from '@assay/store'
+import { proofHolds } from '@assay/verify'
+import type { Pool } from 'undici'
+import type { Hex } from 'viem'
+import type { Context } from '../context.ts'
+import { readBounded } from '../nodes/nodePool.ts'
+import type { Jobs } from './batcher.ts'
+
+const MAX_AT_ONCE = 16
+const RETRY_MS = 500
+/** Bodies, card and proof, in base64. */
+const MAX_ATTACHMENT_BYTES = 4 * MAX_PROOF_BYTES
+
+/**
+ * Fetches the proofs of what nodes have answered, checks them as validators will, and lets their receipts go on to the
+ * outbox. One that is not there by includeBy, or does not hold, is never paid: no batch may hold its receipt.
+ */
+export function createProofCollector(context: Context, jobs: Jobs): () => Promise<void> {
+  const { database, nodes, chain, log, metrics } = context
+  const nextLook = new Map<Hex, number>()
+
+  async function giveUp(requestId: Hex, why: string): Promise<void> {
+    await database.transaction((transaction) => expireReceipts(transaction, [requestId]))
+    nextLook.delete(requestId)
+    metrics.count('proofs_total', 'refused')
+    log('proof_refused', { requestId, why })
+  }
+
+  async function collect({
+    receipt,
+    signature,
+    nodeUrl,
+  }: SignedReceipt & { nodeUrl: string }): Promise<void> {
+    const { requestId, includeBy, modelId } = receipt
+    const zk = await fetchProof(nodes.byUrl(nodeUrl)?.pool, requestId)
+    if (zk === undefined) {
+      nextLook.set(requestId, performance.now() + RETRY_MS)
+      const now = BigInt(Math.floor(Date.now() / 1000))
+      if (now > includeBy) await giveUp(requestId, 'no proof came by includeBy')
+      return
+    }
+    const { outcome, reason } = await proofHolds(
+      { receipt, signature, zk },
+      { model: await chain.model(modelId) },
+    )
+    if (outcome !== 'passed') return giveUp(requestId, reason)
+    await attachProof(database, requestId, zk)
+    nextLook.delete(requestId)
+    metrics.count('proofs_total', 'attached')
+    log('proof_attached', { requestId, bytes: zk.proof.length })
+  }
+
+  return async () => {
+    for (const unproven of await unprovenReceipts(database, MAX_AT_ONCE)) {
+      const { requestId } = unproven.receipt
+      if ((nextLook.get(requestId) ?? 0) > performance.now()) continue
+      jobs.start(`proof:${requestId}`, () => collect(unproven))
+    }
+  }
+}
+
+/** The node's proof; undefined while it makes one, or where what it sends cannot be read. */
+async function fetchProof(pool: Pool | undefined, requestId: Hex) {
+  if (pool === undefined) return undefined
+  try {
+    const signal = AbortSignal.timeout(10_000)
+    const answer = await pool.request({ method: 'GET', path: `/v1/proofs/${requestId}`, signal })
+    const bytes = await readBounded(answer.body, MAX_ATTACHMENT_BYTES)
+    if (answer.statusCode !== 200) return undefined
+    return proofAttachmentFromJson(parseCanonicalJson(bytes, MAX_ATTACHMENT_BYTES))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,53 @@
+import {
+  canonicalJson,
+  type ProofAttachment,
+  parseCanonicalJson,
+  proofAttachmentFromJson,
+  proofAttachmentToJson,
+  type SignedReceipt,
+} from '@assay/protocol'
+import type { Hex, Queryable } from './database.ts'
+import { toSigned } from './receipts.ts'
+
+const MAX_ATTACHMENT_BYTES = 2 ** 23
+
+export function attachmentOf(text: string): ProofAttachment {
+  return proofAttachmentFromJson(parseCanonicalJson(new TextEncoder().encode(text), MAX_ATTACHMENT_BYTES))
+}
+
+/** Receipts that wait for their proofs, the oldest first, and the node that is to make them. */
+export async function unprovenReceipts(
+  database: Queryable,
+  limit: number,
+): Promise<(SignedReceipt & { nodeUrl: string })[]> {
+  const rows = await database.query<{ receipt: string; signature: Hex; node_url: string }>(
+    `select r.receipt, r.signature, q.node_url from receipts r join requests q using (request_id)
+     where r.state = 'unproven' order by r.created_at limit $1`,
+    [limit],
+  )
+  return rows.map((row) => ({ ...toSigned(row), nodeUrl: row.node_url }))
+}
+
+/** Puts a proof beside its receipt, which goes to the outbox: one statement. Doing it twice changes nothing. */
+export async function attachProof(
+  database: Queryable,
+  requestId: Hex,
+  attachment: ProofAttachment,
+): Promise<void> {
+  await database.query(
+    `with proof as (
+       insert into proofs (request_id, attachment) values ($1, $2) on conflict (request_id) do nothing
+     )
+     update receipts set state = 'outbox' where request_id = $1 and state = 'unproven'`,
+    [requestId, canonicalJson(proofAttachmentToJson(attachment))],
+  )
+}
+
+/** The proof beside a receipt, canonical JSON; undefined where there is none. */
+export async function proofOf(database: Queryable, requestId: string): Promise<string | undefined> {
+  const rows = await database.query<{ attachment: string }>(
+    'select attachment from proofs where request_id = $1',
+    [requestId],
+  )
+  return rows[0]?.attachment
+}

@@ -364,7 +364,7 @@ def rows_of(entries):
         shared = {name: receipt[name] for name in ROW_MEMBERS if name != "grantId"} | {"grantId": entry["grantId"]}
         version = decimal(shared["priceVersion"], 64).to_bytes(8, "big")
         order = b"".join(from_hex(shared[name]) for name in ROW_MEMBERS[:-1]) + version
-        held = {name: entry[name] for name in ("counter", "receipt", "signature")}
+        held = {name: entry[name] for name in ("counter", "receipt", "signature", "zk") if name in entry}
         rows.setdefault(order, (shared, []))[1].append(held)
     for _, held in rows.values():
         held.sort(key=lambda e: (from_hex(e["receipt"]["requestId"]), leaf_of_entry(e)[0]))
@@ -734,7 +734,7 @@ def check_bundle(text, deployment):
     """Every step that needs no chain. Gives the names of the steps that were made; raises a Disagreement."""
     bundle = parse_canonical(text)
     names = ["format", "receipt", "signature", "request", "response"]
-    exactly(bundle, names, ["grant", "requestAuth", "inclusion", "evidence", "model"])
+    exactly(bundle, names, ["grant", "requestAuth", "inclusion", "evidence", "model", "proof"])
     expect("format", bundle["format"], "assay-bundle/1")
     receipt, request, response = bundle["receipt"], bundle["request"], bundle["response"]
     exactly(request, ["method", "path", "headers", "body"])

@@ -6,6 +6,8 @@ import {
   encodeRequestAuthHeader,
   listedHeaders,
   MODE,
+  type ModelManifest,
+  modelIdOf,
   OPG_DOMAIN,
   priceOf,
   type Receipt,
@@ -103,13 +105,16 @@ export async function startTestServer(
     script?: Script
     features?: Feature[]
     engine?: Engine
+    /** Of the engine, where it is not the scripted one. */
+    manifest?: ModelManifest
+    dir?: string
     modes?: ('tee' | 'bonded')[]
     keyValid?: () => boolean
     waiting?: number
     requestTimeoutMs?: number
   } = {},
 ) {
-  const dir = temporaryFolder('node')
+  const dir = options.dir ?? temporaryFolder('node')
   const state = {
     script: options.script ?? threeWords,
     till: TILL as Address | undefined,
@@ -154,8 +159,8 @@ export async function startTestServer(
   const receipts = openReceiptStore(dir)
   const events: Array<{ event: string } & Record<string, unknown>> = []
   const served = {
-    modelId: SMOLLM2_MODEL_ID,
-    manifest: { ...SMOLLM2_MANIFEST, modes: options.modes ?? SMOLLM2_MANIFEST.modes },
+    modelId: options.manifest === undefined ? SMOLLM2_MODEL_ID : modelIdOf(options.manifest),
+    manifest: options.manifest ?? { ...SMOLLM2_MANIFEST, modes: options.modes ?? SMOLLM2_MANIFEST.modes },
     engine: options.engine ?? scripted,
     queue: createQueue({ concurrency: 1, waiting: options.waiting ?? 4 }),
   }
@@ -172,7 +177,7 @@ export async function startTestServer(
     keyOf: () => enclave.key,
     confidential: () => [],
     chain,
-    models: new Map([[MODEL, served]]),
+    models: new Map([[options.manifest?.name ?? MODEL, served]]),
     receipts,
     evidence,
     sign: (answer) => (answer.mode === MODE.bonded ? signBonded(answer) : signInEnclave(answer)),

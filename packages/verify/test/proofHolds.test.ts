@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import {
+  type BatchEntry,
+  buildBatch,
+  cardHash,
+  MODE,
+  type ModelManifest,
+  modelIdOf,
+  parseBatchFile,
+  type Receipt,
+  requestHash,
+  responseHash,
+  STATUS,
+  zkEvidenceHash,
+} from '@assay/protocol'
+import {
+  commitModel,
+  createWorkspace,
+  decodeModelCard,
+  decodeModelFile,
+  decodeOutput,
+  encodeInput,
+  encodeModelCard,
+  proveInference,
+  tensorHash,
+} from '@assay/zkml'
+import { bytesToHex, zeroHash } from 'viem'
+import { type ChainView, proofHolds, verifyReceipt } from '../src/index.ts'
+import { deployment, gateway, makeReceipt, makeView, signReceipt } from './world.ts'
+
+const MODELS = join(import.meta.dirname, '../../zkml/models')
+const compiled = decodeModelFile(readFileSync(join(MODELS, 'fraud-scorer.azk')))
+const { inputs } = JSON.parse(readFileSync(join(MODELS, 'payments.json'), 'utf8')) as { inputs: number[][] }
+const committed = commitModel(createWorkspace(), compiled.model)
+const card = encodeModelCard({
+  ...compiled,
+  architecture: compiled.model.plan.architecture,
+  weightsRoot: committed.commitment.root,
+})
+const modelRoot = bytesToHex(decodeModelCard(card).modelRoot)
+const manifest: ModelManifest = {
+  name: 'fraud-scorer',
+  engine: 'circuit',
+  files: [],
+  contextLength: 1,
+  license: 'Apache-2.0',
+  modes: ['zk'],
+  card: cardHash(card),
+}
+const view: ChainView = makeView({ model: { weightsHash: modelRoot, manifest } })
+
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+/** An honest answer to one payment, with its proof. */
+function answerTo(input: readonly number[], changes: Partial<Receipt> = {}) {
+  const encoded = encodeInput(compiled, input)
+  const { output: tensor, proof } = proveInference(committed, encoded)
+  const request = {
+    method: 'POST',
+    path: '/v1/infer',
+    headers: [],
+    body: bytes({ model: 'fraud-scorer', input }),
+  }
+  const body = bytes({ model: 'fraud-scorer', output: decodeOutput(compiled, tensor), tensor })
+  const response = { status: 200, contentType: 'application/json', body }
+  const receipt = makeReceipt({
+    mode: MODE.zk,
+    modelId: modelIdOf(manifest),
+    requestHash: requestHash(request),
+    responseHash: responseHash(response),
+    evidenceHash: zkEvidenceHash({
+      modelRoot,
+      inputHash: bytesToHex(tensorHash(encoded)),
+      outputHash: bytesToHex(tensorHash(tensor)),
+    }),
+    ...changes,
+  })
+  return { receipt, zk: { card, proof, request, response } }
+}
+
+const honest = answerTo(inputs[0] as number[])
+const signature = '0x' as const
+const codeOf = async (entry: BatchEntry, seen: ChainView = view) => (await proofHolds(entry, seen)).code
+
+test('the proof of an honest answer holds, for the bodies that the receipt covers', async () => {
+  const step = await proofHolds({ ...honest, signature }, view)
+  assert.deepEqual([step.outcome, step.code], ['passed', 'ok'], step.reason)
+  assert.match(step.reason, /at 10\d bits/)
+})
+
+test('a proof that is absent, of another call, another model or another answer does not count', async () => {
+  const { receipt, zk } = honest
+  const other = answerTo(inputs[1] as number[])
+  const signed = { receipt, signature }
+  assert.equal(await codeOf(signed), 'proof_absent')
+  assert.equal(await codeOf({ ...signed, zk: other.zk }), 'proof_differs')
+  assert.equal(await codeOf({ ...signed, zk: { ...zk, proof: other.zk.proof } }), 'proof_invalid')
+  assert.equal(await codeOf({ ...signed, zk: { ...zk, proof: zk.proof.subarray(1) } }), 'proof_invalid')
+  assert.equal(await codeOf({ ...signed, zk: { ...zk, request: other.zk.request } }), 'proof_differs')
+  assert.equal(await codeOf({ ...signed, zk: { ...zk, card: card.subarray(1) } }), 'proof_differs')
+  // A receipt signed for another statement, with a true proof of its own bodies.
+  const lie = { ...receipt, evidenceHash: other.receipt.evidenceHash }
+  assert.equal(await codeOf({ receipt: lie, signature, zk }), 'proof_differs')
+})
+
+test('an answer whose tensor or whose numbers were changed is not proven', async () => {
+  const { zk } = honest
+  const said = JSON.parse(new TextDecoder().decode(zk.response.body)) as {
+    output: number[]
+    tensor: number[]
+  }
+  const changed = async (answer: object) => {
+    const response = { ...zk.response, body: bytes({ ...said, ...answer }) }
+    const receipt = { ...honest.receipt, responseHash: responseHash(response) }
+    return codeOf({ receipt, signature, zk: { ...zk, response } })
+  }
+  assert.equal(await changed({}), 'ok')
+  assert.equal(await changed({ tensor: said.tensor.map((x) => x + 1) }), 'proof_invalid')
+  assert.equal(await changed({ output: said.output.map((x) => x + 1e-6) }), 'proof_differs')
+  assert.equal(await changed({ tensor: 'x' }), 'unreadable')
+})
+
+test('a model that the chain does not name by this card and root proves nothing', async () => {
+  const entry = { ...honest, signature }
+  const seen = (model: ChainView['model']) => makeView({ model })
+  assert.equal(await codeOf(entry, seen(undefined)), 'model_unproven')
+  assert.equal(await codeOf(entry, seen({ weightsHash: modelRoot, manifest: undefined })), 'model_unproven')
+  assert.equal(await codeOf(entry, seen({ weightsHash: zeroHash, manifest })), 'model_unproven')
+  const { card: _, ...cardless } = manifest
+  assert.equal(await codeOf(entry, seen({ weightsHash: modelRoot, manifest: cardless })), 'model_unproven')
+})
+
+test('a batch must hold the proof: without it the receipt fails, and the file carries it unchanged', async () => {
+  const signed = await signReceipt(honest.receipt)
+  const entry = { ...signed, zk: honest.zk }
+  const failedCodes = async (held: BatchEntry) =>
+    (await verifyReceipt(held, view)).steps
+      .filter(({ outcome }) => outcome === 'failed')
+      .map(({ code }) => code)
+  assert.deepEqual(await failedCodes(entry), [])
+  assert.deepEqual(await failedCodes(signed), ['proof_absent'])
+  const batch = buildBatch({ deployment, committer: gateway, height: 1n, receipts: [entry] })
+  const read = parseBatchFile(batch.file, deployment).groups[0]?.rows[0]?.receipts[0]
+  assert.deepEqual(read, entry)
+})
+
+test('nothing is to be proved of an answer that was not given, and it costs nothing', async () => {
+  const nothing = { mode: MODE.zk, status: STATUS.failed, outputUnits: 0n, evidenceHash: zeroHash }
+  const outcomes = async (receipt: Receipt) =>
+    (await verifyReceipt(await signReceipt(receipt), view)).steps
+      .filter(({ outcome }) => outcome === 'failed')
+      .map(({ code }) => code)
+  const free = { ...honest.receipt, ...nothing, price: 0n }
+  assert.deepEqual(await outcomes(free), [])
+  const dear = { ...honest.receipt, evidenceHash: zeroHash }
+  assert.deepEqual(await outcomes(dear), ['receipt_rule_broken'])
+})

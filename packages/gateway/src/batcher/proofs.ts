@@ -9,7 +9,7 @@ import { proofHolds } from '@assay/verify'
 import type { Pool } from 'undici'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
-import { readBounded } from '../nodes/nodePool.ts'
+import { readBounded } from '../nodes/readBounded.ts'
 import type { Jobs } from './batcher.ts'
 
 const MAX_AT_ONCE = 16

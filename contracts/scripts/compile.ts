@@ -43,6 +43,8 @@ const PUBLISHED = [
   'SumFault',
   'RowFault',
   'CanaryRegistry',
+  'OpenGradientRegistry',
+  'OpenGradientSettlement',
 ]
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { AssayError, CONTRACT_NAMES, type Contracts, type Network, type NetworkModel } from '@assay/protocol'
+import {
+  AssayError,
+  CONTRACT_NAMES,
+  type Contracts,
+  type Network,
+  type NetworkModel,
+  type OpenGradientProfile,
+} from '@assay/protocol'
 import { type Address, type Hex, isAddress, isHex, size } from 'viem'
 import { writeDurably } from './durableFile.ts'
 
@@ -63,6 +70,7 @@ function networkFrom(value: unknown): Network {
     validators: operators(raw.validators, 'validators'),
     accounts: demo === undefined ? {} : { demo: account(demo) },
     models: list(raw.models, 'models').map(modelFrom),
+    ...(raw.profile === undefined ? {} : { profile: profileFrom(raw.profile) }),
   }
 }
 
@@ -116,6 +124,21 @@ function operators(value: unknown, where: string): { operator: Address; url: str
       url: url(raw.url, `${where}[${at}].url`),
     }
   })
+}
+
+function profileFrom(value: unknown): OpenGradientProfile {
+  const raw = record(value, 'profile')
+  if (raw.name !== 'opengradient') throw new Error('profile.name')
+  if (!isHex(raw.tlsCertificate) || raw.tlsCertificate.length > 16_384)
+    throw new Error('profile.tlsCertificate')
+  return {
+    name: raw.name,
+    payer: address(raw.payer, 'profile.payer'),
+    registry: address(raw.registry, 'profile.registry'),
+    settlement: address(raw.settlement, 'profile.settlement'),
+    endpoint: url(raw.endpoint, 'profile.endpoint'),
+    tlsCertificate: raw.tlsCertificate,
+  }
 }
 
 function modelFrom(value: unknown, at: number): NetworkModel {

@@ -16,6 +16,8 @@ import { startForcing } from './force/startForcing.ts'
 import { type KeyRing, openKeyRing } from './keyRing.ts'
 import { pullModel } from './models/pullModel.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from './models/smollm2.ts'
+import { listTee, type TeeListing } from './opengradient/listTee.ts'
+import { openGradientRoom } from './opengradient/room.ts'
 import { startProving } from './proofs/startProving.ts'
 import { createQueue } from './queue.ts'
 import { openReceiptStore } from './receiptStore.ts'
@@ -149,6 +151,8 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   const proving = startProving({ models, store: receipts.proofs, log })
   // The server's address is part of what is registered, so it listens before there is a key.
   let ring: KeyRing | undefined
+  const { profile } = network
+  let listing: TeeListing | undefined
   const server = await startServer({
     port: parameters.port,
     operator,
@@ -177,6 +181,14 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
       (attester === undefined || ring?.isValid() === true) &&
       registrations.every((registration) => registration.isValid()),
     log,
+    openGradient:
+      profile === undefined || attester === undefined
+        ? undefined
+        : openGradientRoom({
+            ...{ network, profile },
+            enclave: () => ring?.current().enclave,
+            listing: () => listing,
+          }),
   }).catch(async (error: NodeJS.ErrnoException) => {
     chain.close()
     await proving.stop()
@@ -210,6 +222,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
   }
   let forcing: ReturnType<typeof startForcing> | undefined
   const close = async (): Promise<void> => {
+    await listing?.close()
     ring?.close()
     for (const registration of registrations) registration.close()
     await forcing?.stop()
@@ -220,13 +233,18 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     await closeEngines()
   }
   if (attester !== undefined) {
-    const open = (): Promise<Enclave> => openEnclave({ attester, engineClasses })
+    const open = (): Promise<Enclave> =>
+      openEnclave({ attester, engineClasses, withTeeKey: profile !== undefined })
     ring = await openKeyRing({ open, register, node: operator, deployment, log }).catch(
       async (error: unknown) => {
         await close()
         throw error
       },
     )
+  }
+  if (profile !== undefined && attester !== undefined) {
+    const admitted = () => (ring?.isValid() === true ? ring.current().enclave : undefined)
+    listing = listTee({ client, sender, network, profile, admitted, log })
   }
   if (bonded !== undefined) {
     const registry = bondedKeyRegistryOf({ client, sender, network, bonded, announce })

@@ -34,6 +34,18 @@ export type Contracts = Record<ContractName, Address>
 /** A model as the network file lists it. */
 export type NetworkModel = { name: string; modelId: Hex; contextLength: number; modes: string[] }
 
+/** OpenGradient's wire format beside Assay's own, on a development chain: docs/opengradient.md. */
+export type OpenGradientProfile = {
+  name: 'opengradient'
+  /** The only account whose payments are taken: made with this network, so that its signatures are worth nothing elsewhere. */
+  payer: Address
+  registry: Address
+  settlement: Address
+  /** Where its clients call the gateway, under the certificate that they pin (DER). */
+  endpoint: string
+  tlsCertificate: Hex
+}
+
 /**
  * `.assay/network.json`: what a client, a server or a script needs to find the network (DESIGN §7, a stable surface).
  * The demo account exists on a development chain only.
@@ -50,6 +62,7 @@ export type Network = {
   validators: { operator: Address; url: string }[]
   accounts: { demo?: { address: Address; privateKey: Hex } }
   models: NetworkModel[]
+  profile?: OpenGradientProfile | undefined
 }
 
 export function deploymentOf(network: Network): Deployment {

@@ -13,4 +13,9 @@ export type Attester = {
   tlsKeyHash: Hex
   /** A fresh document (docs/spec.md §8) that carries `binding`, 32 bytes. */
   attest: (binding: Hex) => Promise<Uint8Array>
+  /**
+   * A document in the form of the nitriding daemon, over 32 bytes of the application's and a nonce of the caller's, 20 bytes;
+   * where the platform is Nitro.
+   */
+  attestWithNonce?: ((appKeyHash: Hex, nonce: Hex) => Promise<Uint8Array>) | undefined
 }

@@ -1,5 +1,6 @@
 import type { Deployment, Evidence, OhttpKey } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
+import type { TeeKey } from './teeKey.ts'
 
 /** Where the signing key lives. The key never leaves it; it is new at every boot. */
 export type Enclave = {
@@ -19,6 +20,9 @@ export type Enclave = {
   hpkeKeyHash: Hex
   /** What clients encrypt to; its private half never leaves the enclave either. */
   ohttp: OhttpKey
+  /** Under the profile `opengradient`: its RSA key, and a document of the platform's over that key and a nonce, where it gives such. */
+  tee?: TeeKey | undefined
+  attestTee?: ((nonce: Hex) => Promise<Uint8Array>) | undefined
   /** Signs 32 bytes: r ‖ s ‖ v, low s. */
   sign: (digest: Hex) => Promise<Hex>
   /** Fresh evidence that binds the keys here to an operator, younger than the block named (docs/spec.md §7). */

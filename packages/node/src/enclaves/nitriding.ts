@@ -30,10 +30,10 @@ export async function nitridingAttester(parameters: NitridingParameters): Promis
   // The daemon opens its public server only when the application says that it is ready. Told before, it drops the call.
   await exchange({ url: `${internalUrl}/enclave/ready`, maxBytes: 1024 }).catch(() => undefined)
 
-  const document = async (): Promise<Uint8Array> => {
-    const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(NONCE_BYTES))).toString('hex')
+  const anyNonce = (): Hex => bytesToHex(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)))
+  const document = async (nonce = anyNonce()): Promise<Uint8Array> => {
     const answer = await exchange({
-      url: `${publicUrl}/enclave/attestation?nonce=${nonce}`,
+      url: `${publicUrl}/enclave/attestation?nonce=${nonce.slice(2)}`,
       // The certificate is the daemon's own; the document, signed by the hardware, is what names it.
       anyCertificate: true,
       maxBytes: MAX_DOCUMENT_BYTES,
@@ -49,7 +49,7 @@ export async function nitridingAttester(parameters: NitridingParameters): Promis
 
   // The daemon has one place for the application's hash, so one document is made after another.
   let turn: Promise<unknown> = Promise.resolve()
-  const attest = async (binding: Hex): Promise<Uint8Array> => {
+  const attest = async (binding: Hex, nonce?: Hex): Promise<Uint8Array> => {
     const set = await exchange({
       url: `${internalUrl}/enclave/hash`,
       method: 'POST',
@@ -57,7 +57,7 @@ export async function nitridingAttester(parameters: NitridingParameters): Promis
       maxBytes: 1024,
     })
     if (set.status !== 200) throw refused('hash', set.status)
-    const made = await document()
+    const made = await document(nonce)
     if (userDataOf(made).appKeyHash !== bytesToHex(hexToBytes(binding))) {
       throw refused('a document over our binding', 200)
     }
@@ -68,11 +68,14 @@ export async function nitridingAttester(parameters: NitridingParameters): Promis
     simulated: false,
     roots,
     tlsKeyHash: userDataOf(await document()).tlsKeyHash,
-    attest(binding) {
-      const mine = turn.then(() => attest(binding))
-      turn = mine.catch(() => undefined)
-      return mine
-    },
+    attest: (binding) => inTurn(() => attest(binding)),
+    attestWithNonce: (appKeyHash, nonce) => inTurn(() => attest(appKeyHash, nonce)),
+  }
+
+  function inTurn(make: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const mine = turn.then(make)
+    turn = mine.catch(() => undefined)
+    return mine
   }
 }
 

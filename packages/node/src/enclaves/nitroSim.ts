@@ -1,4 +1,4 @@
-import { HARDWARE_NITRO_SIM, NO_KEY_HASH, nitroMeasurement } from '@assay/protocol'
+import { concatBytes, HARDWARE_NITRO_SIM, NO_KEY_HASH, nitroMeasurement } from '@assay/protocol'
 import { encode } from 'cbor2'
 import { bytesToHex, type Hex, hexToBytes } from 'viem'
 import type { Attester } from './attester.ts'
@@ -50,26 +50,37 @@ export function nitroSimAttester(
     simulated: true,
     roots: [{ rootHash: root.rootHash, hardwareType: HARDWARE_NITRO_SIM }],
     tlsKeyHash: NO_KEY_HASH,
-    async attest(binding) {
-      const chain = await issueChain(root)
-      const pcrs = new Map<number, Uint8Array>()
-      for (let index = 0; index < PCR_COUNT; index++) {
-        pcrs.set(index, registers[index] ?? new Uint8Array(PCR_BYTES))
-      }
-      const payload = encode(
-        new Map<string, unknown>([
-          ['module_id', moduleId],
-          ['digest', 'SHA384'],
-          ['timestamp', Date.now()],
-          ['pcrs', pcrs],
-          ['certificate', chain.leaf],
-          ['cabundle', chain.cabundle],
-          ['public_key', null],
-          ['user_data', hexToBytes(binding)],
-          ['nonce', null],
-        ]),
-      )
-      return coseSign1(payload, chain.leafKey)
-    },
+    attest: (binding) => document(hexToBytes(binding), null),
+    // TLS ends outside, so the place of its certificate's hash stays empty.
+    attestWithNonce: (appKeyHash, nonce) =>
+      document(nitridingUserData(NO_KEY_HASH, appKeyHash), hexToBytes(nonce)),
   }
+
+  async function document(userData: Uint8Array, nonce: Uint8Array | null): Promise<Uint8Array> {
+    const chain = await issueChain(root)
+    const pcrs = new Map<number, Uint8Array>()
+    for (let index = 0; index < PCR_COUNT; index++) {
+      pcrs.set(index, registers[index] ?? new Uint8Array(PCR_BYTES))
+    }
+    const payload = encode(
+      new Map<string, unknown>([
+        ['module_id', moduleId],
+        ['digest', 'SHA384'],
+        ['timestamp', Date.now()],
+        ['pcrs', pcrs],
+        ['certificate', chain.leaf],
+        ['cabundle', chain.cabundle],
+        ['public_key', null],
+        ['user_data', userData],
+        ['nonce', nonce],
+      ]),
+    )
+    return coseSign1(payload, chain.leafKey)
+  }
+}
+
+/** What the daemon writes into every document: docs/evidence.md. */
+function nitridingUserData(tlsKeyHash: Hex, appKeyHash: Hex): Uint8Array {
+  const text = (part: string) => new TextEncoder().encode(part)
+  return concatBytes([text('sha256:'), hexToBytes(tlsKeyHash), text(';sha256:'), hexToBytes(appKeyHash)])
 }

@@ -12,11 +12,14 @@ import { type Address, bytesToHex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import type { Attester } from './attester.ts'
 import type { Enclave } from './enclave.ts'
+import { createTeeKey } from './teeKey.ts'
 
 export type OpenEnclaveParameters = {
   attester: Attester
   /** Bit i = engine class i: what this node claims for its receipts; the approved measurement says what it may. */
   engineClasses: number
+  /** Whether an RSA key of OpenGradient's wire format is to live here too. */
+  withTeeKey?: boolean | undefined
   /** Unix seconds. */
   now?: bigint | undefined
 }
@@ -49,6 +52,8 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
   const key = privateKeyToAccount(privateKey).address.toLowerCase() as Address
   const ohttp = await createOhttpKey()
   const hpkeKeyHash = ohttpKeyHash(ohttp.config)
+  const tee = parameters.withTeeKey === true ? await createTeeKey() : undefined
+  const { attestWithNonce } = attester
   return {
     hardware: kind,
     simulated,
@@ -60,6 +65,10 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
     tlsKeyHash,
     hpkeKeyHash,
     ohttp,
+    tee,
+    ...(tee === undefined || attestWithNonce === undefined
+      ? {}
+      : { attestTee: (nonce) => attestWithNonce(tee.attestedHash, nonce) }),
     sign: (digest) => signDigest(digest, privateKey),
     async evidence(deployment, node, anchor): Promise<Evidence> {
       const bound = { tlsKeyHash, hpkeKeyHash, anchorBlock: anchor.number, anchorHash: anchor.hash }

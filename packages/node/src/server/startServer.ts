@@ -21,6 +21,7 @@ import { badRequest } from '../dialects/refusal.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
 import type { EvidenceStore } from '../enclaves/evidenceStore.ts'
 import type { ConfidentialKey } from '../keyRing.ts'
+import type { OpenGradientRoom } from '../opengradient/room.ts'
 import { QueueFullError } from '../queue.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
 import type { ReceiptParameters } from '../signReceipt.ts'
@@ -70,6 +71,8 @@ export type StartServerParameters = {
   /** Whether the signing key is admitted; nothing is served before. */
   isKeyValid: () => boolean
   log: (event: string, facts: Record<string, unknown>) => void
+  /** What is answered beyond our own under the profile `opengradient`. */
+  openGradient?: OpenGradientRoom | undefined
   /** Overrides of the limits, for tests. */
   requestTimeoutMs?: number | undefined
 }
@@ -80,7 +83,15 @@ export type NodeServer = { url: string; close: () => Promise<void> }
 export async function startServer(parameters: StartServerParameters): Promise<NodeServer> {
   const { operator, deployment, token, escrow, identity, keyOf, chain, models, receipts, evidence } =
     parameters
-  const { sign, isKeyValid, log, confidential, requestTimeoutMs = REQUEST_TIMEOUT_MS } = parameters
+  const {
+    sign,
+    isKeyValid,
+    log,
+    confidential,
+    openGradient,
+    requestTimeoutMs = REQUEST_TIMEOUT_MS,
+  } = parameters
+  const dialects = openGradient?.dialects ?? DIALECTS
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
   const running = new Set<Hex>()
@@ -271,7 +282,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     }
     if (disagreement !== undefined) return decline(disagreement)
     const path = raw.path.split('?')[0] as string
-    const dialect = Object.hasOwn(DIALECTS, path) ? DIALECTS[path] : undefined
+    const dialect = Object.hasOwn(dialects, path) ? dialects[path] : undefined
     if (raw.method !== 'POST' || dialect === undefined) {
       return decline(badRequest(`There is no ${raw.method} at this path.`, null, 'not_found', 404))
     }
@@ -347,9 +358,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     return reply
   }
 
-  for (const [path, dialect] of Object.entries(DIALECTS)) {
+  for (const [path, dialect] of Object.entries(dialects)) {
     app.post(path, (request, reply) => answer(dialect, request, reply))
   }
+  openGradient?.routes(app, refuse)
 
   const noEnclave = (reply: FastifyReply): FastifyReply =>
     refuse(reply, badRequest('There is no enclave here that could be encrypted to.', null, 'not_found', 404))

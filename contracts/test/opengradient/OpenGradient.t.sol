@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Entry, Path} from "../../src/libraries/InclusionLib.sol";
+import {ITeeRegistry} from "../../src/opengradient/ITeeRegistry.sol";
+import {OpenGradientRegistry} from "../../src/opengradient/OpenGradientRegistry.sol";
+import {OpenGradientSettlement} from "../../src/opengradient/OpenGradientSettlement.sol";
+import {RsaPss} from "../../src/opengradient/RsaPss.sol";
+import {FaultFixture} from "../FaultFixture.sol";
+import {RsaVectors} from "./RsaVectors.sol";
+
+/// @title OpenGradient's registry and settlement events: nobody is in them who is not on Assay
+contract OpenGradientTest is FaultFixture {
+    bytes32 private constant DATA = keccak256("data");
+    bytes private constant CERTIFICATE = hex"3082";
+    string private constant URL = "http://127.0.0.1:4020";
+    bytes32 private constant TREE = keccak256("tree");
+
+    OpenGradientRegistry private registry;
+    OpenGradientSettlement private told;
+    bytes32 private teeId;
+
+    event BatchSettlement(bytes32 indexed merkleRoot, uint256 batchSize, bytes walrusBlobId);
+    event IndividualSettlement(
+        bytes32 indexed teeId,
+        address indexed ethAddress,
+        bytes32 inputHash,
+        bytes32 outputHash,
+        uint256 timestamp,
+        bytes walrusBlobId,
+        bytes signature
+    );
+
+    function setUp() public {
+        deployFaults();
+        registry = new OpenGradientRegistry(tee);
+        told = new OpenGradientSettlement(settlement, registry);
+        teeId = keccak256(RsaVectors.KEY);
+    }
+
+    // ---------------------------------------------------------------- RSA
+
+    function test_aSignatureOfPythonHolds() public view {
+        assertTrue(this.holds(RsaVectors.MESSAGE, RsaVectors.SIGNATURE, RsaVectors.KEY));
+    }
+
+    function test_anotherSchemeSaltKeyOrMessageDoesNot() public view {
+        assertTrue(!this.holds(RsaVectors.MESSAGE, RsaVectors.SHORT_SALT, RsaVectors.KEY));
+        assertTrue(!this.holds(RsaVectors.MESSAGE, RsaVectors.OLD_SCHEME, RsaVectors.KEY));
+        assertTrue(!this.holds(RsaVectors.MESSAGE, RsaVectors.SIGNATURE, RsaVectors.OTHER_KEY));
+        assertTrue(!this.holds(abi.encodePacked(RsaVectors.INPUT), RsaVectors.SIGNATURE, RsaVectors.KEY));
+        assertTrue(!this.holds("", RsaVectors.SIGNATURE, RsaVectors.KEY));
+        assertTrue(!this.holds(RsaVectors.MESSAGE, "", RsaVectors.KEY));
+        assertTrue(!this.holds(RsaVectors.MESSAGE, new bytes(256), RsaVectors.KEY));
+    }
+
+    /// @dev The representative s + n leads to the same power; only s itself is the signature (RFC 8017 §5.2.2).
+    function test_aRepresentativeOutOfRangeDoesNot() public view {
+        bytes memory modulus = this.modulusIn(RsaVectors.KEY);
+        assertTrue(!this.holds(RsaVectors.MESSAGE, modulus, RsaVectors.KEY));
+        bytes memory above = modulus;
+        above[255] = bytes1(uint8(above[255]) + 1);
+        assertTrue(!this.holds(RsaVectors.MESSAGE, above, RsaVectors.KEY));
+    }
+
+    function testFuzz_noFlippedBitHolds(uint16 bit) public view {
+        bytes memory signature = RsaVectors.SIGNATURE;
+        uint256 place = uint256(bit) % 2048;
+        signature[place / 8] ^= bytes1(uint8(1 << (place % 8)));
+        assertTrue(!this.holds(RsaVectors.MESSAGE, signature, RsaVectors.KEY));
+    }
+
+    function test_onlyKeysOf2048BitsAndTheUsualExponentAreRead() public {
+        bytes[3] memory wrong = [RsaVectors.SMALL_EXPONENT, RsaVectors.LONG_KEY, bytes(hex"30")];
+        for (uint256 i = 0; i < 3; i++) {
+            vm.expectRevert(RsaPss.NotAnRsa2048Key.selector);
+            this.modulusIn(wrong[i]);
+        }
+    }
+
+    // ---------------------------------------------------------------- registry
+
+    function test_anEnclaveIsListedWithAllThatClientsRead() public {
+        assertEq(register(), teeId);
+        ITeeRegistry.TEEInfo[] memory active = registry.getActiveTEEs(0);
+        assertEq(active.length, 1);
+        ITeeRegistry.TEEInfo memory info = active[0];
+        assertEq(info.owner, NODE);
+        assertEq(info.paymentAddress, COMMITTER);
+        assertEq(keccak256(bytes(info.endpoint)), keccak256(bytes(URL)));
+        assertEq(keccak256(info.publicKey), teeId);
+        assertEq(keccak256(info.tlsCertificate), keccak256(CERTIFICATE));
+        assertEq(info.pcrHash, CODE);
+        assertTrue(info.enabled && info.teeType == 0);
+        assertEq(info.registeredAt, block.timestamp);
+        assertEq(info.lastHeartbeatAt, block.timestamp);
+        assertEq(info.ohttpConfig.publicKey.length, 0);
+        assertEq(registry.getActiveTEEs(1).length, 0);
+        assertEq(registry.getTEEsByType(0)[0], teeId);
+        assertEq(registry.getEnabledTEEs(0)[0], teeId);
+        assertEq(registry.keyOf(teeId), vm.addr(ENCLAVE));
+        assertEq(registry.getTEE(TREE).owner, address(0));
+        assertTrue(!registry.isTEEActive(TREE));
+    }
+
+    function test_aKeyThatValidatorsDidNotAdmitListsNothing() public {
+        bytes memory signature = signRegistration(ROGUE, NODE, RsaVectors.KEY);
+        vm.expectRevert(
+            abi.encodeWithSelector(OpenGradientRegistry.KeyNotAdmitted.selector, vm.addr(ROGUE), NODE)
+        );
+        vm.prank(NODE);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
+    }
+
+    function test_nobodyListsAnEnclaveOfAnother() public {
+        // Signed for another operator, the enclave's words are those of some stranger's key.
+        bytes memory signature = signRegistration(ENCLAVE, NODE, RsaVectors.KEY);
+        vm.expectRevert();
+        vm.prank(COMMITTER);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
+        signature = signRegistration(ENCLAVE, COMMITTER, RsaVectors.KEY);
+        vm.expectRevert(
+            abi.encodeWithSelector(OpenGradientRegistry.KeyNotAdmitted.selector, vm.addr(ENCLAVE), COMMITTER)
+        );
+        vm.prank(COMMITTER);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
+    }
+
+    function test_aKeyHasOneTee_andATeeOneOwner() public {
+        register();
+        bytes memory signature = signRegistration(ENCLAVE, NODE, RsaVectors.OTHER_KEY);
+        vm.expectRevert(
+            abi.encodeWithSelector(OpenGradientRegistry.KeyHasTee.selector, vm.addr(ENCLAVE), teeId)
+        );
+        vm.prank(NODE);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
+        signature = signRegistration(ENCLAVE, NODE, RsaVectors.KEY);
+        vm.expectRevert(abi.encodeWithSelector(OpenGradientRegistry.TeeTaken.selector, teeId));
+        vm.prank(NODE);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
+    }
+
+    function test_whatIsTooLongIsRefused() public {
+        vm.startPrank(NODE);
+        vm.expectRevert(OpenGradientRegistry.TooLong.selector);
+        registry.registerTEE(COMMITTER, string(new bytes(257)), RsaVectors.KEY, CERTIFICATE, "");
+        vm.expectRevert(OpenGradientRegistry.TooLong.selector);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, new bytes(4097), "");
+        vm.stopPrank();
+    }
+
+    /// @dev And its history stays readable: what was signed under it can be checked for ever.
+    function test_whatEndsOnAssayEndsHere() public {
+        register();
+        tee.revokeMeasurement(HARDWARE, CODE);
+        vm.warp(block.timestamp + 1);
+        assertEq(registry.getActiveTEEs(0).length, 0);
+        assertEq(keccak256(registry.getTEE(teeId).publicKey), teeId);
+        assertEq(registry.getEnabledTEEs(0).length, 1);
+    }
+
+    function test_silenceEndsIt_andAHeartbeatBringsItBack() public {
+        register();
+        vm.warp(block.timestamp + 1 hours);
+        assertTrue(registry.isTEEActive(teeId));
+        vm.warp(block.timestamp + 1);
+        assertTrue(!registry.isTEEActive(teeId));
+        vm.expectRevert(
+            abi.encodeWithSelector(OpenGradientRegistry.NotTheOwner.selector, teeId, COMMITTER)
+        );
+        vm.prank(COMMITTER);
+        registry.heartbeat(teeId);
+        vm.prank(NODE);
+        registry.heartbeat(teeId);
+        assertTrue(registry.isTEEActive(teeId));
+    }
+
+    function test_itsOwnerAloneSwitchesItOff() public {
+        register();
+        vm.expectRevert(
+            abi.encodeWithSelector(OpenGradientRegistry.NotTheOwner.selector, teeId, COMMITTER)
+        );
+        vm.prank(COMMITTER);
+        registry.disableTEE(teeId);
+        vm.prank(NODE);
+        registry.disableTEE(teeId);
+        assertTrue(!registry.isTEEEnabled(teeId));
+        assertEq(registry.getEnabledTEEs(0).length, 0);
+        assertEq(registry.getActiveTEEs(0).length, 0);
+    }
+
+    function test_aSuccessorTakesThePlaceOfAKeyThatEnded() public {
+        register();
+        vm.prank(NODE);
+        registry.disableTEE(teeId);
+        _admit(0xE3);
+        bytes memory signature = signRegistration(0xE3, NODE, RsaVectors.OTHER_KEY);
+        vm.prank(NODE);
+        bytes32 next = registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
+        assertEq(registry.getTEEsByType(0).length, 1);
+        assertEq(registry.getTEEsByType(0)[0], next);
+        assertEq(registry.getTEE(teeId).owner, NODE);
+    }
+
+    // ---------------------------------------------------------------- settlement
+
+    function test_aFinalBatchIsToldOnceByItsCommitter() public {
+        bytes32 batchId = finalBatch();
+        vm.expectEmit(address(told));
+        emit BatchSettlement(TREE, 3, abi.encodePacked(DATA));
+        vm.prank(COMMITTER);
+        told.settleBatch(batchId, DATA, TREE, 3);
+        assertEq(told.rootOf(batchId), TREE);
+        vm.expectRevert(abi.encodeWithSelector(OpenGradientSettlement.AlreadyTold.selector, batchId));
+        vm.prank(COMMITTER);
+        told.settleBatch(batchId, DATA, keccak256("another"), 3);
+    }
+
+    function test_nothingIsToldThatIsNotFinal() public {
+        bytes32 batchId = commitEntries(among(honestEntry(9), 1, 3));
+        refuseBatch(COMMITTER, batchId, DATA, TREE, 3, OpenGradientSettlement.NotFinal.selector);
+        attestAll(batchId, 3);
+        refuseBatch(COMMITTER, batchId, DATA, TREE, 3, OpenGradientSettlement.NotFinal.selector);
+        refuseBatch(COMMITTER, TREE, DATA, TREE, 3, OpenGradientSettlement.NotFinal.selector);
+    }
+
+    function test_nobodyElseTellsAndNothingElseIsTold() public {
+        bytes32 batchId = finalBatch();
+        uint256 count = settlement.batch(batchId).count;
+        refuseBatch(HUNTER, batchId, DATA, TREE, 3, OpenGradientSettlement.NotTheCommitter.selector);
+        refuseBatch(COMMITTER, batchId, TREE, TREE, 3, OpenGradientSettlement.NotItsData.selector);
+        refuseBatch(COMMITTER, batchId, DATA, bytes32(0), 3, OpenGradientSettlement.BadSize.selector);
+        refuseBatch(COMMITTER, batchId, DATA, TREE, 0, OpenGradientSettlement.BadSize.selector);
+        refuseBatch(COMMITTER, batchId, DATA, TREE, count + 1, OpenGradientSettlement.BadSize.selector);
+    }
+
+    function test_anAnswerIsToldWithItsPayerOnceItsReceiptAndSignatureHold() public {
+        register();
+        Entry[] memory entries = among(honestEntry(9), 1, 3);
+        bytes32 batchId = commitEntries(entries);
+        finalise(batchId);
+        vm.expectEmit(address(told));
+        emit IndividualSettlement(
+            teeId,
+            PAYER,
+            RsaVectors.INPUT,
+            RsaVectors.OUTPUT,
+            RsaVectors.TIMESTAMP,
+            abi.encodePacked(DATA),
+            RsaVectors.SIGNATURE
+        );
+        vm.prank(COMMITTER);
+        told.settleIndividual(batchId, DATA, entries[1], pathOf(entries, 1), statement());
+        refuseAnswer(COMMITTER, batchId, entries, statement(), OpenGradientSettlement.AlreadyTold.selector);
+    }
+
+    function test_anAnswerIsNotToldOtherwise() public {
+        register();
+        Entry[] memory entries = among(honestEntry(9), 1, 3);
+        bytes32 batchId = commitEntries(entries);
+        refuseAnswer(COMMITTER, batchId, entries, statement(), OpenGradientSettlement.NotFinal.selector);
+        finalise(batchId);
+        // … somebody else tells it,
+        refuseAnswer(HUNTER, batchId, entries, statement(), OpenGradientSettlement.NotTheCommitter.selector);
+        // … its statement is not what was signed,
+        OpenGradientSettlement.Statement memory s = statement();
+        s.timestamp++;
+        refuseAnswer(COMMITTER, batchId, entries, s, OpenGradientSettlement.BadSignature.selector);
+        // … another enclave made it,
+        s = statement();
+        s.teeId = keccak256(RsaVectors.OTHER_KEY);
+        refuseAnswer(COMMITTER, batchId, entries, s, OpenGradientSettlement.OtherEnclave.selector);
+        // … or its receipt is not in the batch.
+        entries[1].receipt.price++;
+        refuseAnswer(COMMITTER, batchId, entries, statement(), OpenGradientSettlement.NotInBatch.selector);
+    }
+
+    // ---------------------------------------------------------------- helpers
+
+    function holds(bytes memory message, bytes calldata signature, bytes calldata key) external view returns (bool) {
+        return RsaPss.verify(message, signature, RsaPss.modulusOf(key));
+    }
+
+    function modulusIn(bytes calldata key) external pure returns (bytes memory) {
+        return RsaPss.modulusOf(key);
+    }
+
+    function signRegistration(uint256 key, address owner, bytes memory publicKey) private view returns (bytes memory) {
+        return signDigest(key, registry.registrationDigest(owner, COMMITTER, URL, publicKey, CERTIFICATE));
+    }
+
+    function register() private returns (bytes32) {
+        bytes memory signature = signRegistration(ENCLAVE, NODE, RsaVectors.KEY);
+        vm.prank(NODE);
+        return registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
+    }
+
+    function finalBatch() private returns (bytes32 batchId) {
+        batchId = commitEntries(among(honestEntry(9), 1, 3));
+        finalise(batchId);
+    }
+
+    function statement() private view returns (OpenGradientSettlement.Statement memory) {
+        return OpenGradientSettlement.Statement(
+            teeId, RsaVectors.INPUT, RsaVectors.OUTPUT, RsaVectors.TIMESTAMP, RsaVectors.SIGNATURE
+        );
+    }
+
+    function refuseBatch(address who, bytes32 batchId, bytes32 dataHash, bytes32 root, uint256 size, bytes4 reason)
+        private
+    {
+        vm.prank(who);
+        (bool ok, bytes memory result) =
+            address(told).call(abi.encodeCall(told.settleBatch, (batchId, dataHash, root, size)));
+        assertTrue(!ok && bytes4(result) == reason);
+    }
+
+    function refuseAnswer(
+        address who,
+        bytes32 batchId,
+        Entry[] memory entries,
+        OpenGradientSettlement.Statement memory s,
+        bytes4 reason
+    ) private {
+        vm.prank(who);
+        (bool ok, bytes memory result) = address(told).call(
+            abi.encodeCall(told.settleIndividual, (batchId, DATA, entries[1], pathOf(entries, 1), s))
+        );
+        assertTrue(!ok && bytes4(result) == reason);
+    }
+}

@@ -8,6 +8,7 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { NodePool } from './nodes/nodePool.ts'
 import type { Standing } from './nodes/standing.ts'
+import type { Statements } from './opengradient/statements.ts'
 import type { FundsCache } from './payment/fundsCache.ts'
 import type { Ledger } from './payment/ledger.ts'
 
@@ -45,6 +46,8 @@ export type Context = {
   record(signed: BatchEntry, scheme: number): Promise<void>
   /** Requests that this process is relaying now; recovery leaves them alone. */
   inFlight: Set<Hex>
+  /** What enclaves say in OpenGradient's wire format; under its profile alone. */
+  statements?: Statements | undefined
   /** Looks for missing receipts now instead of at the next tick. */
   recoverSoon(): void
 }

@@ -28,6 +28,14 @@ function nodeSource(): NodeSource {
   })
 }
 
+/** Where `ASSAY_TLS_PORT` is set, the door that is under TLS. */
+function tlsSetting(): { port: number; certificateFile: string; keyFile: string } | undefined {
+  const port = process.env.ASSAY_TLS_PORT
+  if (port === undefined || port === '') return undefined
+  const files = { certificateFile: setting('ASSAY_TLS_CERTIFICATE'), keyFile: setting('ASSAY_TLS_KEY') }
+  return { port: Number(port), ...files }
+}
+
 try {
   const gateway = await startGateway({
     network: loadNetwork(setting('ASSAY_NETWORK')),
@@ -36,6 +44,7 @@ try {
     port: Number(process.env.ASSAY_PORT ?? '4020'),
     databaseUrl: process.env.DATABASE_URL,
     nodes: nodeSource(),
+    tls: tlsSetting(),
   })
   let closing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -36,6 +36,9 @@ import { createMetrics } from './metrics.ts'
 import { discoverNodes, type NodeSource } from './nodes/discoverNodes.ts'
 import { createNodePool } from './nodes/nodePool.ts'
 import { createStanding } from './nodes/standing.ts'
+import { openGradientRoutes } from './opengradient/openGradientRoutes.ts'
+import { createStatements } from './opengradient/statements.ts'
+import { openTlsDoor, type TlsDoor, type TlsDoorOptions } from './opengradient/tlsDoor.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
@@ -65,6 +68,8 @@ export type GatewayOptions = {
   database?: Database | undefined
   /** Another way to the chain than `network.rpcUrl`. */
   chain?: GatewayChain | undefined
+  /** A second door, under TLS. */
+  tls?: TlsDoorOptions | undefined
 }
 
 export type Gateway = {
@@ -186,6 +191,7 @@ async function assemble(
     claim: groupCommit((items) => claimRequests(database, items)),
     record,
     inFlight: new Set(),
+    statements: network.profile === undefined ? undefined : createStatements(database),
   }
   const recovery = startRecovery(base)
   const context: Context = { ...base, recoverSoon: recovery.soon }
@@ -196,10 +202,13 @@ async function assemble(
   infoRoutes(server, context)
   nodeRoutes(server, context)
   facilitatorRoutes(server, context)
+  if (network.profile !== undefined) openGradientRoutes(server, context)
   const batcher = startBatcher(context, { ...DEFAULT_BATCH_LIMITS, ...options.batch })
   recovery.soon()
 
+  let door: TlsDoor | undefined
   async function close(): Promise<void> {
+    await door?.close()
     const closing = server.close()
     const patience = setTimeout(() => server.server.closeAllConnections(), CLOSE_PATIENCE_MS)
     await closing
@@ -213,6 +222,7 @@ async function assemble(
   }
   try {
     const url = await server.listen({ host: '127.0.0.1', port: options.port })
+    if (options.tls !== undefined) door = await openTlsDoor(server, options.tls)
     log('listening', { url, committer, till, database: database.engine })
     return { url, committer, till, batcher, close }
   } catch (cause) {

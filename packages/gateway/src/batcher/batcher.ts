@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
 import { messageOf } from '../log.ts'
+import { createTeller } from '../opengradient/tell.ts'
 import { createAnswerer } from './answer.ts'
 import { createCollector } from './collect.ts'
 import { createFreezer } from './freeze.ts'
@@ -57,6 +58,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
   const answer = createAnswerer(context, registry)
   const refund = createRefunder(context, registry)
   const passOn = createPasser(context, registry)
+  const tell = createTeller(context, registry)
 
   async function step(name: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -74,6 +76,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
     await step('settle', settle)
     await step('refund', refund)
     await step('pass on', passOn)
+    await step('tell', tell)
   }
 
   let running: Promise<void> | undefined

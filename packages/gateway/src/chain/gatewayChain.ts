@@ -8,6 +8,7 @@ import type {
 } from '@assay/protocol'
 import type { ChainView, CheckedPayment, GrantAccount, SettledRow } from '@assay/verify'
 import type { Address, Hex } from 'viem'
+import type { OpenGradientChain } from '../opengradient/connectOpenGradient.ts'
 import type { DataChallenges } from './dataChallenges.ts'
 
 /** States of `Settlement.batch`. */
@@ -95,4 +96,6 @@ export type GatewayChain = DataChallenges & {
   /** What deposits paid for a model at a node and nobody has passed on yet, OPG base units. */
   takings(modelId: Hex, node: Address): Promise<bigint>
   passOn(modelId: Hex, node: Address): Promise<Hex>
+  /** Under the profile `opengradient` alone. */
+  openGradient?: OpenGradientChain | undefined
 }

@@ -24,6 +24,7 @@ import {
   stringToHex,
   zeroAddress,
 } from 'viem'
+import { connectOpenGradient } from '../opengradient/connectOpenGradient.ts'
 import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
 import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
@@ -63,6 +64,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   return {
     ...connectDataChallenges(network, client, sender),
     ...connectStanding(network, client),
+    openGradient: connectOpenGradient(network, client, sender),
     committer: sender.address.toLowerCase() as Address,
     async till() {
       const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [sender.address] })

@@ -3,6 +3,7 @@ import { findRequest } from '@assay/store'
 import { type CheckedPayment, checkPayment } from '@assay/verify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
+import { requireOwnPayer } from '../opengradient/requireOwnPayer.ts'
 import { paymentRequired } from './offer.ts'
 
 /** A payment that is good as far as its bytes, the payer's funds and our own open requests tell. It is in `inFlight` and
@@ -43,6 +44,7 @@ export async function admit(
     now: BigInt(Math.floor(Date.now() / 1000)),
   })
   if (!payment.ok) refuse(payment.code, payment.reason)
+  requireOwnPayer(network, payment.payer)
   const funds = await context.funds.read(payment.payer)
   // No await from here to the reservation.
   if (context.inFlight.has(payment.requestId)) throw await paymentUsed(context, payment.requestId)

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { decodeReceiptHeader, type GrantCall, REQUEST_ID_HEADER, type SignedReceipt } from '@assay/protocol'
+import { decodeReceiptHeader, type GrantCall, type HttpResponseBytes, REQUEST_ID_HEADER, type SignedReceipt } from '@assay/protocol'
 import { endRequest } from '@assay/store'
 import type { Dispatcher } from 'undici'
 import type { Hex } from 'viem'
@@ -78,11 +78,17 @@ export function decodeReceipt(text: string): SignedReceipt {
 }
 
 /** @throws NodeFailure where the database does not take it: an answer is never released on a receipt that may be lost */
-export async function makeDurable(exchange: Exchange, signed: SignedReceipt): Promise<void> {
+export async function makeDurable(
+  exchange: Exchange,
+  signed: SignedReceipt,
+  answer?: HttpResponseBytes | undefined,
+): Promise<void> {
+  const { context, expected, request } = exchange
   try {
-    await exchange.context.record({ ...signed, grant: exchange.grant }, exchange.scheme)
+    if (answer !== undefined) await context.statements?.keep(expected.requestId, request.headers, answer)
+    await context.record({ ...signed, grant: exchange.grant }, exchange.scheme)
   } catch (error) {
-    exchange.context.log('record_failed', { requestId: exchange.expected.requestId, why: messageOf(error) })
+    context.log('record_failed', { requestId: expected.requestId, why: messageOf(error) })
     throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')
   }
 }
@@ -104,10 +110,16 @@ export function ourHeaders({ expected, route, node, attempt }: Exchange): Record
 }
 
 /** Sends a whole answer of the node. */
-export function writeWhole(exchange: Exchange, upstream: Dispatcher.ResponseData, bytes: Uint8Array): void {
+export function writeWhole(
+  exchange: Exchange,
+  upstream: Dispatcher.ResponseData,
+  bytes: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   const { response, context } = exchange
   response.writeHead(upstream.statusCode, {
     ...responseHeaders(upstream.headers),
+    ...headers,
     ...ourHeaders(exchange),
     'content-length': bytes.length,
   })

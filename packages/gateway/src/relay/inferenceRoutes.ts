@@ -13,6 +13,7 @@ import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
 import { readBounded } from '../nodes/readBounded.ts'
+import { settlementTypeOf } from '../opengradient/settlementType.ts'
 import { admit } from '../payment/admit.ts'
 import { readAsked } from '../routing/asked.ts'
 import { route } from '../routing/route.ts'
@@ -113,6 +114,8 @@ async function handle(
   reply: FastifyReply,
 ): Promise<void> {
   const arrivedAt = performance.now()
+  // A type that there is not is refused before anything is paid.
+  if (context.statements !== undefined) settlementTypeOf(request.headers)
   const body = bodyOf(request)
   const header = single(request.headers['payment-signature'])
   const credential = header === undefined ? await credentialOf(context, request.headers) : undefined

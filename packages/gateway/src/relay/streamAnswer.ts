@@ -44,7 +44,7 @@ export async function streamAnswer(
     }
     const problem = await receiptProblem(signed, expected, context, answer)
     if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
-    await makeDurable(exchange, signed)
+    await makeDurable(exchange, signed, answer)
     context.metrics.count('answers_total', 'stream')
     await writeToClient(response, end.held, clientStallMs)
     response.end()

@@ -18,7 +18,7 @@ export async function wholeAnswer(
   upstream: Dispatcher.ResponseData,
   contentType: string,
 ): Promise<void> {
-  const { context, expected } = exchange
+  const { context, expected, request } = exchange
   const bytes = await readAnswer(upstream, context.limits.maxAnswerBytes)
   const receiptHeader = single(upstream.headers[RECEIPT_HEADER])
   if (receiptHeader === undefined) {
@@ -34,7 +34,8 @@ export async function wholeAnswer(
   const signed = decodeReceipt(receiptHeader)
   const problem = await receiptProblem(signed, expected, context, answer)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
-  await makeDurable(exchange, signed)
+  await makeDurable(exchange, signed, answer)
   context.metrics.count('answers_total', 'whole')
-  writeWhole(exchange, upstream, bytes)
+  const settlement = await context.statements?.headersOf(expected.requestId, request.headers)
+  writeWhole(exchange, upstream, bytes, settlement)
 }

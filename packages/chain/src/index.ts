@@ -20,6 +20,8 @@ export * from './governance/proposals.ts'
 export * from './governance/readRules.ts'
 export * from './governance/readSupply.ts'
 export * from './network.ts'
+export * from './opengradient/deployOpenGradient.ts'
+export * from './opengradient/keys.ts'
 export * from './pollLoop.ts'
 export {
   endProcess,

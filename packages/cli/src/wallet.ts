@@ -1,12 +1,16 @@
 import type { Network } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
 import { CliError, EXIT } from './cliError.ts'
+import { importedPayer } from './up/profile.ts'
 
 /** Key that pays: `ASSAY_WALLET_KEY`, else the demo account of a development network. @throws CliError */
 export function walletKey(network: Network, environment: NodeJS.ProcessEnv = process.env): Hex {
   const given = environment.ASSAY_WALLET_KEY
   if (given !== undefined && given !== '') {
-    if (isHex(given) && given.length === 66) return given
+    if (isHex(given) && given.length === 66) {
+      if (network.profile !== undefined) throw importedPayer()
+      return given
+    }
     // The value itself is never repeated: it is a secret, mistyped or not.
     throw new CliError('ASSAY_WALLET_KEY is not a private key.', {
       exitCode: EXIT.usage,

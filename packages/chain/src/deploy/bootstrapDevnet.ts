@@ -1,5 +1,5 @@
 import { type Contracts, nodeBondAbi, opgAbi, PERMIT2_ADDRESS, validatorStakingAbi } from '@assay/protocol'
-import { type Address, maxUint256, type PublicClient, parseEther } from 'viem'
+import { type Address, type Hex, maxUint256, type PublicClient, parseEther } from 'viem'
 import { DEVELOPMENT_ROLES, developmentAccount } from '../developmentAccounts.ts'
 import { publicClientOf } from '../publicClient.ts'
 import { createSender, type Sender } from '../sender/createSender.ts'
@@ -17,6 +17,8 @@ export type BootstrapOptions = {
   validatorUrls: readonly string[]
   /** Enclaves that must be accepted; those that are not yet are voted in, which takes twenty seconds. */
   approvals?: readonly EnclaveApproval[] | undefined
+  /** The account that pays in demonstrations; a public development account by default. */
+  demoKey?: Hex | undefined
   onProgress?: ((step: string) => void) | undefined
 }
 
@@ -38,13 +40,17 @@ export async function bootstrapDevnet(options: BootstrapOptions): Promise<void> 
   const senderOf = (index: number) =>
     createSender({ network: options, privateKey: developmentAccount(index).privateKey })
   const bank = senderOf(DEVELOPMENT_ROLES.deployer)
+  const demo =
+    options.demoKey === undefined
+      ? senderOf(DEVELOPMENT_ROLES.demo)
+      : createSender({ network: options, privateKey: options.demoKey })
   onProgress('bonding the node and the gateway, staking the validators, funding the demo payer')
   // First, and alone: from then on a transfer of the bank also writes down votes, and what it costs is estimated before.
   await ownVotes({ client, bank, contracts })
   await Promise.all([
     bondOperator({ client, bank, operator: senderOf(DEVELOPMENT_ROLES.node), contracts, url: nodeUrl }),
     bondOperator({ client, bank, operator: senderOf(DEVELOPMENT_ROLES.gateway), contracts, url: gatewayUrl }),
-    fundDemo({ client, bank, demo: senderOf(DEVELOPMENT_ROLES.demo), contracts }),
+    fundDemo({ client, bank, demo, contracts }),
     ...DEVELOPMENT_ROLES.validators.map((index, at) => {
       const url = validatorUrls[at] ?? nodeUrl
       return stakeValidator({ client, bank, validator: senderOf(index), contracts, url })

@@ -1,9 +1,11 @@
+import { BASE_CHAIN_ID } from '@assay/chain'
 import { type Command, InvalidArgumentError } from 'commander'
 import { assayHome } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { detach } from '../up/detach.ts'
 import { NODES_SETTING, PORT_SETTINGS, type Ports, parseNodes, parsePort, portsFrom } from '../up/ports.ts'
+import { type ProfileName, type ProfilePlan, parseProfile, profileFrom, refuseUnsafe } from '../up/profile.ts'
 import { createProgress } from '../up/progress.ts'
 import { startNetwork } from '../up/startNetwork.ts'
 import { aborted, stopSignal } from '../up/stopSignal.ts'
@@ -16,6 +18,8 @@ type UpOptions = {
   validatorPort?: number
   nodes?: number
   chainId?: number
+  profile?: ProfileName
+  tlsPort?: number
   detach?: true
   json?: true
 }
@@ -35,15 +39,28 @@ export function registerUp(program: Command, context: CommandContext): void {
       `inference nodes (${NODES_SETTING.variable}, ${NODES_SETTING.standard})`,
       parseNodes,
     )
-    .option('--chain-id <id>', 'chain id of a new chain (ASSAY_CHAIN_ID, 31337)', parseChainId)
+    .option(
+      '--chain-id <id>',
+      'chain id of a new chain (ASSAY_CHAIN_ID, 31337; under the profile opengradient 8453)',
+      parseChainId,
+    )
+    .option(
+      '--profile <name>',
+      "opengradient: speak OpenGradient's wire format too (ASSAY_PROFILE; docs/opengradient.md)",
+      parseProfile,
+    )
+    .option('--tls-port <port>', "port of the profile's TLS door (ASSAY_GATEWAY_TLS_PORT, 4443)", parsePort)
     .option('--detach', 'return once it is ready; stop it with: assay down')
     .option('--json', 'print the network when it is ready')
     .action(async (options: UpOptions) => {
       const ports = portsFrom(portOptions(options), process.env)
       const home = assayHome()
+      const profile = profileFrom(options, process.env)
+      const chainId = options.chainId ?? chainIdFrom(process.env, profile)
+      refuseUnsafe(chainId, profile, process.env)
       const { output } = context
       if (options.detach === true) {
-        const network = await detach(home, ports, options.chainId, output)
+        const network = await detach(home, ports, { chainId, profile }, output)
         output.out(options.json === true ? toJsonText(network) : welcome(network))
         return
       }
@@ -53,7 +70,8 @@ export function registerUp(program: Command, context: CommandContext): void {
         const running = await startNetwork({
           home,
           ports,
-          chainId: options.chainId ?? chainIdFrom(process.env),
+          chainId,
+          profile,
           progress: createProgress(output),
           signal,
         })
@@ -78,9 +96,13 @@ function parseChainId(text: string): number {
   return id
 }
 
-function chainIdFrom(environment: NodeJS.ProcessEnv): number {
+function chainIdFrom(environment: NodeJS.ProcessEnv, profile: ProfilePlan | undefined): number {
   const text = environment.ASSAY_CHAIN_ID
-  return text === undefined || text === '' ? 31_337 : parseChainId(text)
+  return text === undefined || text === ''
+    ? profile === undefined
+      ? 31_337
+      : BASE_CHAIN_ID
+    : parseChainId(text)
 }
 
 function portOptions(options: UpOptions): Partial<Ports> {

@@ -9,12 +9,14 @@ import {
 import { HARDWARE_NITRO_SIM, type Network } from '@assay/protocol'
 import type { Home } from '../home.ts'
 import type { Ports } from './ports.ts'
+import { deployProfile, type ProfilePlan, prepareKeys } from './profile.ts'
 import { loopback, serverPlans, simulatedRootFolder } from './servers.ts'
 
 export type DeployContractsOptions = {
   home: Home
   ports: Ports
   chain: Devnet
+  profile?: ProfilePlan | undefined
   detail: (text: string) => void
 }
 
@@ -25,8 +27,11 @@ export type DeployContractsOptions = {
 export async function deployContracts(
   options: DeployContractsOptions,
 ): Promise<{ network: Network; fresh: boolean }> {
-  const { home, ports, chain, detail } = options
+  const { home, ports, chain, detail, profile } = options
   const { simulatedRoot, SIMULATED_ENGINE_CLASSES, SIMULATED_MEASUREMENT } = await import('@assay/node')
+  const keys = profile === undefined ? undefined : await prepareKeys(home, chain)
+  const deployer = keys?.deployer ?? developmentAccount(DEVELOPMENT_ROLES.deployer)
+  const demo = keys?.payer ?? developmentAccount(DEVELOPMENT_ROLES.demo)
   const root = await simulatedRoot(simulatedRootFolder(home))
   const at = { chainId: chain.chainId, rpcUrl: chain.url }
   const approvals = [
@@ -39,7 +44,7 @@ export async function deployContracts(
   ]
   const { contracts, deploymentId, fresh } = await deploy({
     ...at,
-    deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
+    deployerKey: deployer.privateKey,
     treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
     approvals,
     journalFile: home.data('deployment.json'),
@@ -64,6 +69,7 @@ export async function deployContracts(
     gatewayUrl: loopback(ports.gateway),
     validatorUrls: validators.map(({ url }) => url),
     approvals,
+    demoKey: demo.privateKey,
     onProgress: detail,
   })
   for (const { account: index, url } of servers.filter(({ package: role }) => role === 'node').slice(1)) {
@@ -77,8 +83,11 @@ export async function deployContracts(
     gateway: developmentAccount(DEVELOPMENT_ROLES.gateway).address,
     nodes,
     validators,
-    accounts: { demo: developmentAccount(DEVELOPMENT_ROLES.demo) },
+    accounts: { demo },
     models: [],
+    ...(profile === undefined || keys === undefined
+      ? {}
+      : { profile: await deployProfile({ home, chain, contracts, keys, tlsPort: profile.tlsPort }) }),
   }
   return { network, fresh }
 }

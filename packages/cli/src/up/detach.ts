@@ -10,6 +10,7 @@ import { isHealthy } from './health.ts'
 import { lockHolder } from './lock.ts'
 import { tailOf } from './logFile.ts'
 import { NODES_SETTING, PORT_SETTINGS, type PortName, type Ports } from './ports.ts'
+import type { ProfilePlan } from './profile.ts'
 import { createProgress } from './progress.ts'
 import { loopback } from './servers.ts'
 
@@ -20,7 +21,7 @@ const READY_MILLISECONDS = 15 * 60_000
 export async function detach(
   home: Home,
   ports: Ports,
-  chainId: number | undefined,
+  { chainId, profile }: { chainId: number; profile: ProfilePlan | undefined },
   output: Output,
 ): Promise<Network> {
   mkdirSync(home.logs, { recursive: true })
@@ -31,7 +32,8 @@ export async function detach(
     String(ports[name as PortName]),
   ])
   args.push(NODES_SETTING.option, String(ports.nodes))
-  if (chainId !== undefined) args.push('--chain-id', String(chainId))
+  args.push('--chain-id', String(chainId))
+  if (profile !== undefined) args.push('--profile', profile.name, '--tls-port', String(profile.tlsPort))
   const main = path.join(REPOSITORY, 'packages', 'cli', 'src', 'main.ts')
   const child = spawn(process.execPath, [main, 'up', ...args], {
     cwd: process.cwd(),

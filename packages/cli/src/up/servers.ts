@@ -7,6 +7,7 @@ import { recordChildren } from './childrenFile.ts'
 import { isHealthy } from './health.ts'
 import { tailOf } from './logFile.ts'
 import { nodeName, type Ports, VALIDATOR_COUNT } from './ports.ts'
+import { type ProfilePlan, tlsEnvironment } from './profile.ts'
 import type { Progress } from './progress.ts'
 import { circuitFiles, upstreamsFile } from './publishModels.ts'
 import { modelCache } from './pullDefaultModel.ts'
@@ -56,7 +57,12 @@ const MAX_START_CRASHES = 4
 const READY_MILLISECONDS = 180_000
 
 /** Starts every server as a process of its own, with its own key, port, data folder and log. */
-export function startServers(home: Home, ports: Ports, progress: Progress): Servers {
+export function startServers(
+  home: Home,
+  ports: Ports,
+  progress: Progress,
+  profile?: ProfilePlan | undefined,
+): Servers {
   const children: { plan: ServerPlan; child: Child }[] = []
   const upstreams = upstreamsFile()
   let announced = false
@@ -79,6 +85,7 @@ export function startServers(home: Home, ports: Ports, progress: Progress): Serv
         ASSAY_MODEL_CACHE: modelCache(home),
         ASSAY_SIMULATED_ROOT: simulatedRootFolder(home),
         ASSAY_CIRCUITS: circuitFiles().join(path.delimiter),
+        ...(profile !== undefined && plan.package === 'gateway' ? tlsEnvironment(home, profile) : {}),
         ...(upstreams === undefined ? {} : { ASSAY_UPSTREAMS: upstreams }),
       },
       onCrash(reason, retryMilliseconds) {

@@ -6,6 +6,7 @@ import { reapChildren } from './childrenFile.ts'
 import { deployContracts } from './deployContracts.ts'
 import { acquireLock } from './lock.ts'
 import { mustBeFree, type Ports } from './ports.ts'
+import type { ProfilePlan } from './profile.ts'
 import type { Progress } from './progress.ts'
 import { publishModels } from './publishModels.ts'
 import { pullDefaultModel } from './pullDefaultModel.ts'
@@ -16,6 +17,7 @@ export type StartNetworkOptions = {
   home: Home
   ports: Ports
   chainId: number
+  profile?: ProfilePlan | undefined
   progress: Progress
   /** Stops the start between two steps. */
   signal: AbortSignal
@@ -28,7 +30,7 @@ export type RunningNetwork = { network: Network; stop(): Promise<void> }
  * ended. Whatever was started is stopped again if a later step fails or the signal is aborted.
  */
 export async function startNetwork(options: StartNetworkOptions): Promise<RunningNetwork> {
-  const { home, ports, progress, signal } = options
+  const { home, ports, progress, signal, profile } = options
   mkdirSync(home.root, { recursive: true })
   // It holds keys of the development accounts and the servers' data.
   chmodSync(home.root, 0o700)
@@ -57,7 +59,7 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
 
     const deployed = await progress.step(
       'contracts',
-      (detail) => deployContracts({ home, ports, chain, detail }),
+      (detail) => deployContracts({ home, ports, chain, profile, detail }),
       ({ fresh }) => (fresh ? 'deployed' : 'found where the last run left them'),
     )
     const models = await progress.step(
@@ -69,7 +71,7 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
     saveNetwork(home.networkFile, network)
     signal.throwIfAborted()
 
-    const servers = startServers(home, ports, progress)
+    const servers = startServers(home, ports, progress, profile)
     closers.push(() => servers.stop())
     await servers.ready(signal)
     // The node's new key is in the last few blocks. Were they lost to a kill, it would be registered again with a later

@@ -178,6 +178,22 @@ test('packages import only the packages below them, and nothing imports cli', ()
   )
 })
 
+/** Whose work it is to serve OpenGradient's wire format; what is signed, checked or decided on Assay never hangs on it. */
+const SERVES_OPENGRADIENT = ['chain', 'cli', 'gateway', 'node', 'store']
+
+test('nothing that is agreed, verified or voted on depends on the profile of OpenGradient', () => {
+  const room = 'packages/protocol/src/opengradient/'
+  const wrong = imports.filter((entry) => {
+    if (entry.module === '@assay/protocol/opengradient') return !SERVES_OPENGRADIENT.includes(entry.package)
+    if (entry.package !== 'protocol' || entry.file.startsWith(room)) return false
+    return entry.module.startsWith('.') && entry.module.includes('opengradient/')
+  })
+  assert.deepEqual(
+    wrong.map((entry) => `${entry.file} imports ${entry.module}`),
+    [],
+  )
+})
+
 test('no package reaches into the files of another', () => {
   const wrong = imports.filter((entry) => {
     const inside = /^@assay\/([^/]+)\/(.+)/.exec(entry.module)

@@ -1,5 +1,6 @@
 import type { Gateway } from '@assay/gateway'
 import { startGateway } from '@assay/gateway'
+import type { Network } from '@assay/protocol'
 import type { Database } from '@assay/store'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { Limits } from '../src/limits.ts'
@@ -34,6 +35,7 @@ export async function startHarness(
     /** Nodes beside `node`. */
     others?: StubNode[]
     source?: NodeSource
+    profile?: Network['profile']
   } = {},
 ): Promise<Harness> {
   const node = options.node ?? (await startStubNode())
@@ -41,9 +43,12 @@ export async function startHarness(
   const directory = options.directory ?? temporaryFolder('gateway')
   const logs: string[] = []
   const gateway = await startGateway({
-    network: networkWith(
-      [node, ...(options.others ?? [])].map(({ url, world }) => ({ operator: world.operator, url })),
-    ),
+    network: {
+      ...networkWith(
+        [node, ...(options.others ?? [])].map(({ url, world }) => ({ operator: world.operator, url })),
+      ),
+      profile: options.profile,
+    },
     nodes: options.source,
     privateKey: GATEWAY_KEY,
     dataDir: directory,

@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { decodeReceiptHeader, type GrantCall, type HttpResponseBytes, REQUEST_ID_HEADER, type SignedReceipt } from '@assay/protocol'
+import {
+  decodeReceiptHeader,
+  type GrantCall,
+  type HttpResponseBytes,
+  REQUEST_ID_HEADER,
+  type SignedReceipt,
+} from '@assay/protocol'
 import { endRequest } from '@assay/store'
 import type { Dispatcher } from 'undici'
 import type { Hex } from 'viem'

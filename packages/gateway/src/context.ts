@@ -19,6 +19,8 @@ export type Context = {
   /** Gateway operator, lower case. */
   committer: Address
   till: Address
+  /** Id that this process drew when it started. */
+  instance: string
   database: Database
   chain: GatewayChain
   nodes: NodePool
@@ -41,13 +43,17 @@ export type Context = {
   /** Whether the chain lets this receipt's key sign it. */
   keyCounts(receipt: Receipt): Promise<boolean>
   /** Claims the payment for this request, durably; false if it is in use or was used. */
-  claim(request: NewRequest): Promise<boolean>
+  claim(request: Omit<NewRequest, 'instance'>): Promise<boolean>
   /** Makes a checked receipt durable: receipt, outbox and payment together. */
   record(signed: BatchEntry, scheme: number): Promise<void>
+  /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away now. */
+  end(requestId: Hex, state: 'failed' | 'released'): Promise<void>
   /** Requests that this process is relaying now; recovery leaves them alone. */
   inFlight: Set<Hex>
   /** What enclaves say in OpenGradient's wire format; under its profile alone. */
   statements?: Statements | undefined
-  /** Looks for missing receipts now instead of at the next tick. */
-  recoverSoon(): void
+  /** Whether the process takes no new requests because it is about to stop. */
+  draining: boolean
+  /** Has the receipt looked for of a request whose client left before its end. */
+  recover(requestId: Hex): void
 }

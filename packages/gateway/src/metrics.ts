@@ -23,13 +23,14 @@ export type Metrics = {
   count(name: CounterName, label?: string, by?: number): void
   /** Seconds from the request's arrival to the first byte of the answer. */
   observeFirstByte(seconds: number): void
+  /** A gauge of the same name takes the place of the earlier one. */
   gauge(name: string, help: string, read: () => number): void
   render(): string
 }
 
 export function createMetrics(): Metrics {
   const counters = new Map<CounterName, Map<string, number>>()
-  const gauges: { name: string; help: string; read: () => number }[] = []
+  const gauges = new Map<string, { help: string; read: () => number }>()
   const buckets = new Array<number>(BUCKETS_SECONDS.length + 1).fill(0)
   let sum = 0
   let count = 0
@@ -46,7 +47,7 @@ export function createMetrics(): Metrics {
       sum += seconds
       count += 1
     },
-    gauge: (name, help, read) => void gauges.push({ name, help, read }),
+    gauge: (name, help, read) => void gauges.set(name, { help, read }),
     render() {
       const lines: string[] = []
       for (const [name, help] of Object.entries(COUNTERS)) {
@@ -56,7 +57,7 @@ export function createMetrics(): Metrics {
           lines.push(`assay_gateway_${name}${label === '' ? '' : `{kind="${label}"}`} ${value}`)
         }
       }
-      for (const { name, help, read } of gauges) {
+      for (const [name, { help, read }] of gauges) {
         lines.push(`# HELP assay_gateway_${name} ${help}`, `# TYPE assay_gateway_${name} gauge`)
         lines.push(`assay_gateway_${name} ${read()}`)
       }

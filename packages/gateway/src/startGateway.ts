@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   AssayError,
   type BatchEntry,
@@ -12,13 +14,12 @@ import {
   signDigest,
 } from '@assay/protocol'
 import {
-  claimRequests,
   type Database,
   groupCommit,
-  interruptRequests,
+  groupWriter,
   openAmounts,
-  openDatabase,
-  recordReceipts,
+  openStore,
+  type RequestWriter,
   reserveCalls,
 } from '@assay/store'
 import { type Address, type Hex, zeroHash } from 'viem'
@@ -27,6 +28,7 @@ import { type Batcher, startBatcher } from './batcher/batcher.ts'
 import type { GatewayChain } from './chain/gatewayChain.ts'
 import { connectChain } from './chain/onChain.ts'
 import type { Context } from './context.ts'
+import { joinFleet } from './fleet/membership.ts'
 import { createFreshCache } from './freshCache.ts'
 import { grantRoutes } from './grants/grantRoutes.ts'
 import { createServer } from './http/createServer.ts'
@@ -43,6 +45,7 @@ import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
 import { receiptRoutes } from './receipts/receiptRoutes.ts'
+import { createEndings } from './relay/endings.ts'
 import { inferenceRoutes } from './relay/inferenceRoutes.ts'
 import { createKeyCheck } from './relay/keyCheck.ts'
 import { startRecovery } from './relay/recover.ts'
@@ -78,12 +81,18 @@ export type Gateway = {
   committer: Address
   till: Address
   batcher: Batcher
-  /** Stops taking requests, lets those under way end for a moment, and closes the database. */
+  /** Stops taking requests, lets those under way end, hands its duties on, and closes the database. */
   close(): Promise<void>
 }
 
 /** Time that answers under way get when the gateway closes, milliseconds. */
 const CLOSE_PATIENCE_MS = 10_000
+const DRAIN_LOOK_MS = 10
+/** How long an answer waits for a database that went away before its receipt was durable, milliseconds. */
+const PERSIST_MS = 20_000
+const PERSIST_EVERY_MS = 250
+/** Then connections that are still open are cut, milliseconds. */
+const CUT_AFTER_MS = 1000
 
 /**
  * Starts a gateway on 127.0.0.1; it is ready when the promise resolves.
@@ -95,15 +104,30 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const committer = privateKeyToAddress(options.privateKey).toLowerCase() as Address
   const chain = options.chain ?? connectChain(network, options.privateKey)
-  const database =
-    options.database ??
-    (await openDatabase({ directory: join(options.dataDir, 'db'), databaseUrl: options.databaseUrl }))
+  const { database, writer } =
+    options.database === undefined
+      ? await openStore({ directory: join(options.dataDir, 'db'), databaseUrl: options.databaseUrl })
+      : { database: options.database, writer: groupWriter(options.database) }
   try {
     const till = await openOwnTill(chain, network.gatewayUrl)
-    return await assemble(options, { log, limits, committer, chain, database, till })
+    return await assemble(options, { log, limits, committer, chain, database, writer, till })
   } catch (error) {
     await database.close()
     throw error
+  }
+}
+
+/** Repeats a write that changes nothing when it is repeated, while the database is away for a moment. */
+async function persistently<Result>(write: () => Promise<Result>): Promise<Result> {
+  const deadline = performance.now() + PERSIST_MS
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      const away = error instanceof AssayError && error.code === 'unreachable'
+      if (!away || performance.now() > deadline) throw error
+      await delay(PERSIST_EVERY_MS)
+    }
   }
 }
 
@@ -129,11 +153,13 @@ async function assemble(
     committer: Address
     chain: GatewayChain
     database: Database
+    writer: RequestWriter
     till: Address
   },
 ): Promise<Gateway> {
   const { network } = options
-  const { log, limits, committer, chain, database, till } = made
+  const { log, limits, committer, chain, database, writer, till } = made
+  const instance = randomUUID()
   const metrics = createMetrics()
   const source = options.nodes ?? 'network'
   const nodes = await createNodePool(() => discoverNodes(source, { network, chain, log }), limits, log)
@@ -143,36 +169,38 @@ async function assemble(
     everyMs: limits.standingMs,
     log,
   })
-  // Their last bytes never went out, whatever the node has signed for them since: who was not served does not pay.
-  for (const requestId of await interruptRequests(database)) log('request_interrupted', { requestId })
   const ledger = createLedger()
-  for (const open of await openAmounts(database)) ledger.set(open.requestId, open.payer, open.amount)
-
-  const write = groupCommit((items: Parameters<typeof recordReceipts>[1][number][]) =>
-    recordReceipts(database, items),
-  )
+  const membership = await joinFleet({ database, instance, ledger, log })
+  // Beside others every process knows its own part only, and asks the database for the rest (payment/covered.ts).
+  const open = database.engine === 'pglite' ? await openAmounts(database) : []
+  for (const { requestId, payer, amount } of open) ledger.set(requestId, payer, amount)
   /** The scheme decides what leaves the payer: all of an `exact` payment, the price of an `upto` one. */
   async function record(signed: BatchEntry, scheme: number): Promise<void> {
     const { receipt, signature } = signed
-    await write({
-      requestId: receipt.requestId,
-      receipt: canonicalJson(receiptToJson(receipt)),
-      signature,
-      leaf: receiptLeaf(signed),
-      price: receipt.price,
-      collectAmount: receipt.price,
-      prepaid: scheme === SCHEME.grant,
-      unproven: receipt.mode === MODE.zk && receipt.evidenceHash !== zeroHash,
-    })
+    await persistently(() =>
+      writer.record({
+        requestId: receipt.requestId,
+        receipt: canonicalJson(receiptToJson(receipt)),
+        signature,
+        leaf: receiptLeaf(signed),
+        price: receipt.price,
+        collectAmount: receipt.price,
+        prepaid: scheme === SCHEME.grant,
+        unproven: receipt.mode === MODE.zk && receipt.evidenceHash !== zeroHash,
+      }),
+    )
     if (receipt.price === 0n) ledger.release(receipt.requestId)
     else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)
   }
 
-  const base: Omit<Context, 'recoverSoon'> = {
+  const inFlight = new Set<Hex>()
+  const endings = createEndings({ writer, ledger, inFlight, log })
+  const base: Omit<Context, 'recover'> = {
     network,
     deployment: deploymentOf(network),
     committer,
     till,
+    instance,
     database,
     chain,
     nodes,
@@ -188,13 +216,15 @@ async function assemble(
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
     reserve: groupCommit((items) => reserveCalls(database, items)),
     sign: (digest) => signDigest(digest, options.privateKey),
-    claim: groupCommit((items) => claimRequests(database, items)),
+    claim: (request) => writer.claim({ ...request, instance }),
     record,
-    inFlight: new Set(),
+    end: endings.end,
+    inFlight,
+    draining: false,
     statements: network.profile === undefined ? undefined : createStatements(database),
   }
-  const recovery = startRecovery(base)
-  const context: Context = { ...base, recoverSoon: recovery.soon }
+  const recovery = startRecovery(base, endings)
+  const context: Context = { ...base, recover: recovery.recover }
   const server = createServer(limits, (error) => log('internal_error', { why: messageOf(error) }))
   inferenceRoutes(server, context)
   grantRoutes(server, context)
@@ -204,18 +234,23 @@ async function assemble(
   facilitatorRoutes(server, context)
   if (network.profile !== undefined) openGradientRoutes(server, context)
   const batcher = startBatcher(context, { ...DEFAULT_BATCH_LIMITS, ...options.batch })
-  recovery.soon()
 
   let door: TlsDoor | undefined
   async function close(): Promise<void> {
+    // Whatever balances the load sees it at /health and sends the next requests elsewhere; those under way end first.
+    context.draining = true
+    log('draining', { running: inFlight.size })
+    const deadline = performance.now() + CLOSE_PATIENCE_MS
+    while (inFlight.size > 0 && performance.now() < deadline) await delay(DRAIN_LOOK_MS)
     await door?.close()
     const closing = server.close()
-    const patience = setTimeout(() => server.server.closeAllConnections(), CLOSE_PATIENCE_MS)
+    const patience = setTimeout(() => server.server.closeAllConnections(), CUT_AFTER_MS)
     await closing
     clearTimeout(patience)
     await recovery.close()
     await batcher.close()
     standing.close()
+    await membership.leave()
     await nodes.close()
     await database.close()
     log('stopped')
@@ -229,6 +264,7 @@ async function assemble(
     await recovery.close()
     await batcher.close()
     standing.close()
+    await membership.leave()
     await nodes.close()
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
     throw new AssayError(`Port ${options.port} is taken.`, {

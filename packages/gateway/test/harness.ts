@@ -27,6 +27,7 @@ export type Harness = {
 export async function startHarness(
   options: {
     database?: Database
+    databaseUrl?: string | undefined
     limits?: Partial<Limits>
     batch?: { maxReceipts?: number; maxDelayMs?: number }
     directory?: string
@@ -54,6 +55,7 @@ export async function startHarness(
     dataDir: directory,
     port: 0,
     database: options.database,
+    databaseUrl: options.databaseUrl,
     chain,
     batch: { maxDelayMs: 50, ...options.batch },
     limits: options.limits,

@@ -10,17 +10,9 @@ import {
   publicClientOf,
   startDevnet,
 } from '@assay/chain'
-import {
-  attestationDigest,
-  deploymentOf,
-  modelRegistryAbi,
-  type Network,
-  settlementAbi,
-  signDigest,
-  teeRegistryAbi,
-  VERDICT,
-} from '@assay/protocol'
+import { deploymentOf, modelRegistryAbi, type Network, teeRegistryAbi } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
+import { attestBatch } from '../../../test/attestBatch.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { BODY, createPayer, MODEL, networkWith } from './fixtures.ts'
 import { STUB_KEY, type StubNode, startStubNode, stubPossession } from './stubNode.ts'
@@ -77,7 +69,6 @@ export async function startRealChain(): Promise<RealChain> {
   })
   const client = publicClientOf(network)
   const deployment = deploymentOf(network)
-  const settlement = { address: network.contracts.Settlement, abi: settlementAbi } as const
   const operator = createSender({ network, privateKey: account('node').privateKey })
   await operator.send({
     address: network.contracts.TeeRegistry,
@@ -95,21 +86,7 @@ export async function startRealChain(): Promise<RealChain> {
       const operator = account('node').address.toLowerCase() as Address
       node.world = { contracts: network.contracts, deployment, till, committer, model: MODEL, operator }
     },
-    async attest(batchId) {
-      const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
-      const { root, committedBlock: registryBlock } = batch
-      const attestation = { batchId, root, registryBlock, dataAvailable: true, verdict: VERDICT.valid }
-      const digest = attestationDigest(attestation, deployment)
-      const validators = DEVELOPMENT_ROLES.validators
-        .map(developmentAccount)
-        .sort((a, b) => (BigInt(a.address) < BigInt(b.address) ? -1 : 1))
-      const signatures = await Promise.all(validators.map(({ privateKey }) => signDigest(digest, privateKey)))
-      await createSender({ network, privateKey: account('deployer').privateKey }).send({
-        ...settlement,
-        functionName: 'attest',
-        args: [batchId, registryBlock, true, VERDICT.valid, signatures],
-      })
-    },
+    attest: (batchId) => attestBatch(network, batchId),
     async buy(gatewayUrl, scheme = 'exact', body = BODY) {
       const payer = createPayer(scheme, account('demo').privateKey, network.contracts.OPG)
       const url = `${gatewayUrl}/v1/chat/completions`

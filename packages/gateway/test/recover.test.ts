@@ -41,6 +41,7 @@ async function claimAsIfCrashed(harness: Harness, directory: string, reachesNode
     modelId: MODEL.modelId,
     nodeUrl: harness.node.url,
     requestHash,
+    instance: 'the dead one',
   }
   assert.deepEqual(await claimRequests(database, [request]), [true])
   await database.close()

@@ -89,6 +89,14 @@ export async function insertBatch(transaction: Queryable, batch: Batch): Promise
   )
 }
 
+/**
+ * Has this transaction alone give out heights until it ends: two gateways never freeze under the same one. The constraint
+ * on (committer, height) says the same; the lock spares the loser its work.
+ */
+export async function lockHeights(transaction: Queryable, committer: string): Promise<void> {
+  await transaction.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [committer])
+}
+
 /** Highest height ever frozen by this committer, 0 if none. */
 export async function highestHeight(database: Queryable, committer: string): Promise<bigint> {
   const rows = await database.query<{ height: string }>(
@@ -114,6 +122,15 @@ export async function watchedBatches(
     [committer, recent],
   )
   return rows.map(toRow)
+}
+
+/** Ids of every committer's batches in a state, lowest first. */
+export async function batchesInState(database: Queryable, state: BatchState): Promise<Hex[]> {
+  const rows = await database.query<{ batch_id: Hex }>(
+    'select batch_id from batches where state = $1 order by height',
+    [state],
+  )
+  return rows.map((row) => row.batch_id)
 }
 
 /** Has the newest final batches looked at again, money and all, because the chain may have undone what it said. */

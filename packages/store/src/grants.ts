@@ -207,17 +207,19 @@ async function insertCalls(
     modelId: call.modelId,
     nodeUrl: call.nodeUrl,
     requestHash: call.requestHash,
+    instance: call.instance,
+    trace: call.trace,
     grantId: call.grantId,
     counter: call.counter.toString(),
   }))
   await transaction.query(
     `insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url,
-       request_hash, grant_id, counter)
+       request_hash, instance, trace, grant_id, counter)
      select "requestId", 'forwarded', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl",
-       "requestHash", "grantId", counter
+       "requestHash", instance, trace, "grantId", counter
      from jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
-       "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, "grantId" text,
-       counter bigint)`,
+       "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text,
+       trace text, "grantId" text, counter bigint)`,
     [JSON.stringify(values)],
   )
   const next = [...grants].map(([grantId, grant]) => ({ grantId, next: grant.next.toString() }))

@@ -1,12 +1,14 @@
 /**
  * The gateway's durable state: one PostgreSQL schema, run by PGlite in this process by default or by a PostgreSQL server
  * when `databaseUrl` is given. Holds requests, receipts, batches and payments, and nothing of what was said in them: no
- * prompt and no answer is ever stored here. Start with `database.ts`, then `migrations/`.
+ * prompt and no answer is ever stored here. Start with `database.ts`, then `migrations/`, then `writer.ts` and `journal.ts`,
+ * through which goes what an answer waits for.
  */
 export * from './batches.ts'
 export * from './database.ts'
 export * from './demands.ts'
 export * from './directoryLock.ts'
+export * from './fleet.ts'
 export * from './grants.ts'
 export * from './groupCommit.ts'
 export * from './openDatabase.ts'
@@ -15,3 +17,4 @@ export * from './payments.ts'
 export * from './proofs.ts'
 export * from './receipts.ts'
 export * from './requests.ts'
+export * from './writer.ts'

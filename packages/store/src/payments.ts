@@ -48,15 +48,40 @@ function toRow(row: Columns): PaymentRow {
   }
 }
 
+const DUE = `p.state in ('none', 'submitted') and p.next_attempt_at <= now() and (p.state = 'submitted' or
+  not exists (select 1 from receipts r where r.request_id = p.request_id and r.state = 'expired'))
+  order by p.next_attempt_at limit $1`
+
 /** Payments to collect now, oldest first; nothing more is taken for a receipt that was given up. */
 export async function duePayments(database: Queryable, limit: number): Promise<PaymentRow[]> {
+  return (await database.query<Columns>(`${SELECT} where ${DUE}`, [limit])).map(toRow)
+}
+
+/**
+ * Due payments that are this gateway's to collect: no other takes them for `holdMs`, and after that whoever comes first,
+ * so that a gateway that died over them holds nothing up.
+ */
+export async function takeDuePayments(
+  database: Queryable,
+  limit: number,
+  holdMs: number,
+): Promise<PaymentRow[]> {
   const rows = await database.query<Columns>(
-    `${SELECT} where p.state in ('none', 'submitted') and p.next_attempt_at <= now() and (p.state = 'submitted' or
-       not exists (select 1 from receipts r where r.request_id = p.request_id and r.state = 'expired'))
-     order by p.next_attempt_at limit $1`,
-    [limit],
+    `with due as (select p.request_id from payments p where ${DUE} for update of p skip locked), taken as (
+       update payments set next_attempt_at = now() + $2::float8 * interval '1 millisecond'
+       where request_id in (select request_id from due) returning *)
+     ${SELECT.replace('from payments p', 'from taken p')} order by p.updated_at`,
+    [limit, holdMs],
   )
   return rows.map(toRow)
+}
+
+/** Gives payments back that were taken and are still to be collected. */
+export async function returnPayments(database: Queryable, requestIds: readonly Hex[]): Promise<void> {
+  await database.query(
+    `update payments set next_attempt_at = now() where request_id = any($1::text[]) and state in ('none', 'submitted')`,
+    [requestIds],
+  )
 }
 
 /** Payments of a batch's receipts. */

@@ -1,26 +1,74 @@
+import { AssayError } from '@assay/protocol'
 import pg from 'pg'
-import { type Database, type Queryable, toDriverValues } from './database.ts'
+import { type Database, type Queryable, type SqlValue, toDriverValues } from './database.ts'
 
-/** A PostgreSQL server. @throws whatever the driver says on the first query if the server is not there. */
+/** Connections of one gateway process: answers use one or two of them at a time, the work behind them the rest. */
+const MAX_CONNECTIONS = 16
+/** Statements that may wait for a connection; one more is refused at once instead of adding to the queue. */
+const MAX_WAITING = 256
+/** How long a statement may take before the connection counts as dead, milliseconds. */
+const QUERY_TIMEOUT_MS = 10_000
+/** A gateway that was stopped in the middle of a transaction must not hold its locks for longer, milliseconds. */
+const IDLE_IN_TRANSACTION_MS = 15_000
+
+/**
+ * A PostgreSQL server. Statements are prepared once a connection, so a pooler in between must keep sessions apart.
+ * @throws AssayError `unreachable` where the server does not answer or has more to do than it can; else what it says.
+ */
 export function openPostgres(databaseUrl: string): Database {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
-    max: 16,
-    connectionTimeoutMillis: 10_000,
-    idle_in_transaction_session_timeout: 30_000,
-    statement_timeout: 30_000,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: 5000,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    statement_timeout: QUERY_TIMEOUT_MS,
+    // Where no answer comes at all, the server's own limit never gets here.
+    query_timeout: QUERY_TIMEOUT_MS + 1000,
+    keepAlive: true,
   })
   // An idle connection that breaks is replaced at its next use; without a listener the event would end the process.
   pool.on('error', () => {})
+  const names = new Map<string, string>()
+
+  /** All statements are constants of this program, so there are few of them. */
+  function prepared(sql: string, parameters: readonly SqlValue[]) {
+    let name = names.get(sql)
+    if (name === undefined) {
+      name = `s${names.size}`
+      names.set(sql, name)
+    }
+    return { name, text: sql, values: toDriverValues(parameters) }
+  }
+  function admit(): void {
+    if (pool.waitingCount < MAX_WAITING) return
+    throw new AssayError('The database has more to do than it can.', {
+      code: 'unreachable',
+      facts: { waiting: pool.waitingCount },
+      next: 'try again in a second',
+    })
+  }
+
   return {
     engine: 'postgres',
-    query: async <Row extends object>(sql: string, parameters = [] as const) =>
-      (await pool.query(sql, toDriverValues(parameters))).rows as Row[],
+    async query<Row extends object>(sql: string, parameters: readonly SqlValue[] = []) {
+      admit()
+      try {
+        return (await pool.query(prepared(sql, parameters))).rows as Row[]
+      } catch (error) {
+        throw explained(error)
+      }
+    },
     async transaction(work) {
-      const client = await pool.connect()
+      admit()
+      const client = await pool.connect().catch((error) => {
+        throw explained(error)
+      })
+      // What breaks the connection shows in the statement that is under way, or in the next.
+      const ignore = () => {}
+      client.on('error', ignore)
       const handle: Queryable = {
-        query: async <Row extends object>(sql: string, parameters = [] as const) =>
-          (await client.query(sql, toDriverValues(parameters))).rows as Row[],
+        query: async <Row extends object>(sql: string, parameters: readonly SqlValue[] = []) =>
+          (await client.query(parameters.length === 0 ? sql : prepared(sql, parameters))).rows as Row[],
       }
       let broken: Error | undefined
       try {
@@ -34,11 +82,33 @@ export function openPostgres(databaseUrl: string): Database {
         } catch (failure) {
           broken = failure as Error
         }
-        throw error
+        throw explained(error)
       } finally {
+        client.off('error', ignore)
         client.release(broken)
       }
     },
     close: () => pool.end(),
   }
+}
+
+/** SQLSTATE classes that say nothing about the statement: connection, shutdown, resources (PostgreSQL appendix A). */
+const AWAY = /^(08|53|57P0|25P03|57014)/
+
+/** An error of the connection as `unreachable`; every other as it is. */
+function explained(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: string }
+  const ofServer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)
+  if (error instanceof AssayError || (ofServer && !AWAY.test(code))) return error
+  const ofConnection =
+    ofServer ||
+    /ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH/.test(String(code)) ||
+    /timeout|Connection terminated|not queryable|Connection ended/i.test(message ?? '')
+  if (!ofConnection) return error
+  return new AssayError('The database does not answer.', {
+    code: 'unreachable',
+    facts: { reason: message ?? String(error) },
+    next: 'check that the server behind DATABASE_URL runs; try again',
+    cause: error,
+  })
 }

@@ -52,9 +52,9 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
          case when unproven then 'unproven' else 'outbox' end from item
        on conflict (request_id) do nothing returning request_id, price
      ), payment as (
-       insert into payments (request_id, amount, state)
-       select "requestId", "collectAmount", case when prepaid then 'locked' else 'none' end
-       from item where "collectAmount" > 0
+       insert into payments (request_id, payer, amount, state)
+       select "requestId", q.payer, "collectAmount", case when prepaid then 'locked' else 'none' end
+       from item join requests q on q.request_id = "requestId" where "collectAmount" > 0
        on conflict (request_id) do nothing
      ), spent as (
        select q.grant_id, sum(receipt.price) as amount from receipt join requests q using (request_id)

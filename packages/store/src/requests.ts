@@ -19,6 +19,10 @@ export type NewRequest = {
   modelId: Hex
   nodeUrl: string
   requestHash: Hex
+  /** Gateway process that relays it. */
+  instance: string
+  /** W3C traceparent, where the call is traced. */
+  trace?: string | undefined
 }
 
 /** A call's place under the spending grant that pays for it. */
@@ -40,13 +44,15 @@ type Columns = {
   model_id: Hex
   node_url: string
   request_hash: Hex
+  instance: string | null
+  trace: string | null
   grant_id: Hex | null
   counter: string | null
   age_ms: number
 }
 
 const COLUMNS = `request_id, state, payer, scheme, authorised::text as authorised, expires_at::text as expires_at,
-  collect, model_id, node_url, request_hash, grant_id, counter::text as counter,
+  collect, model_id, node_url, request_hash, instance, trace, grant_id, counter::text as counter,
   (extract(epoch from (now() - created_at)) * 1000)::float8 as age_ms`
 
 export function grantOf(row: { grant_id: Hex | null; counter: string | null }): StoredGrantCall | undefined {
@@ -67,6 +73,8 @@ function toRow(row: Columns): RequestRow {
     modelId: row.model_id,
     nodeUrl: row.node_url,
     requestHash: row.request_hash,
+    instance: row.instance ?? '',
+    trace: row.trace ?? undefined,
     ageMs: row.age_ms,
     grant: grantOf(row),
   }
@@ -86,12 +94,15 @@ export async function claimRequests(database: Queryable, items: readonly NewRequ
     expiresAt: item.expiresAt.toString(),
   }))
   const rows = await database.query<{ request_id: string }>(
-    `insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url, request_hash)
-     select "requestId", 'forwarded', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl", "requestHash"
+    `insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url,
+       request_hash, instance, trace)
+     select "requestId", 'forwarded', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl",
+       "requestHash", instance, trace
      from jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
-       "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text)
+       "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text, trace text)
      on conflict (request_id) do update set state = 'forwarded', node_url = excluded.node_url, collect = excluded.collect,
-       model_id = excluded.model_id, request_hash = excluded.request_hash, created_at = now()
+       model_id = excluded.model_id, request_hash = excluded.request_hash, instance = excluded.instance,
+       trace = excluded.trace, created_at = now()
        where requests.state = 'released'
      returning request_id`,
     [JSON.stringify(values)],
@@ -127,27 +138,6 @@ export async function findRequest(database: Queryable, requestId: string): Promi
   return rows[0] === undefined ? undefined : toRow(rows[0])
 }
 
-/**
- * Ends every request that an earlier process left on its way, without charge: its client did not get the end of its
- * answer. A process that shares this database and still serves one of them records its receipt all the same.
- * @returns the requests that were ended.
- */
-export async function interruptRequests(database: Queryable): Promise<Hex[]> {
-  const rows = await database.query<{ request_id: Hex }>(
-    `update requests set state = 'failed', finished_at = now() where state = 'forwarded' returning request_id`,
-  )
-  return rows.map((row) => row.request_id)
-}
-
-/** Requests whose receipt is still missing, oldest first. */
-export async function forwardedRequests(database: Queryable, limit: number): Promise<RequestRow[]> {
-  const rows = await database.query<Columns>(
-    `select ${COLUMNS} from requests where state = 'forwarded' order by created_at limit $1`,
-    [limit],
-  )
-  return rows.map(toRow)
-}
-
 /** Per payer, what accepted payments may still take that the chain does not show yet, OPG base units; without grants, whose deposits are apart. */
 export async function openAmounts(
   database: Queryable,
@@ -160,4 +150,21 @@ export async function openAmounts(
      where p.state in ('none', 'submitted')`,
   )
   return rows.map((row) => ({ requestId: row.request_id, payer: row.payer, amount: BigInt(row.amount) }))
+}
+
+/**
+ * What a payer's accepted payments may still take, over all gateways of this database, OPG base units. What was
+ * collected a moment ago counts as well, since whoever read the payer's balance may have read it before.
+ */
+export async function openAmountOf(database: Queryable, payer: string): Promise<bigint> {
+  const rows = await database.query<{ amount: string }>(
+    `select ((select coalesce(sum(authorised), 0) from requests
+              where payer = $1 and state = 'forwarded' and grant_id is null) +
+             (select coalesce(sum(case q.scheme when 1 then q.authorised else p.amount end), 0)
+              from payments p join requests q using (request_id)
+              where p.payer = $1 and q.grant_id is null and (p.state in ('none', 'submitted') or
+                p.state = 'locked' and p.updated_at > now() - interval '2 seconds')))::text as amount`,
+    [payer],
+  )
+  return BigInt(rows[0]?.amount ?? '0')
 }

@@ -1,38 +1,101 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { duePayments, openDatabase, outboxLoad, receiptStatus } from '@assay/store'
+import { AssayError } from '@assay/protocol'
+import { type Database, duePayments, openDatabase, outboxLoad, receiptStatus } from '@assay/store'
+import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+
+/** Runs a writer until it has acknowledged so much, then kills what is to be killed. @returns what it acknowledged */
+async function writeUntil(count: number, place: string[], kill: () => unknown = () => {}): Promise<string[]> {
+  const child = spawn(process.execPath, [new URL('./writer.ts', import.meta.url).pathname, ...place], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  const acknowledged: string[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged.push(line)
+    if (acknowledged.length !== count) continue
+    await kill()
+    child.kill('SIGKILL')
+  }
+  await exited
+  return acknowledged
+}
+
+async function assertHolds(database: Database, acknowledged: Iterable<string>): Promise<void> {
+  const ids = new Set(acknowledged)
+  for (const requestId of ids) {
+    const status = await receiptStatus(database, requestId)
+    assert.equal(status?.requestState, 'finished')
+    assert.equal(status.signed?.receipt.requestId, requestId)
+    assert.equal(status.receiptState, 'outbox')
+    assert.equal(status.payment?.state, 'none')
+  }
+  const { waiting } = await outboxLoad(database)
+  assert.ok(waiting >= ids.size)
+  assert.equal((await duePayments(database, 10_000)).length, waiting)
+}
 
 test('what was acknowledged survives kill -9 of the writer, with its payment, and the lock is taken over', async () => {
   const directory = temporaryFolder('store')
   const acknowledged: string[] = []
-  for (const stopAfter of [1, 23, 60]) {
-    const child = spawn(process.execPath, [new URL('./writer.ts', import.meta.url).pathname, directory], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const exited = new Promise((resolve) => child.once('exit', resolve))
-    let seen = 0
-    for await (const line of createInterface({ input: child.stdout })) {
-      acknowledged.push(line)
-      if (++seen === stopAfter) child.kill('SIGKILL')
-    }
-    await exited
-  }
+  for (const stopAfter of [1, 23, 60]) acknowledged.push(...(await writeUntil(stopAfter, [directory])))
   const database = await openDatabase({ directory })
   try {
-    for (const requestId of new Set(acknowledged)) {
-      const status = await receiptStatus(database, requestId)
-      assert.equal(status?.requestState, 'finished')
-      assert.equal(status.signed?.receipt.requestId, requestId)
-      assert.equal(status.receiptState, 'outbox')
-      assert.equal(status.payment?.state, 'none')
-    }
-    const { waiting } = await outboxLoad(database)
-    assert.ok(waiting >= new Set(acknowledged).size)
-    assert.equal((await duePayments(database, 1000)).length, waiting)
+    await assertHolds(database, acknowledged)
   } finally {
     await database.close()
+  }
+})
+
+test('a journal whose last line is cut off gives all that was acknowledged; one that is damaged inside stops the start', async () => {
+  const directory = temporaryFolder('store')
+  const acknowledged = await writeUntil(40, [directory])
+  const folder = join(directory, 'journal')
+  const segment = join(folder, readdirSync(folder).sort().at(-1) ?? '')
+  const whole = readFileSync(segment)
+  const lines = whole.toString().split('\n')
+  assert.ok(lines.length > 40)
+
+  lines[2] = (lines[2] ?? '').replace('"kind"', '"kinb"')
+  writeFileSync(segment, lines.join('\n'))
+  await assert.rejects(
+    openDatabase({ directory }),
+    (error) => error instanceof AssayError && error.code === 'config',
+  )
+
+  writeFileSync(segment, whole)
+  appendFileSync(segment, lines[4]?.slice(0, 100) ?? '')
+  for (let opening = 0; opening < 2; opening++) {
+    const database = await openDatabase({ directory })
+    try {
+      await assertHolds(database, acknowledged)
+    } finally {
+      await database.close()
+    }
+  }
+})
+
+test('what was acknowledged survives the death of the PostgreSQL server', {
+  skip: postgresMissing(),
+}, async () => {
+  const server = await startPostgres()
+  try {
+    const databaseUrl = await server.createDatabase()
+    const place = [temporaryFolder('store'), databaseUrl]
+    const acknowledged: string[] = []
+    for (const stopAfter of [5, 60]) {
+      acknowledged.push(...(await writeUntil(stopAfter, place, () => server.stop('crash'))))
+      await server.start()
+    }
+    const database = await openDatabase({ directory: '', databaseUrl })
+    await assertHolds(database, acknowledged)
+    await database.close()
+  } finally {
+    await server.close()
   }
 })

@@ -11,30 +11,34 @@ import {
   duePayments,
   endRequest,
   findBatch,
+  findRequest,
   groupCommit,
   highestHeight,
+  holdLease,
   insertBatch,
+  interruptRequests,
+  leaveFleet,
   lockDirectory,
+  lockHeights,
   type NewRequest,
+  openAmountOf,
   openAmounts,
   openDatabase,
   outboxLoad,
   postponePayment,
   receiptStatus,
   recordReceipts,
+  returnPayments,
+  seeGateway,
   setBatchState,
   setPaymentState,
+  takeDuePayments,
   takeOutbox,
   watchedBatches,
 } from '@assay/store'
+import { onEachEngine } from '../../../test/postgres/engines.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { DEPLOYMENT, receiptAt, requestIdAt } from './fixtures.ts'
-
-let database: Database
-before(async () => {
-  database = await openDatabase({ directory: temporaryFolder('store') })
-})
-after(() => database.close())
 
 function requestAt(index: number): NewRequest {
   return {
@@ -47,10 +51,11 @@ function requestAt(index: number): NewRequest {
     modelId: `0x${'05'.repeat(32)}`,
     nodeUrl: 'http://127.0.0.1:1',
     requestHash: `0x${'00'.repeat(32)}`,
+    instance: 'here',
   }
 }
 
-async function record(index: number, price: bigint): Promise<void> {
+async function record(database: Database, index: number, price: bigint): Promise<void> {
   const signed = await receiptAt(index, price)
   await recordReceipts(database, [
     {
@@ -65,67 +70,140 @@ async function record(index: number, price: bigint): Promise<void> {
   ])
 }
 
-test('a payment is claimed once, of twins in one group the first, and again only after a release', async () => {
-  assert.deepEqual(await claimRequests(database, [requestAt(0), requestAt(0)]), [true, false])
-  assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
-  await endRequest(database, requestIdAt(0), 'released')
-  assert.deepEqual(await claimRequests(database, [requestAt(0)]), [true])
-  await endRequest(database, requestIdAt(0), 'failed')
-  assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
-})
-
-test('a receipt goes outbox, batch, void, outbox, and keeps its bytes and its 128-bit money', async () => {
-  await claimRequests(database, [requestAt(10), requestAt(11), requestAt(12)])
-  assert.equal((await openAmounts(database)).filter((open) => open.amount === 2n ** 127n).length, 3)
-  await record(10, 2n ** 100n)
-  await record(10, 2n ** 100n)
-  await record(11, 0n)
-  await record(12, 5n)
-  assert.equal((await outboxLoad(database)).waiting, 3)
-  assert.deepEqual(
-    (await duePayments(database, 10)).map((payment) => payment.amount).sort(),
-    [2n ** 100n, 5n].sort(),
-  )
-  const committer = `0x${'04'.repeat(20)}` as const
-  const batch = await database.transaction(async (transaction) => {
-    const receipts = await takeOutbox(transaction, 100)
-    const built = buildBatch({ deployment: DEPLOYMENT, committer, height: 3n, receipts })
-    await insertBatch(transaction, built)
-    return built
+onEachEngine('store', (newPlace) => {
+  let database: Database
+  before(async () => {
+    database = await openDatabase(await newPlace())
   })
-  assert.deepEqual(await batchFile(database, batch.batchId), batch.file)
-  assert.equal((await outboxLoad(database)).waiting, 0)
-  assert.equal(await highestHeight(database, committer), 3n)
-  assert.equal((await findBatch(database, batch.batchId))?.sum, 2n ** 100n + 5n)
-  await setBatchState(database, batch.batchId, 'committed', `0x${'aa'.repeat(32)}`)
-  assert.equal((await receiptStatus(database, requestIdAt(10)))?.batchState, 'committed')
-  assert.equal((await watchedBatches(database, committer, 0n)).length, 1)
-  await database.transaction((transaction) => dissolveBatch(transaction, batch.batchId, 'void'))
-  assert.equal((await outboxLoad(database)).waiting, 3)
-  assert.equal((await watchedBatches(database, committer, 5n)).length, 0)
-  assert.equal((await receiptStatus(database, requestIdAt(10)))?.receiptState, 'outbox')
-})
+  after(() => database?.close())
 
-test('a payment that was put off is not due, one that failed never is', async () => {
-  await postponePayment(database, requestIdAt(10), 'later', { delayMs: 60_000 })
-  await postponePayment(database, requestIdAt(12), 'drained', 'failed')
-  assert.equal((await duePayments(database, 10)).length, 0)
-  const failed = await receiptStatus(database, requestIdAt(12))
-  assert.equal(failed?.payment?.failure, 'drained')
-  assert.equal(failed?.payment?.state, 'failed')
-  await setPaymentState(database, [requestIdAt(10)], 'locked', `0x${'bb'.repeat(32)}`)
-  assert.equal((await receiptStatus(database, requestIdAt(10)))?.payment?.state, 'locked')
-})
+  test('a payment is claimed once, of twins in one group the first, and again only after a release', async () => {
+    assert.deepEqual(await claimRequests(database, [requestAt(0), requestAt(0)]), [true, false])
+    assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
+    await endRequest(database, requestIdAt(0), 'released')
+    assert.deepEqual(await claimRequests(database, [requestAt(0)]), [true])
+    await endRequest(database, requestIdAt(0), 'failed')
+    assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
+  })
 
-test('a transaction that throws leaves nothing behind', async () => {
-  await assert.rejects(
-    database.transaction(async (transaction) => {
-      await claimRequests(transaction, [requestAt(50)])
-      throw new Error('no')
-    }),
-    /no/,
-  )
-  assert.equal(await receiptStatus(database, requestIdAt(50)), undefined)
+  test('a receipt goes outbox, batch, void, outbox, and keeps its bytes and its 128-bit money', async () => {
+    await claimRequests(database, [requestAt(10), requestAt(11), requestAt(12)])
+    assert.equal((await openAmounts(database)).filter((open) => open.amount === 2n ** 127n).length, 3)
+    await record(database, 10, 2n ** 100n)
+    await record(database, 10, 2n ** 100n)
+    await record(database, 11, 0n)
+    await record(database, 12, 5n)
+    assert.equal((await outboxLoad(database)).waiting, 3)
+    assert.deepEqual(
+      (await duePayments(database, 10)).map((payment) => payment.amount).sort(),
+      [2n ** 100n, 5n].sort(),
+    )
+    const committer = `0x${'04'.repeat(20)}` as const
+    const batch = await database.transaction(async (transaction) => {
+      const receipts = await takeOutbox(transaction, 100)
+      const built = buildBatch({ deployment: DEPLOYMENT, committer, height: 3n, receipts })
+      await insertBatch(transaction, built)
+      return built
+    })
+    assert.deepEqual(await batchFile(database, batch.batchId), batch.file)
+    assert.equal((await outboxLoad(database)).waiting, 0)
+    assert.equal(await highestHeight(database, committer), 3n)
+    assert.equal((await findBatch(database, batch.batchId))?.sum, 2n ** 100n + 5n)
+    await setBatchState(database, batch.batchId, 'committed', `0x${'aa'.repeat(32)}`)
+    assert.equal((await receiptStatus(database, requestIdAt(10)))?.batchState, 'committed')
+    assert.equal((await watchedBatches(database, committer, 0n)).length, 1)
+    await database.transaction((transaction) => dissolveBatch(transaction, batch.batchId, 'void'))
+    assert.equal((await outboxLoad(database)).waiting, 3)
+    assert.equal((await watchedBatches(database, committer, 5n)).length, 0)
+    assert.equal((await receiptStatus(database, requestIdAt(10)))?.receiptState, 'outbox')
+  })
+
+  test('a payment that was put off is not due, one that failed never is', async () => {
+    await postponePayment(database, requestIdAt(10), 'later', { delayMs: 60_000 })
+    await postponePayment(database, requestIdAt(12), 'drained', 'failed')
+    assert.equal((await duePayments(database, 10)).length, 0)
+    const failed = await receiptStatus(database, requestIdAt(12))
+    assert.equal(failed?.payment?.failure, 'drained')
+    assert.equal(failed?.payment?.state, 'failed')
+    await setPaymentState(database, [requestIdAt(10)], 'locked', `0x${'bb'.repeat(32)}`)
+    assert.equal((await receiptStatus(database, requestIdAt(10)))?.payment?.state, 'locked')
+  })
+
+  test('a transaction that throws leaves nothing behind', async () => {
+    await assert.rejects(
+      database.transaction(async (transaction) => {
+        await claimRequests(transaction, [requestAt(50)])
+        throw new Error('no')
+      }),
+      /no/,
+    )
+    assert.equal(await receiptStatus(database, requestIdAt(50)), undefined)
+  })
+
+  test('a height is given out once, however many freeze at a time', async () => {
+    const committer = `0x${'0c'.repeat(20)}` as const
+    const freeze = (index: number) =>
+      database.transaction(async (transaction) => {
+        await lockHeights(transaction, committer)
+        const height = (await highestHeight(transaction, committer)) + 1n
+        const receipts = [await receiptAt(index)]
+        await insertBatch(transaction, buildBatch({ deployment: DEPLOYMENT, committer, height, receipts }))
+        return height
+      })
+    const heights = await Promise.all([70, 71, 72, 73, 74].map(freeze))
+    assert.deepEqual(heights.map(Number).sort(), [1, 2, 3, 4, 5])
+  })
+
+  test('a duty is one gateway\u2019s until it leaves or stays away', async () => {
+    assert.equal(await holdLease(database, 'track', 'a', 60_000), true)
+    assert.equal(await holdLease(database, 'track', 'b', 60_000), false)
+    assert.equal(await holdLease(database, 'track', 'a', 0), true)
+    assert.equal(await holdLease(database, 'track', 'b', 60_000), true)
+    await leaveFleet(database, 'b')
+    assert.equal(await holdLease(database, 'track', 'a', 60_000), true)
+  })
+
+  test('what a dead gateway left on its way ends; a living one\u2019s goes on, and a receipt wins over both', async () => {
+    const requests = [80, 81, 82].map((index) => ({ ...requestAt(index), instance: `gateway ${index}` }))
+    assert.deepEqual(await claimRequests(database, requests), [true, true, true])
+    await seeGateway(database, 'gateway 81')
+    await seeGateway(database, 'gateway 82')
+    const ended = await interruptRequests(database, 'gateway 82', 0)
+    // The silence is over for every other gateway at once, for it is none at all.
+    assert.deepEqual(
+      ended.filter((id) => requests.some(({ requestId }) => requestId === id)).sort(),
+      [requestIdAt(80), requestIdAt(81)].sort(),
+    )
+    await seeGateway(database, 'gateway 81')
+    assert.equal((await findRequest(database, requestIdAt(82)))?.state, 'forwarded')
+    assert.deepEqual(await interruptRequests(database, 'gateway 80', 60_000), [])
+    await record(database, 81, 3n)
+    assert.equal((await receiptStatus(database, requestIdAt(81)))?.requestState, 'finished')
+  })
+
+  test('due payments are taken by one gateway, and by the next once they are given back', async () => {
+    const payer = `0x${'0e'.repeat(20)}`
+    await claimRequests(
+      database,
+      [90, 91, 92, 93].map((index) => ({ ...requestAt(index), payer, authorised: 100n })),
+    )
+    assert.equal(await openAmountOf(database, payer), 400n)
+    for (const index of [90, 91, 92, 93]) await record(database, index, 9n)
+    assert.equal(await openAmountOf(database, payer), 36n)
+    const [first, second] = await Promise.all([
+      takeDuePayments(database, 100, 60_000),
+      takeDuePayments(database, 100, 60_000),
+    ])
+    const ids = [...first, ...second].map((payment) => payment.requestId)
+    assert.equal(new Set(ids).size, ids.length)
+    for (const index of [90, 91, 92, 93]) assert.ok(ids.includes(requestIdAt(index)))
+    assert.deepEqual(await takeDuePayments(database, 100, 60_000), [])
+    await returnPayments(database, [requestIdAt(91)])
+    assert.deepEqual(
+      (await takeDuePayments(database, 100, 60_000)).map((payment) => payment.requestId),
+      [requestIdAt(91)],
+    )
+  })
 })
 
 test('group commit: every caller gets its own result, writes never overlap, a failed write fails only its group', async () => {

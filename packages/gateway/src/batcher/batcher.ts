@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { duty } from '../fleet/duty.ts'
 import type { BatchLimits } from '../limits.ts'
 import { messageOf } from '../log.ts'
 import { createTeller } from '../opengradient/tell.ts'
@@ -31,7 +32,9 @@ export type Jobs = {
 
 /**
  * The reconciler behind the answers. Each tick compares what the database says should be on chain with what is, and
- * repeats what is missing; nothing is remembered between ticks that matters, so it may die at any point.
+ * repeats what is missing; nothing is remembered between ticks that matters, so it may die at any point. Where several
+ * gateways share the database, all of them freeze batches and collect payments, each what the others have not locked;
+ * the rest is one gateway's duty at a time.
  */
 export function startBatcher(context: Context, limits: BatchLimits): Batcher {
   const jobs = new Map<string, Promise<void>>()
@@ -50,15 +53,15 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
       jobs.set(name, job)
     },
   }
-  const prove = createProofCollector(context, registry)
+  const prove = duty(context, 'prove', () => createProofCollector(context, registry))
   const freeze = createFreezer(context, limits)
-  const track = createTracker(context, registry)
   const collect = createCollector(context, registry)
-  const settle = createSettler(context, registry)
-  const answer = createAnswerer(context, registry)
-  const refund = createRefunder(context, registry)
-  const passOn = createPasser(context, registry)
-  const tell = createTeller(context, registry)
+  const track = duty(context, 'track', () => createTracker(context, registry))
+  const settle = duty(context, 'settle', () => createSettler(context, registry))
+  const answer = duty(context, 'answer', () => createAnswerer(context, registry))
+  const refund = duty(context, 'refund', () => createRefunder(context, registry))
+  const passOn = duty(context, 'pass on', () => createPasser(context, registry))
+  const tell = duty(context, 'tell', () => createTeller(context, registry))
 
   async function step(name: string, work: () => Promise<void>): Promise<void> {
     try {

@@ -1,5 +1,11 @@
 import { SCHEME } from '@assay/protocol'
-import { duePayments, type PaymentRow, postponePayment, setPaymentState } from '@assay/store'
+import {
+  type PaymentRow,
+  postponePayment,
+  returnPayments,
+  setPaymentState,
+  takeDuePayments,
+} from '@assay/store'
 import { CHAIN_PAYMENT, type ChainPayment } from '../chain/gatewayChain.ts'
 import type { Context } from '../context.ts'
 import { messageOf } from '../log.ts'
@@ -8,6 +14,8 @@ import type { Jobs } from './batcher.ts'
 /** Payments in one transaction: ~200k gas each, well under the 16.7M that one transaction may use (EIP-7825). */
 const CHUNK = 40
 const MAX_CHUNKS_UNDER_WAY = 4
+/** How long payments stay with the gateway that took them, milliseconds: a few blocks and their delays. */
+const HOLD_MS = 30_000
 /** Refusals by the contract after which a payment counts as lost. */
 const MAX_ATTEMPTS = 6
 
@@ -18,6 +26,7 @@ const MAX_ATTEMPTS = 6
 export function createCollector(context: Context, jobs: Jobs): () => Promise<void> {
   const { database, chain, ledger, funds, metrics, log } = context
   const underWay = new Set<string>()
+  const holdMs = database.engine === 'pglite' ? 0 : HOLD_MS
 
   function leave(payment: PaymentRow): void {
     ledger.release(payment.requestId)
@@ -80,29 +89,45 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
 
   return async () => {
     if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
-    const due = (await duePayments(database, CHUNK * MAX_CHUNKS_UNDER_WAY + underWay.size)).filter(
+    const limit = CHUNK * MAX_CHUNKS_UNDER_WAY + underWay.size
+    const due = (await takeDuePayments(database, limit, holdMs)).filter(
       (payment) => !underWay.has(payment.requestId),
     )
     if (due.length === 0) return
-    const states = await chain.payments(due.map((payment) => payment.requestId))
-    const missing = await settleKnown(due, states)
-    for (const scheme of [SCHEME.exact, SCHEME.upto]) {
-      const ofScheme = missing.filter((payment) => payment.scheme === scheme)
-      for (let at = 0; at < ofScheme.length; at += CHUNK) {
-        if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
-        // A payment that failed in company is tried alone, so that it cannot hold up the others again.
-        const first = ofScheme[at] as PaymentRow
-        const chunk =
-          first.attempts > 0
-            ? [first]
-            : ofScheme.slice(at, at + CHUNK).filter((payment) => payment.attempts === 0)
-        for (const payment of chunk) underWay.add(payment.requestId)
-        jobs.start(`collect:${first.requestId}`, () =>
-          collectChunk(chunk).finally(() => {
-            for (const payment of chunk) underWay.delete(payment.requestId)
-          }),
-        )
+    const idle = new Set(due.map((payment) => payment.requestId))
+    try {
+      const states = await chain.payments([...idle])
+      const missing = await settleKnown(due, states)
+      for (const scheme of [SCHEME.exact, SCHEME.upto]) {
+        for (const chunk of chunksOf(missing.filter((payment) => payment.scheme === scheme))) {
+          if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
+          const ids = chunk.map((payment) => payment.requestId)
+          for (const id of ids) {
+            underWay.add(id)
+            idle.delete(id)
+          }
+          jobs.start(`collect:${ids[0]}`, () =>
+            collectChunk(chunk)
+              .catch(async (error) => {
+                await returnPayments(database, ids)
+                throw error
+              })
+              .finally(() => {
+                for (const id of ids) underWay.delete(id)
+              }),
+          )
+        }
       }
+    } finally {
+      if (holdMs > 0 && idle.size > 0) await returnPayments(database, [...idle])
     }
   }
+}
+
+/** A payment that failed in company is tried alone, so that it cannot hold up the others again. */
+function chunksOf(payments: readonly PaymentRow[]): PaymentRow[][] {
+  const fresh = payments.filter((payment) => payment.attempts === 0)
+  const chunks = payments.filter((payment) => payment.attempts > 0).map((payment) => [payment])
+  for (let at = 0; at < fresh.length; at += CHUNK) chunks.unshift(fresh.slice(at, at + CHUNK))
+  return chunks
 }

@@ -1,5 +1,5 @@
 import { buildBatch, MAX_AGE_SECONDS, MAX_BATCH_RECEIPTS } from '@assay/protocol'
-import { expireReceipts, highestHeight, insertBatch, outboxLoad, takeOutbox } from '@assay/store'
+import { expireReceipts, highestHeight, insertBatch, lockHeights, outboxLoad, takeOutbox } from '@assay/store'
 import type { Address } from 'viem'
 import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
@@ -50,6 +50,7 @@ export function createFreezer(context: Context, limits: BatchLimits): () => Prom
           context.log('receipts_left', { waiting: fresh.length - receipts.length })
         }
         if (receipts.length === 0) return undefined
+        await lockHeights(transaction, committer)
         let height = await highestHeight(transaction, committer)
         if (onChain > height) height = onChain
         height += 1n

@@ -57,8 +57,10 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
       if (looks >= SUPERSEDED_LOOKS) await dissolve(row, 'void')
       return
     }
+    // Read before the job begins: heights are to reach the chain in their order, and reads do not end in theirs.
+    const groups = await batchGroups(database, row.batchId)
     jobs.start(`commit:${row.batchId}`, async () => {
-      const transactionHash = await chain.commit(row, await batchGroups(database, row.batchId))
+      const transactionHash = await chain.commit(row, groups)
       await note(row, 'committed', transactionHash)
     })
   }

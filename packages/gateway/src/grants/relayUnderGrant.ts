@@ -6,12 +6,13 @@ import {
   requestAuthDigest,
   SCHEME,
 } from '@assay/protocol'
-import { endRequest, type NewGrantCall, type Reservation } from '@assay/store'
+import type { NewGrantCall, Reservation } from '@assay/store'
 import { type GrantAccount, grantRefusal } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
+import { storeUnavailable } from '../http/storeUnavailable.ts'
 import { relay } from '../relay/relay.ts'
 import type { Route } from '../routing/route.ts'
 import type { Credential } from './credential.ts'
@@ -77,7 +78,7 @@ export async function relayUnderGrant(
   } catch (error) {
     // `relay` answers for all that goes wrong inside it; what ends here was never sent.
     context.inFlight.delete(requestId)
-    await endRequest(context.database, requestId, 'released')
+    await context.end(requestId, 'released')
     if (!reply.raw.destroyed) throw error
     context.log('client_gone', { requestId, grantId })
   }
@@ -118,6 +119,7 @@ async function tryReserve(
     modelId: model.modelId,
     nodeUrl: node.url,
     requestHash,
+    instance: context.instance,
     requestIdOf: (counter) =>
       grantRequestId({
         chainId: context.network.chainId,
@@ -126,7 +128,9 @@ async function tryReserve(
         grant: { id: grantId, counter },
       }),
   }
-  const reservation = await context.reserve(item)
+  const reservation = await context.reserve(item).catch((error) => {
+    throw storeUnavailable(context, error)
+  })
   return reservation.reserved
     ? reservation
     : { reserved: false, error: refusedReservation(reservation, maximum) }

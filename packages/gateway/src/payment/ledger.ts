@@ -1,6 +1,7 @@
 /**
  * What accepted payments may still take from each payer that the chain does not show yet. Without it one balance would
- * back any number of requests at once. Each gateway process knows its own part.
+ * back any number of requests at once. Each gateway process knows its own part; beside
+ * others, `covered.ts` asks the database for the rest.
  */
 export type Ledger = {
   /** OPG base units. */

@@ -1,12 +1,13 @@
 import type { NetworkModel } from '@assay/protocol'
-import { endRequest } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import type { DialectError } from '../http/dialectError.ts'
+import { storeUnavailable } from '../http/storeUnavailable.ts'
 import { paymentUsed } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
+import { shortfallOf } from '../payment/covered.ts'
 import { paymentRequired } from '../payment/offer.ts'
 import type { Route } from '../routing/route.ts'
 import { relay } from './relay.ts'
@@ -40,7 +41,7 @@ export async function claimAndRelay(
     requestHash,
     authorised: payment.amount,
   }
-  let claimed = false
+  let claimed: boolean
   try {
     claimed = await context.claim({
       requestId,
@@ -53,18 +54,21 @@ export async function claimAndRelay(
       nodeUrl: route.node.url,
       requestHash,
     })
-  } finally {
-    if (!claimed) {
-      context.inFlight.delete(requestId)
-      context.ledger.release(requestId)
-    }
+  } catch (error) {
+    // Whether it was written is not known, so it is taken back as soon as the database answers again.
+    context.inFlight.delete(requestId)
+    await context.end(requestId, 'released')
+    throw storeUnavailable(context, error)
+  }
+  if (!claimed) {
+    context.inFlight.delete(requestId)
+    context.ledger.release(requestId)
   }
   if (!claimed) throw await paymentUsed(context, requestId)
   context.metrics.count('requests_total')
   if (reply.raw.destroyed) {
     // Gone before anything was sent: nothing to pay for.
-    await endRequest(context.database, requestId, 'released')
-    context.ledger.release(requestId)
+    await context.end(requestId, 'released')
     context.inFlight.delete(requestId)
     return
   }
@@ -73,18 +77,29 @@ export async function claimAndRelay(
     route,
     expected,
     scheme: payment.schemeId,
-    refusal: nonceUnused.then((unused) => (unused ? undefined : nonceUsed(context, maximum, request.url))),
+    refusal: whyNot(context, payment, nonceUnused, maximum, request.url),
     body,
     arrivedAt,
   })
 }
 
-function nonceUsed(context: Context, maximum: bigint, path: string): DialectError {
+/** What speaks against a payment that its own bytes do not show; asked while the node is already at work. */
+async function whyNot(
+  context: Context,
+  payment: CheckedPayment,
+  nonceUnused: Promise<boolean>,
+  maximum: bigint,
+  path: string,
+): Promise<DialectError | undefined> {
+  const [unused, shortfall] = await Promise.all([nonceUnused, shortfallOf(context, payment)])
+  if (unused && shortfall === undefined) return undefined
   const terms = {
     chainId: context.network.chainId,
     token: context.network.contracts.OPG,
     till: context.till,
   }
-  const reason = 'The nonce of this payment was used or cancelled on chain.'
-  return paymentRequired(terms, maximum, path, { code: 'payment_used', reason })
+  const refusal = unused
+    ? { code: 'insufficient_funds', reason: shortfall as string }
+    : { code: 'payment_used', reason: 'The nonce of this payment was used or cancelled on chain.' }
+  return paymentRequired(terms, maximum, path, refusal)
 }

@@ -6,9 +6,7 @@ import {
   REQUEST_ID_HEADER,
   type SignedReceipt,
 } from '@assay/protocol'
-import { endRequest } from '@assay/store'
 import type { Dispatcher } from 'undici'
-import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { CORS_HEADERS } from '../http/cors.ts'
 import type { DialectError } from '../http/dialectError.ts'
@@ -100,10 +98,8 @@ export async function makeDurable(
 }
 
 /** Ends the request without a charge. */
-export async function endExchange(exchange: Exchange, state: 'failed' | 'released'): Promise<void> {
-  const { context, expected } = exchange
-  await endRequest(context.database, expected.requestId as Hex, state)
-  context.ledger.release(expected.requestId)
+export function endExchange({ context, expected }: Exchange, state: 'failed' | 'released'): Promise<void> {
+  return context.end(expected.requestId, state)
 }
 
 /** Headers of ours on whatever goes to the client: which request this is, who answered it and why he. */

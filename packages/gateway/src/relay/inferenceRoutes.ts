@@ -27,6 +27,16 @@ export function inferenceRoutes(server: FastifyInstance, context: Context): void
   context.metrics.gauge('running_requests', 'Requests being relayed.', () => running)
 
   async function bounded(work: () => Promise<void>): Promise<void> {
+    if (context.draining) {
+      context.metrics.count('refused_total', 'draining')
+      throw new RefusedError({
+        status: 503,
+        message: 'This gateway is about to stop. Nothing is charged; send the request again.',
+        type: 'server_error',
+        code: 'draining',
+        headers: { 'retry-after': '1', connection: 'close' },
+      })
+    }
     if (running >= context.limits.maxConcurrent) {
       context.metrics.count('refused_total', 'busy')
       throw new RefusedError({

@@ -1,31 +1,55 @@
-import { endRequest, forwardedRequests, type RequestRow } from '@assay/store'
+import { findRequest, type RequestRow } from '@assay/store'
+import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { messageOf } from '../log.ts'
 import { receiptProblem } from './checkReceipt.ts'
+import type { Endings } from './endings.ts'
 import { fetchReceipt } from './fetchReceipt.ts'
 
 const TICK_MS = 1000
-/** Requests looked at in one tick. */
+/** Requests looked at at one time. */
 const MAX_TICK = 64
 
-export type Recovery = { soon(): void; close(): Promise<void> }
+type Parts = Omit<Context, 'recover'>
+export type Recovery = {
+  /** Looks for the receipt of a request whose client left before its end, now and until there is one. */
+  recover(requestId: Hex): void
+  close(): Promise<void>
+}
 
 /**
  * Looks for the receipts of requests whose client left: the node keeps its own copy of what it signed for the part that
- * it delivered. Where it never signed, the request ends uncharged. Requests that a crash of this process cut off are
- * not looked for: they ended, uncharged, when it started again.
+ * it delivered. Where it never signed, the request ends uncharged. Only this process knows whose client left, so requests
+ * that a crash of a gateway cut off are not looked for: they end, uncharged, when it is missed.
  */
-export function startRecovery(context: Omit<Context, 'recoverSoon'>): Recovery {
+export function startRecovery(context: Parts, endings: Endings): Recovery {
+  const lost = new Set<Hex>()
   let running: Promise<void> | undefined
   let again = false
   let closed = false
+
+  async function look(): Promise<void> {
+    await endings.catchUp()
+    const due = [...lost].filter((requestId) => !context.inFlight.has(requestId)).slice(0, MAX_TICK)
+    await Promise.all(
+      due.map(async (requestId) => {
+        try {
+          const row = await findRequest(context.database, requestId)
+          const isOver = row?.state !== 'forwarded' || (await recoverOne(context, row))
+          if (isOver) lost.delete(requestId)
+        } catch (error) {
+          context.log('recovery_failed', { requestId, why: messageOf(error) })
+        }
+      }),
+    )
+  }
   function tick(): void {
     if (closed) return
     if (running !== undefined) {
       again = true
       return
     }
-    running = recoverAll(context)
+    running = look()
       .catch((error) => context.log('recovery_failed', { why: messageOf(error) }))
       .finally(() => {
         running = undefined
@@ -38,7 +62,10 @@ export function startRecovery(context: Omit<Context, 'recoverSoon'>): Recovery {
   const timer = setInterval(tick, TICK_MS)
   timer.unref()
   return {
-    soon: tick,
+    recover(requestId) {
+      lost.add(requestId)
+      tick()
+    },
     async close() {
       closed = true
       clearInterval(timer)
@@ -47,19 +74,8 @@ export function startRecovery(context: Omit<Context, 'recoverSoon'>): Recovery {
   }
 }
 
-async function recoverAll(context: Omit<Context, 'recoverSoon'>): Promise<void> {
-  const rows = await forwardedRequests(context.database, context.limits.maxConcurrent + MAX_TICK)
-  const lost = rows.filter((row) => !context.inFlight.has(row.requestId)).slice(0, MAX_TICK)
-  await Promise.all(
-    lost.map((row) =>
-      recoverOne(context, row).catch((error) =>
-        context.log('recovery_failed', { requestId: row.requestId, why: messageOf(error) }),
-      ),
-    ),
-  )
-}
-
-async function recoverOne(context: Omit<Context, 'recoverSoon'>, row: RequestRow): Promise<void> {
+/** @returns whether nothing more is to be looked for */
+async function recoverOne(context: Parts, row: RequestRow): Promise<boolean> {
   const node = context.nodes.byUrl(row.nodeUrl)
   const signed = node === undefined ? undefined : await fetchReceipt(node.pool, row.requestId)
   if (node !== undefined && signed !== undefined) {
@@ -72,14 +88,13 @@ async function recoverOne(context: Omit<Context, 'recoverSoon'>, row: RequestRow
       await context.record({ ...signed, grant: row.grant }, row.scheme)
       context.metrics.count('receipts_recovered_total')
       context.log('receipt_recovered', { requestId: row.requestId, status: signed.receipt.status })
-      return
+      return true
     }
     context.metrics.count('bad_receipts_total', 'recovered')
     context.log('bad_receipt', { requestId: row.requestId, problem })
   }
-  if (row.ageMs > context.limits.recoverMs) {
-    await endRequest(context.database, row.requestId, 'failed')
-    context.ledger.release(row.requestId)
-    context.log('request_given_up', { requestId: row.requestId })
-  }
+  if (row.ageMs <= context.limits.recoverMs) return false
+  await context.end(row.requestId, 'failed')
+  context.log('request_given_up', { requestId: row.requestId })
+  return true
 }

@@ -78,7 +78,7 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
     response.destroy()
     node.breaker.forget()
     context.inFlight.delete(expected.requestId)
-    return context.recoverSoon()
+    return context.recover(expected.requestId)
   }
   const code = error instanceof NodeFailure ? error.code : codeOf(error)
   const unsent = neverSent(error) && !exchange.seen
@@ -93,9 +93,7 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   context.metrics.count(code === 'bad_receipt' ? 'bad_receipts_total' : 'node_failures_total', code)
   if (neverSent(error)) node.healthy = false
   else if (!(error instanceof NodeFailure)) void context.nodes.refresh(node)
-  await endExchange(exchange, unsent ? 'released' : 'failed').catch((failure) =>
-    context.log('end_failed', { requestId: expected.requestId, why: messageOf(failure) }),
-  )
+  await endExchange(exchange, unsent ? 'released' : 'failed')
   answerError(exchange, {
     status: unsent ? 503 : 502,
     message: unsent

@@ -32,7 +32,7 @@ export async function sealedAnswer(
   const refused = single(upstream.headers[REFUSED_HEADER])
   if (refused !== undefined) {
     const bytes = await readAnswer(upstream, maxAnswerBytes)
-    if (refused === '409') context.recoverSoon()
+    if (refused === '409') context.recover(expected.requestId)
     else await endExchange(exchange, 'released')
     context.metrics.count('node_failures_total', 'refused')
     return writeWhole(exchange, upstream, bytes)

@@ -25,7 +25,7 @@ export async function wholeAnswer(
     if (upstream.statusCode < 400) throw new NodeFailure('bad_receipt', 'The answer came without a receipt.')
     // A conflict means that the node signed for this request before, in a life that we do not remember: recovery asks
     // for that receipt. Any other refusal came before work was done, so the payment may be used again.
-    if (upstream.statusCode === 409) context.recoverSoon()
+    if (upstream.statusCode === 409) context.recover(expected.requestId)
     else await endExchange(exchange, 'released')
     context.metrics.count('node_failures_total', String(upstream.statusCode))
     return writeWhole(exchange, upstream, bytes)

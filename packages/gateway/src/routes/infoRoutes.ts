@@ -72,9 +72,9 @@ export function infoRoutes(server: FastifyInstance, context: Context): void {
 
   // Ready means that a call can be served now: a gateway without a healthy node is up, but not ready.
   server.get('/health', async (_request, reply) => {
-    const ready = context.nodes.nodes.some((node) => node.healthy)
-    return reply.status(ready ? 200 : 503).send({
-      status: ready ? 'ok' : 'no healthy node yet',
+    const healthy = context.nodes.nodes.some((node) => node.healthy)
+    return reply.status(healthy && !context.draining ? 200 : 503).send({
+      status: context.draining ? 'draining' : healthy ? 'ok' : 'no healthy node yet',
       // What OpenGradient's health says besides; that its status is "OK" nobody reads but people.
       ...(network.profile === undefined ? {} : { version: '1.0.0', tee_enabled: true }),
       gateway: context.committer,

@@ -9,7 +9,8 @@ import { decodeRequestAuthHeader, type Network, REQUEST_AUTH_HEADER, type Receip
 import { assayFetch } from '@assay/sdk'
 import type { Hex } from 'viem'
 import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
-import { moneyOf, paymentsOnChain } from './money.ts'
+import { moneyOf } from './money.ts'
+import { drain, judge, type Verdict } from './promises.ts'
 
 /** Each client asks one kind of call over and over. */
 const CLIENTS = [
@@ -24,17 +25,10 @@ const MAX_LIFE = 4000
 const EARLY_KILLS = 4
 const DRAIN_TIMEOUT = 240_000
 
-export type CampaignResult = {
+export type CampaignResult = Omit<Verdict, 'broken'> & {
   kills: number
   attempted: number
   delivered: number
-  /** Receipts that were durable before the kill while the last bytes of their answers were still on their way. */
-  durableButUndelivered: number
-  /** Requests that a kill cut off, and that cost nothing. */
-  interrupted: number
-  settled: number
-  /** OPG base units. */
-  spent: bigint
   seconds: number
   /** Every promise that was broken, in words. */
   broken: string[]
@@ -150,42 +144,6 @@ async function killAgainAndAgain(
   )
 }
 
-type Status = { state: string; receipt: object | null; payment: { state: string } | null }
-
-async function statusOf(network: Network, requestId: Hex): Promise<Status | undefined> {
-  const response = await fetch(`${network.gatewayUrl}/v1/receipts/${requestId}`)
-  const body = await response.json()
-  return response.status === 404 ? undefined : (body as Status)
-}
-
-/** Whether nothing about this request can change any more. */
-function isOver(status: Status | undefined): boolean {
-  if (status === undefined || status.state === 'failed') return true
-  if (status.state !== 'final') return false
-  return status.payment === null || ['settled', 'failed', 'refunded'].includes(status.payment.state)
-}
-
-async function drain(network: Network, requestIds: Iterable<Hex>): Promise<Map<Hex, Status | undefined>> {
-  const over = new Map<Hex, Status | undefined>()
-  const open = new Set(requestIds)
-  await until(
-    async () => {
-      for (const requestId of open) {
-        const status = await statusOf(network, requestId)
-        if (!isOver(status)) break
-        over.set(requestId, status)
-        open.delete(requestId)
-      }
-      return open.size === 0
-    },
-    DRAIN_TIMEOUT,
-    () => `${open.size} requests to be over, the first is ${[...open][0]}`,
-  )
-  return over
-}
-
-const sum = (amounts: Iterable<bigint>) => [...amounts].reduce((total, amount) => total + amount, 0n)
-
 /** Starts a network, runs the load, kills the gateway `kills` times, lets everything settle, and compares. */
 export async function runCampaign(
   kills: number,
@@ -218,65 +176,27 @@ async function campaignOn(
     await load.stop()
   }
   const { attempted, delivered } = load
-  const statuses = await drain(network, attempted)
-  const after = await moneyOf(network, demo.address)
-  const { locked, settled } = await paymentsOnChain(network, demo.address, before.block + 1n, after.block)
-
-  const broken: string[] = []
-  const charged = new Set([...locked.keys(), ...settled.keys()])
-  for (const [requestId, receipt] of delivered) {
-    const status = statuses.get(requestId)
-    const prices = settled.get(requestId) ?? []
-    if (status?.state !== 'final') broken.push(`${requestId} was delivered and is ${status?.state}`)
-    if (receipt.price === 0n && charged.has(requestId)) broken.push(`${requestId} is free and was charged`)
-    if (receipt.price > 0n && (prices.length !== 1 || prices[0] !== receipt.price)) {
-      broken.push(`${requestId} costs ${receipt.price} and was paid out as [${prices}]`)
-    }
-  }
-  for (const requestId of charged) {
-    if (!attempted.has(requestId)) broken.push(`${requestId} was charged and never asked for`)
-    if ((locked.get(requestId) ?? []).length !== 1) broken.push(`${requestId} was locked more than once`)
-    if ((settled.get(requestId) ?? []).length > 1) broken.push(`${requestId} was paid out more than once`)
-  }
+  const statuses = await drain(network, attempted, DRAIN_TIMEOUT)
   const recovered = local
     .logOf('gateway')
     .split('\n')
     .filter((line) => line.includes('receipt_recovered'))
-  let durableButUndelivered = 0
-  let interrupted = 0
-  for (const [requestId, status] of statuses) {
-    if (delivered.has(requestId)) continue
-    if (status === undefined || status.receipt === null) {
-      if (status !== undefined) interrupted++
-      if (charged.has(requestId)) broken.push(`${requestId} was neither delivered nor recorded, and charged`)
-    } else {
-      durableButUndelivered++
-      // No client of this load cancels, so nothing may be charged on the word of the node's copy alone.
-      if (recovered.some((line) => line.includes(requestId))) {
-        broken.push(`${requestId} was cut off by a kill and charged by the node's copy of its receipt`)
-      }
-    }
-  }
-  const spent = before.balance - after.balance
-  const prices = sum([...settled.values()].flat())
-  const stillLocked = sum(
-    [...locked].flatMap(([requestId, amounts]) => (settled.has(requestId) ? [] : amounts)),
-  )
-  const credited = after.credit - before.credit
-  if (spent !== prices + stillLocked + credited) {
-    broken.push(`${spent} left the payer; ${prices} paid out + ${stillLocked} locked + ${credited} credit`)
-  }
-  if (delivered.size === 0) broken.push('nothing was delivered, so nothing was shown')
+  const { broken, ...verdict } = await judge({
+    network,
+    payer: demo.address,
+    before,
+    attempted,
+    delivered,
+    statuses,
+    recovered: (requestId) => recovered.some((line) => line.includes(requestId)),
+  })
   return {
     kills,
     attempted: attempted.size,
     delivered: delivered.size,
-    durableButUndelivered,
-    interrupted,
-    settled: settled.size,
-    spent,
+    ...verdict,
     seconds: Math.round((Date.now() - began) / 1000),
-    broken,
+    broken: broken.map(({ what }) => what),
   }
 }
 

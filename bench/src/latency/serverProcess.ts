@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 
-const START_TIMEOUT = 20_000
+const START_TIMEOUT = 60_000
 
 /** A port nobody listens on right now. */
 export function freePort(): Promise<number> {

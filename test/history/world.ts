@@ -1,0 +1,227 @@
+/** Three gateways and four nodes on one PostgreSQL and one chain, with a wire that can be cut between any two of them. */
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import {
+  bondDevelopmentOperator,
+  bootstrapDevnet,
+  createSender,
+  DEVELOPMENT_ROLES,
+  type Devnet,
+  deploy,
+  developmentAccount,
+  saveNetwork,
+  startDevnet,
+} from '@assay/chain'
+import { modelIdOf, modelRegistryAbi, type Network } from '@assay/protocol'
+import { freePorts, until } from '../e2e/localNetwork.ts'
+import { type PostgresServer, startPostgres } from '../postgres/startPostgres.ts'
+import { temporaryFolder } from '../temporaryFolder.ts'
+import { type Server, startServer } from './server.ts'
+import { startUpstream } from './upstream.ts'
+import { startWire, type Wire } from './wire.ts'
+
+const GATEWAYS = 3
+/** The first is the development node; the others are accounts of the development phrase with no other part. */
+const NODE_ACCOUNTS = [DEVELOPMENT_ROLES.node, 12, 13, 14]
+const READY_MS = 180_000
+/** OPG base units per call, input and output token. */
+const PRICE = [10n ** 14n, 10n ** 12n, 2n * 10n ** 12n] as const
+
+export type World = {
+  /** As a client of one gateway knows it. */
+  networkOf(gateway: Server): Network
+  network: Network
+  devnet: Devnet
+  postgres: PostgresServer
+  databaseUrl: string
+  gateways: Server[]
+  nodes: Server[]
+  /** By what they connect, e.g. `gateway 1 to database`. */
+  wires: Map<string, Wire>
+  /** Resolves when every server answers. */
+  allHealthy(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startWorld(): Promise<World> {
+  const closers: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next()
+  }
+  try {
+    return await assemble(closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function assemble(closers: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<World> {
+  const folder = temporaryFolder('history')
+  const upstream = await startUpstream()
+  closers.push(() => upstream.close())
+  const postgres = await startPostgres()
+  closers.push(() => postgres.close())
+  const databaseUrl = await postgres.createDatabase()
+  const devnet = await startDevnet({ dir: path.join(folder, 'chain'), port: 0 })
+  closers.push(() => devnet.close())
+  const base = await freePorts(GATEWAYS + NODE_ACCOUNTS.length)
+  const urlOf = (at: number) => `http://127.0.0.1:${base + at}`
+  const nodeUrls = NODE_ACCOUNTS.map((_, at) => urlOf(GATEWAYS + at))
+
+  const { manifest, upstreams } = describeModel(folder, upstream.baseUrl)
+  const network = await deployNetwork(devnet, folder, nodeUrls, urlOf(0))
+  const model = { name: manifest.name, modelId: modelIdOf(manifest), contextLength: 256, modes: ['bonded'] }
+  network.models = [model as Network['models'][number]]
+  await createSender({
+    network,
+    privateKey: developmentAccount(DEVELOPMENT_ROLES.publisher).privateKey,
+  }).send({
+    address: network.contracts.ModelRegistry,
+    abi: modelRegistryAbi,
+    functionName: 'publish',
+    args: [model.modelId, 'model.json', model.modelId, ...PRICE],
+  })
+
+  const networkFile = path.join(folder, 'network.json')
+  saveNetwork(networkFile, network)
+  const nodes = NODE_ACCOUNTS.map((account, at) =>
+    startServer({
+      name: `node ${at + 1}`,
+      package: 'node',
+      port: base + GATEWAYS + at,
+      environment: {
+        ASSAY_NETWORK: networkFile,
+        ASSAY_KEY: developmentAccount(account).privateKey,
+        ASSAY_DATA: path.join(folder, `node-${at + 1}`),
+        ASSAY_UPSTREAMS: upstreams,
+        ASSAY_LOCAL_MODEL: 'off',
+        // Gateways are to batch what they promised; a node that forces its receipts in would hide that they did not.
+        ASSAY_FORCE_MIN_PRICE: 'never',
+      },
+    }),
+  )
+  closers.push(async () => void (await Promise.all(nodes.map((node) => node.close()))))
+
+  const wires = new Map<string, Wire>()
+  async function wire(name: string, target: number): Promise<number> {
+    const made = await startWire(target)
+    wires.set(name, made)
+    closers.push(() => made.close())
+    return made.port
+  }
+  const gateways: Server[] = []
+  const networks = new Map<Server, Network>()
+  for (let at = 0; at < GATEWAYS; at++) {
+    const name = `gateway ${at + 1}`
+    const behindWires: Network = {
+      ...network,
+      gatewayUrl: urlOf(at),
+      rpcUrl: `http://127.0.0.1:${await wire(`${name} to chain`, devnet.port)}`,
+      nodes: [],
+    }
+    for (const [index, { operator }] of network.nodes.entries()) {
+      const port = await wire(`${name} to node ${index + 1}`, base + GATEWAYS + index)
+      behindWires.nodes.push({ operator, url: `http://127.0.0.1:${port}` })
+    }
+    const file = path.join(folder, `gateway-${at + 1}.json`)
+    saveNetwork(file, behindWires)
+    const database = databaseUrl.replace(
+      String(postgres.port),
+      String(await wire(`${name} to database`, postgres.port)),
+    )
+    const server = startServer({
+      name,
+      package: 'gateway',
+      port: base + at,
+      environment: {
+        ASSAY_NETWORK: file,
+        ASSAY_KEY: developmentAccount(DEVELOPMENT_ROLES.gateway).privateKey,
+        ASSAY_DATA: path.join(folder, `gateway-${at + 1}`),
+        DATABASE_URL: database,
+      },
+    })
+    gateways.push(server)
+    networks.set(server, { ...network, gatewayUrl: urlOf(at) })
+  }
+  closers.push(async () => void (await Promise.all(gateways.map((gateway) => gateway.close()))))
+
+  const servers = [...nodes, ...gateways]
+  async function allHealthy(): Promise<void> {
+    const healthy = async () =>
+      (await Promise.all(servers.map((server) => server.isHealthy()))).every(Boolean)
+    await until(healthy, READY_MS, () => {
+      const tails = servers.map(({ name, log }) => `${name}: ${log.slice(-3).join('\n  ')}`)
+      return `every server to be healthy:\n${tails.join('\n')}`
+    })
+  }
+  await allHealthy()
+  // The nodes' keys are in the last few blocks: a reorganisation must not take them.
+  await devnet.snapshot()
+  return {
+    networkOf: (gateway) => networks.get(gateway) as Network,
+    network,
+    devnet,
+    postgres,
+    databaseUrl,
+    gateways,
+    nodes,
+    wires,
+    allHealthy,
+    close,
+  }
+}
+
+function describeModel(folder: string, baseUrl: string) {
+  const name = 'history'
+  const target = { provider: 'openai-compatible', baseUrl, model: 'theirs' }
+  const upstreams = path.join(folder, 'upstreams.json')
+  writeFileSync(
+    upstreams,
+    JSON.stringify({ models: [{ name, contextLength: 256, concurrency: 64, targets: [target] }] }),
+  )
+  const manifest = {
+    name,
+    engine: 'upstream:openai-compatible:theirs',
+    files: [],
+    contextLength: 256,
+    license: 'LicenseRef-provider',
+    modes: ['bonded' as const],
+  }
+  return { manifest, upstreams }
+}
+
+async function deployNetwork(
+  devnet: Devnet,
+  folder: string,
+  nodeUrls: readonly string[],
+  gatewayUrl: string,
+): Promise<Network> {
+  const place = { rpcUrl: devnet.url, chainId: devnet.chainId }
+  const deployed = await deploy({
+    ...place,
+    deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
+    treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
+    journalFile: path.join(folder, 'deployment.json'),
+    devnet,
+  })
+  const { contracts, deploymentId } = deployed
+  await bootstrapDevnet({ ...place, contracts, nodeUrl: nodeUrls[0] ?? '', gatewayUrl, validatorUrls: [] })
+  for (const [at, index] of NODE_ACCOUNTS.entries()) {
+    if (at > 0) await bondDevelopmentOperator({ ...place, contracts }, { index, url: nodeUrls[at] ?? '' })
+  }
+  return {
+    ...place,
+    gatewayUrl,
+    deploymentId,
+    contracts,
+    gateway: developmentAccount(DEVELOPMENT_ROLES.gateway).address,
+    nodes: NODE_ACCOUNTS.map((index, at) => ({
+      operator: developmentAccount(index).address,
+      url: nodeUrls[at] ?? '',
+    })),
+    validators: [],
+    accounts: { demo: developmentAccount(DEVELOPMENT_ROLES.demo) },
+    models: [],
+  }
+}

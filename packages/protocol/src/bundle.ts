@@ -1,9 +1,9 @@
 import type { Address, Hex } from 'viem'
-import { keccak256 } from '#keccak256'
 import { fromBase64, toBase64 } from './base64.ts'
 import type { BatchHeader, InclusionProof } from './batch.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
+import { type Evidence, evidenceFromJson, evidenceToJson } from './evidence.ts'
 import type { HttpRequestBytes, HttpResponseBytes } from './http.ts'
 import { requestFromJson, requestToJson, responseFromJson, responseToJson } from './httpJson.ts'
 import { type ModelManifest, manifestFromJson, manifestToJson } from './manifest.ts'
@@ -16,16 +16,6 @@ import { readAddress, readArray, readBoolean, readBytes, readObject, readString,
 
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 
-/** Attestation evidence behind a signing key (docs/spec.md §8). */
-export type Evidence = {
-  kind: string
-  document: Uint8Array
-  tlsKeyHash: Hex
-  hpkeKeyHash: Hex
-  /** Block that the document is younger than: its hash is part of what the document binds. */
-  anchorBlock: bigint
-  anchorHash: Hex
-}
 export type Inclusion = BatchHeader & { batchId: Hex } & InclusionProof
 
 /** Everything a stranger needs, beside an RPC, to check one answer (docs/spec.md §8). */
@@ -118,36 +108,6 @@ export function grantCallFromJson(value: Json | undefined): GrantCall {
   return {
     id: readBytes(members.id, 'grant.id', 32),
     counter: readUint(members.counter, 'grant.counter', 64),
-  }
-}
-
-export function evidenceToJson(evidence: Evidence): { [name: string]: Json } {
-  return {
-    kind: evidence.kind,
-    document: toBase64(evidence.document),
-    tlsKeyHash: evidence.tlsKeyHash,
-    hpkeKeyHash: evidence.hpkeKeyHash,
-    anchorBlock: evidence.anchorBlock.toString(),
-    anchorHash: evidence.anchorHash,
-  }
-}
-
-/** Hash under which evidence is registered: of its canonical JSON. */
-export function evidenceHashOf(evidence: Evidence): Hex {
-  return keccak256(canonicalJsonBytes(evidenceToJson(evidence)))
-}
-
-/** @throws AssayError `malformed` */
-export function evidenceFromJson(value: Json | undefined, where = 'evidence'): Evidence {
-  const names = ['anchorBlock', 'anchorHash', 'document', 'hpkeKeyHash', 'kind', 'tlsKeyHash']
-  const members = readObject(value, where, names)
-  return {
-    kind: readString(members.kind, `${where}.kind`, 32),
-    document: fromBase64(readString(members.document, `${where}.document`, 256 * 1024)),
-    tlsKeyHash: readBytes(members.tlsKeyHash, `${where}.tlsKeyHash`, 32),
-    hpkeKeyHash: readBytes(members.hpkeKeyHash, `${where}.hpkeKeyHash`, 32),
-    anchorBlock: readUint(members.anchorBlock, `${where}.anchorBlock`, 64),
-    anchorHash: readBytes(members.anchorHash, `${where}.anchorHash`, 32),
   }
 }
 

@@ -17,6 +17,8 @@ export const HARDWARE_SNP: Hex = tag('snp')
 /** Trust domains and enclaves under Intel's DCAP. One root certifies both, so approving it says for which. */
 export const HARDWARE_TDX: Hex = tag('tdx')
 export const HARDWARE_SGX: Hex = tag('sgx')
+/** GPUs of NVIDIA, which stand beside a machine's processor and never alone. */
+export const HARDWARE_NVIDIA_GPU: Hex = tag('nvidia-gpu')
 export const NO_KEY_HASH: Hex = zeroHash
 
 /** TeeRegistry.Kind: what a suspension is of. */

@@ -1,12 +1,6 @@
 import { wrongBytes } from '@assay/chain'
-import { AssayError, attestationDigest, keyVoteDigest, signDigest } from '@assay/protocol'
-import {
-  BATCH_STATE,
-  type BatchView,
-  MAX_EVIDENCE_BYTES,
-  registrationReads,
-  verifyRegistration,
-} from '@assay/verify'
+import { AssayError, attestationDigest, keyVoteDigest, MAX_EVIDENCE_BYTES, signDigest } from '@assay/protocol'
+import { BATCH_STATE, type BatchView, registrationReads, verifyRegistration } from '@assay/verify'
 import { type Address, type Hex, parseEther } from 'viem'
 import { deliverVoice, deliveryTurn } from './deliverVoice.ts'
 import { demandLateFile, type Judgement, searchBatch, type WatchContext } from './faults/watchBatch.ts'

@@ -4,6 +4,7 @@ import {
   enclaveBinding,
   evidenceFromJson,
   type KeyRegistration,
+  MAX_EVIDENCE_BYTES,
   parseCanonicalJson,
   registrationIdOf,
   tag,
@@ -14,9 +15,6 @@ import { same } from './step.ts'
 import type { Rules } from './tee/policy/policyOfRules.ts'
 import { rulesOfEvidence } from './tee/policy/rulesOfEvidence.ts'
 import { type EvidenceStepName, verifyEvidence } from './tee/verifyEvidence.ts'
-
-/** The largest, a quote with its collateral and event log, has about 60 KB in base64. */
-export const MAX_EVIDENCE_BYTES = 131_072
 
 /** Oldest block that evidence may name, seconds before its proposal: a chain calls blocks safe within minutes. */
 export const EVIDENCE_MAX_AGE_SECONDS = 3_600n

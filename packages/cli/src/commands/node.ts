@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import type { Evidence } from '@assay/protocol'
-import { describeEvidence, type Inspection, inspectEvidence } from '@assay/verify'
+import { type Evidence, gpuNonce } from '@assay/protocol'
+import {
+  describeEvidence,
+  type GpuInspection,
+  type Inspection,
+  inspectEvidence,
+  inspectGpus,
+} from '@assay/verify'
 import type { Command } from 'commander'
 import { EXIT } from '../cliError.ts'
 import { assayHome } from '../home.ts'
@@ -11,8 +17,9 @@ import { simulatedRootFolder } from '../up/servers.ts'
 const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const
 
 type Attested = {
-  evidence: Pick<Evidence, 'kind' | 'document'>
+  evidence: Pick<Evidence, 'kind' | 'document' | 'gpus'>
   inspection: Inspection | undefined
+  gpuInspections: GpuInspection[]
   simulated: boolean
 }
 
@@ -22,9 +29,15 @@ async function attestHere(): Promise<Attested> {
   const attester = await chooseAttester(process.env, simulatedRootFolder(assayHome()))
   const { kind, roots, simulated } = attester
   const userData = `0x${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')}` as const
-  const evidence = { kind, document: await attester.attest(userData) }
+  const document = await attester.attest(userData)
+  const gpus = await attester.gpus?.ask(gpuNonce(userData))
   const now = BigInt(Math.floor(Date.now() / 1000))
-  return { evidence, inspection: inspectEvidence(evidence, { roots, now, userData }), simulated }
+  return {
+    evidence: { kind, document, gpus },
+    inspection: inspectEvidence({ kind, document }, { roots, now, userData }),
+    gpuInspections: inspectGpus({ gpus }, { roots: attester.gpus?.roots ?? [], now, userData }),
+    simulated,
+  }
 }
 
 export function registerNode(program: Command, context: CommandContext): void {
@@ -35,12 +48,14 @@ export function registerNode(program: Command, context: CommandContext): void {
     .option('--print', 'print the decoded evidence and the checklist (the default)')
     .option('--json', 'print JSON')
     .action(async (options: { json?: true }) => {
-      const { evidence, inspection, simulated } = await attestHere()
+      const { evidence, inspection, gpuInspections, simulated } = await attestHere()
       const facts = describeEvidence(evidence) ?? {}
-      if (inspection?.verdict !== 'accepted') context.exit(EXIT.failed)
+      const verdicts = [inspection, ...gpuInspections].map((one) => one?.verdict)
+      if (verdicts.some((verdict) => verdict !== 'accepted')) context.exit(EXIT.failed)
       if (options.json === true) {
         const { verdict = 'invalid', steps = [] } = inspection ?? {}
-        context.output.out(toJsonText({ kind: evidence.kind, simulated, verdict, facts, steps }))
+        const gpus = gpuInspections.map((gpu) => ({ verdict: gpu.verdict, steps: gpu.steps }))
+        context.output.out(toJsonText({ kind: evidence.kind, simulated, verdict, facts, steps, gpus }))
         return
       }
       context.output.out(
@@ -48,6 +63,7 @@ export function registerNode(program: Command, context: CommandContext): void {
       )
       context.output.out(printable(table(Object.entries(facts))))
       context.output.out(`\n${checks(inspection)}`)
+      for (const [at, gpu] of gpuInspections.entries()) context.output.out(`\nGPU ${at}\n${checks(gpu)}`)
     })
   node
     .command('measure')
@@ -73,7 +89,7 @@ async function measureHere(): Promise<Record<string, string>> {
   return { kind: evidence.kind, measurement, ...(rootHash === undefined ? {} : { rootHash }) }
 }
 
-function checks(inspection: Inspection | undefined): string {
+function checks(inspection: Inspection | GpuInspection | undefined): string {
   if (inspection === undefined) return '  ✗ the document cannot be read\n'
   const width = Math.max(...inspection.steps.map(({ name }) => name.length))
   const lines = inspection.steps.map(

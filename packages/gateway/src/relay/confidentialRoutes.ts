@@ -2,6 +2,7 @@ import {
   CONFIDENTIAL_HEADERS,
   CONFIDENTIAL_PATH,
   decodeRequestAuthHeader,
+  MAX_EVIDENCE_BYTES,
   OHTTP_REQUEST_TYPE,
   REQUEST_AUTH_HEADER,
   recoverSigner,
@@ -19,8 +20,6 @@ import { chooseNode } from '../routing/chooseNode.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 
 const MAX_KEY_BYTES = 8192
-/** The largest, a quote with its collateral and event log, has about 60 KB in base64. */
-const MAX_EVIDENCE_BYTES = 131_072
 
 /**
  * Requests that are encrypted to an enclave's key (docs/spec.md §11). The gateway sees who pays, for which model, at

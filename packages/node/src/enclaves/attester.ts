@@ -1,3 +1,4 @@
+import type { GpuEvidence } from '@assay/protocol'
 import type { TrustedRoot } from '@assay/verify'
 import type { Hex } from 'viem'
 
@@ -18,4 +19,14 @@ export type Attester = {
    * where the platform is Nitro.
    */
   attestWithNonce?: ((appKeyHash: Hex, nonce: Hex) => Promise<Uint8Array>) | undefined
+  /** The GPUs beside the processor; absent where there are none. */
+  gpus?: GpuSource | undefined
+}
+
+/** Where the GPUs of a machine are asked, all at once. */
+export type GpuSource = {
+  /** Roots that their chains end in. */
+  roots: readonly TrustedRoot[]
+  /** Evidence of each GPU over `nonce`, 32 bytes: `gpuNonce(…)` of what the enclave's own evidence carries. */
+  ask: (nonce: Hex) => Promise<readonly GpuEvidence[]>
 }

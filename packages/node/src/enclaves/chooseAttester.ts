@@ -1,10 +1,12 @@
 import { AssayError } from '@assay/protocol'
 import { SNP_PRODUCTS, type SnpProduct } from '@assay/verify'
-import type { Attester } from './attester.ts'
+import type { Attester, GpuSource } from './attester.ts'
 import { dstackAttester, tdxAttester } from './dcap.ts'
 import { nitridingAttester } from './nitriding.ts'
 import { nitroSimAttester } from './nitroSim.ts'
+import { nvidiaToolGpus } from './nvidiaTool.ts'
 import { simulatedRoot } from './simulatedChain.ts'
+import { simulatedGpus } from './simulatedGpu.ts'
 import { snpAttester } from './snp.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -18,6 +20,12 @@ const KINDS = ['nitro', 'tdx', 'snp', 'dstack', 'nitro-sim'] as const
  * @throws AssayError `config` | `unreachable`
  */
 export async function chooseAttester(env: Environment, simulatedFolder: string): Promise<Attester> {
+  const attester = await chooseProcessor(env, simulatedFolder)
+  const gpus = await chooseGpus(env, attester, simulatedFolder)
+  return gpus === undefined ? attester : { ...attester, gpus }
+}
+
+async function chooseProcessor(env: Environment, simulatedFolder: string): Promise<Attester> {
   const kind = env.ASSAY_ENCLAVE ?? 'nitro-sim'
   const folder = env.ASSAY_TSM_FOLDER
   const intel = { pcsUrl: env.ASSAY_PCS_URL, rootCrlUrl: env.ASSAY_INTEL_ROOT_CRL_URL }
@@ -51,4 +59,31 @@ function productOf(name: string | undefined): SnpProduct | undefined {
     code: 'config',
     facts: { ASSAY_SNP_PRODUCT: name.slice(0, 64), known: SNP_PRODUCTS.join(', ') },
   })
+}
+
+/** Most that may be simulated: as many as a server holds. */
+const MAX_SIMULATED_GPUS = 8
+
+async function chooseGpus(
+  env: Environment,
+  { kind, simulated }: Attester,
+  simulatedFolder: string,
+): Promise<GpuSource | undefined> {
+  const { ASSAY_GPU_EVIDENCE: program, ASSAY_SIMULATED_GPUS: count } = env
+  const wrong = (reason: string): AssayError =>
+    new AssayError('The GPUs cannot be asked as configured.', {
+      code: 'config',
+      facts: { ASSAY_ENCLAVE: kind, reason },
+      next: 'See docs/run-in-tee.md',
+    })
+  if (count !== undefined && count !== '') {
+    if (!simulated) throw wrong('ASSAY_SIMULATED_GPUS is for a simulated enclave only')
+    if (!/^[1-9]$/.test(count) || Number(count) > MAX_SIMULATED_GPUS) {
+      throw wrong(`ASSAY_SIMULATED_GPUS is not a number from 1 to ${MAX_SIMULATED_GPUS}`)
+    }
+    return simulatedGpus(await simulatedRoot(simulatedFolder), Number(count))
+  }
+  if (program === undefined || program === '') return undefined
+  if (kind === 'nitro') throw wrong('a Nitro enclave has no GPU')
+  return nvidiaToolGpus({ program })
 }

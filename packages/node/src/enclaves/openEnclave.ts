@@ -3,12 +3,13 @@ import {
   createOhttpKey,
   type Evidence,
   enclaveBinding,
+  gpuNonce,
   ohttpKeyHash,
   signDigest,
   tag,
 } from '@assay/protocol'
-import { inspectEvidence } from '@assay/verify'
-import { type Address, bytesToHex } from 'viem'
+import { inspectEvidence, inspectGpus } from '@assay/verify'
+import { type Address, bytesToHex, type Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import type { Attester } from './attester.ts'
 import type { Enclave } from './enclave.ts'
@@ -37,16 +38,9 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
   const found = inspectEvidence({ kind, document }, { roots: attester.roots, now, userData: challenge })
   if (found?.attestation === undefined) {
     const failed = found?.steps.find(({ outcome }) => outcome === 'failed')
-    throw new AssayError('This machine is not one whose attestation validators accept.', {
-      code: 'config',
-      facts: {
-        hardware: kind,
-        check: failed?.name ?? 'document',
-        reason: failed?.reason ?? 'it cannot be read',
-      },
-      next: 'See the whole checklist with: assay node attest --print',
-    })
+    throw unacceptable(kind, failed ?? { name: 'document', reason: 'it cannot be read' })
   }
+  await checkGpus(attester, challenge, now)
   const { rootHash, measurement } = found.attestation
   const privateKey = generatePrivateKey()
   const key = privateKeyToAccount(privateKey).address.toLowerCase() as Address
@@ -72,8 +66,29 @@ export async function openEnclave(parameters: OpenEnclaveParameters): Promise<En
     sign: (digest) => signDigest(digest, privateKey),
     async evidence(deployment, node, anchor): Promise<Evidence> {
       const bound = { tlsKeyHash, hpkeKeyHash, anchorBlock: anchor.number, anchorHash: anchor.hash }
-      const document = await attester.attest(enclaveBinding(deployment, { node, key, ...bound }))
-      return { kind, document, ...bound }
+      const userData = enclaveBinding(deployment, { node, key, ...bound })
+      const document = await attester.attest(userData)
+      const gpus = await attester.gpus?.ask(gpuNonce(userData))
+      return { kind, document, ...bound, ...(gpus === undefined ? {} : { gpus }) }
     },
   }
+}
+
+/** A GPU that validators would refuse is refused here first. @throws AssayError `config` */
+async function checkGpus({ gpus: source }: Attester, challenge: Hex, now: bigint): Promise<void> {
+  if (source === undefined) return
+  const gpus = await source.ask(gpuNonce(challenge))
+  const inspections = inspectGpus({ gpus }, { roots: source.roots, now, userData: challenge })
+  for (const [at, { steps }] of inspections.entries()) {
+    const failed = steps.find(({ outcome }) => outcome === 'failed')
+    if (failed !== undefined) throw unacceptable(`GPU ${at}`, failed)
+  }
+}
+
+function unacceptable(hardware: string, { name, reason }: { name: string; reason: string }): AssayError {
+  return new AssayError('This machine is not one whose attestation validators accept.', {
+    code: 'config',
+    facts: { hardware, check: name, reason },
+    next: 'See the whole checklist with: assay node attest --print',
+  })
 }

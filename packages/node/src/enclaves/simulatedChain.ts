@@ -81,26 +81,54 @@ async function parseRoot(text: string, path: string): Promise<SimulatedRoot> {
   }
 }
 
+type Authority = { name: string; pathLength: number; lifetime: number }
+
+/** Certificates below the root, one under the other, and behind them a leaf that signs data. */
+async function issueBelow(
+  root: SimulatedRoot,
+  authorities: readonly Authority[],
+  end: { name: string; lifetime: number },
+): Promise<{ certificates: Uint8Array[]; leaf: Uint8Array; leafKey: webcrypto.CryptoKey }> {
+  const certificates = [root.der]
+  let issuer = { name: new x509.X509Certificate(root.der).subject, key: root.privateKey }
+  for (const { name, pathLength, lifetime } of authorities) {
+    const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
+    certificates.push(await issue(issuer, keys.publicKey, name, lifetime, authority(pathLength)))
+    issuer = { name, key: keys.privateKey }
+  }
+  const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
+  const leaf = await issue(issuer, keys.publicKey, end.name, end.lifetime, [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+  ])
+  return { certificates, leaf, leafKey: keys.privateKey }
+}
+
 /** Regional 20 d, zonal 6 d, instance 1 d, leaf 3 h, as the Nitro chain has them. */
 export async function issueChain(root: SimulatedRoot): Promise<SimulatedChain> {
-  const cabundle = [root.der]
-  let issuer = { name: new x509.X509Certificate(root.der).subject, key: root.privateKey }
-  const steps = [
+  const authorities = [
     { name: 'CN=SIMULATED regional,O=Assay SIMULATED', pathLength: 2, lifetime: 20 * DAY },
     { name: 'CN=SIMULATED zonal,O=Assay SIMULATED', pathLength: 1, lifetime: 6 * DAY },
     { name: 'CN=SIMULATED instance,O=Assay SIMULATED', pathLength: 0, lifetime: DAY },
   ]
-  for (const step of steps) {
-    const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
-    cabundle.push(await issue(issuer, keys.publicKey, step.name, step.lifetime, authority(step.pathLength)))
-    issuer = { name: step.name, key: keys.privateKey }
-  }
-  const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
-  const leaf = await issue(issuer, keys.publicKey, 'CN=SIMULATED enclave,O=Assay SIMULATED', 3 * 3_600_000, [
-    new x509.BasicConstraintsExtension(false, undefined, true),
-    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-  ])
-  return { leaf, cabundle, leafKey: keys.privateKey }
+  const end = { name: 'CN=SIMULATED enclave,O=Assay SIMULATED', lifetime: 3 * 3_600_000 }
+  const { certificates, leaf, leafKey } = await issueBelow(root, authorities, end)
+  return { leaf, cabundle: certificates, leafKey }
+}
+
+/** Root, identity, provisioner, device, firmware, as the chain of an H100 has them; and the firmware's key. */
+export async function issueGpuChain(
+  root: SimulatedRoot,
+): Promise<{ certificates: Uint8Array[]; key: webcrypto.CryptoKey }> {
+  const lifetime = 10 * 365 * DAY
+  const authorities = [
+    { name: 'CN=SIMULATED GPU identity,O=Assay SIMULATED', pathLength: 2, lifetime },
+    { name: 'CN=SIMULATED GPU provisioner,O=Assay SIMULATED', pathLength: 1, lifetime },
+    { name: 'CN=GH100 SIMULATED device,O=Assay SIMULATED', pathLength: 0, lifetime },
+  ]
+  const end = { name: 'CN=GH100 SIMULATED firmware,O=Assay SIMULATED', lifetime }
+  const { certificates, leaf, leafKey } = await issueBelow(root, authorities, end)
+  return { certificates: [...certificates, leaf], key: leafKey }
 }
 
 async function issue(

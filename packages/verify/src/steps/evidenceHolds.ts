@@ -47,7 +47,11 @@ export function evidenceHolds({ evidence, receipt }: Bundle, view: ChainView): P
       now: key.validFrom,
       earlier: ADMISSION_SECONDS,
     })
-    if (verdict?.ok) return passed('The attestation document holds and names this key and operator.')
+    if (verdict?.ok) {
+      const gpus = evidence.gpus?.length ?? 0
+      const beside = gpus === 0 ? '' : `, and so do those of ${gpus} GPU${gpus === 1 ? '' : 's'} beside it`
+      return passed(`The attestation document holds and names this key and operator${beside}.`)
+    }
     const reason =
       verdict?.reason ?? `nothing here verifies evidence of kind ${JSON.stringify(evidence.kind)}`
     return failed('evidence_invalid', `${reason}.`)

@@ -1,5 +1,4 @@
-import type { Evidence } from '@assay/protocol'
-import { snpMeasurement } from '@assay/protocol'
+import { type Evidence, type GpuEvidence, snpMeasurement } from '@assay/protocol'
 import { bytesToHex } from 'viem'
 import { utc } from '../utc.ts'
 import { readEventLog } from './dcap/eventLog.ts'
@@ -8,6 +7,8 @@ import { measurementOf as dcapMeasurement } from './dcap/expectations.ts'
 import { readQuote } from './dcap/quote.ts'
 import { parseCoseSign1 } from './nitro/cose.ts'
 import { measurementOf as nitroMeasurementOf, parseNitroPayload } from './nitro/nitroDocument.ts'
+import { deviceIdOf, modelOf, readGpuChain } from './nvidia/gpuChain.ts'
+import { parseGpuReport } from './nvidia/gpuReport.ts'
 import { decodeSnpEvidence } from './snp/evidence.ts'
 import { parseSnpReport } from './snp/snpReport.ts'
 
@@ -84,14 +85,24 @@ const READERS: Readonly<Record<string, (document: Uint8Array) => EvidenceFacts>>
   tdx: describeDcap,
 }
 
+function describeGpu({ report: bytes, certificates }: GpuEvidence): string {
+  const { nonce, driverVersion = 'unnamed', vbiosVersion = 'unnamed' } = parseGpuReport(bytes)
+  const chain = readGpuChain(certificates)
+  const parts = [modelOf(chain), `driver ${driverVersion}`, `VBIOS ${vbiosVersion}`]
+  return [...parts, `device ${deviceIdOf(chain)}`, `nonce ${nonce}`].join(', ')
+}
+
 /** Decodes evidence for a person to read; undefined where it cannot be read, or nothing here knows the kind. */
 export function describeEvidence({
   kind,
   document,
-}: Pick<Evidence, 'kind' | 'document'>): EvidenceFacts | undefined {
-  if (!Object.hasOwn(READERS, kind)) return undefined
+  gpus = [],
+}: Pick<Evidence, 'kind' | 'document' | 'gpus'>): EvidenceFacts | undefined {
+  const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined
+  if (read === undefined) return undefined
   try {
-    return READERS[kind]?.(document)
+    const shown = gpus.map((gpu, at) => [`GPU ${at}`, describeGpu(gpu)] as const)
+    return { ...read(document), ...Object.fromEntries(shown) }
   } catch {
     return undefined
   }

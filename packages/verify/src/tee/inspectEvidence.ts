@@ -1,9 +1,10 @@
-import type { Evidence } from '@assay/protocol'
+import { type Evidence, gpuNonce } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { readEventLog } from './dcap/eventLog.ts'
 import { decodeDcapEvidence } from './dcap/evidence.ts'
 import { verifyDcap } from './dcap/verifyDcap.ts'
 import { verifyNitro } from './nitro/verifyNitro.ts'
+import { type GpuStepName, verifyGpu } from './nvidia/verifyGpu.ts'
 import { decodeSnpEvidence } from './snp/evidence.ts'
 import { verifySnp } from './snp/verifySnp.ts'
 import type { TrustedRoot } from './trustedRoot.ts'
@@ -17,17 +18,20 @@ export type InspectParameters = {
   userData?: Hex | undefined
 }
 
-/** A checklist of whatever kind of evidence, and what it shows where all of it holds. */
-export type Inspection = {
+type Checked<Name extends string> = {
   verdict: 'accepted' | 'valid_but_refused' | 'invalid'
   steps: readonly {
-    name: EvidenceStepName
+    name: Name
     question: 'validity' | 'policy'
     outcome: 'passed' | 'failed' | 'skipped'
     reason: string
   }[]
+}
+/** A checklist of whatever kind of evidence, and what it shows where all of it holds. */
+export type Inspection = Checked<EvidenceStepName> & {
   attestation: { rootHash: Hex; measurement: Hex } | undefined
 }
+export type GpuInspection = Checked<GpuStepName>
 
 function inspectNitro(document: Uint8Array, { roots, now, userData }: InspectParameters): Inspection {
   return verifyNitro(document, { roots, now, expectedUserData: userData })
@@ -65,4 +69,16 @@ export function inspectEvidence(
   } catch {
     return undefined
   }
+}
+
+/**
+ * The whole checklist of each GPU, as above; `userData` is what the enclave's own evidence carries, from which the nonce
+ * follows that each was to be asked with.
+ */
+export function inspectGpus(
+  { gpus = [] }: Pick<Evidence, 'gpus'>,
+  { roots, now, userData }: InspectParameters,
+): GpuInspection[] {
+  const expectedNonce = userData === undefined ? undefined : gpuNonce(userData)
+  return gpus.map((gpu) => verifyGpu(gpu, { roots, now, expectedNonce }))
 }

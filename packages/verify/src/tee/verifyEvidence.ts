@@ -4,6 +4,7 @@ import { readEventLog, type TdEvent } from './dcap/eventLog.ts'
 import { decodeDcapEvidence } from './dcap/evidence.ts'
 import type { DcapStepName } from './dcap/steps.ts'
 import { type DcapReport, verifyDcap } from './dcap/verifyDcap.ts'
+import { gpusProblem } from './judgeGpus.ts'
 import { type NitroStepName, verifyNitro } from './nitro/verifyNitro.ts'
 import { dcapPolicyOf, type Rules, snpPolicyOf } from './policy/policyOfRules.ts'
 import { deniedCertificates, rulesOfEvidence } from './policy/rulesOfEvidence.ts'
@@ -26,7 +27,8 @@ export type EvidenceClaims = {
   earlier: bigint
 }
 
-export type EvidenceStepName = NitroStepName | DcapStepName | SnpStepName
+/** `gpus`: what evidence says of the GPUs beside the processor. */
+export type EvidenceStepName = NitroStepName | DcapStepName | SnpStepName | 'gpus'
 export type EvidenceVerdict = {
   ok: boolean
   /** The first check that failed; absent where not even the document could be read. */
@@ -108,24 +110,28 @@ const JUDGES: Readonly<Record<string, (document: Uint8Array, claims: EvidenceCla
 }
 
 /**
- * Judges registration evidence of whatever kind by what was claimed and by the rules in force; undefined where nothing here
- * knows the kind.
+ * Judges registration evidence of whatever kind by what was claimed and by the rules in force, GPUs last; undefined where
+ * nothing here knows the kind.
  */
 export function verifyEvidence(
-  { kind, document }: Pick<Evidence, 'kind' | 'document'>,
+  { kind, document, gpus }: Pick<Evidence, 'kind' | 'document' | 'gpus'>,
   claims: EvidenceClaims,
 ): EvidenceVerdict | undefined {
   const judge = Object.hasOwn(JUDGES, kind) ? JUDGES[kind] : undefined
   if (judge === undefined) return undefined
-  const names = rulesOfEvidence({ kind, document })
+  const names = rulesOfEvidence({ kind, document, gpus })
   const { rules } = claims
   // Unreadable evidence fails by itself, which says more than that its rules cannot be told.
   const verdict = judge(document, names === undefined ? { ...claims, rules: undefined } : claims)
-  const unread = names === undefined ? 'all' : names.find((name) => rules?.has(name) === false)
-  if (!verdict.ok || unread === undefined) return verdict
-  return {
-    ok: false,
-    failedCheck: undefined,
-    reason: `what the network rules on it (${unread}) was not read`,
-  }
+  if (!verdict.ok) return verdict
+  const unread = names?.find((name) => rules?.has(name) === false)
+  if (unread !== undefined) return unruled(unread)
+  const problem = gpusProblem({ gpus }, { ...claims, rules: rules ?? new Map() })
+  if (problem !== undefined) return { ok: false, failedCheck: 'gpus', reason: `gpus: ${problem}` }
+  return names === undefined ? unruled('all') : verdict
+}
+
+function unruled(rule: string): EvidenceVerdict {
+  const reason = `what the network rules on it (${rule}) was not read`
+  return { ok: false, failedCheck: undefined, reason }
 }

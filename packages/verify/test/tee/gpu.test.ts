@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { enclaveBinding, gpuNonce, NO_KEY_HASH } from '@assay/protocol'
+import { enclaveBinding, type GpuEvidence, gpuNonce, NO_KEY_HASH } from '@assay/protocol'
 import { bytesToHex, type Hex, hexToBytes, keccak256 } from 'viem'
 import {
   type GoldenMeasurement,
   type GpuCode,
-  type GpuEvidence,
   type GpuVerification,
   NVIDIA_ROOT_HASH,
   parseGpuEvidence,

@@ -1,11 +1,10 @@
 /** Sound evidence of each kind, recorded on real hardware where it is on this machine, and simulated everywhere. */
-import { HARDWARE_NITRO, HARDWARE_NITRO_SIM, HARDWARE_SNP, tag } from '@assay/protocol'
+import { type GpuEvidence, HARDWARE_NITRO, HARDWARE_NITRO_SIM, HARDWARE_SNP, tag } from '@assay/protocol'
 import type { Hex } from 'viem'
 import {
   AMD_ROOT_HASHES,
   AWS_NITRO_ROOT_HASH,
   type DcapEvidence,
-  type GpuEvidence,
   type GpuEvidenceEntry,
   type NrasTokens,
   NVIDIA_ROOT_HASH,

@@ -1,6 +1,6 @@
-import { tag } from '@assay/protocol'
+import { type GpuEvidence, tag } from '@assay/protocol'
 import { keccak256 } from 'viem'
-import type { GpuEvidence, VerifyGpuParameters } from '../../src/index.ts'
+import type { VerifyGpuParameters } from '../../src/index.ts'
 import {
   CA_USAGE,
   type CertificateFields,

@@ -1,4 +1,4 @@
-import { bytesToHex, type Hex } from 'viem'
+import { bytesToHex, type Hex, keccak256 } from 'viem'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { linksProblem } from '../x509/chain.ts'
 import { type Der, expectTag, readChildren, readDer, TAG } from '../x509/der.ts'
@@ -31,6 +31,13 @@ export function gpuChainProblem(chain: readonly Certificate[]): string | undefin
 
 /** A GPU die, e.g. GH100 or GB202; NVIDIA's switches hang under the same root and are called LS10. */
 const GPU = /^G[A-Z]\d{3}\b/
+
+/** keccak256 of the device certificate's key, which is burnt into the GPU. @throws Error where there is none */
+export function deviceIdOf(chain: readonly Certificate[]): Hex {
+  const device = chain[chain.length - 2]
+  if (device === undefined) throw new Error('the chain has no device certificate')
+  return keccak256(device.publicKey)
+}
 
 /** What the device certificate calls the device, e.g. "GH100 A01 GSP BROM". */
 export function modelOf(chain: readonly Certificate[]): string {

@@ -1,8 +1,7 @@
-import { fromBase64 } from '@assay/protocol'
+import { fromBase64, type GpuEvidence } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { isObject } from '../jose/jws.ts'
 import { readPemCertificates } from '../x509/pem.ts'
-import type { GpuEvidence } from './verifyGpu.ts'
 
 /** Eight H100 make 100 KB. */
 const MAX_CHARACTERS = 1_048_576

@@ -1,3 +1,4 @@
+import type { GpuEvidence } from '@assay/protocol'
 import { type Hex, keccak256 } from 'viem'
 import { Checklist, type TeeReport } from '../checklist.ts'
 import { matchRoot, type TrustedRoot } from '../trustedRoot.ts'
@@ -5,19 +6,12 @@ import type { Certificate } from '../x509/certificate.ts'
 import { validityProblem } from '../x509/chain.ts'
 import { type RevokedCertificate, revokedProblem } from '../x509/revoked.ts'
 import { verifyP384 } from '../x509/scheme.ts'
-import { firmwareOf, gpuChainProblem, isGpu, modelOf, readGpuChain } from './gpuChain.ts'
+import { deviceIdOf, firmwareOf, gpuChainProblem, isGpu, modelOf, readGpuChain } from './gpuChain.ts'
 import { type GpuReport, parseGpuReport } from './gpuReport.ts'
 import type { GoldenMeasurement } from './rim.ts'
 
 /** keccak256 of the DER of NVIDIA's device identity CA, the root of every GPU's chain. */
 export const NVIDIA_ROOT_HASH: Hex = '0xb0825ee3e68af4eefdd13c8168d52b7dfe6ebb4ff178b601ecb8aa78ba034408'
-
-export type GpuEvidence = {
-  /** SPDM GET_MEASUREMENTS request and response. */
-  report: Uint8Array
-  /** DER, root first. (The driver hands the chain out leaf first.) */
-  certificates: readonly Uint8Array[]
-}
 
 export type VerifyGpuParameters = {
   /** Approved roots (NVIDIA's device identity CA). */
@@ -120,7 +114,7 @@ function checkValidity(
     found.chain = readGpuChain(evidence.certificates)
     const reason = gpuChainProblem(found.chain)
     if (reason !== undefined) return { code: 'chain_broken', reason }
-    found.deviceId = keccak256((found.chain[found.chain.length - 2] as Certificate).publicKey)
+    found.deviceId = deviceIdOf(found.chain)
     return undefined
   })
   list.check('chainTime', () => {

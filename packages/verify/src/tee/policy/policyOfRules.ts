@@ -10,7 +10,7 @@ import { RULE_KINDS, type RuleKind, readRule } from './ruleKinds.ts'
 export type Rules = ReadonlyMap<string, bigint>
 
 /** Subjects of the rules of a kind that are in force. */
-function subjects(rules: Rules, kind: RuleKind): string[] {
+export function subjects(rules: Rules, kind: RuleKind): string[] {
   return [...rules].flatMap(([name, value]) => {
     const rule = value === 0n ? undefined : readRule(name)
     return rule?.kind === kind ? [rule.subject] : []

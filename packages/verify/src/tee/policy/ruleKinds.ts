@@ -10,6 +10,9 @@ const SUBJECTS = {
   seamSigner: { form: /^0x[0-9a-f]{96}$/, example: '/0x<48 bytes>' },
   advisory: { form: /^INTEL-SA-[0-9]{5}$/, example: '/INTEL-SA-00837' },
   date: { form: /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/, example: '/2024-03-13' },
+  device: { form: /^0x[0-9a-f]{64}$/, example: '/0x<device id>' },
+  root: { form: /^0x[0-9a-f]{64}$/, example: '/0x<root hash>' },
+  measurement: { form: /^0x[0-9a-f]{64}$/, example: '/0x<measurement>' },
   certificate: { form: /^0x[0-9a-f]{64}\/0x[0-9a-f]{2,40}$/, example: '/0x<issuer hash>/0x<serial>' },
 } as const
 
@@ -28,6 +31,8 @@ type Kind = {
 }
 
 const INTEL = ['tdx', 'sgx'] as const
+/** Machines that a GPU can stand in, in confidential mode; AWS gives enclaves none. */
+const WITH_GPUS = ['snp', 'tdx', 'nitro-sim'] as const
 
 /** Every kind of rule that TeeRegistry may hold (docs/evidence.md). A name never changes its meaning. */
 export const RULE_KINDS = {
@@ -125,11 +130,24 @@ export const RULE_KINDS = {
     means: 'TDX modules of another signer than Intel are accepted: the module sees all of the guest',
   },
   'deny-certificate': {
-    hardware: ['nitro', 'nitro-sim'],
+    hardware: ['nitro', 'nitro-sim', 'snp', 'tdx'],
     subject: 'certificate',
     effect: 'denial',
-    means: 'chains with this certificate are refused',
+    means: "Nitro's chains, and those of GPUs, with this certificate are refused",
   },
+  'gpu-root': {
+    hardware: WITH_GPUS,
+    subject: 'root',
+    effect: 'exception',
+    means: 'GPUs whose chain ends in this root are believed; without it all are refused',
+  },
+  'require-gpus': {
+    hardware: WITH_GPUS,
+    subject: 'measurement',
+    effect: 'floor',
+    means: 'code of this measurement must show at least so many GPUs, each asked by its enclave',
+  },
+  'deny-gpu': { hardware: WITH_GPUS, subject: 'device', effect: 'denial', means: 'this GPU is refused' },
 } as const satisfies Record<string, Kind>
 
 export type RuleKind = keyof typeof RULE_KINDS

@@ -1,31 +1,33 @@
-import type { Evidence } from '@assay/protocol'
-import { keccak256 } from 'viem'
+import { type Evidence, snpMeasurement } from '@assay/protocol'
+import type { Hex } from 'viem'
 import { utcDay } from '../../utc.ts'
 import { leafOf, parseChain, parsePemChain } from '../dcap/chains.ts'
 import { decodeDcapEvidence } from '../dcap/evidence.ts'
+import { measurementOf as dcapMeasurementOf } from '../dcap/expectations.ts'
 import { readPckPlatform } from '../dcap/pckExtension.ts'
 import { readQeIdentity } from '../dcap/qeIdentity.ts'
 import { readQuote } from '../dcap/quote.ts'
 import { readTcbInfo } from '../dcap/tcbInfo.ts'
 import { parseCoseSign1 } from '../nitro/cose.ts'
 import { readNitroChain } from '../nitro/nitroChain.ts'
-import { parseNitroPayload } from '../nitro/nitroDocument.ts'
+import { measurementOf as nitroMeasurementOf, parseNitroPayload } from '../nitro/nitroDocument.ts'
 import { decodeSnpEvidence } from '../snp/evidence.ts'
 import { productOfRoot, readSnpChain } from '../snp/snpChain.ts'
 import { parseSnpReport } from '../snp/snpReport.ts'
 import { tcbNumber } from '../snp/tcb.ts'
-import { type RevokedCertificate, serialNumber } from '../x509/revoked.ts'
+import type { RevokedCertificate } from '../x509/revoked.ts'
+import { certificateRule } from './certificateRule.ts'
+import { rulesOfGpus } from './gpuRules.ts'
 import type { Rules } from './policyOfRules.ts'
 
-/** Name of the rule that denies a certificate, by the hash of its issuer's name and its serial number. */
-const certificateRule = ({ issuer, serial }: RevokedCertificate): string => {
-  const digits = serialNumber(serial)
-  return `deny-certificate/${keccak256(issuer)}/0x${digits.length % 2 === 0 ? digits : `0${digits}`}`
-}
+type Read = { names: string[]; measurement: Hex }
 
-function nitroRules(document: Uint8Array): string[] {
+function nitroRules(document: Uint8Array): Read {
   const payload = parseNitroPayload(parseCoseSign1(document).payload)
-  return readNitroChain(payload).map(certificateRule)
+  return {
+    names: readNitroChain(payload).map(certificateRule),
+    measurement: nitroMeasurementOf(payload.pcrs),
+  }
 }
 
 /** Certificates of the document's chain that the rules deny. @throws Error where the document cannot be read */
@@ -34,13 +36,13 @@ export function deniedCertificates(document: Uint8Array, rules: Rules): RevokedC
   return chain.filter((certificate) => (rules.get(certificateRule(certificate)) ?? 0n) !== 0n)
 }
 
-function snpRules(document: Uint8Array): string[] {
+function snpRules(document: Uint8Array): Read {
   const { report: bytes, certificates } = decodeSnpEvidence(document)
   const report = parseSnpReport(bytes)
   const product = productOfRoot(readSnpChain(certificates))
   if (product === undefined) throw new Error('the root is of no product line known here')
   const levels = [report.reportedTcb, report.committedTcb, report.currentTcb, report.launchTcb]
-  return [
+  const names = [
     `minimum-tcb/${product}`,
     ...levels.map((tcb) => `deny-tcb/${product}/0x${tcbNumber(tcb).toString(16).padStart(16, '0')}`),
     `deny-chip/${report.chipId}`,
@@ -49,9 +51,10 @@ function snpRules(document: Uint8Array): string[] {
     'allow-signer/VLEK',
     'allow-vmpl',
   ]
+  return { names, measurement: snpMeasurement(report.measurement, report.hostData) }
 }
 
-function dcapRules(document: Uint8Array): string[] {
+function dcapRules(document: Uint8Array): Read {
   const { quote: bytes, collateral } = decodeDcapEvidence(document)
   const { pckChain, report } = readQuote(bytes)
   const chain = pckChain === undefined ? parsePemChain(collateral.pckChain ?? '') : parseChain(pckChain)
@@ -59,7 +62,7 @@ function dcapRules(document: Uint8Array): string[] {
   const tcbInfo = readTcbInfo(collateral.tcbInfo)
   const modules = tcbInfo.moduleIdentities.flatMap(({ levels }) => levels)
   const levels = [...tcbInfo.levels, ...modules, ...readQeIdentity(collateral.qeIdentity).levels]
-  return [
+  const names = [
     'minimum-status',
     'minimum-evaluation',
     'minimum-tcb-date',
@@ -72,9 +75,10 @@ function dcapRules(document: Uint8Array): string[] {
       ? ['allow-migratable', 'allow-sept-ve', `allow-seam-signer/${report.mrSignerSeam}`]
       : []),
   ]
+  return { names, measurement: dcapMeasurementOf(report) }
 }
 
-const READERS: Readonly<Record<string, (document: Uint8Array) => string[]>> = {
+const READERS: Readonly<Record<string, (document: Uint8Array) => Read>> = {
   nitro: nitroRules,
   'nitro-sim': nitroRules,
   sgx: dcapRules,
@@ -90,10 +94,13 @@ const READERS: Readonly<Record<string, (document: Uint8Array) => string[]>> = {
 export function rulesOfEvidence({
   kind,
   document,
-}: Pick<Evidence, 'kind' | 'document'>): readonly string[] | undefined {
-  if (!Object.hasOwn(READERS, kind)) return undefined
+  gpus,
+}: Pick<Evidence, 'kind' | 'document' | 'gpus'>): readonly string[] | undefined {
+  const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined
+  if (read === undefined) return undefined
   try {
-    return [...new Set(READERS[kind]?.(document))]
+    const { names, measurement } = read(document)
+    return [...new Set([...names, ...rulesOfGpus(gpus ?? [], measurement)])]
   } catch {
     return undefined
   }

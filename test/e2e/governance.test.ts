@@ -8,9 +8,13 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { publicClientOf } from '@assay/chain'
 import { parseBundle, teeRegistryAbi } from '@assay/protocol'
+import { createAssay, SdkError } from '@assay/sdk'
 import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 
 const question = 'What is the capital of France?'
+/** Between two blocks of a development chain; a block's time is whole seconds. */
+const BLOCK_SECONDS = 1n
+const text = (_: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
 let local: LocalNetwork
 
 before(async () => {
@@ -24,7 +28,34 @@ async function json<T>(...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
-test('revoked by vote, a measurement no longer backs new answers, and still backs those from before', async () => {
+/** A call through the gateway: when its receipt was issued (Unix seconds), or why there was no answer. */
+type Call = { begunAtBlock: bigint } & ({ issuedAt: bigint } | { refused: string })
+
+/** Asks through the gateway, one call after the other, until `enough` of what was answered so far. */
+async function askUntil(enough: (calls: readonly Call[]) => boolean): Promise<Call[]> {
+  const demo = local.network.accounts.demo
+  assert.ok(demo !== undefined)
+  const { llm } = createAssay({ network: local.network, privateKey: demo.privateKey })
+  const client = publicClientOf(local.network)
+  const calls: Call[] = []
+  const messages = [{ role: 'user', content: question }]
+  while (!enough(calls)) {
+    const begunAtBlock = await client.getBlockNumber({ cacheTime: 0 })
+    const parameters = { model: 'smollm2-135m-instruct', messages, max_tokens: 1, wait: 'answer' } as const
+    calls.push(
+      await llm.chat(parameters).then(
+        ({ receipt }) => ({ begunAtBlock, issuedAt: receipt.issuedAt }),
+        (error: unknown) => ({
+          begunAtBlock,
+          refused: error instanceof SdkError ? error.code : String(error),
+        }),
+      ),
+    )
+  }
+  return calls
+}
+
+test('revoked by vote, a measurement backs no new answer from the next block on, and still backs those from before', async () => {
   const bundle = path.join(local.home, 'before.json')
   const earlier = await local.assay('chat', question, '--save', bundle)
   assert.equal(earlier.code, 0, earlier.stderr)
@@ -39,6 +70,9 @@ test('revoked by vote, a measurement no longer backs new answers, and still back
   const id = String(number)
   await json('gov', 'vote', id, 'for', '--as', 'deployer', '--wait')
   await json('gov', 'queue', id, '--wait')
+
+  // Clients go on asking while the proposal takes effect: until three calls in a row were refused.
+  const asking = askUntil((calls) => calls.slice(-3).filter((call) => 'refused' in call).length === 3)
   const done = await json<{ state: string }>('gov', 'execute', id, '--wait')
   assert.equal(done.state, 'executed')
   const [validFrom, revokedAt] = await client.readContract({
@@ -47,6 +81,21 @@ test('revoked by vote, a measurement no longer backs new answers, and still back
     args: [hardwareType, measurement],
   })
   assert.ok(validFrom > 0n && revokedAt > validFrom)
+  const [revoked] = await client.getContractEvents({
+    ...registry,
+    eventName: 'MeasurementRevoked',
+    fromBlock: 0n,
+  })
+  assert.ok(revoked !== undefined)
+  const calls = await asking
+  assert.ok('issuedAt' in (calls[0] as Call), 'it served until then')
+  for (const call of calls) {
+    if ('refused' in call) assert.match(call.refused, /no_node|unavailable|verification_failed/)
+    // The block that revokes is the first whose time is revokedAt; node and gateway look once a block.
+    else assert.ok(call.issuedAt <= revokedAt + BLOCK_SECONDS, `${call.issuedAt} against ${revokedAt}`)
+  }
+  const late = calls.filter(({ begunAtBlock }) => begunAtBlock > revoked.blockNumber + 1n)
+  assert.ok(late.length > 0 && late.every((call) => 'refused' in call), JSON.stringify(late, text))
 
   const verified = await local.assay('verify', bundle)
   assert.equal(verified.code, 0, verified.stdout + verified.stderr)
@@ -55,4 +104,10 @@ test('revoked by vote, a measurement no longer backs new answers, and still back
   // The node sees it on the chain and stops by itself; one that went on would have its receipts refused.
   assert.match(later.stdout + later.stderr, /no_node|measurement/i)
   assert.doesNotMatch(later.stdout, /"chatOutput"/)
+
+  const history = await json<{
+    records: { kind: string; id: string; events: { what: string; proposal: number }[] }[]
+  }>(...['gov', 'rules', 'nitro-sim', '--history'])
+  const record = history.records.find((one) => one.kind === 'measurement' && one.id === measurement)
+  assert.deepEqual(record?.events.at(-1), { ...record?.events.at(-1), what: 'revoked', proposal: number })
 })

@@ -189,6 +189,43 @@ test('a measurement admitted by vote becomes valid; revoked by vote, new receipt
   assert.deepEqual(await judge(await now()), { ...good, measurementWasApproved: 'measurement_not_approved' })
 })
 
+test('the history says of every root, measurement and rule when it counted, and by which proposal', async () => {
+  const set = await pass('set-rule', 'nitro-sim', `gpu-root/${word('77')}`, '1')
+  type Happened = { what: string; value?: string; time: string; block: string; proposal: number | null }
+  type Kept = { kind: string; id: string; validFrom: string; revokedAt: string; events: Happened[] }
+  const { records } = await json<{ records: Kept[] }>('gov', 'rules', 'nitro-sim', '--history')
+  const shown = ({ kind, id, events }: Kept): string =>
+    [kind, id, ...events.map(({ what, value = '', proposal }) => `${what} ${value} ${proposal}`)].join(' | ')
+  assert.deepEqual(records.map(shown), [
+    `hardware | ${zeroHash} | approved  null`,
+    `root | ${ROOT} | approved  null`,
+    `measurement | ${word('b2')} | approved 1 null`,
+    `measurement | ${CODE} | approved 1 1 | revoked  2`,
+    `rule | gpu-root/${word('77')} | set 1 ${set.number}`,
+  ])
+  for (const { kind, validFrom, revokedAt, events } of records) {
+    assert.equal(validFrom, events[0]?.time)
+    assert.equal(revokedAt, kind === 'measurement' && events.length === 2 ? events[1]?.time : '0')
+  }
+  const { out } = await runAssay('gov', 'rules', 'nitro-sim', '--history')
+  assert.match(
+    out,
+    /^hardware nitro-sim, valid from 20\S+Z on\n {2}20\S+Z {2}block \d+ {2}approved, at deployment$/m,
+  )
+  assert.match(out, new RegExp(`^measurement ${CODE}, valid from \\S+Z until \\S+Z$`, 'm'))
+  assert.match(out, /revoked, proposal 2$/m)
+  const after = Number(records.at(-1)?.events.at(-1)?.block) + 1
+  const since = ['--since', String(after)]
+  const later = await json<{ records: Kept[] }>('gov', 'rules', 'nitro-sim', '--history', ...since)
+  assert.deepEqual(later.records, [])
+  assert.match(
+    (await runAssay('gov', 'rules', 'snp', '--history')).out,
+    /^Nothing was ever decided about snp/,
+  )
+  assert.equal((await refused('gov', 'rules', 'abacus', '--history')).code, 'usage')
+  assert.equal((await refused('gov', 'rules', 'snp', '--history', '--since', '-1')).code, 'usage')
+})
+
 test('each step says why it cannot be taken, and what comes next', async () => {
   assert.equal((await refused('gov', 'propose', 'set', 'GRACE', '9')).code, 'too_few_votes')
   const tooHigh = await refused('gov', 'propose', 'set', 'UNBONDING', '31d', '--as', 'deployer')

@@ -54,6 +54,16 @@ export async function proposalCount(client: PublicClient, network: Where): Promi
   return Number(await client.readContract({ ...governorOf(network), functionName: 'proposalCount' }))
 }
 
+/** Ids of all proposals of this deployment; that of proposal 1 comes first. */
+export async function proposalIds(client: PublicClient, network: Where): Promise<bigint[]> {
+  const of = { ...governorOf(network), functionName: 'proposalDetailsAt' } as const
+  const count = await proposalCount(client, network)
+  const details = await Promise.all(
+    Array.from({ length: count }, (_, at) => client.readContract({ ...of, args: [BigInt(at)] })),
+  )
+  return details.map(([id]) => id)
+}
+
 /**
  * The id behind what a person gives: a proposal's number, or its id in decimal or hexadecimal.
  * @throws AssayError `not_found`
@@ -74,16 +84,7 @@ export async function findProposal(
     })
     return { number, id: details[0] }
   }
-  const ids = await Promise.all(
-    Array.from({ length: count }, (_, at) =>
-      client.readContract({
-        ...governorOf(network),
-        functionName: 'proposalDetailsAt',
-        args: [BigInt(at)],
-      }),
-    ),
-  )
-  const at = ids.findIndex(([id]) => id === value)
+  const at = (await proposalIds(client, network)).indexOf(value)
   if (value > 0n && at >= 0) return { number: at + 1, id: value }
   throw new AssayError('There is no such proposal.', {
     code: 'not_found',

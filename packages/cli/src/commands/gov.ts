@@ -22,6 +22,7 @@ import { CliError, EXIT } from '../cliError.ts'
 import { PROPOSALS, proposalAction } from '../gov/proposalActions.ts'
 import { nextOf, proposalJson, showProposal, showRules } from '../gov/showProposal.ts'
 import { AS_DESCRIPTION, AS_OPTION, signerFor } from '../gov/signer.ts'
+import { teeHistory } from '../gov/teeHistory.ts'
 import { teeRules } from '../gov/teeRules.ts'
 import { waitForState } from '../gov/waitForState.ts'
 import { networkFor } from '../home.ts'
@@ -57,8 +58,12 @@ export function registerGov(program: Command, context: CommandContext): void {
   reading('rules', 'What can be ruled on evidence of a hardware, and what is ruled now.')
     .argument('<hardware>', 'nitro | snp | tdx | sgx')
     .argument('[rules...]', 'rules about one chip, family, level or certificate')
-    .action((hardware: string, names: string[], options: Common) =>
-      teeRules(context, hardware, names, options),
+    .option('--history', 'what became of every root, measurement and rule, when, and by which proposal')
+    .option('--since <block>', '--history: first block to ask about')
+    .action((hardware: string, names: string[], options: Common & { history?: true; since?: string }) =>
+      options.history === true
+        ? teeHistory(context, hardware, options)
+        : teeRules(context, hardware, names, options),
     )
 
   signing('propose', 'Propose a change.')

@@ -1,5 +1,4 @@
 import type { Address, Hex } from 'viem'
-import { fromBase64, toBase64 } from './base64.ts'
 import type { BatchHeader, InclusionProof } from './batch.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
@@ -12,7 +11,7 @@ import { proofFromJson, proofToJson } from './proofAttachment.ts'
 import type { BatchEntry, GrantCall } from './receipt.ts'
 import { receiptFromJson, receiptToJson } from './receiptJson.ts'
 import { requestAuthFromJson, requestAuthToJson, type SignedRequestAuth } from './requestAuth.ts'
-import { readAddress, readArray, readBoolean, readBytes, readObject, readString, readUint } from './schema.ts'
+import { readAddress, readArray, readBoolean, readBytes, readObject, readUint } from './schema.ts'
 
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 

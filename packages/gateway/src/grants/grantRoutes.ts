@@ -20,6 +20,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
+import { requireOwnPayer } from '../opengradient/requireOwnPayer.ts'
 
 const MAX_DEBITS = 200
 
@@ -48,6 +49,7 @@ export function grantRoutes(server: FastifyInstance, context: Context): void {
         'The statement about the key is not signed by the payer of the grant.',
       )
     }
+    requireOwnPayer(context.network, grant.payer)
     const { grantId, keyHash, allowed } = statement
     if (!allowed) {
       if (!(await revokeApiKey(database, grantId, keyHash))) {

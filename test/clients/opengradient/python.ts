@@ -23,7 +23,13 @@ export function pythonWithSdk(): { interpreter: string } | string {
     run(path.join(fresh, 'bin', 'python'), '-m', 'pip', 'install', '--quiet', '-r', REQUIREMENTS)
   if (made) {
     // The interpreter finds its packages from where it stands; only the scripts beside it name the old place.
-    renameSync(fresh, folder)
+    try {
+      renameSync(fresh, folder)
+    } catch (error) {
+      // Another run was faster; its folder holds the same.
+      if (!existsSync(interpreter)) throw error
+      rmSync(fresh, { recursive: true, force: true })
+    }
     return { interpreter }
   }
   rmSync(fresh, { recursive: true, force: true })

@@ -24,7 +24,7 @@ import {
   waitForReceipt,
 } from '@assay/sdk'
 import OpenAI from 'openai'
-import { type Hex, parseEther } from 'viem'
+import { type Address, type Hex, parseEther } from 'viem'
 import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
 
 let local: LocalNetwork
@@ -155,15 +155,15 @@ async function splitsExactly({ modelId, node }: Receipt, total: bigint): Promise
     functionName: 'publisherOf',
     args: [modelId],
   })
-  const owed = async () => {
-    const splitter = { address: RevenueSplitter, abi: revenueSplitterAbi } as const
-    return Promise.all(
-      [publisher, node].map((account) =>
-        client.readContract({ ...splitter, functionName: 'balanceOf', args: [account] }),
-      ),
-    )
+  const splitter = { address: RevenueSplitter, abi: revenueSplitterAbi } as const
+  const treasury = await client.readContract({ ...splitter, functionName: 'treasury' })
+  /** What each party had to come at a block: publisher, node, validators, treasury. OPG base units. */
+  const owed = async (blockNumber: bigint) => {
+    const of = (account: Address) =>
+      client.readContract({ ...splitter, functionName: 'balanceOf', args: [account], blockNumber })
+    const validators = client.readContract({ ...splitter, functionName: 'validatorsPending', blockNumber })
+    return Promise.all([of(publisher), of(node), validators, of(treasury)])
   }
-  const [publisherBefore, nodeBefore] = await owed()
   const sender = createSender({ network, privateKey: demoKey() })
   const taken = await client.readContract({
     address: SpendingGrants,
@@ -172,16 +172,21 @@ async function splitsExactly({ modelId, node }: Receipt, total: bigint): Promise
     args: [modelId, node],
   })
   assert.equal(taken, total)
-  await sender.send({
+  const { blockNumber } = await sender.send({
     address: SpendingGrants,
     abi: spendingGrantsAbi,
     functionName: 'passOn',
     args: [modelId, node],
   })
-  const [publisherAfter, nodeAfter] = await owed()
+  const [before, after] = await Promise.all([owed(blockNumber - 1n), owed(blockNumber)])
   const part = (percent: bigint) => (total * percent) / 100n
-  assert.equal((nodeAfter ?? 0n) - (nodeBefore ?? 0n), part(15n))
-  assert.equal((publisherAfter ?? 0n) - (publisherBefore ?? 0n), total - part(15n) - part(10n) - part(5n))
+  const [toNode, toValidators, toTreasury] = [part(15n), part(10n), part(5n)]
+  const toPublisher = total - toNode - toValidators - toTreasury
+  assert.deepEqual(
+    after.map((amount, at) => amount - (before[at] as bigint)),
+    [toPublisher, toNode, toValidators, toTreasury],
+  )
+  assert.equal(toPublisher + toNode + toValidators + toTreasury, total, 'no unit is lost')
 }
 
 test('an SDK that has only a key verifies each answer before it is shown, and its grant with it', async () => {

@@ -13,7 +13,6 @@ import {
   startDevnet,
 } from '@assay/chain'
 import {
-  assayDomain,
   attestationDigest,
   type Batch,
   type BatchEntry,
@@ -27,21 +26,19 @@ import {
   modelRegistryAbi,
   type Network,
   nodeBondAbi,
-  OPG_DOMAIN,
   opgAbi,
   type Receipt,
-  receiptDigest,
-  requestIdOf,
-  SCHEME,
   type SpendingGrant,
   settlementAbi,
   signDigest,
   spendingGrantsAbi,
-  teeRegistryAbi,
   VERDICT,
 } from '@assay/protocol'
-import { type Address, type Hex, parseEther, toHex, zeroHash } from 'viem'
+import { type Address, type Hex, parseEther, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { bondOf, openTill, registerKey } from '../../../../test/faults/operators.ts'
+import { payInto } from '../../../../test/faults/payments.ts'
+import { draftReceipt, signReceipt } from '../../../../test/faults/receipts.ts'
 import { temporaryFolder } from '../../../../test/temporaryFolder.ts'
 import { startValidator, type Validator } from '../../src/index.ts'
 
@@ -126,30 +123,14 @@ export async function startFaultNetwork() {
     nonce: 0n,
   }
 
-  const possession = await privateKeyToAccount(KEY).signTypedData({
-    domain: assayDomain(deployment),
-    types: {
-      KeyPossession: [
-        { name: 'node', type: 'address' },
-        { name: 'key', type: 'address' },
-      ],
-    },
-    primaryType: 'KeyPossession',
-    message: { node: node.address, key: addressOf(KEY) },
-  })
   await Promise.all([
-    committer.send({ ...escrow, functionName: 'openTill', args: [gatewayUrl] }),
+    openTill(network, committer, gatewayUrl),
+    registerKey(network, node, KEY),
     senderOf(role('demo').privateKey).send({
       address: contracts.SpendingGrants,
       abi: spendingGrantsAbi,
       functionName: 'open',
       args: [spendingGrant, '0x', 0n],
-    }),
-    node.send({
-      address: contracts.TeeRegistry,
-      abi: teeRegistryAbi,
-      functionName: 'registerBondedKey',
-      args: [addressOf(KEY), possession],
     }),
     senderOf(role('publisher').privateKey).send({
       address: contracts.ModelRegistry,
@@ -158,7 +139,6 @@ export async function startFaultNetwork() {
       args: [MODEL, 'model', MODEL, PRICE.perCall, PRICE.inputPrice, PRICE.outputPrice],
     }),
   ])
-  const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [committer.address] })
 
   async function give(to: Sender, spender: Address, amount: bigint): Promise<void> {
     await bank.send({ ...token, functionName: 'transfer', args: [to.address, amount] })
@@ -168,7 +148,7 @@ export async function startFaultNetwork() {
   /** Brings the bonds of committer and node to exactly `bond`, if they are below it. */
   async function bondAnew(bond = BOND): Promise<void> {
     for (const operator of [committer, node]) {
-      const [bonded] = await client.readContract({ ...bonds, functionName: 'node', args: [operator.address] })
+      const bonded = await bondOf(network, operator.address)
       if (bonded >= bond) continue
       await give(operator, bonds.address, bond - bonded)
       await operator.send({ ...bonds, functionName: 'add', args: [bond - bonded] })
@@ -178,34 +158,20 @@ export async function startFaultNetwork() {
   /** An honest receipt of the node's bonded key: one unit in, one out, at the price of the model. */
   async function signed(change: Partial<Receipt> = {}, privateKey = KEY): Promise<BatchEntry> {
     const seq = ++nonce
-    const block = await client.getBlock()
-    const receipt: Receipt = {
-      version: 1,
+    const draft = {
       requestId: toHex(seq, { size: 32 }),
-      payer: lower(role('demo').address),
-      node: lower(node.address),
+      payer: role('demo').address,
+      node: node.address,
       key: addressOf(KEY),
       seq,
-      committer: lower(committer.address),
-      includeBy: block.timestamp + 600n,
+      committer: committer.address,
       modelId: MODEL,
-      priceVersion: 1n,
-      engineClass: 2,
-      mode: 0,
-      status: 0,
-      requestHash: zeroHash,
-      responseHash: zeroHash,
-      evidenceHash: zeroHash,
       inputUnits: 1n,
       outputUnits: 1n,
       price: PRICE.perCall + PRICE.outputPrice,
-      valueAtRisk: 0n,
-      anchorBlock: block.number,
-      anchorHash: block.hash,
-      issuedAt: block.timestamp,
       ...change,
     }
-    return { receipt, signature: await signDigest(receiptDigest(receipt, deployment), privateKey) }
+    return signReceipt(network, await draftReceipt(network, draft), privateKey)
   }
 
   /** The call at place `counter` of a grant. */
@@ -217,40 +183,9 @@ export async function startFaultNetwork() {
   }
 
   /** A payment of the demo account that is locked for the committer; for its request id. */
-  async function paid(value: bigint): Promise<Hex> {
-    const own = toHex(++nonce + 2n ** 64n, { size: 32 })
-    const payer = privateKeyToAccount(role('demo').privateKey)
-    const { timestamp } = await client.getBlock()
-    const [validAfter, validBefore] = [0n, timestamp + 3600n]
-    const signature = await payer.signTypedData({
-      domain: { ...OPG_DOMAIN, chainId: devnet.chainId, verifyingContract: contracts.OPG },
-      primaryType: 'TransferWithAuthorization',
-      types: {
-        TransferWithAuthorization: [
-          { name: 'from', type: 'address' },
-          { name: 'to', type: 'address' },
-          { name: 'value', type: 'uint256' },
-          { name: 'validAfter', type: 'uint256' },
-          { name: 'validBefore', type: 'uint256' },
-          { name: 'nonce', type: 'bytes32' },
-        ],
-      },
-      message: { from: payer.address, to: till, value, validAfter, validBefore, nonce: own },
-    })
-    const payment = { payer: payer.address, gateway: committer.address, value, validAfter, validBefore }
-    await committer.send({
-      ...escrow,
-      functionName: 'collectExact',
-      args: [[{ ...payment, nonce: own, signature }]],
-    })
-    const { chainId } = devnet
-    return requestIdOf({
-      chainId,
-      escrow: escrow.address,
-      payer: payer.address,
-      scheme: SCHEME.exact,
-      paymentNonce: own,
-    })
+  function paid(value: bigint): Promise<Hex> {
+    const payerKey = role('demo').privateKey
+    return payInto(network, { payerKey, gateway: committer.address, collector: committer, value })
   }
 
   /** The entries among some honest receipts, as a batch of the committer's next height. */
@@ -358,6 +293,7 @@ export async function startFaultNetwork() {
     bank,
     validators,
     escrow,
+    bonds,
     faults,
     settlement,
     role,
@@ -367,7 +303,7 @@ export async function startFaultNetwork() {
     among,
     commit,
     /** Lets the file of a batch be had from now on. */
-    serve: ({ batchId, file }: Batch) => void files.set(batchId, file),
+    serve: ({ batchId, file }: Pick<Batch, 'batchId' | 'file'>) => void files.set(batchId, file),
     attestFalsely,
     stateOf,
     balanceOf,

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import { formatOpg } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
+import { sowByCommand } from './faults/canary.ts'
 import { payersWhole } from './faults/payersWhole.ts'
 import { SCENES } from './faults/scenes.ts'
 import type { Stage } from './faults/stage.ts'
@@ -71,3 +72,7 @@ for (const scene of SCENES) {
     assert.equal(code, 1, 'a void batch is not in order')
   })
 }
+
+test('a canary sown by command is flagged by validators who were told nothing, and costs its sower the reward alone', async () => {
+  await sowByCommand(stage)
+})

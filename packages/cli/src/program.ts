@@ -13,6 +13,7 @@ import { registerStatus } from './commands/status.ts'
 import { registerSupply } from './commands/supply.ts'
 import { registerUp } from './commands/up.ts'
 import { registerValidator } from './commands/validator.ts'
+import { registerValidatorCanary } from './commands/validatorCanary.ts'
 import { registerValidatorRecord } from './commands/validatorRecord.ts'
 import { registerVerify } from './commands/verify.ts'
 import { registerWallet } from './commands/wallet.ts'
@@ -103,6 +104,7 @@ function createProgram(context: CommandContext): Command {
     registerStake,
     registerValidator,
     registerValidatorRecord,
+    registerValidatorCanary,
     registerZk,
   ]) {
     register(program, context)

@@ -3,6 +3,15 @@
  * packages/verify, and signs its verdict. It never signs without having the data, and never two things that contradict
  * each other. Start with `validatorDuties.ts`; what protects the signature is `signingRecord.ts`.
  */
+export {
+  type Canary,
+  closeCanary,
+  dueToReveal,
+  newCanary,
+  revealCanary,
+  type SowContext,
+  sowAndCommit,
+} from './canary/sowCanary.ts'
 export { exportRecord, importRecord } from './recordFile.ts'
 export { openSigningRecord } from './signingRecord.ts'
 export { type StartValidatorOptions, startValidator, type Validator } from './startValidator.ts'

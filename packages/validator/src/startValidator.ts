@@ -7,6 +7,7 @@ import { dutyRoster } from './dutyRoster.ts'
 import { eventScanner } from './eventScanner.ts'
 import { attendFault } from './faults/attendFault.ts'
 import { openBatchMemory } from './faults/batchMemory.ts'
+import { canaryCalls, canaryChain } from './faults/canaryChain.ts'
 import { faultCalls, faultChain } from './faults/faultChain.ts'
 import type { FaultContext } from './faults/faultContext.ts'
 import { watchVoice } from './faults/watchVoices.ts'
@@ -114,6 +115,8 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     operator: sender.address,
     chain: faultChain(client, network),
     calls: faultCalls(network),
+    canaries: canaryChain(client, network),
+    canaryCalls: canaryCalls(network),
     jobs,
     send: async (call) => {
       await sender.send(call)

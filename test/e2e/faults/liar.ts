@@ -24,6 +24,7 @@ export const CAST = {
   falseWitness: FIRST_PLAYER + 47,
   delegator: FIRST_PLAYER + 48,
   leaver: FIRST_PLAYER + 49,
+  sower: FIRST_PLAYER + 50,
 } as const
 
 /** A bonded operator with a signing key, a till and a server of its own: a node and a gateway in one, of any morals. */

@@ -1,8 +1,12 @@
 /**
  * Starts a network of its own and plays scenes in which somebody lies: `npm run scenes`, or `npm run scenes -- forgery`.
  */
+import { developmentAccount } from '@assay/chain'
 import { createLocalNetwork } from '../localNetwork.ts'
+import { sowByCommand } from './canary.ts'
+import { CAST } from './liar.ts'
 import { payersWhole } from './payersWhole.ts'
+import { falseWitness } from './scenes/falseWitness.ts'
 import { SCENES } from './scenes.ts'
 import type { Stage } from './stage.ts'
 import { storyOf } from './story.ts'
@@ -52,9 +56,17 @@ try {
     await show('audit', justice.batch.batchId)
     for (const close of closers.splice(0)) close()
   }
+  if (wanted.length === 0) {
+    say('\nAnd a batch that is false on purpose: who would have called it valid without looking?\n')
+    const { batchId } = await sowByCommand(stage)
+    await show('audit', batchId)
+  }
   say('\nWhat is left of it all\n')
   await show('validator', 'slashes')
   await show('stake', 'status')
+  if (chosen.includes(falseWitness)) {
+    await show('stake', 'status', developmentAccount(CAST.falseWitness).address)
+  }
   say(`\n${chosen.length} lies, ${chosen.length} proven.`)
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)

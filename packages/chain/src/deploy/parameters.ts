@@ -42,7 +42,7 @@ export const PARAMETERS = {
     max: 7n * DAY,
   },
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
-  ADJUDICATION: { development: 20n, production: 2n * DAY, min: 1n, max: 14n * DAY },
+  ADJUDICATION: { development: 20n, production: 2n * DAY, rehearsal: 12n, min: 1n, max: 14n * DAY },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   LONGEST_PAUSE: { development: 10n, production: 3n * DAY, min: 1n, max: 3n * DAY, fixed: true },
   // Not above PauseClock's interval, so that no exit spans more than one pause.
@@ -50,7 +50,7 @@ export const PARAMETERS = {
   REFUND_TIMEOUT: {
     development: 20n * MINUTE,
     production: 10n * DAY,
-    rehearsal: 50n,
+    rehearsal: 45n,
     min: MINUTE,
     max: 60n * DAY,
   },

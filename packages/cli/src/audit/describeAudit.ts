@@ -1,5 +1,5 @@
 import type { BatchDemand, BatchVoice, FaultRecord } from '@assay/chain'
-import { DATA_PART, formatOpg, VERDICT } from '@assay/protocol'
+import { DATA_PART, FAULT_CLASS, formatOpg, VERDICT } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import { zeroHash } from 'viem'
 import { table } from '../output.ts'
@@ -60,11 +60,17 @@ function ending({ state, faults, finalisedAt, voices, totalStake, quorumAt }: Ba
       const stake = against.reduce((sum, voice) => sum + voice.stake, 0n)
       const why = [
         ...(stake * 3n >= totalStake * 2n ? ['two thirds of the stake called it invalid'] : []),
-        ...(proven ? ['a fault was proven'] : []),
+        ...(proven ? [isCanary(faults) ? 'it was false on purpose' : 'a fault was proven'] : []),
       ].join(', and ')
-      return `Void: ${why}. Its honest receipts may be batched again.`
+      return isCanary(faults)
+        ? `Void: ${why}. No payer's money was in it.`
+        : `Void: ${why}. Its honest receipts may be batched again.`
     }
   }
+}
+
+function isCanary(faults: readonly FaultRecord[]): boolean {
+  return faults.some(({ faultClass }) => faultClass === FAULT_CLASS.canary)
 }
 
 function worth(file: FileAudit): string {
@@ -99,7 +105,10 @@ function faultRows(fault: FaultRecord): Rows {
   const shared = proceeds.compensation + proceeds.bounty + proceeds.insured + proceeds.burned
   const left = proceeds.taken - shared
   return [
-    ['proven by', `${fault.prover}, ${date(fault.provenAt)}`],
+    // A canary's bounty is nobody's who looked: its sower has revealed it.
+    fault.faultClass === FAULT_CLASS.canary
+      ? ['revealed', date(fault.provenAt)]
+      : ['proven by', `${fault.prover}, ${date(fault.provenAt)}`],
     ['transaction', fault.transactionHash],
     ['fault', fault.faultId],
     ...(fault.requestId === zeroHash

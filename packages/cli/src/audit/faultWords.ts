@@ -8,7 +8,7 @@ const WORDS: Record<number, string> = {
   [FAULT_CLASS.replay]: 'an answer that no other run gives',
   [FAULT_CLASS.sum]: 'totals that are not those of the receipts',
   [FAULT_CLASS.row]: 'a receipt where it does not belong, twice, or above its price',
-  [FAULT_CLASS.canary]: 'a batch that was false on purpose, called valid without looking',
+  [FAULT_CLASS.canary]: 'a batch that was false on purpose, for those who call it valid without looking',
 }
 
 /** A class of faults in words. */

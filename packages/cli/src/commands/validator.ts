@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { publicClientOf, readFaults } from '@assay/chain'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Address, getAddress, type Hex, isAddress, isHex } from 'viem'
+import { type Address, getAddress, isAddress } from 'viem'
 import { describeSlashes } from '../audit/describeAudit.ts'
-import { CliError, EXIT } from '../cliError.ts'
 import { assayHome, networkFor } from '../home.ts'
+import { readKeyFile } from '../keyFile.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { parsePort } from '../up/ports.ts'
@@ -35,7 +34,8 @@ export function registerValidator(program: Command, context: CommandContext): vo
       const { since, faults } = await readFaults(publicClientOf(network), network)
       const found = faults.filter(
         ({ operators, validators }) =>
-          options.of === undefined ||
+          // Nobody is slashed for a canary that all have noticed.
+          (options.of === undefined && operators.length + validators.length > 0) ||
           operators.some(({ operator }) => operator === options.of) ||
           validators.some((punished) => punished.validator === options.of),
       )
@@ -59,7 +59,7 @@ export function registerValidator(program: Command, context: CommandContext): vo
       const { startValidator } = await import('@assay/validator')
       const running = await startValidator({
         network,
-        privateKey: readKey(options.keyFile),
+        privateKey: readKeyFile(options.keyFile),
         dataDir: options.data ?? assayHome().data('validator'),
         port: options.port,
         fromBlock: options.fromBlock,
@@ -71,28 +71,6 @@ export function registerValidator(program: Command, context: CommandContext): vo
       await running.close()
       dispose()
     })
-}
-
-/** The key never stands on a command line, where every process of the machine could read it. @throws CliError */
-function readKey(file: string): Hex {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8').trim()
-  } catch (cause) {
-    throw badKey('The key file cannot be read.', file, cause)
-  }
-  if (!isHex(text) || text.length !== 66) throw badKey('The key file holds no private key.', file)
-  return text
-}
-
-function badKey(message: string, file: string, cause?: unknown): CliError {
-  return new CliError(message, {
-    exitCode: EXIT.usage,
-    code: 'bad_key',
-    facts: { file },
-    next: 'Give a file that holds 0x and 64 hex digits, readable by its owner only.',
-    cause,
-  })
 }
 
 function address(text: string): Address {

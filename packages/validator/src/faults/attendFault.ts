@@ -1,5 +1,6 @@
 import { faultCommitment } from '@assay/protocol'
 import { type Address, type Hex, toHex } from 'viem'
+import { attendCanary } from './attendCanary.ts'
 import { collect } from './collect.ts'
 import { demandPart } from './demandPart.ts'
 import { end, type FaultContext, type FaultOutcome, step } from './faultContext.ts'
@@ -21,6 +22,8 @@ export async function attendFault(faultId: Hex, context: FaultContext): Promise<
   const { plan } = job
   if (plan.kind === 'demand') return demandPart(job, plan, context)
   const fault = await context.chain.fault(faultId)
+  const ofCanary = fault.provenAt === 0n ? await attendCanary(job, plan, context) : undefined
+  if (ofCanary !== undefined) return ofCanary
   return fault.provenAt === 0n ? announceAndProve(job, plan, context) : collect(job, context)
 }
 

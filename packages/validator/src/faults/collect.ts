@@ -73,7 +73,11 @@ async function claimForVictims(
   }
 }
 
-async function punishAttesters({ faultId }: FaultJob, context: FaultContext): Promise<void> {
+/** Slashes everybody who called the batch of a proven fault valid and was not yet. */
+export async function punishAttesters(
+  { faultId }: Pick<FaultJob, 'faultId'>,
+  context: FaultContext,
+): Promise<void> {
   const { chain, calls } = context
   const fault = await chain.fault(faultId)
   if (!fault.attesters) return

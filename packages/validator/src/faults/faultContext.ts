@@ -1,5 +1,6 @@
 import type { Address } from 'viem'
 import type { ContractCall } from '../wouldSucceed.ts'
+import type { CanaryCalls, CanaryChain } from './canaryChain.ts'
 import type { FaultCalls, FaultChain } from './faultChain.ts'
 import type { FaultEnd, FaultJob, FaultJobs, FaultState } from './faultJobs.ts'
 
@@ -7,6 +8,8 @@ export type FaultContext = {
   operator: Address
   chain: FaultChain
   calls: FaultCalls
+  canaries: CanaryChain
+  canaryCalls: CanaryCalls
   jobs: FaultJobs
   /** Sends and waits until it is mined. @throws AssayError `conflict` where the contract refuses */
   send: (call: ContractCall) => Promise<void>

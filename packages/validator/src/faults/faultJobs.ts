@@ -10,13 +10,14 @@ export type FaultPlan =
   | { kind: 'demand'; part: number; index: bigint }
 
 /** Where a job stands: what is known to be done, so that the rest may be looked up on chain. */
-const OPEN_STATES = ['found', 'announced', 'unfunded', 'demanded', 'proven', 'executed'] as const
+const OPEN_STATES = ['found', 'announced', 'unfunded', 'demanded', 'held', 'proven', 'executed'] as const
 const END_STATES = [
   'collected', // proven by us, everybody punished, the proceeds withdrawn
   'outrun', // proven by somebody else
   'refuted', // the contracts do not take the proof
   'answered', // what was demanded was shown: the bond is lost
   'missed', // the batch ended before the part could be demanded
+  'canary', // the batch was false on purpose, and exempt
   'guilty', // proving it would slash this very validator
 ] as const
 export type FaultEnd = (typeof END_STATES)[number]

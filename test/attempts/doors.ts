@@ -1,6 +1,9 @@
 import {
+  canaryFaultProof,
+  canaryRegistryAbi,
   challengeIdOf,
   dataChallengeAbi,
+  FAULT_CLASS,
   faultIdOf,
   faultManagerAbi,
   inferenceEscrowAbi,
@@ -19,13 +22,13 @@ export type Knock = { label: string; to: Address; data: Hex }
 
 /** Something that takes money or rights from the honest if anybody may do it. */
 export function knock(world: World, honest: Honest, random: Random): Knock {
-  const { FaultManager, ValidatorStaking, NodeBond, Settlement, InferenceEscrow, DataChallenge } =
-    world.contracts
+  const { contracts } = world
+  const { FaultManager, ValidatorStaking, NodeBond, Settlement, InferenceEscrow, DataChallenge } = contracts
   const validator = random.pick(honest.validators)
   const operator = random.pick(honest.operators)
   const batch = random.pick(honest.batches)
   const { batchId } = batch
-  const faultId = random.chance(0.5) ? faultIdOf(1 + random.below(7), batchId) : keccak256(batchId)
+  const faultId = random.chance(0.5) ? faultIdOf(1 + random.below(8), batchId) : keccak256(batchId)
   const part = random.below(2)
   const index = BigInt(random.below(20))
   const challengeId = challengeIdOf(batchId, part, index)
@@ -36,6 +39,7 @@ export function knock(world: World, honest: Honest, random: Random): Knock {
   const escrow = { address: InferenceEscrow, abi: inferenceEscrowAbi } as const
   const faults = { address: FaultManager, abi: faultManagerAbi } as const
   const data = { address: DataChallenge, abi: dataChallengeAbi } as const
+  const canaries = { address: contracts.CanaryRegistry, abi: canaryRegistryAbi } as const
   const epoch = BigInt(random.below(2 ** 31))
   const shown = proveReceiptAt(
     batch,
@@ -189,6 +193,44 @@ export function knock(world: World, honest: Honest, random: Random): Knock {
         functionName: 'showReceipt',
         args: [challengeId, shown.entry, shown.signature, shown.path],
       }),
+    ),
+    knocking(
+      faults.address,
+      'prove a canary',
+      encodeFunctionData({
+        ...faults,
+        functionName: 'prove',
+        args: [FAULT_CLASS.canary, canaryFaultProof(batchId), faultId],
+      }),
+    ),
+    knocking(
+      canaries.address,
+      'reveal',
+      encodeFunctionData({
+        ...canaries,
+        functionName: 'reveal',
+        args: [batchId, faultId, 1 + random.below(8), canaryFaultProof(batchId)],
+      }),
+    ),
+    knocking(
+      canaries.address,
+      'flag',
+      encodeFunctionData({ ...canaries, functionName: 'flag', args: [batchId, validator, 1n] }),
+    ),
+    knocking(
+      canaries.address,
+      'rewardVoice',
+      encodeFunctionData({ ...canaries, functionName: 'rewardVoice', args: [batchId, validator] }),
+    ),
+    knocking(
+      canaries.address,
+      'close',
+      encodeFunctionData({ ...canaries, functionName: 'close', args: [batchId] }),
+    ),
+    knocking(
+      canaries.address,
+      'withdraw',
+      encodeFunctionData({ ...canaries, functionName: 'withdraw', args: [] }),
     ),
   ]
   return random.pick(calls)

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
   modelIdOf,
@@ -10,6 +8,7 @@ import {
   responseHash,
 } from '@assay/protocol'
 import { proofHolds } from '@assay/verify'
+import { fraudScorer, fraudScorerFile } from '../../../test/fraudScorer.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { startCircuitEngine } from '../src/engines/circuit/startCircuitEngine.ts'
 import type { Prover } from '../src/engines/engine.ts'
@@ -19,13 +18,12 @@ import { openReceiptStore } from '../src/receiptStore.ts'
 import type { ServedModel } from '../src/server/servedModel.ts'
 import { type PaidAnswer, payingFetch, startTestServer } from './harness.ts'
 
-const MODELS = join(import.meta.dirname, '../../zkml/models')
-const { inputs } = JSON.parse(readFileSync(join(MODELS, 'payments.json'), 'utf8')) as { inputs: number[][] }
+const { inputs } = fraudScorer()
 let served: ServedModel
 let prover: Prover
 
 before(async () => {
-  const { manifest, engine } = await startCircuitEngine(join(MODELS, 'fraud-scorer.azk'))
+  const { manifest, engine } = await startCircuitEngine(fraudScorerFile())
   assert.ok(engine.prover !== undefined)
   prover = engine.prover
   served = {

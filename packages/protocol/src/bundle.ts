@@ -155,6 +155,6 @@ export function parseBundle(bytes: Uint8Array): Bundle {
     inclusion: has('inclusion') ? inclusionFromJson(members.inclusion) : undefined,
     evidence: has('evidence') ? evidenceFromJson(members.evidence) : undefined,
     model: has('model') ? manifestFromJson(members.model) : undefined,
-    zk: has('proof') ? { request, response, ...proofFromJson(members.proof, 'proof') } : undefined,
+    ...(has('proof') ? { zk: { request, response, ...proofFromJson(members.proof, 'proof') } } : {}),
   }
 }

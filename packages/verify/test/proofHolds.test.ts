@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import {
   type BatchEntry,
@@ -20,7 +18,6 @@ import {
   commitModel,
   createWorkspace,
   decodeModelCard,
-  decodeModelFile,
   decodeOutput,
   encodeInput,
   encodeModelCard,
@@ -28,12 +25,11 @@ import {
   tensorHash,
 } from '@assay/zkml'
 import { bytesToHex, zeroHash } from 'viem'
+import { fraudScorer } from '../../../test/fraudScorer.ts'
 import { type ChainView, proofHolds, verifyReceipt } from '../src/index.ts'
 import { deployment, gateway, makeReceipt, makeView, signReceipt } from './world.ts'
 
-const MODELS = join(import.meta.dirname, '../../zkml/models')
-const compiled = decodeModelFile(readFileSync(join(MODELS, 'fraud-scorer.azk')))
-const { inputs } = JSON.parse(readFileSync(join(MODELS, 'payments.json'), 'utf8')) as { inputs: number[][] }
+const { compiled, inputs } = fraudScorer()
 const committed = commitModel(createWorkspace(), compiled.model)
 const card = encodeModelCard({
   ...compiled,

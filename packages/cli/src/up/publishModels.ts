@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createSender, DEVELOPMENT_ROLES, developmentAccount, publicClientOf } from '@assay/chain'
 import {
   type ModelManifest,
@@ -18,10 +17,8 @@ const DEVELOPMENT_PRICE = {
   outputPrice: 2n * 10n ** 12n,
 } as const
 
-const FRAUD_SCORER = fileURLToPath(new URL('../../../zkml/models/fraud-scorer.azk', import.meta.url))
-
 /** Publishes the development model, circuits, and those that ASSAY_UPSTREAMS names (docs/upstreams.md). */
-export async function publishModels(network: Network): Promise<NetworkModel[]> {
+export async function publishModels(network: Network, circuits: readonly string[]): Promise<NetworkModel[]> {
   const { readUpstreamManifests, SMOLLM2_MANIFEST, startCircuitEngine } = await import('@assay/node')
   const file = upstreamsFile()
   const models: NetworkModel[] = []
@@ -29,19 +26,12 @@ export async function publishModels(network: Network): Promise<NetworkModel[]> {
     // What runs elsewhere has no weights to hash: its manifest stands for it (docs/spec.md §8).
     models.push(await publishModel(network, manifest, manifest.files[0]?.sha256 ?? modelIdOf(manifest)))
   }
-  for (const circuit of circuitFiles()) {
+  for (const circuit of circuits) {
     const { manifest, engine } = await startCircuitEngine(circuit)
     await engine.close()
     models.push(await publishModel(network, manifest, engine.prover?.modelRoot ?? modelIdOf(manifest)))
   }
   return models
-}
-
-/** The circuits of the development network: a scorer of card payments, whose answers are proved, and the user's own. */
-export function circuitFiles(): string[] {
-  const given = process.env.ASSAY_CIRCUITS
-  const own = given === undefined || given === '' ? [] : given.split(path.delimiter)
-  return [FRAUD_SCORER, ...own.map((file) => path.resolve(file))]
 }
 
 /** The file of upstream models, wherever the command was called from; the servers run in another folder. */

@@ -4,12 +4,13 @@ import { CliError, EXIT } from '../cliError.ts'
 import type { Home } from '../home.ts'
 import { type Child, startChild } from './child.ts'
 import { recordChildren } from './childrenFile.ts'
+import { circuitFiles } from './circuits.ts'
 import { isHealthy } from './health.ts'
 import { tailOf } from './logFile.ts'
 import { nodeName, type Ports, VALIDATOR_COUNT } from './ports.ts'
 import { type ProfilePlan, tlsEnvironment } from './profile.ts'
 import type { Progress } from './progress.ts'
-import { circuitFiles, upstreamsFile } from './publishModels.ts'
+import { upstreamsFile } from './publishModels.ts'
 import { modelCache } from './pullDefaultModel.ts'
 
 export const loopback = (port: number) => `http://127.0.0.1:${port}`
@@ -84,7 +85,7 @@ export function startServers(
         ASSAY_PORT: String(plan.port),
         ASSAY_MODEL_CACHE: modelCache(home),
         ASSAY_SIMULATED_ROOT: simulatedRootFolder(home),
-        ASSAY_CIRCUITS: circuitFiles().join(path.delimiter),
+        ASSAY_CIRCUITS: circuitFiles(home).join(path.delimiter),
         ...(profile !== undefined && plan.package === 'gateway' ? tlsEnvironment(home, profile) : {}),
         ...(upstreams === undefined ? {} : { ASSAY_UPSTREAMS: upstreams }),
       },

@@ -3,6 +3,7 @@ import { saveNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
 import type { Home } from '../home.ts'
 import { reapChildren } from './childrenFile.ts'
+import { circuitFiles, prepareCircuits } from './circuits.ts'
 import { deployContracts } from './deployContracts.ts'
 import { acquireLock } from './lock.ts'
 import { mustBeFree, type Ports } from './ports.ts'
@@ -64,7 +65,10 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
     )
     const models = await progress.step(
       'hub',
-      () => publishModels(deployed.network),
+      () => {
+        prepareCircuits(home)
+        return publishModels(deployed.network, circuitFiles(home))
+      },
       (published) => `${published.map(({ name }) => name).join(', ')} published, each with its price`,
     )
     const network: Network = { ...deployed.network, models }

@@ -9,6 +9,7 @@ import type { Metrics } from './metrics.ts'
 import type { NodePool } from './nodes/nodePool.ts'
 import type { Standing } from './nodes/standing.ts'
 import type { Statements } from './opengradient/statements.ts'
+import type { Allowance } from './payment/allowance.ts'
 import type { FundsCache } from './payment/fundsCache.ts'
 import type { Ledger } from './payment/ledger.ts'
 
@@ -25,6 +26,7 @@ export type Context = {
   chain: GatewayChain
   nodes: NodePool
   ledger: Ledger
+  allowance: Allowance
   funds: FundsCache
   limits: Limits
   metrics: Metrics

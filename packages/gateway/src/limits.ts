@@ -1,5 +1,7 @@
+import type { AllowanceLimits } from './payment/allowance.ts'
+
 /** Bounds on everything that comes from outside, and how long the gateway waits for it. */
-export type Limits = {
+export type Limits = AllowanceLimits & {
   /** Request body, bytes. */
   maxBodyBytes: number
   /** An answer as the node sends it, bytes; a larger one is cut off and not charged. */
@@ -22,9 +24,16 @@ export type Limits = {
   discoverMs: number
   /** How often bonds, stake and keys are read anew, milliseconds. */
   standingMs: number
+  /** How long an answer is kept whose client named its request, seconds. */
+  keepAnswersSeconds: number
+  /** Longest answer that is kept, and all of them together in one database, bytes. */
+  keepAnswerBytes: number
+  keepAnswersBytes: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
+  requestsPerMinute: 0,
+  spendPerHour: 0n,
   maxBodyBytes: 4 * 1024 * 1024,
   maxAnswerBytes: 4 * 1024 * 1024,
   maxConcurrent: 256,
@@ -36,6 +45,9 @@ export const DEFAULT_LIMITS: Limits = {
   recoverMs: 120_000,
   discoverMs: 10_000,
   standingMs: 2000,
+  keepAnswersSeconds: 3600,
+  keepAnswerBytes: 1024 * 1024,
+  keepAnswersBytes: 256 * 1024 * 1024,
 }
 
 export type BatchLimits = {

@@ -1,7 +1,8 @@
 import { loadNetwork } from '@assay/chain'
-import { AssayError } from '@assay/protocol'
+import { AssayError, readOpg } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
 import { type NodeSource, startGateway } from './index.ts'
+import type { AllowanceLimits } from './payment/allowance.ts'
 
 function setting(name: string): string {
   const value = process.env[name]
@@ -36,6 +37,19 @@ function tlsSetting(): { port: number; certificateFile: string; keyFile: string 
   return { port: Number(port), ...files }
 }
 
+function allowanceLimits(): AllowanceLimits {
+  const { ASSAY_REQUESTS_PER_MINUTE: requests = '0', ASSAY_OPG_PER_HOUR: spend = '0' } = process.env
+  const spendPerHour = readOpg(spend)
+  if (/^[0-9]{1,9}$/.test(requests) && spendPerHour !== undefined) {
+    return { requestsPerMinute: Number(requests), spendPerHour }
+  }
+  throw new AssayError('ASSAY_REQUESTS_PER_MINUTE or ASSAY_OPG_PER_HOUR cannot be read.', {
+    code: 'config',
+    facts: { ASSAY_REQUESTS_PER_MINUTE: requests, ASSAY_OPG_PER_HOUR: spend },
+    next: 'give a whole number and an amount such as 2.5; 0 is no limit',
+  })
+}
+
 try {
   const gateway = await startGateway({
     network: loadNetwork(setting('ASSAY_NETWORK')),
@@ -45,6 +59,7 @@ try {
     databaseUrl: process.env.DATABASE_URL,
     nodes: nodeSource(),
     tls: tlsSetting(),
+    limits: allowanceLimits(),
   })
   let closing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -19,6 +19,7 @@ import {
   groupWriter,
   openAmounts,
   openStore,
+  pruneAnswers,
   type RequestWriter,
   reserveCalls,
 } from '@assay/store'
@@ -41,6 +42,8 @@ import { createStanding } from './nodes/standing.ts'
 import { openGradientRoutes } from './opengradient/openGradientRoutes.ts'
 import { createStatements } from './opengradient/statements.ts'
 import { openTlsDoor, type TlsDoor, type TlsDoorOptions } from './opengradient/tlsDoor.ts'
+import { createAllowance } from './payment/allowance.ts'
+import { bazaarRoutes } from './payment/bazaar.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
@@ -51,6 +54,7 @@ import { createKeyCheck } from './relay/keyCheck.ts'
 import { startRecovery } from './relay/recover.ts'
 import { infoRoutes } from './routes/infoRoutes.ts'
 import { nodeRoutes } from './routes/nodeRoutes.ts'
+import { quoteRoutes } from './routes/quoteRoutes.ts'
 
 export type GatewayOptions = {
   network: Network
@@ -93,6 +97,8 @@ const PERSIST_MS = 20_000
 const PERSIST_EVERY_MS = 250
 /** Then connections that are still open are cut, milliseconds. */
 const CUT_AFTER_MS = 1000
+/** How often answers that were kept long enough are erased, milliseconds. */
+const PRUNE_EVERY_MS = 30_000
 
 /**
  * Starts a gateway on 127.0.0.1; it is ready when the promise resolves.
@@ -170,6 +176,7 @@ async function assemble(
     log,
   })
   const ledger = createLedger()
+  const allowance = createAllowance(limits)
   const membership = await joinFleet({ database, instance, ledger, log })
   // Beside others every process knows its own part only, and asks the database for the rest (payment/covered.ts).
   const open = database.engine === 'pglite' ? await openAmounts(database) : []
@@ -189,6 +196,7 @@ async function assemble(
         unproven: receipt.mode === MODE.zk && receipt.evidenceHash !== zeroHash,
       }),
     )
+    allowance.settle(receipt.requestId, receipt.price)
     if (receipt.price === 0n) ledger.release(receipt.requestId)
     else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)
   }
@@ -205,6 +213,7 @@ async function assemble(
     chain,
     nodes,
     ledger,
+    allowance,
     funds: createFundsCache(chain),
     limits,
     metrics,
@@ -218,7 +227,10 @@ async function assemble(
     sign: (digest) => signDigest(digest, options.privateKey),
     claim: (request) => writer.claim({ ...request, instance }),
     record,
-    end: endings.end,
+    end: (requestId, state) => {
+      allowance.settle(requestId, 0n)
+      return endings.end(requestId, state)
+    },
     inFlight,
     draining: false,
     statements: network.profile === undefined ? undefined : createStatements(database),
@@ -233,6 +245,14 @@ async function assemble(
   nodeRoutes(server, context)
   facilitatorRoutes(server, context)
   if (network.profile !== undefined) openGradientRoutes(server, context)
+  bazaarRoutes(server, context)
+  quoteRoutes(server, context)
+  const pruning = setInterval(() => {
+    pruneAnswers(database, limits.keepAnswersBytes).catch((error) =>
+      log('prune_failed', { why: messageOf(error) }),
+    )
+  }, PRUNE_EVERY_MS)
+  pruning.unref()
   const batcher = startBatcher(context, { ...DEFAULT_BATCH_LIMITS, ...options.batch })
 
   let door: TlsDoor | undefined
@@ -251,6 +271,7 @@ async function assemble(
     await batcher.close()
     standing.close()
     await membership.leave()
+    clearInterval(pruning)
     await nodes.close()
     await database.close()
     log('stopped')
@@ -265,6 +286,7 @@ async function assemble(
     await batcher.close()
     standing.close()
     await membership.leave()
+    clearInterval(pruning)
     await nodes.close()
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
     throw new AssayError(`Port ${options.port} is taken.`, {

@@ -254,8 +254,10 @@ export function createFakeChain(): FakeChain {
       known(batchId).state = CHAIN_BATCH.expired
       return hash()
     },
-    async collect(items) {
+    async collect(items, onBroadcast) {
       up()
+      const transactionHash = hash()
+      onBroadcast?.(transactionHash)
       const rejected = new Map<Hex, string>()
       for (const item of items) {
         if (chain.state.payments.has(item.requestId)) continue
@@ -268,7 +270,7 @@ export function createFakeChain(): FakeChain {
         }
       }
       chain.log.push(`collect:${items.length}`)
-      return { transactionHash: hash(), rejected }
+      return { transactionHash, rejected }
     },
     async grantAccount(grantId) {
       up()

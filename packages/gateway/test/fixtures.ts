@@ -7,6 +7,7 @@ import {
 } from '@assay/protocol'
 import { x402Client, x402HTTPClient } from '@x402/core/client'
 import { ExactEvmScheme, UptoEvmScheme } from '@x402/evm'
+import { appendPaymentIdentifierToExtensions } from '@x402/extensions/payment-identifier'
 import type { Address, Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAccount, privateKeyToAddress } from 'viem/accounts'
 
@@ -57,7 +58,8 @@ export function createPayer(
   token: Address = CONTRACTS.OPG,
 ): {
   address: Address
-  sign(response: Response): Promise<Record<string, string>>
+  /** @param name of the request, by which its answer may be had again */
+  sign(response: Response, name?: string): Promise<Record<string, string>>
 } {
   const account = privateKeyToAccount(privateKey)
   const client = new x402Client((_version, accepts) => {
@@ -71,8 +73,9 @@ export function createPayer(
   const http = new x402HTTPClient(client)
   return {
     address: account.address,
-    async sign(response) {
-      const required = http.getPaymentRequiredResponse((name) => response.headers.get(name))
+    async sign(response, name) {
+      const required = http.getPaymentRequiredResponse((header) => response.headers.get(header))
+      if (name !== undefined) appendPaymentIdentifierToExtensions(required.extensions ?? {}, name)
       return http.encodePaymentSignatureHeader(await client.createPaymentPayload(required))
     },
   }

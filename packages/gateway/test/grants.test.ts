@@ -301,3 +301,38 @@ test('a grant that is revoked while its call runs is not charged for a new one, 
   assert.equal(await codeOf(await harness.post(BODY, bearer(key))), '402 grant_revoked')
   await until(() => harness.chain.state.accounts.get(id)?.spent === 5n)
 })
+
+test('Idempotency-Key: the same call under one key is debited once, and another key of the grant does not see it', async () => {
+  const harness = await start()
+  const { grant, key } = await grantOn(harness)
+  const call = (by: string, body = BODY) =>
+    harness.post(body, { authorization: `Bearer ${by}`, 'idempotency-key': 'order-1234567890' })
+  const first = await call(key)
+  const said = await first.text()
+  assert.equal(first.status, 200, said)
+  const second = await call(key)
+  assert.equal(await second.text(), said)
+  assert.equal(second.headers.get('x-assay-replayed'), 'true')
+  assert.equal(second.headers.get('x-assay-receipt'), first.headers.get('x-assay-receipt'))
+  const other = await call(key, `${BODY} `)
+  assert.deepEqual([other.status, other.headers.get('x-should-retry')], [409, 'false'])
+  const sibling = apiKeyOf(randomBytes(32))
+  await register(harness, grant, sibling)
+  const own = await call(sibling)
+  assert.deepEqual([own.status, own.headers.get('x-assay-replayed')], [200, null])
+  assert.equal(harness.node.requests.length, 2)
+})
+
+test('a gateway may limit how often and for how much one key calls, and says when it may again', async () => {
+  const often = await start({ limits: { requestsPerMinute: 2 } })
+  const { id, key } = await grantOn(often)
+  const headers = { authorization: `Bearer ${key}` }
+  for (let call = 0; call < 2; call++) assert.equal((await often.post(BODY, headers)).status, 200)
+  const refused = await often.post(BODY, headers)
+  assert.equal(refused.status, 429)
+  assert.ok(Number(refused.headers.get('retry-after')) > 0)
+  assert.match(await refused.text(), /"code":"allowance_spent"/)
+  // Nothing of the deposit stays set aside for what was refused.
+  const state = (await (await fetch(`${often.gateway.url}/v1/grants/${id}`)).json()) as { reserved: string }
+  assert.equal(state.reserved, '0')
+})

@@ -19,7 +19,7 @@ export type Harness = {
   payer(scheme?: 'exact' | 'upto', balance?: bigint): ReturnType<typeof createPayer>
   post(body: string | Uint8Array, headers?: Record<string, string>, init?: RequestInit): Promise<Response>
   /** Gets the 402, signs a payment for it, returns the headers. */
-  payFor(body: string, payer?: ReturnType<typeof createPayer>): Promise<Record<string, string>>
+  payFor(body: string, payer?: ReturnType<typeof createPayer>, name?: string): Promise<Record<string, string>>
   metrics(): Promise<string>
   close(): Promise<void>
 }
@@ -85,12 +85,12 @@ export async function startHarness(
     logs,
     payer,
     post,
-    async payFor(body, by = payer()) {
+    async payFor(body, by = payer(), name = undefined) {
       const unpaid = await post(body)
       if (unpaid.status !== 402)
         throw new Error(`expected a 402, got ${unpaid.status}: ${await unpaid.text()}`)
       await unpaid.arrayBuffer()
-      return by.sign(unpaid)
+      return by.sign(unpaid, name)
     },
     metrics: async () => (await fetch(`${gateway.url}/metrics`)).text(),
     async close() {

@@ -100,7 +100,9 @@ export async function setPaymentState(
   transactionHash?: Hex | undefined,
 ): Promise<void> {
   if (requestIds.length === 0) return
-  const column = state === 'settled' ? 'settle_transaction_hash' : 'transaction_hash'
+  // Of what ended it, beside the one that collected it.
+  const ended = state === 'settled' || state === 'refunded'
+  const column = ended ? 'settle_transaction_hash' : 'transaction_hash'
   await database.query(
     `update payments set state = $2, ${column} = coalesce($3, ${column}), updated_at = now()
      where request_id = any($1::text[])`,

@@ -136,7 +136,13 @@ export type ReceiptStatus = {
   payment:
     | {
         state: PaymentState
+        /** 1 exact, 2 upto, 3 grant. */
+        scheme: number
+        /** OPG base units: most that may be taken, and what the receipt asks for. */
+        authorised: bigint
+        amount: bigint
         transactionHash: Hex | undefined
+        /** Of what paid it out, or back. */
         settleTransactionHash: Hex | undefined
         failure: string | undefined
       }
@@ -160,11 +166,15 @@ export async function receiptStatus(
     batch_state: BatchState | null
     transaction_hash: Hex | null
     payment_state: PaymentState | null
+    scheme: number
+    authorised: string
+    amount: string | null
     payment_hash: Hex | null
     settle_hash: Hex | null
     failure: string | null
   }>(
-    `select q.request_id, q.state as request_state, q.grant_id, q.counter::text as counter, r.receipt, r.signature, r.state as receipt_state, r.batch_id,
+    `select q.request_id, q.state as request_state, q.scheme, q.authorised::text as authorised, p.amount::text as amount,
+       q.grant_id, q.counter::text as counter, r.receipt, r.signature, r.state as receipt_state, r.batch_id,
        b.state as batch_state, b.transaction_hash, p.state as payment_state, p.transaction_hash as payment_hash,
        p.settle_transaction_hash as settle_hash, p.failure
      from requests q left join receipts r using (request_id) left join batches b on b.batch_id = r.batch_id
@@ -191,6 +201,9 @@ export async function receiptStatus(
         ? undefined
         : {
             state: row.payment_state,
+            scheme: row.scheme,
+            authorised: BigInt(row.authorised),
+            amount: BigInt(row.amount ?? '0'),
             transactionHash: row.payment_hash ?? undefined,
             settleTransactionHash: row.settle_hash ?? undefined,
             failure: row.failure ?? undefined,

@@ -33,6 +33,8 @@ export type SendCall = {
   gas?: bigint | undefined
   /** Wei. */
   value?: bigint | undefined
+  /** Told the hash as soon as the chain has taken the transaction, before it is mined. */
+  onBroadcast?: ((hash: Hex) => void) | undefined
 }
 
 export type Sender = {
@@ -60,6 +62,7 @@ type Intent = {
   value: bigint
   gas: bigint | undefined
   abi: Abi
+  onBroadcast?: ((hash: Hex) => void) | undefined
 }
 type Signed = {
   nonce: number
@@ -177,6 +180,8 @@ export function createSender(options: SenderOptions): Sender {
       }
       outstanding.set(signed.nonce, signed)
       nextNonce = signed.nonce + 1
+      const [hash] = signed.hashes
+      if (hash !== undefined) intent.onBroadcast?.(hash)
       return signed
     }
   }
@@ -359,9 +364,9 @@ export function createSender(options: SenderOptions): Sender {
 
   return {
     address: account.address,
-    async send({ address, abi, functionName, args = [], gas, value = 0n }) {
+    async send({ address, abi, functionName, args = [], gas, value = 0n, onBroadcast }) {
       const data = encodeFunctionData({ abi, functionName, args })
-      return execute({ what: functionName, to: address, data, value, gas, abi })
+      return execute({ what: functionName, to: address, data, value, gas, abi, onBroadcast })
     },
     async deploy({ abi, bytecode, args = [] }) {
       const data = encodeDeployData({ abi, bytecode, args })

@@ -71,7 +71,12 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
     let hash: `0x${string}` | undefined
     let problem: string | undefined
     try {
-      const result = await chain.collect(payments)
+      // Pending with a hash, for whoever asks before it is mined.
+      let noted: Promise<void> = Promise.resolve()
+      const result = await chain.collect(payments, (broadcast) => {
+        noted = setPaymentState(database, ids, 'submitted', broadcast).catch(() => undefined)
+      })
+      await noted
       rejected = result.rejected
       hash = result.transactionHash
     } catch (error) {

@@ -21,13 +21,14 @@ export function createRefunder(context: Context, jobs: Jobs): () => Promise<void
 
   async function refund(requestId: Hex, now: bigint): Promise<void> {
     const [payment] = await chain.payments([requestId])
+    let transactionHash: Hex | undefined
     if (payment?.state === CHAIN_PAYMENT.locked) {
       const dueAt = await chain.refundDueAt(requestId)
       if (now < dueAt) {
         const wait = Number(dueAt - now) * 1000
         return postponeRefund(database, requestId, Math.min(wait, LAST_RETRY_MS))
       }
-      const transactionHash = await chain.refund(requestId)
+      transactionHash = await chain.refund(requestId)
       metrics.count('payments_total', 'refunded')
       log('payment_refunded', { requestId, transactionHash })
     }
@@ -36,6 +37,7 @@ export function createRefunder(context: Context, jobs: Jobs): () => Promise<void
       database,
       [requestId],
       payment?.state === CHAIN_PAYMENT.paid ? 'settled' : 'refunded',
+      transactionHash,
     )
   }
 

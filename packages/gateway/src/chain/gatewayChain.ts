@@ -80,7 +80,11 @@ export type GatewayChain = DataChallenges & {
   finalise(batchId: Hex): Promise<Hex>
   expire(batchId: Hex): Promise<Hex>
   /** Items of one scheme. A refused item does not stop the others; its reason is in `rejected`. */
-  collect(items: readonly CollectItem[]): Promise<{ transactionHash: Hex; rejected: Map<Hex, string> }>
+  collect(
+    items: readonly CollectItem[],
+    /** Told the hash before the transaction is mined. */
+    onBroadcast?: (hash: Hex) => void,
+  ): Promise<{ transactionHash: Hex; rejected: Map<Hex, string> }>
   /** When a locked payment may go back to its payer, Unix seconds; a pause puts it off. */
   refundDueAt(requestId: Hex): Promise<bigint>
   /** Returns a payment that found no final batch to its payer. */

@@ -199,18 +199,20 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       (await sender.send({ ...settlement, functionName: 'finalise', args: [batchId] })).transactionHash,
     expire: async (batchId) =>
       (await sender.send({ ...settlement, functionName: 'expire', args: [batchId] })).transactionHash,
-    async collect(items) {
+    async collect(items, onBroadcast) {
       const exact = items[0]?.scheme === SCHEME.exact
       const receipt = exact
         ? await sender.send({
             ...escrow,
             functionName: 'collectExact',
             args: [items.map((item) => decodeExact(item.collect))],
+            onBroadcast,
           })
         : await sender.send({
             ...escrow,
             functionName: 'collectUpto',
             args: [items.map((item) => ({ ...decodeUpto(item.collect), amount: item.amount }))],
+            onBroadcast,
           })
       const rejected = eventsOf(receipt.logs, 'PaymentRejected').map(({ args }): [Hex, string] => [
         args.requestId,

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
 
 /** Whose calls a request's key pays for. */
-export type Credential = { grantId: Hex; grant: SpendingGrant }
+export type Credential = { grantId: Hex; grant: SpendingGrant; keyHash: Hex }
 
 /** Key of ours that a request carries, as OpenAI's clients (a bearer token) or Anthropic's (`x-api-key`) send it. */
 function keyIn(headers: IncomingHttpHeaders): string | undefined {
@@ -25,8 +25,9 @@ export async function credentialOf(
 ): Promise<Credential | undefined> {
   const key = keyIn(headers)
   if (key === undefined) return undefined
-  const known = isApiKey(key) ? await findApiKey(context.database, apiKeyHash(key)) : undefined
-  if (known === undefined) {
+  const keyHash = isApiKey(key) ? apiKeyHash(key) : undefined
+  const known = keyHash === undefined ? undefined : await findApiKey(context.database, keyHash)
+  if (keyHash === undefined || known === undefined) {
     throw unauthorised(
       context,
       'invalid_api_key',
@@ -40,7 +41,7 @@ export async function credentialOf(
       'This API key was revoked. Make another with: assay wallet grant key',
     )
   }
-  return { grantId: known.grantId, grant: grantFromJson(JSON.parse(known.terms)) }
+  return { grantId: known.grantId, keyHash, grant: grantFromJson(JSON.parse(known.terms)) }
 }
 
 function unauthorised(context: Context, code: string, message: string): RefusedError {

@@ -6,13 +6,14 @@ import {
   requestAuthDigest,
   SCHEME,
 } from '@assay/protocol'
-import type { NewGrantCall, Reservation } from '@assay/store'
+import { type AnswerName, bindAnswerName, type NewGrantCall, type Reservation } from '@assay/store'
 import { type GrantAccount, grantRefusal } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { storeUnavailable } from '../http/storeUnavailable.ts'
+import { requireAllowance } from '../payment/admit.ts'
 import { relay } from '../relay/relay.ts'
 import type { Route } from '../routing/route.ts'
 import type { Credential } from './credential.ts'
@@ -24,6 +25,7 @@ export type GrantedRequest = {
   route: Route
   requestHash: Hex
   body: Uint8Array
+  name?: AnswerName | undefined
   /** The quote, OPG base units. */
   maximum: bigint
   /** Of the request's arrival, `performance.now()`. */
@@ -40,9 +42,10 @@ export async function relayUnderGrant(
   reply: FastifyReply,
   granted: GrantedRequest,
 ): Promise<void> {
-  const { credential, model, route, requestHash, body, maximum, arrivedAt } = granted
+  const { credential, model, route, requestHash, body, name, maximum, arrivedAt } = granted
   const { grantId, grant } = credential
   const { counter, requestId } = await reserve(context, granted)
+  if (name !== undefined) await bindAnswerName(context.database, name, requestId)
   context.inFlight.add(requestId)
   context.metrics.count('requests_total')
   const auth = {
@@ -54,6 +57,8 @@ export async function relayUnderGrant(
     deadline: now() + AUTH_LIFETIME_SECONDS,
   }
   try {
+    const subjects = [`key:${credential.keyHash}`, `payer:${grant.payer}`]
+    requireAllowance(context, subjects, requestId, maximum)
     const signature = await context.sign(requestAuthDigest(auth, context.deployment))
     // Gone before anything was sent: nothing to pay for.
     if (reply.raw.destroyed) throw new Error('The client is gone.')
@@ -73,6 +78,7 @@ export async function relayUnderGrant(
       refusal: whyNoLonger(context, granted),
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
       body,
+      name,
       arrivedAt,
     })
   } catch (error) {

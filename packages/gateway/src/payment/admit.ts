@@ -4,7 +4,7 @@ import { type CheckedPayment, checkPayment } from '@assay/verify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { requireOwnPayer } from '../opengradient/requireOwnPayer.ts'
-import { paymentRequired } from './offer.ts'
+import { type OfferTerms, paymentRequired } from './offer.ts'
 
 /** A payment that is good as far as its bytes, the payer's funds and our own open requests tell. It is in `inFlight` and
  * in the ledger from the moment of that judgement, so that two at once cannot count on the same money. */
@@ -15,22 +15,18 @@ export type Admission = {
 }
 
 /**
- * Admits a request against its PAYMENT-SIGNATURE header.
+ * Whether a PAYMENT-SIGNATURE header authorises what the request may cost: its bytes and its signer, nothing else.
  * @param maximum the quote, OPG base units.
- * @throws RefusedError 402 with fresh offers, whatever is wrong with the payment; 409 while it pays for another request.
+ * @throws RefusedError 402 with fresh offers, whatever is wrong with the payment
  */
-export async function admit(
+export async function authenticate(
   context: Context,
   header: string | undefined,
   maximum: bigint,
   url: string,
-): Promise<Admission> {
-  const { network, till, committer } = context
-  const terms = { chainId: network.chainId, token: network.contracts.OPG, till }
-  function refuse(code: string, reason: string): never {
-    context.metrics.count('refused_total', code)
-    throw new RefusedError(paymentRequired(terms, maximum, url, { code, reason }))
-  }
+): Promise<CheckedPayment> {
+  const { network, committer } = context
+  const terms = termsOf(context)
   if (header === undefined) {
     context.metrics.count('refused_total', 'payment_required')
     throw new RefusedError(paymentRequired(terms, maximum, url))
@@ -43,8 +39,29 @@ export async function admit(
     minAmount: maximum,
     now: BigInt(Math.floor(Date.now() / 1000)),
   })
-  if (!payment.ok) refuse(payment.code, payment.reason)
-  requireOwnPayer(network, payment.payer)
+  if (payment.ok) {
+    requireOwnPayer(network, payment.payer)
+    return payment
+  }
+  context.metrics.count('refused_total', payment.code)
+  const { code, reason } = payment
+  throw new RefusedError(paymentRequired(terms, maximum, url, { code, reason }))
+}
+
+/**
+ * Admits a request whose payment is authentic: it is not in use, and its payer can pay it beside what is open.
+ * @throws RefusedError 402 with fresh offers; 409 while it pays for another request.
+ */
+export async function admit(
+  context: Context,
+  payment: CheckedPayment,
+  maximum: bigint,
+  url: string,
+): Promise<Admission> {
+  function refuse(code: string, reason: string): never {
+    context.metrics.count('refused_total', code)
+    throw new RefusedError(paymentRequired(termsOf(context), maximum, url, { code, reason }))
+  }
   const funds = await context.funds.read(payment.payer)
   // No await from here to the reservation.
   if (context.inFlight.has(payment.requestId)) throw await paymentUsed(context, payment.requestId)
@@ -61,12 +78,30 @@ export async function admit(
       `Permit2 may move ${formatOpg(funds.allowance)} of the payer; ${formatOpg(needed)} is needed. Approve Permit2 once, or pay with exact.`,
     )
   }
+  requireAllowance(context, [`payer:${payment.payer}`], payment.requestId, maximum)
   context.inFlight.add(payment.requestId)
   context.ledger.set(payment.requestId, payment.payer, payment.amount)
   const nonceUnused = context.chain.nonceUnused(payment)
   // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
   nonceUnused.catch(() => {})
   return { payment, nonceUnused }
+}
+
+/** Counts a call against what its payer and its key may ask of this gateway. @throws RefusedError 429 */
+export function requireAllowance(
+  context: Context,
+  subjects: readonly string[],
+  requestId: string,
+  maximum: bigint,
+): void {
+  const refusal = context.allowance.admit(subjects, requestId, maximum, performance.now())
+  if (refusal === undefined) return
+  context.metrics.count('refused_total', refusal.code)
+  throw new RefusedError(refusal)
+}
+
+export function termsOf({ network, till }: Pick<Context, 'network' | 'till'>): OfferTerms {
+  return { chainId: network.chainId, token: network.contracts.OPG, till }
 }
 
 /** One payment pays for one request; a client that lost its answer finds the receipt under the request's id. */

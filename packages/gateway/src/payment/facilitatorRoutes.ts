@@ -1,5 +1,7 @@
 import { toBase64 } from '@assay/protocol'
 import { checkPayment } from '@assay/verify'
+import { BAZAAR } from '@x402/extensions/bazaar'
+import { PAYMENT_IDENTIFIER } from '@x402/extensions/payment-identifier'
 import type { FastifyInstance } from 'fastify'
 import type { Context } from '../context.ts'
 
@@ -21,7 +23,7 @@ export function facilitatorRoutes(server: FastifyInstance, context: Context): vo
       },
       { x402Version: 2, scheme: 'exact', network: caip2, extra: { assetTransferMethod: 'eip3009' } },
     ],
-    extensions: [],
+    extensions: [PAYMENT_IDENTIFIER, BAZAAR.key],
     signers: { 'eip155:*': [till] },
   }))
 

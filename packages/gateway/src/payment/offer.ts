@@ -1,11 +1,15 @@
 import { formatOpg, OPG_DOMAIN } from '@assay/protocol'
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentRequired, PaymentRequirements } from '@x402/core/types'
+import { declarePaymentIdentifierExtension, PAYMENT_IDENTIFIER } from '@x402/extensions/payment-identifier'
 import { type Address, getAddress } from 'viem'
 import type { DialectError } from '../http/dialectError.ts'
 
 /** How long a payment stays good: the longest answer, plus the time to collect after it, seconds. */
 const PAYMENT_SECONDS = 600
+
+/** A client may name its request, and send it again under that name. */
+const EXTENSIONS = { [PAYMENT_IDENTIFIER]: declarePaymentIdentifierExtension() }
 
 export type OfferTerms = { chainId: number; token: Address; till: Address }
 
@@ -45,6 +49,7 @@ export function paymentRequired(
     error: refusal?.reason ?? 'PAYMENT-SIGNATURE header is required',
     resource: { url, description: 'Verifiable inference, paid per answer.', mimeType: 'application/json' },
     accepts: paymentRequirements(terms, maximum),
+    extensions: EXTENSIONS,
   }
   return {
     status: 402,

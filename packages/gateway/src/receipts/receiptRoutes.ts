@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
+import { paymentJson } from './paymentJson.ts'
 
 /** Parsed batches kept for the proofs that are asked for right after an answer. */
 const MAX_PARSED = 8
@@ -90,15 +91,7 @@ export function receiptRoutes(server: FastifyInstance, context: Context): void {
           ? null
           : inclusionToJson({ ...row, ...proveInclusion(await batchOf(row.batchId), requestId) }),
       transactionHash: status.transactionHash ?? null,
-      payment:
-        payment === undefined
-          ? null
-          : {
-              state: payment.state,
-              transactionHash: payment.transactionHash ?? null,
-              settleTransactionHash: payment.settleTransactionHash ?? null,
-              failure: payment.failure ?? null,
-            },
+      payment: payment === undefined ? null : paymentJson(payment),
     }
   })
 

@@ -1,4 +1,5 @@
 import type { NetworkModel } from '@assay/protocol'
+import type { AnswerName } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
@@ -19,6 +20,7 @@ export type Claiming = {
   route: Route
   requestHash: Hex
   body: Uint8Array
+  name?: AnswerName | undefined
   /** The quote, OPG base units. */
   maximum: bigint
   /** Of the request's arrival, `performance.now()`. */
@@ -30,7 +32,7 @@ export async function claimAndRelay(
   context: Context,
   request: FastifyRequest,
   reply: FastifyReply,
-  { payment, nonceUnused, model, route, requestHash, body, maximum, arrivedAt }: Claiming,
+  { payment, nonceUnused, model, route, requestHash, body, name, maximum, arrivedAt }: Claiming,
 ): Promise<void> {
   const { requestId } = payment
   const expected = {
@@ -63,6 +65,7 @@ export async function claimAndRelay(
   if (!claimed) {
     context.inFlight.delete(requestId)
     context.ledger.release(requestId)
+    context.allowance.settle(requestId, 0n)
   }
   if (!claimed) throw await paymentUsed(context, requestId)
   context.metrics.count('requests_total')
@@ -79,6 +82,7 @@ export async function claimAndRelay(
     scheme: payment.schemeId,
     refusal: whyNot(context, payment, nonceUnused, maximum, request.url),
     body,
+    name,
     arrivedAt,
   })
 }

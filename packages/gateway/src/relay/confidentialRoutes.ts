@@ -15,7 +15,7 @@ import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
 import { readBounded } from '../nodes/readBounded.ts'
-import { admit } from '../payment/admit.ts'
+import { admit, authenticate } from '../payment/admit.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 
@@ -97,7 +97,8 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
       throw refusal(415, 'unsupported_media_type', `Send content-type: ${OHTTP_REQUEST_TYPE.chunked}.`)
     }
   }
-  const { payment, nonceUnused } = await admit(context, paid === '' ? undefined : paid, maximum, url)
+  const signed = await authenticate(context, paid === '' ? undefined : paid, maximum, url)
+  const { payment, nonceUnused } = await admit(context, signed, maximum, url)
   let auth: SignedRequestAuth['auth']
   try {
     auth = await payersAuth(context, header(REQUEST_AUTH_HEADER), payment, model.modelId, maximum)

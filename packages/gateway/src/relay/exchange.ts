@@ -6,6 +6,7 @@ import {
   REQUEST_ID_HEADER,
   type SignedReceipt,
 } from '@assay/protocol'
+import type { AnswerName } from '@assay/store'
 import type { Dispatcher } from 'undici'
 import type { Context } from '../context.ts'
 import { CORS_HEADERS } from '../http/cors.ts'
@@ -31,6 +32,8 @@ export type Relayed = {
   /** Headers of ours that the node needs beside the client's. */
   headers?: Readonly<Record<string, string>> | undefined
   body: Uint8Array
+  /** Under which its answer is kept, where its client named it. */
+  name?: AnswerName | undefined
   /** Of the request's arrival, `performance.now()`. */
   arrivedAt: number
 }
@@ -111,6 +114,14 @@ export function ourHeaders({ expected, route, node, attempt }: Exchange): Record
   }
 }
 
+/** The node's headers and ours. */
+export function answerHeaders(
+  exchange: Exchange,
+  upstream: Dispatcher.ResponseData,
+): Record<string, string | string[]> {
+  return { ...responseHeaders(upstream.headers), ...ourHeaders(exchange) }
+}
+
 /** Sends a whole answer of the node. */
 export function writeWhole(
   exchange: Exchange,
@@ -120,9 +131,8 @@ export function writeWhole(
 ): void {
   const { response, context } = exchange
   response.writeHead(upstream.statusCode, {
-    ...responseHeaders(upstream.headers),
+    ...answerHeaders(exchange, upstream),
     ...headers,
-    ...ourHeaders(exchange),
     'content-length': bytes.length,
   })
   response.end(bytes)

@@ -1,24 +1,22 @@
-import {
-  INFERENCE_PATHS,
-  type InferenceRoute,
-  listedHeaders,
-  quoteMaximum,
-  readIntent,
-  requestHash,
-} from '@assay/protocol'
+import { INFERENCE_PATHS, type InferenceRoute, listedHeaders, requestHash } from '@assay/protocol'
+import { type AnswerName, freeAnswerName } from '@assay/store'
+import type { CheckedPayment } from '@assay/verify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
-import { credentialOf } from '../grants/credential.ts'
+import { type Credential, credentialOf } from '../grants/credential.ts'
 import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
 import { RefusedError } from '../http/dialectError.ts'
+import { nameOf } from '../idempotency/nameOf.ts'
+import { recall } from '../idempotency/recall.ts'
 import { messageOf } from '../log.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 import { settlementTypeOf } from '../opengradient/settlementType.ts'
-import { admit } from '../payment/admit.ts'
+import { admit, authenticate } from '../payment/admit.ts'
 import { readAsked } from '../routing/asked.ts'
 import { route } from '../routing/route.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 import { confidentialRoutes } from './confidentialRoutes.ts'
+import { bodyOf, quote } from './quote.ts'
 import { headerPairs, requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
 /** The paid routes: read what is asked, quote, admit the payment, claim it durably, relay. */
@@ -97,25 +95,6 @@ async function countTokens(context: Context, request: FastifyRequest, reply: Fas
   await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
 }
 
-function bodyOf(request: FastifyRequest): Uint8Array {
-  return request.body instanceof Uint8Array ? request.body : new Uint8Array(0)
-}
-
-/** What the body asks for, and at most how much that costs. @throws RefusedError */
-async function quote(context: Context, dialect: InferenceRoute, body: Uint8Array) {
-  const read = readIntent(dialect, body, (name) => context.models.get(name)?.contextLength)
-  if ('problem' in read) {
-    const { problem } = read
-    context.metrics.count('refused_total', problem.code)
-    const status = problem.code === 'model_not_found' ? 404 : 400
-    throw new RefusedError({ ...problem, status, type: 'invalid_request_error' })
-  }
-  const model = context.models.get(read.intent.model)
-  if (model === undefined) throw new Error('unreachable: readIntent knows only listed models')
-  const maximum = quoteMaximum(await context.priceOf(model.modelId), body.length, read.intent.maxOutput)
-  return { model, maximum }
-}
-
 async function handle(
   context: Context,
   path: string,
@@ -131,18 +110,45 @@ async function handle(
   const credential = header === undefined ? await credentialOf(context, request.headers) : undefined
   const { model, maximum } = await quote(context, dialect, body)
   const among = credential?.grant.nodes ?? []
-  const chosen = route(context, readAsked(request.headers, { model, maximum, among }))
+  const asking = readAsked(request.headers, { model, maximum, among })
+  // Nobody should sign a payment for what nobody would answer.
+  if (header === undefined && credential === undefined) route(context, asking)
   const hash = requestHash({
     method: request.method,
     path: request.raw.url ?? path,
     headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
     body,
   })
-  const asked = { model, route: chosen, requestHash: hash, body, maximum, arrivedAt }
-  if (credential !== undefined) return relayUnderGrant(context, request, reply, { credential, ...asked })
   const url = `${context.network.gatewayUrl}${path}`
-  const { payment, nonceUnused } = await admit(context, header, maximum, url)
-  await claimAndRelay(context, request, reply, { payment, nonceUnused, ...asked })
+  const payment = credential === undefined ? await authenticate(context, header, maximum, url) : undefined
+  const name = answerName(request, credential ?? (payment as CheckedPayment), header)
+  if (name !== undefined) {
+    const kept = await recall(context, name, { requestHash: hash, requestId: payment?.requestId })
+    if (kept !== undefined)
+      return void reply.code(kept.status).headers(kept.headers).send(Buffer.from(kept.body))
+  }
+  try {
+    const asked = { model, route: route(context, asking), requestHash: hash, body, maximum, arrivedAt }
+    if (credential !== undefined) {
+      return await relayUnderGrant(context, request, reply, { credential, name, ...asked })
+    }
+    const admission = await admit(context, payment as CheckedPayment, maximum, url)
+    await claimAndRelay(context, request, reply, { ...admission, name, ...asked })
+  } catch (error) {
+    if (name !== undefined) await freeAnswerName(context.database, name)
+    throw error
+  }
+}
+
+/** The client's name for its request, within what the same key or payer has named. */
+function answerName(
+  { headers }: FastifyRequest,
+  by: Pick<Credential, 'keyHash'> | Pick<CheckedPayment, 'payer'>,
+  payment: string | undefined,
+): AnswerName | undefined {
+  const id = nameOf(headers, payment)
+  if (id === undefined) return undefined
+  return { id, scope: 'keyHash' in by ? `key:${by.keyHash}` : `payer:${by.payer.toLowerCase()}` }
 }
 
 function single(value: string | string[] | undefined): string | undefined {

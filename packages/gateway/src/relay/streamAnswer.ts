@@ -1,10 +1,17 @@
 import { concatBytes, stripSseComments } from '@assay/protocol'
 import type { Dispatcher } from 'undici'
+import { keep } from '../idempotency/keep.ts'
 import { receiptProblem } from './checkReceipt.ts'
 import { writeToClient } from './clientWriter.ts'
-import { decodeReceipt, type Exchange, makeDurable, NodeFailure, ourHeaders, tooLarge } from './exchange.ts'
+import {
+  answerHeaders,
+  decodeReceipt,
+  type Exchange,
+  makeDurable,
+  NodeFailure,
+  tooLarge,
+} from './exchange.ts'
 import { ReceiptGate } from './receiptGate.ts'
-import { responseHeaders } from './upstreamHeaders.ts'
 
 /** An answer in pieces: they pass as they come, and its end waits until its receipt is durable. @throws NodeFailure */
 export async function streamAnswer(
@@ -14,11 +21,8 @@ export async function streamAnswer(
 ): Promise<void> {
   const { response, context, expected } = exchange
   const { maxAnswerBytes, clientStallMs } = context.limits
-  response.writeHead(upstream.statusCode, {
-    ...responseHeaders(upstream.headers),
-    ...ourHeaders(exchange),
-    'cache-control': 'no-cache, no-transform',
-  })
+  const headers = { ...answerHeaders(exchange, upstream), 'cache-control': 'no-cache, no-transform' }
+  response.writeHead(upstream.statusCode, headers)
   response.flushHeaders()
   const gate = new ReceiptGate()
   // A copy for the receipt's hash, which covers the whole stream; the bytes themselves are long with the client.
@@ -44,6 +48,9 @@ export async function streamAnswer(
     }
     const problem = await receiptProblem(signed, expected, context, answer)
     if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
+    if (exchange.name !== undefined) {
+      await keep(exchange, upstream.statusCode, headers, concatBytes([...passed, end.held]))
+    }
     await makeDurable(exchange, signed, answer)
     context.metrics.count('answers_total', 'stream')
     await writeToClient(response, end.held, clientStallMs)

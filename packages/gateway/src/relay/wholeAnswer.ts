@@ -1,7 +1,9 @@
 import { RECEIPT_HEADER } from '@assay/protocol'
 import type { Dispatcher } from 'undici'
+import { keep } from '../idempotency/keep.ts'
 import { receiptProblem } from './checkReceipt.ts'
 import {
+  answerHeaders,
   decodeReceipt,
   type Exchange,
   endExchange,
@@ -34,6 +36,7 @@ export async function wholeAnswer(
   const signed = decodeReceipt(receiptHeader)
   const problem = await receiptProblem(signed, expected, context, answer)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
+  await keep(exchange, upstream.statusCode, answerHeaders(exchange, upstream), bytes)
   await makeDurable(exchange, signed, answer)
   context.metrics.count('answers_total', 'whole')
   const settlement = await context.statements?.headersOf(expected.requestId, request.headers)

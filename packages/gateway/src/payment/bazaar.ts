@@ -1,0 +1,124 @@
+import { INFERENCE_PATHS } from '@assay/protocol'
+import { declareDiscoveryExtension } from '@x402/extensions/bazaar'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Context } from '../context.ts'
+import { quote } from '../relay/quote.ts'
+import { termsOf } from './admit.ts'
+import { paymentRequirements } from './offer.ts'
+
+const MAX_PAGE = 100
+const MAX_QUERY = 200
+
+/** What each kind of call is, and the least body that makes one. */
+const CALLS: Record<string, { says: string; example: (model: string) => Record<string, unknown> }> = {
+  chat: {
+    says: 'OpenAI chat completions',
+    example: (model) => ({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Hello' }] }),
+  },
+  messages: {
+    says: 'Anthropic messages',
+    example: (model) => ({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Hello' }] }),
+  },
+  responses: {
+    says: 'OpenAI responses',
+    example: (model) => ({ model, max_output_tokens: 64, input: 'Hello' }),
+  },
+  completions: {
+    says: 'OpenAI text completions',
+    example: (model) => ({ model, max_tokens: 64, prompt: 'Hello' }),
+  },
+  embeddings: { says: 'OpenAI embeddings', example: (model) => ({ model, input: 'Hello' }) },
+}
+
+type Filter = { type?: string; payTo?: string; scheme?: string; network?: string; limit?: string }
+
+/**
+ * The catalogue of what is sold here, as the clients of the x402 bazaar extension list and search it
+ * (`withBazaar(new HTTPFacilitatorClient({ url: '…/facilitator' }))`).
+ */
+export function bazaarRoutes(server: FastifyInstance, context: Context): void {
+  const { network, models } = context
+  const startedAt = new Date().toISOString()
+
+  async function catalogue() {
+    const [first] = models.values()
+    if (first === undefined) return []
+    const names = [...models.keys()]
+    const items = Object.entries(INFERENCE_PATHS).map(async ([path, dialect]) => {
+      const call = CALLS[dialect]
+      if (call === undefined) return []
+      const input = call.example(first.name)
+      const { maximum } = await quote(context, dialect, Buffer.from(JSON.stringify(input)))
+      const { bazaar } = declareDiscoveryExtension({
+        bodyType: 'json',
+        input,
+        inputSchema: { type: 'object', required: ['model'], properties: { model: { enum: names } } },
+      })
+      if (bazaar === undefined) return []
+      return [
+        {
+          resource: `${network.gatewayUrl}${path}`,
+          type: 'http',
+          x402Version: 2,
+          // Of the example; an unpaid request, or POST /v1/quotes, says the amount of its own.
+          accepts: paymentRequirements(termsOf(context), maximum),
+          lastUpdated: startedAt,
+          description: `${call.says}, verifiable inference. Models: ${names.join(', ')}.`,
+          mimeType: 'application/json',
+          serviceName: 'Assay',
+          tags: ['inference', 'llm', 'verifiable'],
+          extensions: {
+            bazaar: { ...bazaar, info: { ...bazaar.info, input: { ...bazaar.info.input, method: 'POST' } } },
+          },
+        },
+      ]
+    })
+    return (await Promise.all(items)).flat()
+  }
+
+  async function found({ type, payTo, scheme, network: on }: Filter) {
+    const offers =
+      (is: (offer: { scheme: string; network: string; payTo: string }) => boolean) =>
+      (item: { accepts: { scheme: string; network: string; payTo: string }[] }) =>
+        item.accepts.some(is)
+    return (await catalogue()).filter(
+      (item) =>
+        (type === undefined || item.type === type) &&
+        offers(
+          (offer) =>
+            (scheme === undefined || offer.scheme === scheme) &&
+            (on === undefined || offer.network === on) &&
+            (payTo === undefined || offer.payTo.toLowerCase() === payTo.toLowerCase()),
+        )(item),
+    )
+  }
+
+  server.get(
+    '/facilitator/discovery/resources',
+    async ({ query }: FastifyRequest<{ Querystring: Filter & { offset?: string } }>) => {
+      const all = await found(query)
+      const limit = countOf(query.limit, MAX_PAGE)
+      const offset = countOf(query.offset, 0)
+      const pagination = { limit, offset, total: all.length }
+      return { x402Version: 2, items: all.slice(offset, offset + limit), pagination }
+    },
+  )
+
+  server.get(
+    '/facilitator/discovery/search',
+    async ({ query }: FastifyRequest<{ Querystring: Filter & { query?: string } }>) => {
+      const words = (query.query ?? '').slice(0, MAX_QUERY).toLowerCase().split(/\s+/).filter(Boolean)
+      const matching = (await found(query)).filter(({ resource, description, tags }) => {
+        const text = `${resource} ${description} ${tags.join(' ')}`.toLowerCase()
+        return words.every((word) => text.includes(word))
+      })
+      const limit = countOf(query.limit, MAX_PAGE)
+      return { x402Version: 2, resources: matching.slice(0, limit), partialResults: matching.length > limit }
+    },
+  )
+}
+
+function countOf(text: string | undefined, otherwise: number): number {
+  const count = Number(text)
+  return text !== undefined && /^[0-9]{1,6}$/.test(text) ? Math.min(count, otherwise || count) : otherwise
+}

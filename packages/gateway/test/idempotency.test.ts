@@ -1,0 +1,137 @@
+/** The same request under the same name is paid once, and answered again from what was kept. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Database, openDatabase, pruneAnswers } from '@assay/store'
+import { generatePaymentId } from '@x402/extensions/payment-identifier'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { errorOf } from './answers.ts'
+import { BODY, STREAM_BODY, until } from './fixtures.ts'
+import { type Harness, startHarness } from './harness.ts'
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+let harness: Harness
+let database: Database
+const directory = temporaryFolder('gateway')
+before(async () => {
+  database = await openDatabase({ directory: `${directory}/db` })
+  harness = await startHarness({ database, limits: { keepAnswerBytes: 4000 } })
+})
+after(() => harness.close())
+
+test('a stock client names its request: sent again, by the same payment or a new one, it gets the same bytes and pays once', async () => {
+  for (const [body, script] of [
+    [BODY, { kind: 'whole', body: encode('{"n":1}') }],
+    [STREAM_BODY, { kind: 'stream', chunks: [encode('data: 1\n\n')] }],
+  ] as const) {
+    harness.node.script = { ...script } as Harness['node']['script']
+    const payer = harness.payer()
+    const name = generatePaymentId()
+    const headers = await harness.payFor(body, payer, name)
+    const first = await harness.post(body, headers)
+    const said = await first.text()
+    assert.equal(first.status, 200, said)
+    assert.equal(first.headers.get('x-assay-replayed'), null)
+    const asked = harness.node.requests.length
+    for (const again of [headers, await harness.payFor(body, payer, name)]) {
+      const second = await harness.post(body, again)
+      assert.equal(second.status, 200)
+      assert.equal(await second.text(), said)
+      for (const header of ['x-assay-request-id', 'x-assay-receipt', 'content-type', 'x-assay-route']) {
+        assert.equal(second.headers.get(header), first.headers.get(header), header)
+      }
+      assert.equal(second.headers.get('x-assay-replayed'), 'true')
+    }
+    assert.equal(harness.node.requests.length, asked)
+  }
+})
+
+test('another body under the name is a conflict that is not to be retried; another payer has names of his own', async () => {
+  harness.node.script = { kind: 'whole', body: encode('{"n":2}') }
+  const payer = harness.payer()
+  const name = generatePaymentId()
+  assert.equal((await harness.post(BODY, await harness.payFor(BODY, payer, name))).status, 200)
+  const other = `${BODY} `
+  const refused = await harness.post(other, await harness.payFor(other, payer, name))
+  assert.equal(refused.status, 409)
+  assert.equal(refused.headers.get('x-should-retry'), 'false')
+  assert.equal((await errorOf(refused)).code, 'idempotency_key_reused')
+  const stranger = await harness.post(BODY, await harness.payFor(BODY, harness.payer(), name))
+  assert.equal(stranger.status, 200)
+  assert.equal(stranger.headers.get('x-assay-replayed'), null)
+})
+
+test('while the first is being answered the second waits its turn, and gets the answer after it', async () => {
+  let resume = (): void => {}
+  const pause = new Promise<void>((resolve) => {
+    resume = resolve
+  })
+  harness.node.script = { kind: 'stream', chunks: [encode('data: 1\n\n')], pause }
+  const payer = harness.payer()
+  const name = generatePaymentId()
+  const running = await harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer, name))
+  const early = await harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer, name))
+  assert.equal(early.status, 409)
+  assert.equal(early.headers.get('x-should-retry'), 'true')
+  assert.equal((await errorOf(early)).code, 'request_in_progress')
+  resume()
+  const said = await running.text()
+  const late = await harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer, name))
+  assert.equal(await late.text(), said)
+})
+
+test('what failed or was refused leaves its name free', async () => {
+  const payer = harness.payer('upto', 1n)
+  const name = generatePaymentId()
+  assert.equal((await harness.post(BODY, await harness.payFor(BODY, payer, name))).status, 402)
+  harness.chain.balances.set(payer.address.toLowerCase(), 10n ** 24n)
+  harness.node.script = { kind: 'whole', body: encode('{}'), withoutReceipt: true }
+  await until(async () => (await harness.post(BODY, await harness.payFor(BODY, payer, name))).status === 502)
+  harness.node.script = { kind: 'whole', body: encode('{"n":3}') }
+  const served = await harness.post(BODY, await harness.payFor(BODY, payer, name))
+  assert.equal(await served.text(), '{"n":3}')
+})
+
+test('an answer too long to keep, or erased to make room, is not answered a second time: its receipt is named', async () => {
+  const payer = harness.payer()
+  const again = async (name: string) => harness.post(BODY, await harness.payFor(BODY, payer, name))
+  harness.node.script = { kind: 'whole', body: new Uint8Array(4001) }
+  const long = generatePaymentId()
+  const first = await again(long)
+  assert.equal((await first.arrayBuffer()).byteLength, 4001)
+  const gone = await again(long)
+  assert.equal(gone.status, 409)
+  assert.equal(gone.headers.get('x-assay-request-id'), first.headers.get('x-assay-request-id'))
+  assert.equal((await errorOf(gone)).code, 'answer_not_kept')
+
+  harness.node.script = { kind: 'whole', body: new Uint8Array(3000) }
+  const names = [generatePaymentId(), generatePaymentId()] as const
+  for (const name of names) assert.equal((await again(name)).status, 200)
+  await pruneAnswers(database, 4000)
+  assert.equal((await again(names[0])).status, 409, 'the older one made room')
+  assert.equal((await again(names[1])).headers.get('x-assay-replayed'), 'true')
+  await database.query("update kept_answers set expires_at = now() - interval '1 second'")
+  await pruneAnswers(database, 4000)
+  assert.deepEqual(await database.query('select id from kept_answers'), [])
+})
+
+test('a name that is none is refused', async () => {
+  const refused = await harness.post(BODY, { ...(await harness.payFor(BODY)), 'idempotency-key': 'short' })
+  assert.equal(refused.status, 400)
+  assert.equal((await errorOf(refused)).code, 'invalid_idempotency_key')
+})
+
+test('names outlive the gateway that gave them', async () => {
+  const folder = temporaryFolder('gateway')
+  const payer = harness.payer()
+  const name = generatePaymentId()
+  const one = await startHarness({ directory: folder, chain: harness.chain, node: harness.node })
+  harness.node.script = { kind: 'whole', body: encode('{"n":4}') }
+  assert.equal((await one.post(BODY, await one.payFor(BODY, payer, name))).status, 200)
+  await one.gateway.close()
+  const two = await startHarness({ directory: folder, chain: harness.chain, node: harness.node })
+  const replayed = await two.post(BODY, await two.payFor(BODY, payer, name))
+  assert.equal(await replayed.text(), '{"n":4}')
+  assert.equal(replayed.headers.get('x-assay-replayed'), 'true')
+  await two.gateway.close()
+})

@@ -16,6 +16,7 @@ import type { CommandContext } from '../program.ts'
 import { walletKey } from '../wallet.ts'
 import { registerWalletGrant } from './walletGrant.ts'
 import { REFUNDS, readCredits, registerWalletMoney } from './walletMoney.ts'
+import { registerWalletPayment } from './walletPayment.ts'
 
 type WalletOptions = { network?: string; json?: true }
 
@@ -82,6 +83,7 @@ export function registerWallet(program: Command, context: CommandContext): void 
   )
 
   registerWalletMoney(command, context)
+  registerWalletPayment(command, context)
 }
 
 function addressOf(network: Network): Address {

@@ -151,7 +151,7 @@ async function refund(network: Network, requestId: Hex) {
   return { payer, amount, transactionHash }
 }
 
-function requestIdOf(text: string): Hex {
+export function requestIdOf(text: string): Hex {
   if (!isHex(text) || size(text) !== 32) {
     throw new InvalidArgumentError('It must be a request id: 0x and 64 hex digits.')
   }

@@ -71,6 +71,32 @@ export const OPENAPI = {
         responses: { 200: json('An OpenAI model.'), 404: error('No such model.') },
       },
     },
+    '/v1/quotes': {
+      post: {
+        summary: 'The most that a call with this body would cost, and who would answer it; free.',
+        parameters: [{ name: 'path', in: 'query', schema: { type: 'string' } }],
+        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        responses: {
+          200: json('Amounts in OPG base units.'),
+          400: error('Not a call that can be priced, or that anybody could answer.'),
+          404: error('No such model.'),
+          503: error('Nobody answers for it now.'),
+        },
+      },
+    },
+    '/facilitator/discovery/resources': {
+      get: {
+        summary: 'What is sold here, for clients of the x402 bazaar.',
+        responses: { 200: json('A page.') },
+      },
+    },
+    '/facilitator/discovery/search': {
+      get: {
+        summary: 'The same, searched by words.',
+        parameters: [{ name: 'query', in: 'query', schema: { type: 'string' } }],
+        responses: { 200: json('What has all of them.') },
+      },
+    },
     '/v1/nodes': {
       get: {
         summary:

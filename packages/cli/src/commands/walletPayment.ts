@@ -1,0 +1,78 @@
+import { fetchBounded } from '@assay/chain'
+import { formatOpg, type Network } from '@assay/protocol'
+import type { Command } from 'commander'
+import type { Hex } from 'viem'
+import { CliError, EXIT } from '../cliError.ts'
+import { networkFor } from '../home.ts'
+import { printable, table, toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { requestIdOf } from './walletMoney.ts'
+
+const MAX_STATUS_BYTES = 256 * 1024
+
+/** `payment` of `GET /v1/receipts/{id}`, as far as it is printed; amounts in OPG base units. */
+type Payment = Record<
+  | 'outcome'
+  | 'state'
+  | 'scheme'
+  | 'authorised'
+  | 'amount'
+  | 'taken'
+  | 'returned'
+  | 'transactionHash'
+  | 'settleTransactionHash'
+  | 'refundTransactionHash'
+  | 'failure',
+  string | null
+>
+
+/** `assay wallet payment`: what became of one payment, and what of it came back. */
+export function registerWalletPayment(
+  command: (name: string, description: string) => Command,
+  context: CommandContext,
+): void {
+  command(
+    'payment',
+    'What became of the payment of one request: taken, paid out, returned. The word of the gateway.',
+  )
+    .argument('<requestId>', 'as x-assay-request-id and assay chat name it', requestIdOf)
+    .action(async (requestId: Hex, options: { network?: string; json?: true }) => {
+      const payment = await paymentOf(networkFor(options.network), requestId)
+      context.output.out(options.json === true ? toJsonText({ requestId, payment }) : table(rowsOf(payment)))
+    })
+}
+
+async function paymentOf(network: Network, requestId: Hex): Promise<Payment | null> {
+  const url = new URL(`/v1/receipts/${requestId}`, network.gatewayUrl).href
+  // The gateway that the user's own file names may be on this machine.
+  const bounds = { maxBytes: MAX_STATUS_BYTES, timeoutMs: 10_000, devnet: true }
+  const bytes = await fetchBounded(url, bounds).catch((cause: unknown) => {
+    throw new CliError('The gateway does not show this request.', {
+      exitCode: EXIT.unreachable,
+      code: 'not_shown',
+      facts: { requestId, gateway: network.gatewayUrl },
+      next: 'Check the id, and that the gateway is up: assay status',
+      cause,
+    })
+  })
+  return (JSON.parse(new TextDecoder().decode(bytes)) as { payment: Payment | null }).payment
+}
+
+function rowsOf(payment: Payment | null): (readonly [string, string])[] {
+  if (payment === null) return [['outcome', 'nothing to pay: no answer that costs anything came of it (yet)']]
+  const money = (text: string | null): string => formatOpg(BigInt(text ?? '0'))
+  const { scheme, transactionHash, settleTransactionHash, refundTransactionHash, failure } = payment
+  const rows: [string, string | null][] = [
+    ['outcome', `${payment.outcome} (${payment.state})`],
+    ['scheme', scheme],
+    ['authorised', money(payment.authorised)],
+    ['price', money(payment.amount)],
+    ['taken', money(payment.taken)],
+    ['returned', money(payment.returned)],
+    ['collected in', transactionHash],
+    ['paid out in', settleTransactionHash],
+    ['refunded in', refundTransactionHash],
+    ['failure', failure],
+  ]
+  return rows.flatMap(([name, text]) => (text === null ? [] : [[name, printable(text)] as const]))
+}

@@ -83,8 +83,9 @@ contract FaultManager is FaultProceeds, Multicall {
     mapping(bytes32 faultId => mapping(address validator => bool)) public punished;
     /// @notice Requests whose payer was refunded or has a claim.
     mapping(bytes32 requestId => bool) public answered;
-    /// @dev Validators held by an open challenge.
-    mapping(bytes32 challengeId => address[]) private _frozen;
+    /// @dev How many validators an open challenge holds: the first so many that called its batch valid, for voices are only
+    /// ever added.
+    mapping(bytes32 challengeId => uint256) private _held;
     /// @notice When validators were first held for a challenge of batches of an epoch, Unix seconds.
     mapping(uint256 captureEpoch => uint64) public heldSince;
 
@@ -244,16 +245,22 @@ contract FaultManager is FaultProceeds, Multicall {
         uint256 until = heldSince[epoch] + params.getAt(Params.ADJUDICATION, heldSince[epoch]);
         if (block.timestamp + params.get(Params.DATA_RESPONSE) > until) return;
         address[] memory held = settlement.attestersOf(batchId);
-        _frozen[challengeId] = held;
-        for (uint256 i = 0; i < held.length; i++) staking.freeze(held[i]);
+        _held[challengeId] = held.length;
+        staking.freeze(held);
     }
 
     function closeChallenge(bytes32 batchId, bytes32 challengeId) external {
         _requireChallenge();
         settlement.closeChallenge(batchId);
-        address[] memory held = _frozen[challengeId];
-        delete _frozen[challengeId];
-        for (uint256 i = 0; i < held.length; i++) staking.unfreeze(held[i]);
+        uint256 count = _held[challengeId];
+        if (count == 0) return;
+        delete _held[challengeId];
+        address[] memory held = settlement.attestersOf(batchId);
+        // They are as many as they were, or more.
+        assembly ("memory-safe") {
+            mstore(held, count)
+        }
+        staking.unfreeze(held);
     }
 
     function _requireChallenge() private view {

@@ -7,6 +7,7 @@ import {Arrays} from "@openzeppelin/contracts/utils/Arrays.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Params} from "./libraries/Params.sol";
+import {OPG} from "./OPG.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {SlashProceeds} from "./staking/SlashProceeds.sol";
 
@@ -72,6 +73,7 @@ contract NodeBond is SlashProceeds {
     event BondAdded(address indexed node, uint256 amount);
     event UnbondBegun(address indexed node, uint256 amount, uint64 unbondAt);
     event BondWithdrawn(address indexed node, uint256 amount);
+    event VoidCharged(address indexed committer, uint256 amount);
     event NodeSlashed(address indexed node, uint256 amount, bytes32 indexed faultId);
 
     error AlreadyWired();
@@ -240,6 +242,14 @@ contract NodeBond is SlashProceeds {
         }
     }
 
+    /// @notice Burns up to `amount` of the bond of who committed what was found void.
+    function charge(uint256 number, uint256 amount) external onlySettlement {
+        address operator = _operators[number - 1];
+        uint256 taken = _take(_bonds[operator], amount);
+        emit VoidCharged(operator, taken);
+        OPG(address(token)).burn(taken);
+    }
+
     // ------------------------------------------------------------------ slashing
 
     /// @notice Takes up to `amount`, from the bond first, then from what is leaving.
@@ -271,7 +281,13 @@ contract NodeBond is SlashProceeds {
 
     function _slash(address operator, uint256 amount, bytes32 faultId) private returns (uint256 taken) {
         if (msg.sender != faultManager) revert NotFaultManager(msg.sender);
-        Bond storage b = _bonds[operator];
+        taken = _take(_bonds[operator], amount);
+        emit NodeSlashed(operator, taken, faultId);
+        _sendProceeds(token, faultManager, taken);
+    }
+
+    /// @dev From the bond first, then from what is leaving.
+    function _take(Bond storage b, uint256 amount) private returns (uint256 taken) {
         taken = Math.min(amount, b.bonded);
         // Safe casts: never more than what is there.
         b.bonded -= uint96(taken);
@@ -280,8 +296,6 @@ contract NodeBond is SlashProceeds {
             b.exits[i].amount -= uint128(part);
             taken += part;
         }
-        emit NodeSlashed(operator, taken, faultId);
-        _sendProceeds(token, faultManager, taken);
     }
 
     function _unbonding(Bond storage b) private view returns (uint256 amount) {

@@ -102,8 +102,8 @@ contract ParamStore {
         return (b.min, b.max);
     }
 
-    /// @notice Seconds within which whatever happened up to now can still be proven: W + A + G and the longest pause, or
-    /// what they were before a cut, until the last thing from then is over.
+    /// @notice Seconds within which whatever happened up to now can still be proven: ATTEST_TIMEOUT + W + A + G and
+    /// the longest pause, or what they were before a cut, until the last thing from then is over.
     /// @dev Stake that leaves now must stay at least that long.
     function liability() public view returns (uint256) {
         uint256 now_ = _liabilityOfNow();
@@ -123,7 +123,7 @@ contract ParamStore {
         uint256 effective = liability();
         _put(key, value, uint48(block.timestamp) + 1);
         if (_liabilityOfNow() < before) {
-            // Safe casts: a sum of four bounded times.
+            // Safe casts: a sum of five bounded times.
             _heldLiability = uint128(effective);
             _heldUntil = uint48(block.timestamp + effective + 1);
         }
@@ -165,7 +165,8 @@ contract ParamStore {
     }
 
     function _liabilityOfNow() private view returns (uint256) {
-        return uint256(_params[Params.CHALLENGE_WINDOW].value) + _params[Params.ADJUDICATION].value
+        return uint256(_params[Params.ATTEST_TIMEOUT].value) + _params[Params.CHALLENGE_WINDOW].value
+            + _params[Params.ADJUDICATION].value
             + _params[Params.GRACE].value + _params[Params.LONGEST_PAUSE].value;
     }
 

@@ -23,6 +23,7 @@ contract Settlement is BatchBook {
     uint64 public constant MAX_COUNT = 4096;
     /// @notice Signatures that one call delivers.
     uint256 public constant MAX_SIGNATURES = 64;
+    uint256 private constant BPS = 10_000;
     bytes32 private constant BATCH_TAG = keccak256("assay/batch/v1");
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)");
@@ -68,6 +69,7 @@ contract Settlement is BatchBook {
     error NoData();
     error NotBonded(address committer);
     error CommitsPaused();
+    error PaidByGrant(bytes32 grantId);
     error NotDueYet(uint64 includeBy);
     error WrongSigner(address key, address signer);
     error UnknownBatch(bytes32 batchId);
@@ -151,8 +153,12 @@ contract Settlement is BatchBook {
     /// @notice Forces one receipt in that its committer left out until `includeBy`: a batch of its own, in the caller's
     /// name. Anyone may call, without a bond and during a pause: the enclave's signature is checked here, and the data is
     /// in the event, so there is nothing that the caller could get wrong at others' cost.
+    /// @dev Not so a call under a grant: its payer signed for no call but for what one gateway asks for, and nothing in the
+    /// receipt is that gateway's word. Any node could make calls up and be paid for them; and what was forced in first and
+    /// batched late would be paid twice.
     function force(uint64 height, Entry calldata entry, bytes calldata signature) external returns (bytes32 batchId) {
         Receipt calldata receipt = entry.receipt;
+        if (entry.grantId != bytes32(0)) revert PaidByGrant(entry.grantId);
         if (block.timestamp <= receipt.includeBy) revert NotDueYet(receipt.includeBy);
         address signer = ECDSA.recover(digestOf(ReceiptLib.structHash(receipt)), signature);
         if (signer != receipt.key || keccak256(signature) != entry.signatureHash) revert WrongSigner(receipt.key, signer);
@@ -197,6 +203,7 @@ contract Settlement is BatchBook {
         if (!valid) {
             emit QuorumReached(batchId, verdict);
             _end(batchId, State.Void);
+            _chargeForVoid(b);
             emit BatchVoided(batchId, bytes32(0));
         }
     }
@@ -214,11 +221,14 @@ contract Settlement is BatchBook {
         emit BatchFinalised(batchId);
     }
 
-    /// @notice Root of a final batch, to pay out by; makes the batch final first if it is due. Anyone may call.
-    function finalRoot(bytes32 batchId) external returns (bytes32) {
+    /// @notice What a final batch is paid out by; makes the batch final first if it is due. Anyone may call.
+    /// @return root of its receipts
+    /// @return committer who answers for it; zero for a receipt that was forced in
+    function finalRoot(bytes32 batchId) external returns (bytes32 root, address committer) {
         Record storage b = _known(batchId);
         if (b.state != State.Final) finalise(batchId);
-        return b.root;
+        uint256 number = b.committer;
+        return (b.root, number == 0 ? address(0) : bonds.operatorAt(number));
     }
 
     /// @notice Ends a batch that found no quorum in time; its receipts may be batched again. Anyone may call.
@@ -283,6 +293,13 @@ contract Settlement is BatchBook {
         uint256[] memory attesters = _attesters(batchId);
         if (attesters.length > 0) staking.release(attesters, b.exposure);
         bonds.release(_readShares(batchId, b));
+    }
+
+    /// @dev A batch holds the coverage of every node that it names until it ends. Who names nodes for nothing pays for that
+    /// by what it held, whether or not anybody goes on to prove what was wrong.
+    function _chargeForVoid(Record storage b) private {
+        uint256 fee = b.exposure * params.getAt(Params.VOID_FEE_BPS, b.committedAt) / BPS;
+        if (b.committer != 0 && fee > 0) bonds.charge(b.committer, fee);
     }
 
     /// @dev A window is as long as it was when it opened, whatever is voted since; a pause moves its end by its own length.

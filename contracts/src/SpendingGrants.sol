@@ -50,6 +50,8 @@ contract SpendingGrants is ReentrancyGuardTransient {
     RevenueSplitter public immutable splitter;
     ParamStore public immutable params;
     mapping(bytes32 grantId => Account) private _accounts;
+    /// @notice Whose batches pay under a grant: those of no other, and nothing that was forced in.
+    mapping(bytes32 grantId => address) public gatewayOf;
     /// @dev Rows paid out of a batch: bit i is the row whose first receipt is the batch's i-th.
     mapping(bytes32 batchId => mapping(uint256 word => uint256)) private _settledRows;
     /// @notice What final calls have earned and nobody has passed on yet, OPG base units: settling adds to one slot, and
@@ -78,6 +80,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
     error WithdrawalNotDue(bytes32 grantId, uint64 dueAt);
     error NothingLeft(bytes32 grantId);
     error NotAGrantRow(uint256 index);
+    error NotTheGateway(bytes32 grantId, address committer);
     error NotInBatch(bytes32 grantId, bytes32 batchId);
     error NothingTaken(bytes32 modelId, address node);
 
@@ -131,6 +134,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
             revert BadSignature(grantId);
         }
         a.opened = true;
+        gatewayOf[grantId] = grant.gateway;
         emit GrantOpened(grantId, grant.payer, grant.gateway, grant);
         if (amount > 0) _fund(grantId, grant, amount);
     }
@@ -174,11 +178,16 @@ contract SpendingGrants is ReentrancyGuardTransient {
     // ------------------------------------------------------------------ settling
 
     /// @notice Pays out rows of a final batch; makes the batch final if it is due. Anyone may call, in any portions.
-    /// @dev A row that was paid is skipped. Where a deposit does not hold the whole row, what it holds is paid, and the
+    /// @dev One gateway's batches alone pay under a grant, in the order of their heights, so that a call can be paid twice
+    /// only by that gateway itself, provably. A row that was paid is skipped. Where a deposit does not hold the whole row, what it holds is paid, and the
     /// gateway, which let more be spent, bears the rest.
     function settle(bytes32 batchId, RowItem[] calldata rows) external nonReentrant {
-        bytes32 root = settlement.finalRoot(batchId);
-        for (uint256 i = 0; i < rows.length; i++) _settleRow(batchId, root, i, rows[i]);
+        (bytes32 root, address committer) = settlement.finalRoot(batchId);
+        for (uint256 i = 0; i < rows.length; i++) {
+            if (rows[i].key.grantId == bytes32(0)) revert NotAGrantRow(i);
+            if (gatewayOf[rows[i].key.grantId] != committer) revert NotTheGateway(rows[i].key.grantId, committer);
+            _settleRow(batchId, root, rows[i]);
+        }
     }
 
     /// @notice Sends what a model has earned at a node to the splitter, which credits each party's part. Anyone may call.
@@ -202,9 +211,8 @@ contract SpendingGrants is ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    function _settleRow(bytes32 batchId, bytes32 root, uint256 index, RowItem calldata item) private {
+    function _settleRow(bytes32 batchId, bytes32 root, RowItem calldata item) private {
         RowKey calldata key = item.key;
-        if (key.grantId == bytes32(0)) revert NotAGrantRow(index);
         (SumNode memory top, uint64 place) =
             InclusionLib.rootOfRow(key, item.top, item.rowSiblings, item.groupSiblings);
         if (top.hash != root) revert NotInBatch(key.grantId, batchId);

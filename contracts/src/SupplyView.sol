@@ -11,7 +11,7 @@ import {IVotesSource} from "./interfaces/IVotesSource.sol";
 contract SupplyView {
     // ---------------------------------------------------------------- types, errors, events
 
-    /// @dev OPG base units. The last four are parts of `circulating`, shown apart.
+    /// @dev OPG base units. The last five are parts of `circulating`, shown apart.
     struct Supply {
         uint256 total;
         uint256 unvested;
@@ -24,6 +24,8 @@ contract SupplyView {
         /// Held by NodeBond, and by the escrow for calls under way and refunds; balances, for information only.
         uint256 bonded;
         uint256 escrowed;
+        /// Held by SpendingGrants: deposits for calls to come, and what calls have earned and nobody passed on yet.
+        uint256 prepaid;
     }
 
     error NotGovernor(address caller);
@@ -41,6 +43,7 @@ contract SupplyView {
     IVotesSource public immutable stakes;
     address public immutable bonds;
     address public immutable escrow;
+    address public immutable grants;
     address[] private _reserves;
     /// @notice Most that an account counts as reserve; what it spent counts no more, what it is given counts never.
     mapping(address account => uint256) public reserveOf;
@@ -51,7 +54,8 @@ contract SupplyView {
         GenesisAllocator genesisAllocator_,
         IVotesSource stakes_,
         address bonds_,
-        address escrow_
+        address escrow_,
+        address grants_
     ) {
         governor = governor_;
         token = token_;
@@ -59,6 +63,7 @@ contract SupplyView {
         stakes = stakes_;
         bonds = bonds_;
         escrow = escrow_;
+        grants = grants_;
     }
 
     // ---------------------------------------------------------------- views
@@ -91,6 +96,7 @@ contract SupplyView {
         s.staked = stakes.getPastTotalStake(block.number - 1);
         s.bonded = token.balanceOf(bonds);
         s.escrowed = token.balanceOf(escrow);
+        s.prepaid = token.balanceOf(grants);
     }
 
     // ---------------------------------------------------------------- writes

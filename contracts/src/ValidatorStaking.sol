@@ -228,11 +228,11 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         Address.functionDelegateCall(outgoing, msg.data);
     }
 
-    function freeze(address) external {
+    function freeze(address[] calldata) external {
         Address.functionDelegateCall(outgoing, msg.data);
     }
 
-    function unfreeze(address) external {
+    function unfreeze(address[] calldata) external {
         Address.functionDelegateCall(outgoing, msg.data);
     }
 

@@ -33,7 +33,7 @@ contract AllocationTest is TestBase {
         allocator.initialise(address(token));
         allocator.distribute();
         stakes = new StakeLedger();
-        view_ = new SupplyView(address(this), token, allocator, stakes, address(0xB0), address(0xE5));
+        view_ = new SupplyView(address(this), token, allocator, stakes, address(0xB0), address(0xE5), address(0x64A7));
     }
 
     // ---------------------------------------------------------------- the table

@@ -43,7 +43,7 @@ abstract contract EscrowFixture is SettlementFixture {
     uint256 internal validUntil = START + 600;
     mapping(address committer => uint64) private _height;
 
-    function selfBond() internal pure override returns (uint256) {
+    function selfBond() internal pure virtual override returns (uint256) {
         return RICH_BOND;
     }
 

@@ -22,7 +22,7 @@ import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
 import {Settlement} from "../src/Settlement.sol";
-import {TeeRegistry} from "../src/TeeRegistry.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {EscrowDouble} from "./FaultDoubles.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
@@ -76,8 +76,8 @@ abstract contract FaultFixture is SettlementFixture {
         staking.setSettlement(address(settlement));
         models = new ModelRegistry(params);
         payments = new EscrowDouble();
-        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
-        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
+        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
+        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 1);
         tee = deployTee(approvals);
         _deployJudges();
         models.publish(MODEL, "http://model.test", CODE, 100, 2, 3);
@@ -127,7 +127,7 @@ abstract contract FaultFixture is SettlementFixture {
     }
 
     function deployFaultParams() internal returns (ParamStore) {
-        bytes32[27] memory names = [
+        bytes32[28] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.ADJUDICATION,
@@ -154,10 +154,11 @@ abstract contract FaultFixture is SettlementFixture {
             Params.COMMISSION_DELAY,
             Params.PHI_CANARY_BPS,
             Params.CANARY_DEPOSIT,
-            Params.CANARY_REWARD
+            Params.CANARY_REWARD,
+            Params.VOID_FEE_BPS
         ];
-        uint256[27] memory starts = [
-            UNBONDING,
+        uint256[28] memory starts = [
+            ATTEST_TIMEOUT + UNBONDING,
             WINDOW,
             20,
             GRACE,
@@ -183,13 +184,14 @@ abstract contract FaultFixture is SettlementFixture {
             60,
             100,
             CANARY_DEPOSIT,
-            CANARY_REWARD
+            CANARY_REWARD,
+            VOID_FEE_BPS
         ];
-        bytes32[] memory keys = new bytes32[](27);
-        uint256[] memory values = new uint256[](27);
-        uint256[] memory mins = new uint256[](27);
-        uint256[] memory maxs = new uint256[](27);
-        for (uint256 i = 0; i < 27; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
+        bytes32[] memory keys = new bytes32[](28);
+        uint256[] memory values = new uint256[](28);
+        uint256[] memory mins = new uint256[](28);
+        uint256[] memory maxs = new uint256[](28);
+        for (uint256 i = 0; i < 28; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
         return new ParamStore(address(this), keys, values, mins, maxs);
     }
 
@@ -334,8 +336,13 @@ abstract contract FaultFixture is SettlementFixture {
         path.groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), 0);
     }
 
+    /// @dev As many to a call as it takes.
     function attestAll(bytes32 batchId, uint256 count) internal {
-        attestWith(batchId, VALID, firstKeys(count));
+        for (uint256 from = 0; from < count; from += 64) {
+            uint256[] memory keys = new uint256[](count - from < 64 ? count - from : 64);
+            for (uint256 i = 0; i < keys.length; i++) keys[i] = validatorKeys[from + i];
+            attestWith(batchId, VALID, keys);
+        }
     }
 
     function finalise(bytes32 batchId) internal {

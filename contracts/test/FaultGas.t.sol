@@ -16,11 +16,12 @@ import {FaultFixture} from "./FaultFixture.sol";
 import {GasMeter} from "./GasMeter.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 
-/// @title The dearest proof of every class: 4,096 receipts in one row, 4,096 rows in one group, 32 groups, 64 attesters
-/// @notice Each must stay below 2M gas, its calldata included; a data challenge, which also holds each attester, below the cap.
+/// @title The dearest proof of every class: 4,096 receipts in one row, 4,096 rows in one group, 32 groups, 80 attesters, who are the
+/// most that a batch can have
+/// @notice Each must stay below 2M gas, its calldata included.
 contract FaultGasTest is FaultFixture, GasMeter {
     uint256 private constant LEAVES = 12;
-    uint256 private constant VALIDATORS = 64;
+    uint256 private constant VALIDATORS = 80;
     uint256 private constant PROOF_CAP = 2_000_000;
 
     function setUp() public {
@@ -129,14 +130,14 @@ contract FaultGasTest is FaultFixture, GasMeter {
         vm.startPrank(HUNTER);
         token.approve(address(dataChallenge), type(uint256).max);
         bytes memory call = abi.encodeCall(dataChallenge.demand, (batchId, DataChallenge.Part.Chunk, 1023));
-        spend("4 data, demand a chunk of 64 attesters", address(dataChallenge), call);
+        spendBelow(PROOF_CAP, "4 data, demand a chunk of 80 attesters", address(dataChallenge), call);
         bytes32 id = dataChallenge.challengeIdOf(batchId, DataChallenge.Part.Chunk, 1023);
         call = abi.encodeCall(dataChallenge.show, (id, length, chunk, siblings));
-        spend("4 data, show a chunk of 64 attesters", address(dataChallenge), call);
+        spendBelow(PROOF_CAP, "4 data, show a chunk of 80 attesters", address(dataChallenge), call);
         id = dataChallenge.demand(batchId, DataChallenge.Part.Chunk, 1);
         vm.warp(vm.getBlockTimestamp() + DATA_RESPONSE);
         call = abi.encodeCall(dataChallenge.conclude, (id));
-        spend("prove 4 data, withheld from 64 attesters", address(dataChallenge), call);
+        spendBelow(PROOF_CAP, "prove 4 data, withheld from 80 attesters", address(dataChallenge), call);
         vm.stopPrank();
     }
 

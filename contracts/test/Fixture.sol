@@ -7,6 +7,7 @@ import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
 import {Settlement} from "../src/Settlement.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {Params} from "../src/libraries/Params.sol";
@@ -43,7 +44,7 @@ abstract contract Fixture is TestBase {
         staking = new ValidatorStaking(token, params);
         guardian = new Guardian(address(this), GUARDIAN, 365 days);
         settlement = newSettlement(keccak256("deployment"));
-        tee = deployTee(new TeeRegistry.Approval[](0));
+        tee = deployTee(new TeeApprovals.Approval[](0));
         bonds.setFaultManager(address(this));
         staking.setFaultManager(address(this));
         bonds.setSettlement(address(settlement));
@@ -56,14 +57,14 @@ abstract contract Fixture is TestBase {
         return new Settlement(staking, bonds, params, pauseClock, deploymentId);
     }
 
-    function deployTee(TeeRegistry.Approval[] memory approvals) internal returns (TeeRegistry) {
+    function deployTee(TeeApprovals.Approval[] memory approvals) internal returns (TeeRegistry) {
         return new TeeRegistry(
             address(this), guardian, bonds, staking, settlement, TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, KEY_TERM), approvals
         );
     }
 
     function deployParams(address governor_) internal returns (ParamStore) {
-        bytes32[14] memory names = [
+        bytes32[15] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.ADJUDICATION,
@@ -77,18 +78,19 @@ abstract contract Fixture is TestBase {
             Params.SELF_FIRST_BPS,
             Params.COMMISSION_CAP_BPS,
             Params.COMMISSION_STEP_BPS,
-            Params.COMMISSION_DELAY
+            Params.COMMISSION_DELAY,
+            Params.VOID_FEE_BPS
         ];
-        uint256[14] memory starts =
-            [UNBONDING, 5, 5, 5, 60, 900, MIN_BOND, MIN_BOND, 6667, 1 days, 2000, 2000, 100, 60];
-        uint256[14] memory lows = [uint256(10), 1, 1, 1, 1, 1, 1, 1, 6667, 1 hours, 1000, 100, 1, 1];
-        uint256[14] memory highs =
-            [uint256(90 days), 30 days, 30 days, 30 days, 7 days, 60 days, 1e25, 1e25, 10_000, 30 days, 10_000, 5000, 500, 30 days];
-        bytes32[] memory keys = new bytes32[](14);
-        uint256[] memory values = new uint256[](14);
-        uint256[] memory mins = new uint256[](14);
-        uint256[] memory maxs = new uint256[](14);
-        for (uint256 i = 0; i < 14; i++) {
+        uint256[15] memory starts =
+            [UNBONDING, 5, 5, 5, 1, 900, MIN_BOND, MIN_BOND, 6667, 1 days, 2000, 2000, 100, 60, 100];
+        uint256[15] memory lows = [uint256(10), 1, 1, 1, 1, 1, 1, 1, 6667, 1 hours, 1000, 100, 1, 1, 0];
+        uint256[15] memory highs =
+            [uint256(90 days), 30 days, 30 days, 30 days, 7 days, 60 days, 1e25, 1e25, 10_000, 30 days, 10_000, 5000, 500, 30 days, 1000];
+        bytes32[] memory keys = new bytes32[](15);
+        uint256[] memory values = new uint256[](15);
+        uint256[] memory mins = new uint256[](15);
+        uint256[] memory maxs = new uint256[](15);
+        for (uint256 i = 0; i < 15; i++) {
             (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], lows[i], highs[i]);
         }
         return new ParamStore(governor_, keys, values, mins, maxs);

@@ -10,6 +10,7 @@ import {OpgGovernor} from "../src/OpgGovernor.sol";
 import {OpgTimelock} from "../src/OpgTimelock.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
@@ -136,11 +137,11 @@ contract GovernanceTest is GovernanceFixture {
 
     /// @dev 14: the whole way, each step refused a block or a second too early.
     function test14_nothingIsApprovedFast() public {
-        bytes memory call = abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, CODE, 1));
+        bytes memory call = abi.encodeCall(TeeApprovals.approveMeasurement, (HARDWARE, CODE, 1));
         address[5] memory everybody = [address(this), ALICE, GUARDIAN, address(governor), MALLORY];
         for (uint256 i = 0; i < everybody.length; i++) {
             vm.prank(everybody[i]);
-            vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, everybody[i]));
+            vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, everybody[i]));
             tee.approveMeasurement(HARDWARE, CODE, 1);
         }
         uint256 begun = vm.getBlockNumber();
@@ -181,7 +182,7 @@ contract GovernanceTest is GovernanceFixture {
     }
 
     function test14_nobodyReachesTheTimelockPastTheGovernor() public {
-        bytes memory call = abi.encodeCall(TeeRegistry.approveHardware, (HARDWARE));
+        bytes memory call = abi.encodeCall(TeeApprovals.approveHardware, (HARDWARE));
         address[4] memory others = [address(this), ALICE, GUARDIAN, MALLORY];
         for (uint256 i = 0; i < others.length; i++) {
             bytes32 role = timelock.PROPOSER_ROLE();
@@ -342,7 +343,7 @@ contract GovernanceTest is GovernanceFixture {
     function test14_noVoteShortensAWindowThatIsOpen() public {
         registerValidator(MALLORY, 1000e18);
         delegateTo(MALLORY, BOB, 100e18);
-        uint256 id = ripen(ALICE, address(params), setCall(Params.UNBONDING, 15));
+        uint256 id = ripen(ALICE, address(params), setCall(Params.UNBONDING, 16));
         uint256 opened = vm.getBlockTimestamp();
         uint256 shares = staking.sharesOf(MALLORY, BOB);
         vm.prank(BOB);
@@ -405,14 +406,14 @@ contract GovernanceTest is GovernanceFixture {
 
     /// @dev 14: whatever the guardian may call, it approves, slashes and moves nothing.
     function test14_theGuardianOnlyStopsThings() public {
-        pass(ALICE, address(tee), abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, CODE, 1)));
+        pass(ALICE, address(tee), abi.encodeCall(TeeApprovals.approveMeasurement, (HARDWARE, CODE, 1)));
         registerValidator(MALLORY, 1000e18);
         registerNode(BOB);
         bytes32 other = keccak256("other");
-        refuseGuardian(address(tee), abi.encodeCall(TeeRegistry.approveHardware, (other)));
-        refuseGuardian(address(tee), abi.encodeCall(TeeRegistry.approveRoot, (HARDWARE, other)));
-        refuseGuardian(address(tee), abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, other, 1)));
-        refuseGuardian(address(tee), abi.encodeCall(TeeRegistry.revokeMeasurement, (HARDWARE, CODE)));
+        refuseGuardian(address(tee), abi.encodeCall(TeeApprovals.approveHardware, (other)));
+        refuseGuardian(address(tee), abi.encodeCall(TeeApprovals.approveRoot, (HARDWARE, other)));
+        refuseGuardian(address(tee), abi.encodeCall(TeeApprovals.approveMeasurement, (HARDWARE, other, 1)));
+        refuseGuardian(address(tee), abi.encodeCall(TeeApprovals.revokeMeasurement, (HARDWARE, CODE)));
         refuseGuardian(address(params), setCall(Params.GRACE, 4));
         refuseGuardian(address(guardian), abi.encodeCall(Guardian.appoint, (GUARDIAN)));
         refuseGuardian(address(staking), abi.encodeWithSignature("slash(address,uint64,uint256,bytes32)", MALLORY, 0, 1, 0));
@@ -423,7 +424,7 @@ contract GovernanceTest is GovernanceFixture {
         refuseGuardian(address(timelock), abi.encodeCall(timelock.grantRole, (timelock.PROPOSER_ROLE(), GUARDIAN)));
         // What it may do: stop a record, stop new batches, each for a bounded time.
         vm.prank(GUARDIAN);
-        tee.suspend(TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        tee.suspend(TeeApprovals.Kind.Measurement, HARDWARE, CODE);
         vm.prank(GUARDIAN);
         pauseClock.pause(type(uint64).max);
         assertTrue(pauseClock.paused());
@@ -434,11 +435,11 @@ contract GovernanceTest is GovernanceFixture {
     // ---------------------------------------------------------------- what governance is for
 
     function test_aSuspensionIsMadeFinalByVoteInTime() public {
-        pass(ALICE, address(tee), abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, CODE, 1)));
+        pass(ALICE, address(tee), abi.encodeCall(TeeApprovals.approveMeasurement, (HARDWARE, CODE, 1)));
         vm.prank(GUARDIAN);
-        tee.suspend(TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        tee.suspend(TeeApprovals.Kind.Measurement, HARDWARE, CODE);
         uint256 suspended = vm.getBlockTimestamp();
-        pass(ALICE, address(tee), abi.encodeCall(TeeRegistry.revokeMeasurement, (HARDWARE, CODE)));
+        pass(ALICE, address(tee), abi.encodeCall(TeeApprovals.revokeMeasurement, (HARDWARE, CODE)));
         (, uint64 revokedAt,) = tee.measurement(HARDWARE, CODE);
         assertTrue(vm.getBlockTimestamp() > suspended);
         assertEq(revokedAt, suspended);

@@ -10,6 +10,7 @@ import {OpgTimelock} from "../src/OpgTimelock.sol";
 import {OpgVotes} from "../src/OpgVotes.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {Fixture} from "./Fixture.sol";
@@ -54,7 +55,7 @@ abstract contract GovernanceFixture is Fixture {
             staking,
             settlement,
             TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, KEY_TERM),
-            new TeeRegistry.Approval[](0)
+            new TeeApprovals.Approval[](0)
         );
         governor = new OpgGovernor(
             votes, timelock, OpgGovernor.Rules(VOTING_DELAY, VOTING_PERIOD, EXTENSION, THRESHOLD, QUORUM_BPS)

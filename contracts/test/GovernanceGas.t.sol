@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Guardian} from "../src/Guardian.sol";
 import {PauseClock} from "../src/PauseClock.sol";
 import {ParamStore} from "../src/ParamStore.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {GovernanceFixture} from "./GovernanceFixture.sol";
@@ -44,17 +45,17 @@ contract GovernanceGasTest is GovernanceFixture {
     /// forge-config: default.isolate = true
     function test_whatTheTimelockCalls() public {
         vm.prank(MALLORY);
-        costs("announce a root", address(tee), abi.encodeCall(TeeRegistry.proposeHardware, (HARDWARE, ROOT, "https://reports.test/1")), 51_300);
+        costs("announce a root", address(tee), abi.encodeCall(TeeApprovals.proposeHardware, (HARDWARE, ROOT, "https://reports.test/1")), 51_300);
         vm.warp(vm.getBlockTimestamp() + HARDWARE_NOTICE);
         vm.startPrank(address(timelock));
-        costs("approve hardware", address(tee), abi.encodeCall(TeeRegistry.approveHardware, (HARDWARE)), 45_700);
-        costs("approve a root", address(tee), abi.encodeCall(TeeRegistry.approveRoot, (HARDWARE, ROOT)), 49_200);
-        costs("approve a measurement", address(tee), abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, CODE, 1)), 69_500);
-        costs("revoke a measurement", address(tee), abi.encodeCall(TeeRegistry.revokeMeasurement, (HARDWARE, CODE)), 30_000);
+        costs("approve hardware", address(tee), abi.encodeCall(TeeApprovals.approveHardware, (HARDWARE)), 45_700);
+        costs("approve a root", address(tee), abi.encodeCall(TeeApprovals.approveRoot, (HARDWARE, ROOT)), 49_200);
+        costs("approve a measurement", address(tee), abi.encodeCall(TeeApprovals.approveMeasurement, (HARDWARE, CODE, 1)), 69_500);
+        costs("revoke a measurement", address(tee), abi.encodeCall(TeeApprovals.revokeMeasurement, (HARDWARE, CODE)), 30_000);
         costs("appoint a guardian", address(guardian), abi.encodeCall(Guardian.appoint, (GUARDIAN)), 31_300);
         vm.stopPrank();
         vm.startPrank(GUARDIAN);
-        costs("suspend a record", address(tee), abi.encodeCall(TeeRegistry.suspend, (TeeRegistry.Kind.Root, HARDWARE, ROOT)), 37_500);
+        costs("suspend a record", address(tee), abi.encodeCall(TeeApprovals.suspend, (TeeApprovals.Kind.Root, HARDWARE, ROOT)), 37_500);
         costs("pause", address(pauseClock), abi.encodeCall(PauseClock.pause, (1 days)), 76_100);
         costs("resume", address(pauseClock), abi.encodeCall(PauseClock.resume, ()), 36_200);
         vm.stopPrank();

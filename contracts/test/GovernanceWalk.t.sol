@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {OpgGovernor} from "../src/OpgGovernor.sol";
 import {ParamStore} from "../src/ParamStore.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {GovernanceFixture} from "./GovernanceFixture.sol";
@@ -136,7 +137,7 @@ contract GovernanceWalk is GovernanceFixture {
         } else if (kind % 4 == 1) {
             try pauseClock.resume() {} catch {}
         } else if (kind % 4 == 2) {
-            try tee.suspend(TeeRegistry.Kind.Measurement, HARDWARE, codeOf(code % CODES)) {} catch {}
+            try tee.suspend(TeeApprovals.Kind.Measurement, HARDWARE, codeOf(code % CODES)) {} catch {}
         } else {
             try tee.approveMeasurement(HARDWARE, codeOf(code % CODES), 1) {
                 revert NotTrue();
@@ -175,7 +176,7 @@ contract GovernanceWalk is GovernanceFixture {
         for (uint256 i = 0; i < CODES; i++) {
             (uint64 validFrom,,) = tee.measurement(HARDWARE, codeOf(i));
             assertEq(validFrom, _approvedTime[i]);
-            (uint64 from, uint64 until) = tee.suspension(TeeRegistry.Kind.Measurement, HARDWARE, codeOf(i));
+            (uint64 from, uint64 until) = tee.suspension(TeeApprovals.Kind.Measurement, HARDWARE, codeOf(i));
             assertTrue(until <= from + SUSPENSION);
         }
     }
@@ -223,10 +224,10 @@ contract GovernanceWalk is GovernanceFixture {
     function idea(uint256 kind, uint256 word) private view returns (address, bytes memory, uint256 code) {
         if (kind == 0) {
             code = word % CODES + 1;
-            return (address(tee), abi.encodeCall(TeeRegistry.approveMeasurement, (HARDWARE, codeOf(code - 1), 1)), code);
+            return (address(tee), abi.encodeCall(TeeApprovals.approveMeasurement, (HARDWARE, codeOf(code - 1), 1)), code);
         }
         if (kind == 1) {
-            return (address(tee), abi.encodeCall(TeeRegistry.revokeMeasurement, (HARDWARE, codeOf(word % CODES))), 0);
+            return (address(tee), abi.encodeCall(TeeApprovals.revokeMeasurement, (HARDWARE, codeOf(word % CODES))), 0);
         }
         if (kind == 2) return (address(params), setCall(Params.UNBONDING, word % 60), 0);
         if (kind == 3) return (address(params), setCall(Params.CHALLENGE_WINDOW, word % 40), 0);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Settlement} from "../src/Settlement.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Group} from "../src/libraries/MerkleSumLib.sol";
@@ -18,8 +19,8 @@ contract HolesTest is Fixture {
 
     function setUp() public {
         deployAll();
-        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
-        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
+        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
+        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 1);
         tee = deployTee(approvals);
         registerNode(NODE);
         registerValidator(vm.addr(1), 1000e18);

@@ -135,11 +135,13 @@ contract ParamStoreTest is Fixture {
         params.set(Params.COVERAGE_KAPPA_BPS, 6666);
     }
 
-    function test_stakeOutlastsWindowAdjudicationAndGrace() public {
-        // With adjudication 5 and grace 5, of 30.
+    function test_stakeOutlastsAttestationWindowAdjudicationAndGrace() public {
+        // With attestation 1, adjudication 5 and grace 5, of 30.
+        params.set(Params.CHALLENGE_WINDOW, 19);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
         params.set(Params.CHALLENGE_WINDOW, 20);
         vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
-        params.set(Params.CHALLENGE_WINDOW, 21);
+        params.set(Params.ATTEST_TIMEOUT, 2);
         vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
         params.set(Params.ADJUDICATION, 6);
         vm.expectRevert(abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, UNBONDING, 31));
@@ -168,8 +170,8 @@ contract ParamStoreTest is Fixture {
 
     /// @dev What happened under the longer windows can be proven for as long as they were, so stake stays for it.
     function test_aCutOfTheWindowsDoesNotLetStakeLeaveBeforeWhatCameFirst() public {
-        assertEq(params.liability(), 15);
-        params.set(Params.CHALLENGE_WINDOW, 20);
+        assertEq(params.liability(), 16);
+        params.set(Params.CHALLENGE_WINDOW, 19);
         assertEq(params.liability(), 30);
         vm.warp(START + 1000);
         params.set(Params.CHALLENGE_WINDOW, 5);
@@ -182,15 +184,15 @@ contract ParamStoreTest is Fixture {
         vm.warp(START + 1030);
         assertEq(params.liability(), 30);
         vm.warp(START + 1031);
-        assertEq(params.liability(), 15);
-        params.set(Params.UNBONDING, 15);
+        assertEq(params.liability(), 16);
+        params.set(Params.UNBONDING, 16);
     }
 
     /// @dev Against the plain rule, for every second at which something began and every later one at which stake left.
     function testFuzz_stakeOutlastsWhateverBeganBeforeItLeft(uint8[12] memory votes, uint8[12] memory gaps) public {
         uint256[] memory liabilities = new uint256[](13);
         uint256[] memory changes = new uint256[](13);
-        (liabilities[0], changes[0]) = (15, START);
+        (liabilities[0], changes[0]) = (16, START);
         uint256 time = START;
         for (uint256 i = 0; i < 12; i++) {
             time += gaps[i] % 16;
@@ -199,7 +201,7 @@ contract ParamStoreTest is Fixture {
                 [Params.CHALLENGE_WINDOW, Params.ADJUDICATION, Params.GRACE, Params.UNBONDING];
             try params.set(keys[votes[i] % 4], 1 + votes[i] / 4) {} catch {}
             liabilities[i + 1] = params.get(Params.CHALLENGE_WINDOW) + params.get(Params.ADJUDICATION)
-                + params.get(Params.GRACE);
+                + params.get(Params.GRACE) + params.get(Params.ATTEST_TIMEOUT);
             changes[i + 1] = time;
             // Stake that leaves now is free at time + U. What began in any second before ends by its own liability;
             // the latest such second of each value is the one at which the next value came.
@@ -211,12 +213,12 @@ contract ParamStoreTest is Fixture {
     }
 
     function test_noRefundComesBeforeTheLongestWayToFinality() public {
-        // Attestation 60 + window 5 + adjudication 5.
-        params.set(Params.REFUND_TIMEOUT, 70);
-        vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, 69, 70));
-        params.set(Params.REFUND_TIMEOUT, 69);
-        vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, 70, 71));
-        params.set(Params.ATTEST_TIMEOUT, 61);
+        // Attestation 1 + window 5 + adjudication 5.
+        params.set(Params.REFUND_TIMEOUT, 11);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, 10, 11));
+        params.set(Params.REFUND_TIMEOUT, 10);
+        vm.expectRevert(abi.encodeWithSelector(ParamStore.RefundBeforeFinality.selector, 11, 12));
+        params.set(Params.ATTEST_TIMEOUT, 2);
     }
 
     function test_onlyTheGovernorSetsAndTheRoleNeverMoves() public {

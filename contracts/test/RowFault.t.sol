@@ -15,7 +15,7 @@ contract RowFaultTest is FaultFixture {
     uint256 private constant FOREIGN_ROW = 0;
     uint256 private constant FOREIGN_GRANT = 1;
     uint256 private constant TWICE = 2;
-    uint256 private constant TOO_EARLY = 3;
+    uint256 private constant STRANGERS = 3;
     uint256 private constant OVERCHARGE = 4;
     address private constant STRANGER = address(0xBAD);
 
@@ -105,18 +105,29 @@ contract RowFaultTest is FaultFixture {
         bytes memory proof = abi.encode(TWICE, pair(placeOf(copied, entries, 0), placeOf(own, entries, 0)));
         refuse(7, proof, holds(entries[0].receipt.requestId));
         Place memory p = placeOf(copied, entries, 0);
-        prove(7, abi.encode(TOO_EARLY, single(p, "")));
+        prove(7, abi.encode(STRANGERS, single(p, "")));
         assertState(copied, BatchBook.State.Void);
         assertState(own, BatchBook.State.Committed);
         assertEq(bondOf(STRANGER), MIN_BOND / 2);
         assertEq(bondOf(COMMITTER), MIN_BOND);
     }
 
-    function test_afterIncludeByAnyoneMayForceACallUnderAGrant() public {
+    /// @dev However late it is: two gateways would be paid for one call, and no node's word is its payer's.
+    function test_twoGatewaysNeverBatchOneCallUnderAGrant() public {
         Entry[] memory entries = only(grantedEntry(7));
+        commitEntries(entries);
         vm.warp(entries[0].receipt.includeBy + 1);
-        bytes32 forced = commitAs(STRANGER, keyOf(entries[0]), leavesOf(entries));
-        assertNoFault(TOO_EARLY, placeOf(forced, entries, 0));
+        bytes32 late = commitAs(STRANGER, keyOf(entries[0]), leavesOf(entries));
+        prove(7, abi.encode(STRANGERS, single(placeOf(late, entries, 0), "")));
+        assertState(late, BatchBook.State.Void);
+        assertEq(bondOf(STRANGER), MIN_BOND / 2);
+    }
+
+    function test_afterIncludeByAnyoneBatchesACallThatPaysForItself() public {
+        Entry[] memory entries = only(honestEntry(7));
+        vm.warp(entries[0].receipt.includeBy + 1);
+        bytes32 late = commitAs(STRANGER, keyOf(entries[0]), leavesOf(entries));
+        assertNoFault(STRANGERS, placeOf(late, entries, 0));
     }
 
     // ---------------------------------------------------------------- overcharge

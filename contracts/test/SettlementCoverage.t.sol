@@ -82,13 +82,13 @@ contract SettlementCoverageTest is SettlementFixture {
     }
 
     function test_dustStakeHasNoSeat() public {
-        // 201 parts: the smallest holds less than one in 200.
+        // 201 parts: the smallest holds less than one in 80.
         registerValidator(vm.addr(0xA9), MIN_BOND);
         delegateTo(vm.addr(validatorKeys[0]), address(0xDE1), 20_000e18);
         vm.roll(102);
         bytes32 id = commitOf(1, 1);
         bytes[] memory signatures = signAll(oneKey(0xA9), attestationDigest(id, VALID));
-        uint256 least = staking.totalStakeAt(101) / 200;
+        uint256 least = staking.totalStakeAt(101) / 80;
         uint64 committedBlock = committedBlockOf(id);
         vm.expectRevert(
             abi.encodeWithSelector(BatchBook.StakeTooSmall.selector, vm.addr(0xA9), MIN_BOND, least)
@@ -190,6 +190,54 @@ contract SettlementCoverageTest is SettlementFixture {
             abi.encodeWithSelector(Settlement.WrongSigner.selector, entry.receipt.key, entry.receipt.key)
         );
         settlement.force(1, entry, signature);
+    }
+
+    /// @dev A node could make such calls up, and what was forced in and then batched late would be paid twice.
+    function test_noCallUnderAGrantIsForcedIn() public {
+        (Entry memory entry, bytes memory signature) = signedEntry();
+        vm.warp(entry.receipt.includeBy + 1);
+        entry.grantId = keccak256("grant");
+        vm.expectRevert(abi.encodeWithSelector(Settlement.PaidByGrant.selector, entry.grantId));
+        settlement.force(1, entry, signature);
+    }
+
+    // ---------------------------------------------------------------- what a void batch costs
+
+    /// @dev It held the coverage of every node that it named: that is not for nothing, whether anybody proves a fault or not.
+    function test_aStrangerWhoHoldsANodesCoverageWithAVoidBatchPaysForIt() public {
+        bytes32 id = commitOf(1, 20e18);
+        uint256 supply = token.totalSupply();
+        (uint256 bonded,,,,) = bonds.node(G);
+        vm.expectEmit();
+        emit NodeBond.VoidCharged(G, 0.2e18);
+        attestWith(id, INVALID, firstKeys(2));
+        (uint256 left,,,,) = bonds.node(G);
+        assertEq(bonded - left, 0.2e18);
+        assertEq(supply - token.totalSupply(), 0.2e18);
+        (uint256 ofNode,,,,) = bonds.node(NODE);
+        assertEq(ofNode, MIN_BOND);
+        assertEq(bonds.openExposureOf(NODE), 0);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotSettlement.selector, address(this)));
+        bonds.charge(1, 1);
+    }
+
+    /// @dev Where validators sleep, or a batch is honest, nothing is charged; nor is one who forced a receipt in.
+    function test_onlyWhatWasFoundVoidIsCharged() public {
+        (uint256 bonded,,,,) = bonds.node(G);
+        bytes32 id = commitOf(1, 20e18);
+        vm.warp(vm.getBlockTimestamp() + ATTEST_TIMEOUT);
+        settlement.expire(id);
+        id = commitOf(2, 20e18);
+        attestWith(id, VALID, firstKeys(2));
+        vm.warp(vm.getBlockTimestamp() + WINDOW);
+        settlement.finalise(id);
+        (Entry memory entry, bytes memory signature) = signedEntry();
+        vm.warp(entry.receipt.includeBy + 1);
+        vm.prank(G);
+        id = settlement.force(3, entry, signature);
+        attestWith(id, INVALID, firstKeys(2));
+        (uint256 left,,,,) = bonds.node(G);
+        assertEq(left, bonded);
     }
 
     // ---------------------------------------------------------------- helpers

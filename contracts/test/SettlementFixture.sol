@@ -15,7 +15,8 @@ import {Fixture} from "./Fixture.sol";
 /// @title Settlement with three equal validators, whose keys the test holds
 abstract contract SettlementFixture is Fixture {
     uint256 internal constant WINDOW = 5;
-    uint256 internal constant ATTEST_TIMEOUT = 60;
+    uint256 internal constant ATTEST_TIMEOUT = 20;
+    uint256 internal constant VOID_FEE_BPS = 100;
     uint256 internal constant REFUND_TIMEOUT = 900;
     uint256 internal constant DEPOSIT_WITHDRAWAL = 600;
     uint256 internal constant RICH_BOND = 100_000_000e18;
@@ -58,7 +59,7 @@ abstract contract SettlementFixture is Fixture {
     }
 
     function deployTimedParams() internal returns (ParamStore) {
-        bytes32[11] memory names = [
+        bytes32[12] memory names = [
             Params.UNBONDING,
             Params.CHALLENGE_WINDOW,
             Params.MIN_SELF_BOND,
@@ -69,9 +70,10 @@ abstract contract SettlementFixture is Fixture {
             Params.SELF_FIRST_BPS,
             Params.COMMISSION_CAP_BPS,
             Params.COMMISSION_STEP_BPS,
-            Params.DEPOSIT_WITHDRAWAL
+            Params.DEPOSIT_WITHDRAWAL,
+            Params.VOID_FEE_BPS
         ];
-        uint256[11] memory starts = [
+        uint256[12] memory starts = [
             UNBONDING,
             WINDOW,
             MIN_BOND,
@@ -82,13 +84,14 @@ abstract contract SettlementFixture is Fixture {
             2000,
             2000,
             100,
-            DEPOSIT_WITHDRAWAL
+            DEPOSIT_WITHDRAWAL,
+            VOID_FEE_BPS
         ];
-        bytes32[] memory keys = new bytes32[](11);
-        uint256[] memory values = new uint256[](11);
-        uint256[] memory mins = new uint256[](11);
-        uint256[] memory maxs = new uint256[](11);
-        for (uint256 i = 0; i < 11; i++) {
+        bytes32[] memory keys = new bytes32[](12);
+        uint256[] memory values = new uint256[](12);
+        uint256[] memory mins = new uint256[](12);
+        uint256[] memory maxs = new uint256[](12);
+        for (uint256 i = 0; i < 12; i++) {
             (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
         }
         return new ParamStore(address(this), keys, values, mins, maxs);

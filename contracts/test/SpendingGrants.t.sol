@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {SpendingGrant} from "../src/libraries/GrantLib.sol";
+import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Group, RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {Settlement} from "../src/Settlement.sol";
@@ -178,6 +179,41 @@ contract SpendingGrantsTest is EscrowFixture {
         if (what == 7) key.payer = STRANGER;
         if (what == 8) key.priceVersion += delta;
         vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotInBatch.selector, key.grantId, batchId));
+        grants.settle(batchId, rows);
+    }
+
+    /// @dev Whatever validators say: a call is never paid by two gateways, nor by what a stranger forced in.
+    function test_aRowInAnotherGatewaysBatchIsNotPaid() public {
+        bytes32 id = grants.grantIdOf(openAs(1, DEPOSIT));
+        (Group[] memory groups, SpendingGrants.RowItem[] memory rows) = rowsOf(id, 10e18, 4);
+        vm.prank(STRANGER);
+        bytes32 batchId = settlement.commit(1, keccak256("data"), groups);
+        finaliseBatch(batchId);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotTheGateway.selector, id, STRANGER));
+        grants.settle(batchId, rows);
+        assertEq(grants.takings(MODEL, NODE), 0);
+        (batchId, rows) = finalRows(id, 10e18, 4);
+        grants.settle(batchId, rows);
+        assertEq(grants.takings(MODEL, NODE), 10e18);
+    }
+
+    /// @dev A forced batch is nobody's, also under a grant that nobody opened, whose gateway is nobody.
+    function test_nothingIsPaidOutOfWhatWasForcedIn() public {
+        Receipt memory receipt = receiptOf(keccak256("request"), 10e18);
+        receipt.key = vm.addr(0xE1);
+        bytes memory signature = signDigest(0xE1, settlement.digestOf(MerkleSumBuilder.structHash(receipt)));
+        vm.warp(receipt.includeBy + 1);
+        Entry memory entry = Entry(receipt, keccak256(signature), bytes32(0), 0);
+        bytes32 batchId = settlement.force(1, entry, signature);
+        finaliseBatch(batchId);
+        (bytes32 root, address committer) = settlement.finalRoot(batchId);
+        assertTrue(root != bytes32(0));
+        assertEq(committer, address(0));
+        SpendingGrants.RowItem[] memory rows = new SpendingGrants.RowItem[](1);
+        bytes32 unopened = keccak256("nobody's grant");
+        rows[0].key = RowKey(NODE, payer, unopened, MODEL, 1);
+        rows[0].top = SumNode(keccak256("leaves"), 1, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotInBatch.selector, unopened, batchId));
         grants.settle(batchId, rows);
     }
 

@@ -24,9 +24,9 @@ contract StakeSlashingTest is StakingFixture {
         vm.expectRevert(refusal);
         staking.slash(V, 0, ALL, FAULT);
         vm.expectRevert(refusal);
-        staking.freeze(V);
+        staking.freeze(list(V));
         vm.expectRevert(refusal);
-        staking.unfreeze(V);
+        staking.unfreeze(list(V));
         vm.expectRevert(refusal);
         staking.jail(V);
         vm.expectRevert(refusal);
@@ -240,8 +240,8 @@ contract StakeSlashingTest is StakingFixture {
         undelegate(V, ALICE, 50e18);
         vm.prank(BOB);
         staking.redelegate(W, V, 100e18);
-        staking.freeze(V);
-        staking.freeze(V);
+        staking.freeze(list(V));
+        staking.freeze(list(V));
         bytes memory refusal =
             abi.encodeWithSelector(StakePositions.NotAccepting.selector, V, StakeState.Status.Active, 2);
         fund(CAROL, 10e18);
@@ -255,13 +255,13 @@ contract StakeSlashingTest is StakingFixture {
         skipEpochs(7);
         vm.expectRevert(IStakeOutgoing.NothingToBond.selector);
         staking.bond(W, BOB);
-        staking.unfreeze(V);
+        staking.unfreeze(list(V));
         vm.expectRevert(IStakeOutgoing.NothingToBond.selector);
         staking.bond(W, BOB);
-        staking.unfreeze(V);
+        staking.unfreeze(list(V));
         assertEq(staking.bond(W, BOB), 100e18);
         vm.expectRevert(abi.encodeWithSelector(IStakeOutgoing.NotFrozen.selector, V));
-        staking.unfreeze(V);
+        staking.unfreeze(list(V));
         skipUnbonding();
         assertEq(withdraw(V, ALICE), 100e18);
     }

@@ -193,7 +193,7 @@ contract StakingHandler is TestBase {
         if (freezes == 3) return;
         address validator = validators[seat % 3];
         vm.prank(bank);
-        staking.freeze(validator);
+        staking.freeze(list(validator));
         frozen[validator]++;
         freezes++;
     }
@@ -202,7 +202,7 @@ contract StakingHandler is TestBase {
         address validator = validators[seat % 3];
         if (frozen[validator] == 0) return;
         vm.prank(bank);
-        staking.unfreeze(validator);
+        staking.unfreeze(list(validator));
         frozen[validator]--;
         freezes--;
     }

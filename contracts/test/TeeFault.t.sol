@@ -8,7 +8,7 @@ import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
-import {TeeRegistry} from "../src/TeeRegistry.sol";
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 
 /// @title Class 1: every way in which a receipt can lack a valid key, and that nothing else is one
@@ -152,7 +152,7 @@ contract TeeFaultTest is FaultFixture {
 
     function test_8_aSuspensionWithinTheGraceCountsForNobody() public {
         vm.prank(GUARDIAN);
-        tee.suspend(TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        tee.suspend(TeeApprovals.Kind.Measurement, HARDWARE, CODE);
         vm.warp(block.timestamp + GRACE - 1);
         Receipt memory r = honest(2);
         r.issuedAt = uint64(block.timestamp);

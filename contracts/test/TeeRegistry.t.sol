@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -17,8 +18,8 @@ contract TeeRegistryTest is Fixture {
 
     function setUp() public {
         deployAll();
-        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
-        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
+        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
+        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 1);
         tee = deployTee(approvals);
         key = vm.addr(ENCLAVE);
         registerNode(NODE);
@@ -177,7 +178,7 @@ contract TeeRegistryTest is Fixture {
         vm.revertToState(before);
         tee.revokeHardware(HARDWARE);
         requireEndsAtTwenty();
-        vm.expectRevert(TeeRegistry.AlreadyApproved.selector);
+        vm.expectRevert(TeeApprovals.AlreadyApproved.selector);
         tee.approveHardware(HARDWARE);
     }
 
@@ -201,13 +202,13 @@ contract TeeRegistryTest is Fixture {
 
     function test_onlyTheGovernorApproves() public {
         vm.prank(NODE);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, NODE));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, NODE));
         tee.approveHardware(keccak256("mine"));
         vm.prank(GUARDIAN);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, GUARDIAN));
         tee.approveMeasurement(HARDWARE, keccak256("mine"), 1);
         vm.prank(GUARDIAN);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, GUARDIAN));
         tee.revokeHardware(HARDWARE);
         // The role is the timelock's for ever: nobody can hand it to somebody in a hurry.
         (bool handedOn,) = address(tee).call(abi.encodeWithSignature("setGovernor(address)", NODE));
@@ -224,10 +225,10 @@ contract TeeRegistryTest is Fixture {
         (validFrom,, classes) = tee.measurement(HARDWARE, CODE);
         assertEq(validFrom, START);
         assertEq(classes, 1);
-        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](2);
-        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 1);
-        approvals[1] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 2);
-        vm.expectRevert(TeeRegistry.AlreadyApproved.selector);
+        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](2);
+        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 1);
+        approvals[1] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 2);
+        vm.expectRevert(TeeApprovals.AlreadyApproved.selector);
         deployTee(approvals);
         approvals[1].measurement = keccak256("other");
         tee = deployTee(approvals);
@@ -237,14 +238,14 @@ contract TeeRegistryTest is Fixture {
 
     function test_aRootIsApprovedOnlyAfterVotersCouldReadItsReport() public {
         bytes32 other = keccak256("other root");
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAnnounced.selector, HARDWARE, other, 0));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotAnnounced.selector, HARDWARE, other, 0));
         tee.approveRoot(HARDWARE, other);
         vm.expectEmit(address(tee));
-        emit TeeRegistry.HardwareProposed(HARDWARE, other, "https://reports.test/1");
+        emit TeeApprovals.HardwareProposed(HARDWARE, other, "https://reports.test/1");
         vm.prank(NODE);
         tee.proposeHardware(HARDWARE, other, "https://reports.test/1");
         vm.warp(START + 10 + HARDWARE_NOTICE - 1);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAnnounced.selector, HARDWARE, other, START + 10));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotAnnounced.selector, HARDWARE, other, START + 10));
         tee.approveRoot(HARDWARE, other);
         // Announcing again neither hurries nor delays it.
         tee.proposeHardware(HARDWARE, other, "https://reports.test/2");
@@ -253,7 +254,7 @@ contract TeeRegistryTest is Fixture {
         tee.approveRoot(HARDWARE, other);
         (uint64 validFrom,) = tee.root(HARDWARE, other);
         assertEq(validFrom, START + 10 + HARDWARE_NOTICE);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.UriTooLong.selector, 513));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.UriTooLong.selector, 513));
         tee.proposeHardware(HARDWARE, other, string(new bytes(513)));
     }
 
@@ -261,12 +262,12 @@ contract TeeRegistryTest is Fixture {
 
     function test_aSuspensionLapsesUnlessGovernanceMakesItFinal() public {
         admit();
-        suspendAt(20, TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        suspendAt(20, TeeApprovals.Kind.Measurement, HARDWARE, CODE);
         assertTrue(validAt(19));
         assertTrue(!validAt(20));
         assertTrue(!validAt(20 + SUSPENSION - 1));
         assertTrue(validAt(20 + SUSPENSION));
-        (uint64 from, uint64 until) = tee.suspension(TeeRegistry.Kind.Measurement, HARDWARE, CODE);
+        (uint64 from, uint64 until) = tee.suspension(TeeApprovals.Kind.Measurement, HARDWARE, CODE);
         assertEq(from, START + 20);
         assertEq(until, START + 20 + SUSPENSION);
         // Made final in its last second, it ended when it was stopped.
@@ -292,7 +293,7 @@ contract TeeRegistryTest is Fixture {
         bytes32[4] memory ids = [bytes32(0), ROOT, CODE, bytes32(uint256(uint160(key)))];
         for (uint8 kind = 0; kind < 4; kind++) {
             uint256 before = vm.snapshotState();
-            suspendAt(20, TeeRegistry.Kind(kind), kind == 3 ? bytes32(0) : HARDWARE, ids[kind]);
+            suspendAt(20, TeeApprovals.Kind(kind), kind == 3 ? bytes32(0) : HARDWARE, ids[kind]);
             assertTrue(validAt(19));
             assertTrue(!validAt(20));
             assertTrue(validAt(20 + SUSPENSION));
@@ -302,38 +303,38 @@ contract TeeRegistryTest is Fixture {
 
     function test_governanceLiftsASuspensionAndTheGuardianCannotRepeatIt() public {
         admit();
-        suspendAt(20, TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        suspendAt(20, TeeApprovals.Kind.Root, HARDWARE, ROOT);
         vm.warp(START + 30);
         vm.prank(GUARDIAN);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
-        tee.liftSuspension(TeeRegistry.Kind.Root, HARDWARE, ROOT);
-        tee.liftSuspension(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, GUARDIAN));
+        tee.liftSuspension(TeeApprovals.Kind.Root, HARDWARE, ROOT);
+        tee.liftSuspension(TeeApprovals.Kind.Root, HARDWARE, ROOT);
         assertTrue(!validAt(29));
         assertTrue(validAt(30));
-        vm.expectRevert(TeeRegistry.NotSuspended.selector);
-        tee.liftSuspension(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        vm.expectRevert(TeeApprovals.NotSuspended.selector);
+        tee.liftSuspension(TeeApprovals.Kind.Root, HARDWARE, ROOT);
         vm.prank(GUARDIAN);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.AlreadySuspended.selector, START + 20));
-        tee.suspend(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.AlreadySuspended.selector, START + 20));
+        tee.suspend(TeeApprovals.Kind.Root, HARDWARE, ROOT);
         // Governance itself still can end it, from now.
         tee.revokeRoot(HARDWARE, ROOT);
         assertTrue(!validAt(30));
     }
 
     function test_onlyTheGuardianSuspendsAndOnlyWhatIsValid() public {
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGuardian.selector, address(this)));
-        tee.suspend(TeeRegistry.Kind.Hardware, HARDWARE, 0);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGuardian.selector, address(this)));
+        tee.suspend(TeeApprovals.Kind.Hardware, HARDWARE, 0);
         vm.prank(GUARDIAN);
-        vm.expectRevert(TeeRegistry.NotApproved.selector);
-        tee.suspend(TeeRegistry.Kind.Hardware, keccak256("unknown"), 0);
+        vm.expectRevert(TeeApprovals.NotApproved.selector);
+        tee.suspend(TeeApprovals.Kind.Hardware, keccak256("unknown"), 0);
         tee.revokeHardware(HARDWARE);
         vm.prank(GUARDIAN);
-        vm.expectRevert(TeeRegistry.NotApproved.selector);
-        tee.suspend(TeeRegistry.Kind.Hardware, HARDWARE, 0);
+        vm.expectRevert(TeeApprovals.NotApproved.selector);
+        tee.suspend(TeeApprovals.Kind.Hardware, HARDWARE, 0);
         vm.warp(START + 365 days);
         vm.prank(GUARDIAN);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGuardian.selector, GUARDIAN));
-        tee.suspend(TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGuardian.selector, GUARDIAN));
+        tee.suspend(TeeApprovals.Kind.Root, HARDWARE, ROOT);
     }
 
     function test_governanceEndsAKeyForCause() public {
@@ -355,7 +356,7 @@ contract TeeRegistryTest is Fixture {
         tee.revokeMeasurement(HARDWARE, CODE);
         assertTrue(tee.wasKeyValid(key, NODE, 0, false, uint64(START + 25), uint64(START + 19)));
         assertTrue(!tee.wasKeyValid(key, NODE, 0, false, uint64(START + 25), uint64(START + 20)));
-        suspendAt(30, TeeRegistry.Kind.Root, HARDWARE, ROOT);
+        suspendAt(30, TeeApprovals.Kind.Root, HARDWARE, ROOT);
         assertTrue(tee.wasKeyValid(key, NODE, 0, false, uint64(START + 35), uint64(START + 19)));
         assertTrue(!tee.wasKeyValid(key, NODE, 0, false, uint64(START + 35), uint64(START + 29)));
         assertTrue(tee.wasKeyValid(key, NODE, 0, false, uint64(START + 15), type(uint64).max));
@@ -371,7 +372,7 @@ contract TeeRegistryTest is Fixture {
         if (bySuspension) {
             guardian.appoint(GUARDIAN);
             vm.prank(GUARDIAN);
-            tee.suspend(TeeRegistry.Kind(kind), kind == 3 ? bytes32(0) : HARDWARE, ids[kind]);
+            tee.suspend(TeeApprovals.Kind(kind), kind == 3 ? bytes32(0) : HARDWARE, ids[kind]);
             vm.warp(START + end + 5);
         }
         if (kind == 0) tee.revokeHardware(HARDWARE);
@@ -432,7 +433,7 @@ contract TeeRegistryTest is Fixture {
         return tee.isKeyValidAt(key, NODE, 0, false, uint64(vm.getBlockTimestamp()));
     }
 
-    function suspendAt(uint256 second, TeeRegistry.Kind kind, bytes32 hardwareType, bytes32 id) private {
+    function suspendAt(uint256 second, TeeApprovals.Kind kind, bytes32 hardwareType, bytes32 id) private {
         vm.warp(START + second);
         vm.prank(GUARDIAN);
         tee.suspend(kind, hardwareType, id);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -17,9 +18,9 @@ contract TeeRegistryTermsTest is Fixture {
 
     function setUp() public {
         deployAll();
-        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](2);
-        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 3);
-        approvals[1] = TeeRegistry.Approval(HARDWARE, ROOT, keccak256("other code"), 3);
+        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](2);
+        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 3);
+        approvals[1] = TeeApprovals.Approval(HARDWARE, ROOT, keccak256("other code"), 3);
         tee = new TeeRegistry(
             address(this),
             guardian,
@@ -167,7 +168,7 @@ contract TeeRegistryTermsTest is Fixture {
 
     function test_aRuleSaysWhatItSaidThen() public {
         vm.expectEmit(address(tee));
-        emit TeeRegistry.RuleSet(HARDWARE, "minimum-tcb/Genoa", 0x1600000000000a04);
+        emit TeeApprovals.RuleSet(HARDWARE, "minimum-tcb/Genoa", 0x1600000000000a04);
         setRule("minimum-tcb/Genoa", 0x1600000000000a04, 10);
         setRule("minimum-tcb/Genoa", 0x1700000000000a04, 20);
         setRule("minimum-tcb/Genoa", 0, 30);
@@ -182,15 +183,15 @@ contract TeeRegistryTermsTest is Fixture {
 
     function test_onlyTheGovernorSetsRulesAndTheyAreBounded() public {
         vm.prank(NODE);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, NODE));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, NODE));
         tee.setRule(HARDWARE, "deny-chip/0x01", 1);
         vm.prank(GUARDIAN);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotGovernor.selector, GUARDIAN));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.NotGovernor.selector, GUARDIAN));
         tee.setRule(HARDWARE, "deny-chip/0x01", 1);
         tee.setRule(HARDWARE, string(new bytes(256)), 1);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.RuleTooLong.selector, 257));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.RuleTooLong.selector, 257));
         tee.setRule(HARDWARE, string(new bytes(257)), 1);
-        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.TooManyRules.selector, 129));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.TooManyRules.selector, 129));
         tee.rulesAt(HARDWARE, new string[](129), 1);
     }
 

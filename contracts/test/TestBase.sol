@@ -27,6 +27,11 @@ abstract contract TestBase {
         require(condition, NotTrue());
     }
 
+    function list(address one) internal pure returns (address[] memory many) {
+        many = new address[](1);
+        many[0] = one;
+    }
+
     /// @dev A signature of 65 bytes: r, s, v.
     function signDigest(uint256 privateKey, bytes32 digest) internal pure returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(privateKey, digest);

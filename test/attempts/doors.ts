@@ -65,7 +65,7 @@ export function knock(world: World, honest: Honest, random: Random): Knock {
     knocking(
       staking.address,
       'freeze',
-      encodeFunctionData({ ...staking, functionName: 'freeze', args: [validator] }),
+      encodeFunctionData({ ...staking, functionName: 'freeze', args: [[validator]] }),
     ),
     knocking(
       staking.address,

@@ -31,8 +31,8 @@ contract RowFault is IFaultAdapter {
     uint256 public constant FOREIGN_GRANT = 1;
     /// @notice Under a grant twice, in batches of one committer that stand.
     uint256 public constant TWICE = 2;
-    /// @notice Under a grant, in a stranger's batch, while only the named committer might batch it.
-    uint256 public constant TOO_EARLY = 3;
+    /// @notice Under a grant, in another's batch than its committer's.
+    uint256 public constant STRANGER = 3;
     /// @notice Priced above what the price row gives: the node signed it, the committer took it.
     uint256 public constant OVERCHARGE = 4;
 
@@ -96,9 +96,9 @@ contract RowFault is IFaultAdapter {
             return key.node != place.group || key.node != r.node || key.payer != r.payer || key.modelId != r.modelId
                 || key.priceVersion != r.priceVersion;
         }
-        if (kind != FOREIGN_GRANT && kind != TOO_EARLY) revert UnknownKind(kind);
+        if (kind != FOREIGN_GRANT && kind != STRANGER) revert UnknownKind(kind);
         if (key.grantId == bytes32(0)) return false;
-        if (kind == TOO_EARLY) return b.committer != r.committer && b.committedAt <= r.includeBy;
+        if (kind == STRANGER) return b.committer != r.committer;
         bytes32 nonce = keccak256(abi.encode(key.grantId, uint256(place.entry.counter)));
         return r.requestId != escrow.requestIdOf(key.payer, SCHEME_GRANT, nonce);
     }

@@ -18,8 +18,8 @@ library Params {
     /// @dev Most seconds that new batches may be paused, as PauseClock was deployed; no vote moves it. A pause extends
     /// the windows that stake answers for and not the exits of that stake, so the exits are longer by it from the start.
     bytes32 internal constant LONGEST_PAUSE = "LONGEST_PAUSE";
-    /// @dev U: seconds that bonds and stakes stay slashable after their owner asked for them. Never below W + A + G and
-    /// the longest pause.
+    /// @dev U: seconds that bonds and stakes stay slashable after their owner asked for them. Never below
+    /// ATTEST_TIMEOUT + W + A + G and the longest pause.
     bytes32 internal constant UNBONDING = "UNBONDING";
     /// @dev Seconds from the locking of a payment until it may be refunded for want of a final batch.
     bytes32 internal constant REFUND_TIMEOUT = "REFUND_TIMEOUT";
@@ -40,6 +40,8 @@ library Params {
     bytes32 internal constant MIN_NODE_BOND = "MIN_NODE_BOND";
     /// @dev κ: open exposure allowed per unit of bond or stake.
     bytes32 internal constant COVERAGE_KAPPA_BPS = "COVERAGE_KAPPA_BPS";
+    /// @dev What a committer pays for a batch that validators found void, of what the batch put at risk.
+    bytes32 internal constant VOID_FEE_BPS = "VOID_FEE_BPS";
     /// @dev Part of a slash that the validator's own bond pays before anybody else.
     bytes32 internal constant SELF_FIRST_BPS = "SELF_FIRST_BPS";
     /// @dev Highest commission of a validator, and the most it may rise by in one step.

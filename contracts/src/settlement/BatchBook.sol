@@ -79,8 +79,8 @@ abstract contract BatchBook {
     uint8 public constant VERDICT_VALID = 1;
     uint8 public constant VERDICT_INVALID = 2;
     /// @notice A validator speaks with at least this part (one in so many) of all stake: what bounds the voters of a
-    /// batch, and with them the gas of ending it.
-    uint256 public constant LEAST_SHARE = 200;
+    /// batch, and with them the gas of ending it, challenging it and proving it false.
+    uint256 public constant LEAST_SHARE = 80;
     /// @dev A seat: 15 bits of the validator's index, then whether it said valid.
     uint256 private constant SEAT_BITS = 16;
     uint256 private constant SEAT_MASK = (1 << SEAT_BITS) - 1;

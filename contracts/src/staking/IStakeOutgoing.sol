@@ -42,8 +42,8 @@ interface IStakeOutgoing {
     event ValidatorSlashed(
         address indexed validator, uint256 indexed captureEpoch, uint256 taken, uint256 fraction, bytes32 indexed faultId
     );
-    event ValidatorFrozen(address indexed validator, uint256 openChallenges);
-    event ValidatorUnfrozen(address indexed validator, uint256 openChallenges);
+    event ValidatorsFrozen(address[] validators);
+    event ValidatorsUnfrozen(address[] validators);
     event ValidatorJailed(address indexed validator, uint64 until);
     event ValidatorUnjailed(address indexed validator);
     event ValidatorTombstoned(address indexed validator);
@@ -65,9 +65,9 @@ interface IStakeOutgoing {
     function sendProceeds() external;
 
     /// @notice An open challenge holds back deposits, for fresh money would dilute the guilty; exits run on. Counted.
-    function freeze(address validator) external;
+    function freeze(address[] calldata validators) external;
 
-    function unfreeze(address validator) external;
+    function unfreeze(address[] calldata validators) external;
 
     /// @notice Takes a validator off duty, for the rest of this epoch and all of the next at least.
     function jail(address validator) external;

@@ -63,15 +63,18 @@ abstract contract StakeFaults is StakeAccounts, StakeVotes, IStakeOutgoing {
         _sendProceeds(token, faultManager, amount);
     }
 
-    function freeze(address validator) external onlyFaultManager {
-        Validator storage v = _registered(validator);
-        emit ValidatorFrozen(validator, ++v.freezes);
+    function freeze(address[] calldata validators) external onlyFaultManager {
+        emit ValidatorsFrozen(validators);
+        for (uint256 i = 0; i < validators.length; i++) ++_registered(validators[i]).freezes;
     }
 
-    function unfreeze(address validator) external onlyFaultManager {
-        Validator storage v = _registered(validator);
-        if (v.freezes == 0) revert NotFrozen(validator);
-        emit ValidatorUnfrozen(validator, --v.freezes);
+    function unfreeze(address[] calldata validators) external onlyFaultManager {
+        emit ValidatorsUnfrozen(validators);
+        for (uint256 i = 0; i < validators.length; i++) {
+            Validator storage v = _registered(validators[i]);
+            if (v.freezes == 0) revert NotFrozen(validators[i]);
+            --v.freezes;
+        }
     }
 
     function jail(address validator) external onlyFaultManager {

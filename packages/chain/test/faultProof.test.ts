@@ -482,7 +482,7 @@ test('class 7: a call that its grant does not pay for, one paid twice, one batch
 
   const foreign = await granted(4n, { committer: role('publisher').address.toLowerCase() as Address })
   const fourth = await committed(await among(foreign))
-  const early = rowFaultProof('tooEarly', fourth, foreign.receipt.requestId)
+  const early = rowFaultProof('stranger', fourth, foreign.receipt.requestId)
   await holds(FAULT_CLASS.row, early, fourth.batchId)
 })
 
@@ -499,7 +499,7 @@ test('class 7: a price above its row, and that honest receipts are none of it', 
   const [honest, call] = [await signed(), await granted(7n)]
   const good = await committed(await among(honest, call))
   for (const { receipt } of [honest, call]) {
-    for (const kind of ['foreignRow', 'foreignGrant', 'tooEarly', 'overcharge'] as const) {
+    for (const kind of ['foreignRow', 'foreignGrant', 'stranger', 'overcharge'] as const) {
       await refused(FAULT_CLASS.row, rowFaultProof(kind, good, receipt.requestId), 'RowHolds')
     }
   }

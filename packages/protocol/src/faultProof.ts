@@ -29,7 +29,7 @@ export const FAULT_CLASS = {
   canary: 8,
 } as const
 /** What is wrong with a receipt's place or price; RowFault's kinds. */
-export const ROW_FAULT = { foreignRow: 0, foreignGrant: 1, twice: 2, tooEarly: 3, overcharge: 4 } as const
+export const ROW_FAULT = { foreignRow: 0, foreignGrant: 1, twice: 2, stranger: 3, overcharge: 4 } as const
 /** Where a data challenge stands. */
 export const CHALLENGE_STATE = { none: 0, open: 1, answered: 2, unanswered: 3 } as const
 

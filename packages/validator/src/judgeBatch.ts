@@ -25,8 +25,6 @@ export async function judgeBatch(parameters: {
   groups: () => Promise<readonly GroupHeader[]>
   read: ReadView
   memory: ReceiptMemory
-  /** Why the batch pays for a call once more, where that is no fault of anybody's. */
-  repeated?: (() => Promise<string | undefined>) | undefined
 }): Promise<BatchJudgement> {
   const { deployment, batch, file } = parameters
   // What was forced in was never in a file that anybody could have got wrong.
@@ -36,10 +34,7 @@ export async function judgeBatch(parameters: {
     ...parameters,
     stated: opened?.kind === 'batch' ? opened.batch : undefined,
   })
-  const invalid =
-    findings.invalid ??
-    (opened?.kind === 'invalid' ? opened.reason : undefined) ??
-    (await parameters.repeated?.())
+  const invalid = findings.invalid ?? (opened?.kind === 'invalid' ? opened.reason : undefined)
   return invalid === undefined
     ? { verdict: VERDICT.valid, reason: `${batch.count} receipts hold`, findings }
     : { verdict: VERDICT.invalid, reason: invalid, findings }

@@ -42,7 +42,7 @@ export type ChainEvents = {
  * ending a batch, and an estimate made before the others' transactions does not know that it will be the one.
  */
 const STATEMENT_GAS = 800_000n
-/** Ending a batch frees up to 200 voters (Settlement.LEAST_SHARE) and 32 nodes: docs/gas.md says what 64 and one take. */
+/** Ending a batch frees up to 80 voters (Settlement.LEAST_SHARE) and 32 nodes: docs/gas.md says what 64 and one take. */
 const TRANSITION_GAS = 2_500_000n
 /** Counting one voice. */
 const VOICE_GAS = 30_000n

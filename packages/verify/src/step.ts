@@ -65,7 +65,7 @@ export type StepCode =
   | 'grant_differs' // the grant is another's, or the call has no place under it
   | 'grant_exceeded' // ended, or for another model, node or a lower price
   | 'grant_twice' // two receipts of one batch in one place, or more than an hour may cost
-  | 'committer_not_entitled' // a stranger's batch before includeBy
+  | 'committer_not_entitled' // a stranger's batch before includeBy, or of a call under a grant
   | 'inclusion_absent' // skipped: no inclusion proof in the bundle
   | 'inclusion_differs' // the proof does not lead to the batch root
   | 'batch_unknown' // the chain knows no such batch

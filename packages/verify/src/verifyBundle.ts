@@ -54,7 +54,7 @@ export async function verifyBundle(bundle: Bundle, view: ChainView, policy: Poli
     priceMatches(receipt, view), // for this price
     requestSignedByPayer(bundle, view), // that the payer agreed to
     withinGrant(bundle, view), // or lets this gateway spend
-    committerMayInclude(receipt, view), // and the right gateway
+    committerMayInclude(bundle, view), // and the right gateway
     includedInBatch(bundle, view), // put it into a batch
     batchIsFinal(bundle, view), // that the chain made final
     paymentSettled(bundle, view), // and the money followed

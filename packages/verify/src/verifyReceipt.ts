@@ -30,7 +30,7 @@ export async function verifyReceipt(signed: BatchEntry, view: ChainView): Promis
     anchored(receipt, view),
     priceMatches(receipt, view),
     withinGrant(signed, view),
-    committerMayInclude(receipt, view),
+    committerMayInclude(signed, view),
   ])
   return report(steps, [], trustStatement({ receipt, view, signedByPayer: false, steps }))
 }

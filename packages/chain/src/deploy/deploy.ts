@@ -260,6 +260,7 @@ function valuesOf(
     teeRegistry: contracts.TeeRegistry,
     splitter: contracts.RevenueSplitter,
     escrow: contracts.InferenceEscrow,
+    grants: contracts.SpendingGrants,
     faultManager: contracts.FaultManager,
     permit2: PERMIT2_ADDRESS,
     uptoProxy: X402_UPTO_PROXY_ADDRESS,

@@ -27,26 +27,27 @@ const HALF = 50n * PERCENT
 /**
  * Starting values and bounds (seconds, OPG base units, 1/10,000). Development windows are short so that a person can
  * watch a batch become final. ParamStore itself sees to it that stake outlasts what it answers for (UNBONDING ≥
- * CHALLENGE_WINDOW + ADJUDICATION + GRACE + LONGEST_PAUSE), that no refund races a payment (REFUND_TIMEOUT,
+ * ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION + GRACE + LONGEST_PAUSE), that no refund races a payment (REFUND_TIMEOUT,
  * DEPOSIT_WITHDRAWAL ≥ ATTEST_TIMEOUT + CHALLENGE_WINDOW + ADJUDICATION), and that no challenge stays open for longer
  * than that reckons with (DATA_RESPONSE ≤ ADJUDICATION); a refund also leaves the ten minutes after which a node may force
  * in a receipt that its gateway sits on. Lower bounds are what a development network runs with. A rehearsal gives those
  * ten minutes up: there a batch whose data is withheld ends, and its payers have their money back, within a minute.
  */
 export const PARAMETERS = {
+  // Half of MAX_AGE at most: what a batch without a quorum held is young enough to be batched again.
   ATTEST_TIMEOUT: {
-    development: 2n * MINUTE,
-    production: DAY,
+    development: MINUTE,
+    production: 6n * HOUR,
     rehearsal: 25n,
     min: MINUTE,
-    max: 7n * DAY,
+    max: 12n * HOUR,
   },
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
   ADJUDICATION: { development: 20n, production: 2n * DAY, rehearsal: 12n, min: 1n, max: 14n * DAY },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
-  LONGEST_PAUSE: { development: 10n, production: 3n * DAY, min: 1n, max: 3n * DAY, fixed: true },
+  LONGEST_PAUSE: { development: 10n, production: 2n * DAY, min: 1n, max: 3n * DAY, fixed: true },
   // Not above PauseClock's interval, so that no exit spans more than one pause.
-  UNBONDING: { development: 40n, production: 10n * DAY, min: 10n, max: 30n * DAY },
+  UNBONDING: { development: 100n, production: 10n * DAY, min: 10n, max: 30n * DAY },
   REFUND_TIMEOUT: {
     development: 20n * MINUTE,
     production: 10n * DAY,
@@ -72,6 +73,8 @@ export const PARAMETERS = {
     max: parseEther('10000000'),
   },
   COVERAGE_KAPPA_BPS: { development: HALF, production: HALF, min: PERCENT, max: ALL },
+  // Dear enough that nobody holds others' coverage for nothing, small beside what a lie costs.
+  VOID_FEE_BPS: { development: PERCENT, production: PERCENT, min: 10n, max: 10n * PERCENT },
   SELF_FIRST_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: 10n * PERCENT, max: ALL },
   COMMISSION_CAP_BPS: { development: 20n * PERCENT, production: 20n * PERCENT, min: PERCENT, max: HALF },
   COMMISSION_STEP_BPS: { development: PERCENT, production: PERCENT, min: 1n, max: 5n * PERCENT },

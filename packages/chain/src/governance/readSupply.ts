@@ -15,7 +15,7 @@ export type BucketView = {
   schedule: { wallet: Address; start: bigint; end: bigint } | null
 }
 
-/** How much OPG there is and where, OPG base units. The last four are parts of `circulating`, shown apart. */
+/** How much OPG there is and where, OPG base units. Those from `unreleased` on are parts of `circulating`, shown apart. */
 export type SupplyReport = {
   total: bigint
   unvested: bigint
@@ -25,6 +25,8 @@ export type SupplyReport = {
   staked: bigint
   bonded: bigint
   escrowed: bigint
+  /** Grants' deposits, and what calls under them have earned and nobody passed on yet. */
+  prepaid: bigint
   buckets: BucketView[]
 }
 

@@ -33,6 +33,7 @@ function describe(supply: SupplyReport): string {
     ['staked', of(supply.staked)],
     ['bonded by nodes', of(supply.bonded)],
     ['in escrow', of(supply.escrowed)],
+    ['prepaid under grants', of(supply.prepaid)],
   ])
   const buckets = table(supply.buckets.map((bucket) => [bucket.name, describeBucket(bucket)] as const))
   return `${whole}\nOf what circulates:\n${apart}\nBuckets:\n${buckets}`

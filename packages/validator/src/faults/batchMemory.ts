@@ -26,8 +26,8 @@ export type BatchMemory = {
   setSearched: (batchId: Hex) => void
   /** Other receipts of other batches under this one's key and sequence number, as those batches state them. */
   under: (batchId: Hex, receipt: Receipt) => PlacedReceipt[]
-  /** Other batches that hold this call under a grant: of the committer, or of anybody where none is named. */
-  withCall: (batch: { batchId: Hex; committer?: Address }, requestId: Hex) => { batchId: Hex }[]
+  /** Other batches of the committer that hold this call under a grant. */
+  withCall: (batch: { batchId: Hex; committer: Address }, requestId: Hex) => { batchId: Hex }[]
   /** As its file states it, under the id and height that the chain gave it. */
   batchOf: (batchId: Hex) => Batch | undefined
   /** Forgets what was committed before, Unix seconds: nobody answers for it any more. */
@@ -90,7 +90,7 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
     ),
     withCall: database.prepare(
       `SELECT DISTINCT batch.batch_id FROM seen JOIN batch ON batch.id = seen.batch
-       WHERE seen.call = ?1 AND batch.deployment_id = ?2 AND batch.committer = coalesce(?3, batch.committer)
+       WHERE seen.call = ?1 AND batch.deployment_id = ?2 AND batch.committer = ?3
          AND batch.batch_id <> ?4`,
     ),
     forget: database.prepare('DELETE FROM batch WHERE committed_at < ?'),
@@ -157,9 +157,8 @@ export function openBatchMemory(dir: string, deploymentId: Hex): BatchMemory {
         .filter(({ entry }) => entry.receipt.key === lower(key) && entry.receipt.seq === seq)
     },
     withCall({ batchId, committer }, requestId) {
-      const by = committer === undefined ? null : lower(committer)
       return prepared.withCall
-        .all(lower(requestId), deployment, by, lower(batchId))
+        .all(lower(requestId), deployment, lower(committer), lower(batchId))
         .map((row) => ({ batchId: row.batch_id as Hex }))
     },
     batchOf,

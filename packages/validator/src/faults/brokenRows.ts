@@ -21,7 +21,7 @@ type Kind = Exclude<keyof typeof ROW_FAULT, 'twice' | 'overcharge'>
 const REASONS: Record<Kind, string> = {
   foreignRow: 'A receipt stands in a row that is not its own.',
   foreignGrant: 'A receipt stands under a grant that does not pay for it.',
-  tooEarly: 'A receipt under a grant was batched by a stranger while only its gateway might.',
+  stranger: 'A receipt under a grant was batched by a stranger; only its gateway may.',
 }
 
 export type RowContext = {
@@ -70,7 +70,6 @@ function misplacement(row: Row, { receipt, grant }: BatchEntry, context: RowCont
   const { chainId } = context.deployment
   const paidFor = grantRequestId({ chainId, escrow: context.escrow, payer: row.payer, grant })
   if (receipt.requestId !== paidFor) return 'foreignGrant'
-  const { committer, committedAt } = context.batch
-  const stranger = receipt.committer.toLowerCase() !== committer.toLowerCase()
-  return stranger && committedAt <= receipt.includeBy ? 'tooEarly' : undefined
+  const stranger = receipt.committer.toLowerCase() !== context.batch.committer.toLowerCase()
+  return stranger ? 'stranger' : undefined
 }

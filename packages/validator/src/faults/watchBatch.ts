@@ -15,7 +15,7 @@ import { freshSalt } from './attendFault.ts'
 import type { BatchMemory } from './batchMemory.ts'
 import type { ReceiptMemory } from './equivocations.ts'
 import type { FaultJobs } from './faultJobs.ts'
-import { forcedFile, repeatedCall } from './forcedBatch.ts'
+import { forcedFile } from './forcedBatch.ts'
 
 export type WatchContext = {
   deployment: Deployment
@@ -60,7 +60,6 @@ export async function searchBatch(batch: WatchedBatch, context: WatchContext): P
     groups: () => chain.committedGroups(batch),
     read: (signed) => context.readView(signed, batch.committedBlock),
     memory: receiptMemory(context),
-    repeated: forced && (() => repeatedCall({ ...batch, forced }, context)),
   })
   const { verdict, reason } = judgement
   if (verdict === undefined) throw new Error('unreachable: the bytes were compared before')

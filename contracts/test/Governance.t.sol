@@ -349,7 +349,7 @@ contract GovernanceTest is GovernanceFixture {
         vm.prank(BOB);
         staking.undelegate(MALLORY, shares);
         governor.execute(id);
-        assertEq(params.get(Params.UNBONDING), 15);
+        assertEq(params.get(Params.UNBONDING), 16);
         assertEq(params.getAt(Params.UNBONDING, opened), UNBONDING);
         // All exits of an epoch are free together, the unbonding time after its end.
         uint256 free = (staking.epochAt(opened) + 1) * staking.epochLength() + UNBONDING;
@@ -365,7 +365,7 @@ contract GovernanceTest is GovernanceFixture {
             ALICE,
             address(params),
             setCall(Params.CHALLENGE_WINDOW, 6),
-            abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, 15, 16)
+            abi.encodeWithSelector(ParamStore.UnbondingTooShort.selector, 16, 17)
         );
         passInVain(
             ALICE,

@@ -1,11 +1,21 @@
 import { type PollLoop, pollLoop } from '@assay/chain'
 import { type Network, type OpenGradientProfile, openGradientRegistryAbi } from '@assay/protocol'
-import { type TeeRegistration, teeRegistrationDigest } from '@assay/protocol/opengradient'
-import { type Address, bytesToHex, type Hex, type PublicClient, zeroHash } from 'viem'
+import { type TeeRegistration, teeIdOf, teeRegistrationDigest } from '@assay/protocol/opengradient'
+import {
+  type Address,
+  bytesToHex,
+  type Hex,
+  hexToBytes,
+  isAddressEqual,
+  type PublicClient,
+  zeroHash,
+} from 'viem'
 import type { Sender } from '../chain/keyRegistry.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
 
 const ROUND_MS = 2_000
+/** The registry's type of an enclave that serves models. */
+const LLM_PROXY = 0
 /** Seconds between two heartbeats: a quarter of what the registry allows. */
 export const HEARTBEAT_SECONDS = 900
 
@@ -68,13 +78,29 @@ export function listTee(parameters: ListTeeParameters): TeeListing {
     log('tee_listed', { teeId: enclave.tee?.id })
   }
 
+  /** Switches off what this operator listed in an earlier life, or before a rotation: nobody has those keys any more. */
+  async function retireOthers(id: Hex): Promise<void> {
+    const active = await client.readContract({
+      ...registry,
+      functionName: 'getActiveTEEs',
+      args: [LLM_PROXY],
+    })
+    for (const { owner, publicKey } of active) {
+      const other = teeIdOf(hexToBytes(publicKey))
+      if (isAddressEqual(owner, sender.address) && other !== id) await send('disableTEE', [other])
+    }
+  }
+
   async function round(): Promise<void> {
     const enclave = admitted()
     if (enclave?.tee === undefined) return
     const { id, der } = enclave.tee
     const args = [enclave.key as Address] as const
     const listed = await client.readContract({ ...registry, functionName: 'teeOf', args })
-    if (listed === zeroHash) return await register(enclave, der)
+    if (listed === zeroHash) {
+      await register(enclave, der)
+      return await retireOthers(id)
+    }
     if (Date.now() / 1000 - (status.lastSuccess ?? 0) >= HEARTBEAT_SECONDS) await send('heartbeat', [id])
   }
 

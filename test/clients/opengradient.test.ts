@@ -273,10 +273,10 @@ test('what Assay offers beside it is as it was: the verifying client, the Anthro
   for (const place of ['/v1/chat/completions', '/v1/messages']) {
     const response = await verifying(`${network.gatewayUrl}${place}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
       body: JSON.stringify(body),
     })
-    assert.equal(response.status, 200, place)
+    assert.equal(response.status, 200, `${place}: ${await response.clone().text()}`)
     const fields = readTeeFields(await response.json())
     assert.equal(fields === undefined, place === '/v1/messages')
   }

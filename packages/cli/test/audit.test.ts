@@ -48,6 +48,7 @@ test('a forged receipt is found, proven and explained: who lied, who paid, who g
   assert.equal(code, EXIT.failed)
   for (const line of [
     /Void: a fault was proven\./,
+    new RegExp(`payment +${requestId}\\n +3 OPG went back to ${on.role('demo').address}, for the fault`),
     new RegExp(`called valid +by ${liar.address}, with 1000 OPG of 3000 OPG`),
     /Fault: a receipt that no valid key signed \(class 1\)/,
     new RegExp(`proven by +${honest.address}`),

@@ -1,7 +1,7 @@
 /**
  * The HTTP edge: takes an ordinary chat request with an x402 payment, relays it byte for byte to an inference node, makes
  * the node's receipt durable before the answer's last byte goes out, and settles behind it: batches, commits, collects,
- * finalises, pays out. It never rewrites a body, never stores what was said, and need not be trusted: whoever holds the
+ * finalises, pays out. It never rewrites a body, stores what was said only where the client names its request (docs/payments.md), and need not be trusted: whoever holds the
  * answer checks it with the receipt. Start with `startGateway.ts`, then `relay/relay.ts` and `batcher/batcher.ts`.
  */
 export type {

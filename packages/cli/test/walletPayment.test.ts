@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { test } from 'node:test'
+import { saveNetwork } from '@assay/chain'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { BODY, networkWith, until } from '../../gateway/test/fixtures.ts'
+import { startHarness } from '../../gateway/test/harness.ts'
+import { runAssay } from './runAssay.ts'
+
+test('wallet payment says what was taken of an exact payment and what of it came back', async () => {
+  const harness = await startHarness()
+  try {
+    harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{}'), price: 7n }
+    const response = await harness.post(BODY, await harness.payFor(BODY, harness.payer('exact')))
+    const requestId = response.headers.get('x-assay-request-id') ?? ''
+    const file = path.join(temporaryFolder('cli'), 'network.json')
+    saveNetwork(file, { ...networkWith([]), gatewayUrl: harness.gateway.url })
+    const ask = async (...args: string[]) =>
+      runAssay('wallet', 'payment', requestId, '--network', file, ...args)
+    const payment = await until(async () => {
+      const { code, out, err } = await ask('--json')
+      assert.equal(code, 0, err)
+      const { payment: found } = JSON.parse(out) as { payment: Record<string, string> | null }
+      return found?.outcome === 'settled' && found
+    }, 60_000)
+    assert.equal(payment.taken, payment.authorised)
+    assert.equal(BigInt(payment.returned ?? '0'), BigInt(payment.authorised ?? '0') - 7n)
+    const { out } = await ask()
+    assert.match(out, /outcome +settled \(settled\)[\s\S]*price +0\.000000000000000007 OPG[\s\S]*returned/)
+    const unknown = await runAssay('wallet', 'payment', `0x${'00'.repeat(32)}`, '--network', file)
+    assert.equal(unknown.code, 3)
+    assert.match(unknown.err, /does not show this request/)
+  } finally {
+    await harness.close()
+  }
+})

@@ -43,6 +43,15 @@ export async function attachProof(
   )
 }
 
+/** Whether a receipt still waits for its proof; locked until the transaction ends, since another gateway may have it. */
+export async function lockUnproven(transaction: Queryable, requestId: Hex): Promise<boolean> {
+  const rows = await transaction.query(
+    `select 1 from receipts where request_id = $1 and state = 'unproven' for update`,
+    [requestId],
+  )
+  return rows.length > 0
+}
+
 /** The proof beside a receipt, canonical JSON; undefined where there is none. */
 export async function proofOf(database: Queryable, requestId: string): Promise<string | undefined> {
   const rows = await database.query<{ attachment: string }>(

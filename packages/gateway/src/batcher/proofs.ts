@@ -4,7 +4,7 @@ import {
   proofAttachmentFromJson,
   type SignedReceipt,
 } from '@assay/protocol'
-import { attachProof, expireReceipts, unprovenReceipts } from '@assay/store'
+import { attachProof, expireReceipts, lockUnproven, unprovenReceipts } from '@assay/store'
 import { proofHolds } from '@assay/verify'
 import type { Pool } from 'undici'
 import type { Hex } from 'viem'
@@ -26,7 +26,9 @@ export function createProofCollector(context: Context, jobs: Jobs): () => Promis
   const nextLook = new Map<Hex, number>()
 
   async function giveUp(requestId: Hex, why: string): Promise<void> {
-    await database.transaction((transaction) => expireReceipts(transaction, [requestId]))
+    await database.transaction(async (transaction) => {
+      if (await lockUnproven(transaction, requestId)) await expireReceipts(transaction, [requestId])
+    })
     nextLook.delete(requestId)
     metrics.count('proofs_total', 'refused')
     log('proof_refused', { requestId, why })

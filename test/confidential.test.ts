@@ -195,6 +195,7 @@ async function startAll() {
   const reader: ChainReader = {
     tillOf: async () => TILL,
     permit2Allowance: async () => 10n ** 30n,
+    priceOf: async () => PRICE,
     view: async (signed) => view(signed),
     enclaveKey: async (key) => (key === enclave.key ? registered : undefined),
     enclaveRules: async (_key, evidence) => new Map(rulesOfEvidence(evidence)?.map((name) => [name, 0n])),

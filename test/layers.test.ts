@@ -233,10 +233,12 @@ test('every import of a package is among its declared dependencies', () => {
     const manifest = JSON.parse(readFileSync(join(PACKAGES, entry.package, 'package.json'), 'utf8')) as {
       dependencies?: Record<string, string>
       devDependencies?: Record<string, string>
+      peerDependencies?: Record<string, string>
       // The package's own `#names`, which say which file serves which runtime.
       imports?: Record<string, unknown>
     }
-    const declared = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.imports }
+    const { dependencies, devDependencies, peerDependencies, imports: own } = manifest
+    const declared = { ...dependencies, ...devDependencies, ...peerDependencies, ...own }
     return name in declared ? [] : [`${entry.file} imports ${name}, which ${entry.package} does not declare`]
   })
   assert.deepEqual(wrong, [])

@@ -17,6 +17,10 @@ export type Home = {
   childrenFile: string
   logs: string
   chain: string
+  /** What callers of `assay proxy` show, and what it spent in the last day. */
+  proxyToken: string
+  proxySpending: string
+  proxyLock: string
   data(process: string): string
 }
 
@@ -29,6 +33,9 @@ export function assayHome(environment: NodeJS.ProcessEnv = process.env): Home {
     childrenFile: path.join(root, 'children.json'),
     logs: path.join(root, 'logs'),
     chain: path.join(root, 'chain'),
+    proxyToken: path.join(root, 'proxy.token'),
+    proxySpending: path.join(root, 'proxy-spending.json'),
+    proxyLock: path.join(root, 'proxy.lock'),
     data: (name) => path.join(root, name),
   }
 }

@@ -6,8 +6,10 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerDown } from './commands/down.ts'
 import { registerGov } from './commands/gov.ts'
 import { registerInfer } from './commands/infer.ts'
+import { registerMcp } from './commands/mcp.ts'
 import { registerModel } from './commands/model.ts'
 import { registerNode } from './commands/node.ts'
+import { registerProxy } from './commands/proxy.ts'
 import { registerStake } from './commands/stake.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerSupply } from './commands/supply.ts'
@@ -95,6 +97,8 @@ function createProgram(context: CommandContext): Command {
     registerChat,
     registerInfer,
     registerVerify,
+    registerProxy,
+    registerMcp,
     registerAudit,
     registerModel,
     registerNode,

@@ -1,4 +1,4 @@
-import type { Network } from '@assay/protocol'
+import { isApiKey, type Network } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
 import { CliError, EXIT } from './cliError.ts'
 import { importedPayer } from './up/profile.ts'
@@ -24,5 +24,25 @@ export function walletKey(network: Network, environment: NodeJS.ProcessEnv = pro
     exitCode: EXIT.usage,
     code: 'no_wallet',
     next: 'Set ASSAY_WALLET_KEY to the private key that pays.',
+  })
+}
+
+/**
+ * What pays: a key under a grant where one is given or `ASSAY_API_KEY` is set, else the wallet. @throws CliError
+ * @param key as it stands in the command line
+ */
+export function payingWith(
+  key: string | undefined,
+  network: Network,
+  environment: NodeJS.ProcessEnv = process.env,
+): { privateKey: Hex } | { apiKey: string } {
+  const apiKey = key ?? environment.ASSAY_API_KEY
+  if (apiKey === undefined || apiKey === '') return { privateKey: walletKey(network, environment) }
+  if (isApiKey(apiKey)) return { apiKey }
+  // Never repeated, as a parser of options would: it is a secret, mistyped or not.
+  throw new CliError('This is not an API key.', {
+    exitCode: EXIT.usage,
+    code: 'bad_key',
+    next: 'Give one that assay wallet grant create has shown: assay_ and 43 characters.',
   })
 }

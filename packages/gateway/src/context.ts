@@ -6,6 +6,7 @@ import type { GatewayChain } from './chain/gatewayChain.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import type { InferenceNode } from './nodes/inferenceNode.ts'
 import type { NodePool } from './nodes/nodePool.ts'
 import type { Standing } from './nodes/standing.ts'
 import type { Statements } from './opengradient/statements.ts'
@@ -58,4 +59,6 @@ export type Context = {
   draining: boolean
   /** Has the receipt looked for of a request whose client left before its end. */
   recover(requestId: Hex): void
+  /** The node that answers each request which this process is relaying, by request id. */
+  servedBy: Map<string, InferenceNode>
 }

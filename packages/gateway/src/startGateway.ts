@@ -52,6 +52,7 @@ import { createEndings } from './relay/endings.ts'
 import { inferenceRoutes } from './relay/inferenceRoutes.ts'
 import { createKeyCheck } from './relay/keyCheck.ts'
 import { startRecovery } from './relay/recover.ts'
+import { stopRoute } from './relay/stopRoute.ts'
 import { infoRoutes } from './routes/infoRoutes.ts'
 import { nodeRoutes } from './routes/nodeRoutes.ts'
 import { quoteRoutes } from './routes/quoteRoutes.ts'
@@ -234,11 +235,13 @@ async function assemble(
     inFlight,
     draining: false,
     statements: network.profile === undefined ? undefined : createStatements(database),
+    servedBy: new Map(),
   }
   const recovery = startRecovery(base, endings)
   const context: Context = { ...base, recover: recovery.recover }
   const server = createServer(limits, (error) => log('internal_error', { why: messageOf(error) }))
   inferenceRoutes(server, context)
+  stopRoute(server, context)
   grantRoutes(server, context)
   receiptRoutes(server, context)
   infoRoutes(server, context)

@@ -1,5 +1,5 @@
 import { publicClientOf, readChainView, readTeeRules } from '@assay/chain'
-import type { BatchEntry, Evidence, Inclusion, Network } from '@assay/protocol'
+import type { BatchEntry, Evidence, Inclusion, Network, PriceRow } from '@assay/protocol'
 import {
   ENGINE_CLASS,
   inferenceEscrowAbi,
@@ -20,6 +20,8 @@ export type ChainReader = {
   tillOf(gateway: Address): Promise<Address>
   /** What the payer lets Permit2 move, OPG base units. */
   permit2Allowance(payer: Address): Promise<bigint>
+  /** What the registry charges for a model now; undefined for an unpublished model. */
+  priceOf(modelId: Hex): Promise<PriceRow | undefined>
   /** Everything that the checklist needs about one receipt. */
   view(
     signed: BatchEntry,
@@ -67,6 +69,21 @@ export function chainReaderOf(network: Network): ChainReader {
         functionName: 'allowance',
         args: [payer, PERMIT2_ADDRESS],
       }),
+    async priceOf(modelId) {
+      const registry = { address: contracts.ModelRegistry, abi: modelRegistryAbi } as const
+      const version = await client.readContract({
+        ...registry,
+        functionName: 'currentPriceVersion',
+        args: [modelId],
+      })
+      if (version === 0n) return undefined
+      const [perCall, inputPrice, outputPrice] = await client.readContract({
+        ...registry,
+        functionName: 'priceRow',
+        args: [modelId, version],
+      })
+      return { perCall, inputPrice, outputPrice }
+    },
     view: (signed, extra = {}) => readChainView(client, network, signed, extra),
     async enclaveKey(key) {
       const registry = { address: contracts.TeeRegistry, abi: teeRegistryAbi } as const

@@ -1,7 +1,12 @@
-import type { ChatMessage } from './createAssay.ts'
 import { SdkError } from './errors.ts'
 
-function malformed(what: string): SdkError {
+export type ToolCall = { id: string; type: 'function'; function: { name: string; arguments: string } }
+
+/** The assistant's message. Its content is empty where it only calls tools. */
+export type ChatOutput = { role: string; content: string; tool_calls?: ToolCall[] }
+
+/** A signed answer that is not of the form its dialect has. */
+export function malformed(what: string): SdkError {
   return new SdkError(`The answer is signed, but ${what}.`, { code: 'gateway_error' })
 }
 
@@ -13,51 +18,82 @@ function errorOf(event: { error?: unknown }): SdkError | undefined {
   })
 }
 
-/** The assistant's message of a whole answer in the OpenAI dialect. @throws SdkError `gateway_error` */
-export async function readChatOutput(response: Response): Promise<ChatMessage> {
-  let body: { choices?: { message?: { role?: unknown; content?: unknown } }[]; error?: unknown }
+/** A whole answer as JSON. @throws SdkError `gateway_error` */
+export async function readJsonAnswer(response: Response): Promise<Record<string, unknown>> {
+  let body: unknown
   try {
-    body = (await response.json()) as typeof body
+    body = await response.json()
   } catch {
     throw malformed('it is not JSON')
   }
+  if (typeof body !== 'object' || body === null) throw malformed('it is not an object')
   const failure = errorOf(body)
   if (failure !== undefined) throw failure
-  const message = body.choices?.[0]?.message
-  if (typeof message?.content !== 'string') throw malformed('it holds no message')
-  return { role: typeof message.role === 'string' ? message.role : 'assistant', content: message.content }
+  return body as Record<string, unknown>
 }
 
-/** Collects the deltas of a streamed answer. @throws SdkError `gateway_error`, or what the guarded body raises */
-export async function streamChatOutput(
-  response: Response,
-  onText: ((text: string) => void) | undefined,
-): Promise<ChatMessage> {
+/** The assistant's message of a whole answer in the OpenAI dialect. @throws SdkError `gateway_error` */
+export async function readChatOutput(response: Response): Promise<ChatOutput> {
+  const { choices } = (await readJsonAnswer(response)) as {
+    choices?: { message?: { role?: unknown; content?: unknown; tool_calls?: ToolCall[] } }[]
+  }
+  const message = choices?.[0]?.message
+  const calls = message?.tool_calls ?? []
+  if (typeof message?.content !== 'string' && calls.length === 0) throw malformed('it holds no message')
+  return {
+    role: typeof message?.role === 'string' ? message.role : 'assistant',
+    content: typeof message?.content === 'string' ? message.content : '',
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  }
+}
+
+type Delta = {
+  content?: unknown
+  tool_calls?: { index: number; id?: string; function?: { name?: string; arguments?: string } }[]
+}
+
+/**
+ * Texts of a streamed answer as they arrive; the whole message is what the generator returns.
+ * @throws SdkError `gateway_error`, or what the guarded body raises
+ */
+export async function* streamChatOutput(response: Response): AsyncGenerator<string, ChatOutput, undefined> {
   let content = ''
+  const calls: ToolCall[] = []
   let failure: SdkError | undefined
+  for await (const data of eventData(response)) {
+    let event: { choices?: { delta?: Delta }[]; error?: unknown }
+    try {
+      event = JSON.parse(data) as typeof event
+    } catch {
+      // Raised only behind the check at the stream's end: what a gateway broke is not the node's fault.
+      failure ??= malformed('an event of its stream is not JSON')
+      continue
+    }
+    failure ??= errorOf(event)
+    const delta = event.choices?.[0]?.delta
+    for (const { index, id = '', function: part } of delta?.tool_calls ?? []) {
+      calls[index] ??= { id, type: 'function', function: { name: part?.name ?? '', arguments: '' } }
+      calls[index].function.arguments += part?.arguments ?? ''
+    }
+    const text = delta?.content
+    if (typeof text !== 'string' || text === '') continue
+    content += text
+    yield text
+  }
+  if (failure !== undefined) throw failure
+  return { role: 'assistant', content, ...(calls.length === 0 ? {} : { tool_calls: calls }) }
+}
+
+/** The data of each event but the terminal one. */
+async function* eventData(response: Response): AsyncGenerator<string, void, undefined> {
+  if (response.body === null) throw malformed('it is empty')
   let rest = ''
   const decoder = new TextDecoder()
-  if (response.body === null) throw malformed('it is empty')
   for await (const chunk of response.body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) {
-      if (!line.startsWith('data: ') || line === 'data: [DONE]') continue
-      let event: { choices?: { delta?: { content?: unknown } }[]; error?: unknown }
-      try {
-        event = JSON.parse(line.slice(6)) as typeof event
-      } catch {
-        // Raised only behind the check at the stream's end: what a gateway broke is not the node's fault.
-        failure ??= malformed('an event of its stream is not JSON')
-        continue
-      }
-      failure ??= errorOf(event)
-      const text = event.choices?.[0]?.delta?.content
-      if (typeof text !== 'string' || text === '') continue
-      content += text
-      onText?.(text)
+      if (line.startsWith('data: ') && line !== 'data: [DONE]') yield line.slice(6)
     }
   }
-  if (failure !== undefined) throw failure
-  return { role: 'assistant', content }
 }

@@ -7,12 +7,15 @@ export type SdkErrorCode =
   | 'gateway_error' // the gateway or node answered with an error
   | 'payment_required' // the payment was asked for again after it was made: balance, allowance or a refusal
   | 'offer_rejected' // no payment offer that this client accepts: wrong token, chain or till
-  | 'over_limit' // the quote is above `maxPerCall`
+  | 'over_limit' // the quote is above `maxPerCall`, or above what is left of the day's limit
   | 'unknown_model' // the network file lists no such model
   | 'unsupported_body' // the request's body cannot be hashed: encoded or too large
+  | 'outcome_unknown' // the connection broke behind the payment: whether an answer was made, its receipt tells
   | 'receipt_missing' // an answer came without the node's receipt
+  | 'cancelled' // the caller left the stream, and its end could not be fetched to be verified
   | 'verification_failed' // the answer or its receipt is not what was asked for, or not what was signed
   | 'not_confidential' // no enclave that can be trusted with an encrypted request: nothing was sent
+  | 'bad_input' // what a tool was given cannot be used
   | 'wait_timeout' // the receipt did not reach the awaited state in time
 
 export type SdkErrorParameters = ErrorParameters<SdkErrorCode> & {

@@ -4,21 +4,24 @@
  * exactly the bytes sent and received was checked (streams: before their completion is reported). It keeps no state and
  * stores no key. Start with `assayFetch.ts`; `answer.ts` holds what is checked.
  */
+export { type AgentTool, agentTools } from './agentTools.ts'
 export { type AnswerExpectation, answerReport, type VerifiedAnswer } from './answer.ts'
 export { type AssayFetchOptions, assayFetch } from './assayFetch.ts'
+export type { CallParameters, Proof, Wait } from './call.ts'
 export { type ChainReader, chainReaderOf } from './chainReader.ts'
-export {
-  type Assay,
-  type ChatMessage,
-  type ChatParameters,
-  type ChatResult,
-  createAssay,
-  type InferParameters,
-  type InferResult,
-  type Wait,
-} from './createAssay.ts'
+export type { ChatMessage, ChatParameters, ChatResult, ChatStream } from './chat.ts'
+export type { ChatOutput, ToolCall } from './chatOutput.ts'
+export { type Assay, createAssay } from './createAssay.ts'
 export { SdkError, type SdkErrorCode } from './errors.ts'
 export * from './grants.ts'
+export type {
+  CompletionParameters,
+  CompletionResult,
+  EmbedParameters,
+  EmbedResult,
+  InferParameters,
+  InferResult,
+} from './otherCalls.ts'
 export {
   completeBundle,
   type ReceiptStatus,
@@ -27,3 +30,7 @@ export {
   readReceiptStatus,
   waitForReceipt,
 } from './receiptStatus.ts'
+export { receiptTrust } from './receiptTrust.ts'
+export { readRequestReport } from './requestReport.ts'
+export { type Reservation, type SpendingLimit, spendingLimit } from './spending.ts'
+export { type CallHooks, createVerifiedFetch, type VerifiedFetch } from './verifiedFetch.ts'

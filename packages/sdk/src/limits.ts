@@ -12,7 +12,7 @@ export const MAX_LINE_BYTES = 4 * 1024 * 1024
  * @throws SdkError `unsupported_body`
  */
 export async function readBounded(
-  message: { body: ReadableStream<Uint8Array> | null },
+  message: { body: AsyncIterable<Uint8Array> | null },
   maxBytes = MAX_BODY_BYTES,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (message.body === null) return new Uint8Array()

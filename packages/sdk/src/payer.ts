@@ -7,6 +7,7 @@ import { type Address, type Hex, isAddressEqual, numberToHex, zeroAddress } from
 import { privateKeyToAccount } from 'viem/accounts'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
+import type { Reservation, SpendingLimit } from './spending.ts'
 
 export type PaymentScheme = 'upto' | 'exact'
 
@@ -17,6 +18,8 @@ export type Payment = {
   requestId: Hex
   /** Most that can be taken, OPG base units. */
   maxPrice: bigint
+  /** What was set aside for it. */
+  reservation: Reservation | undefined
 }
 
 /** Parses the offers of a 402. @throws SdkError `offer_rejected` */
@@ -45,7 +48,13 @@ export function createPayer(parameters: {
   /** OPG base units. */
   maxPerCall: bigint
   scheme: PaymentScheme
-}): { address: Address; pay(required: PaymentRequired): Promise<Payment> } {
+  /** What may be spent over time. */
+  spending?: SpendingLimit | undefined
+}): {
+  address: Address
+  /** @param registryMaximum most that the call may cost by the registry, OPG base units; undefined if nobody can say */
+  pay(required: PaymentRequired, registryMaximum: bigint | undefined): Promise<Payment>
+} {
   const { network, chain, privateKey, maxPerCall } = parameters
   const account = privateKeyToAccount(privateKey)
   const caip2 = `eip155:${network.chainId}` as const
@@ -70,7 +79,7 @@ export function createPayer(parameters: {
 
   return {
     address: account.address,
-    async pay(required) {
+    async pay(required, registryMaximum) {
       const payTo = await readTill()
       const acceptable = required.accepts.filter((offer) => isOurs(offer, network, caip2, payTo))
       if (acceptable.length === 0) {
@@ -89,6 +98,9 @@ export function createPayer(parameters: {
         })
       }
       const offer = await chooseOffer(affordable)
+      mustBeRegistered(BigInt(offer.amount), registryMaximum)
+      // On record before it is signed: what is signed can be taken.
+      const reservation = parameters.spending?.reserve(BigInt(offer.amount))
       const client = new x402Client()
         .register(caip2, new UptoEvmScheme(account))
         .register(caip2, new ExactEvmScheme(account))
@@ -107,6 +119,7 @@ export function createPayer(parameters: {
           ...paymentNonceOf(payload),
         }),
         maxPrice: BigInt(offer.amount),
+        reservation,
       }
     },
   }
@@ -120,6 +133,16 @@ export function createPayer(parameters: {
     const allowance = await chain.permit2Allowance(account.address)
     return allowance >= BigInt(upto.amount) ? upto : exact
   }
+}
+
+/** @throws SdkError `offer_rejected` for an offer above the publisher's own price */
+function mustBeRegistered(amount: bigint, registryMaximum: bigint | undefined): void {
+  if (registryMaximum === undefined || amount <= registryMaximum) return
+  throw new SdkError('The gateway asks for more than the price that stands in the registry.', {
+    code: 'offer_rejected',
+    facts: { asked: amount, registered: registryMaximum },
+    next: 'Ask again: it may hold the price of a moment ago. If it stays, do not pay this gateway.',
+  })
 }
 
 function isOurs(offer: PaymentRequirements, network: Network, caip2: string, payTo: Address): boolean {

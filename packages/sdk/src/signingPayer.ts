@@ -14,6 +14,7 @@ import type { AssayFetchOptions } from './assayFetch.ts'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
 import { createPayer, readPaymentRequired } from './payer.ts'
+import type { Reservation } from './spending.ts'
 
 const DEFAULT_MAX_PER_CALL = 10n ** 19n
 /** Seconds for which the payer's own signature on a request stands. */
@@ -24,10 +25,23 @@ export type Paid = {
   headers: Record<string, string>
   requestAuth?: SignedRequestAuth | undefined
   payer?: Address | undefined
+  /** What was set aside for it. */
+  reservation?: Reservation | undefined
 }
 
-/** Pays the offer of a 402 and signs the request. @throws SdkError `offer_rejected` where there is nothing to sign with */
-export function signingPayer(options: AssayFetchOptions, network: Network, chain: ChainReader) {
+/** Pays the offer of a 402 and signs the request. @throws SdkError */
+export type Pay = (
+  quoted: Response,
+  request: {
+    sent: HttpRequestBytes
+    modelId: Hex
+    /** Most that it may cost by the registry, OPG base units. */
+    registryMaximum: bigint | undefined
+  },
+) => Promise<Paid>
+
+/** @throws SdkError `offer_rejected` where there is nothing to sign with */
+export function signingPayer(options: AssayFetchOptions, network: Network, chain: ChainReader): Pay {
   const { privateKey } = options
   if (privateKey === undefined) {
     throw new SdkError('Nothing is given that could pay.', {
@@ -41,8 +55,9 @@ export function signingPayer(options: AssayFetchOptions, network: Network, chain
     privateKey,
     maxPerCall: options.maxPerCall ?? DEFAULT_MAX_PER_CALL,
     scheme: options.scheme ?? 'upto',
+    spending: options.spending,
   })
-  return async (quoted: Response, sent: HttpRequestBytes, modelId: Hex): Promise<Paid> => {
+  return async (quoted, { sent, modelId, registryMaximum }) => {
     void quoted.body?.cancel()
     if (quoted.status !== 402) {
       throw new SdkError('The gateway answered without asking for a payment, so nothing binds the answer.', {
@@ -51,7 +66,7 @@ export function signingPayer(options: AssayFetchOptions, network: Network, chain
         next: 'Check the gateway address: this may not be an Assay gateway.',
       })
     }
-    const payment = await payer.pay(readPaymentRequired(quoted))
+    const payment = await payer.pay(readPaymentRequired(quoted), registryMaximum)
     const auth = {
       requestId: payment.requestId,
       requestHash: requestHash(sent),
@@ -65,6 +80,6 @@ export function signingPayer(options: AssayFetchOptions, network: Network, chain
       signature: await signDigest(requestAuthDigest(auth, deploymentOf(network)), privateKey),
     }
     const headers = { ...payment.headers, [REQUEST_AUTH_HEADER]: encodeRequestAuthHeader(requestAuth) }
-    return { headers, requestAuth, payer: payer.address }
+    return { headers, requestAuth, payer: payer.address, reservation: payment.reservation }
   }
 }

@@ -11,12 +11,24 @@ export type SseGuardOptions = {
   verify(body: Uint8Array, signed: SignedReceipt): Promise<void>
   /** Hold all content back until the answer is verified. */
   buffer: boolean
+  /** The caller's. An abort ends the stream for the caller, as a cancel does. */
+  signal?: AbortSignal | undefined
+  /** Asks the node to end the answer where it is; false where nobody took that up. */
+  stop?: (() => Promise<boolean>) | undefined
+  /** Told where a stream that was left could not be verified to its end. */
+  onUnverified?: ((error: SdkError) => void) | undefined
 }
+
+/** How long the end of a stream that was left is waited for, milliseconds. */
+const TAIL_TIMEOUT_MS = 30_000
 
 /**
  * Passes an event stream through event by event and withholds its terminal event until the answer is verified: a reader
  * either sees a stream that ends after a passed check, or an error, never an unverified end. Bytes behind the
  * terminal event are covered by no signature and are dropped.
+ *
+ * A reader that leaves does not skip the check: the node is asked to stop, and what it had said till then is read on,
+ * unseen, to its signed end. Only where nobody can ask it to does the connection simply break, which stops it too.
  *
  * Comment lines are not part of the signed body (docs/spec.md §2); they pass, except that after the receipt comment
  * nothing passes before the check. What ends a stream is judged as clients judge it, by the data of a whole event
@@ -28,7 +40,7 @@ export function sseGuard(
 ): ReadableStream<Uint8Array> {
   const reader = source.getReader()
   const signedLines: Uint8Array[] = []
-  let held: Uint8Array[] = []
+  const held: Uint8Array[] = []
   let partial: Uint8Array[] = []
   let partialBytes = 0
   let total = 0
@@ -59,52 +71,88 @@ export function sseGuard(
     return []
   }
 
+  /** Reads on until something may be shown. @returns the end with `ended` */
+  async function next(): Promise<Uint8Array> {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) throw incomplete()
+      total += value.length
+      if (total > MAX_BODY_BYTES) throw tooLarge()
+      const shown: Uint8Array[] = []
+      let start = 0
+      for (let end = value.indexOf(LINE_FEED); end !== -1 && !ended; end = value.indexOf(LINE_FEED, start)) {
+        const line = concatBytes([...partial, value.subarray(start, end + 1)])
+        partial = []
+        partialBytes = 0
+        start = end + 1
+        shown.push(...take(line))
+      }
+      if (ended) {
+        if (receipt === undefined) throw receiptMissing()
+        await options.verify(concatBytes(signedLines), receipt)
+        void reader.cancel().catch(() => undefined)
+        return concatBytes([...shown, ...held])
+      }
+      if (start < value.length) {
+        partial.push(value.subarray(start))
+        partialBytes += value.length - start
+        if (partialBytes > MAX_LINE_BYTES) throw tooLarge()
+      }
+      if (shown.length > 0) return concatBytes(shown)
+    }
+  }
+
+  /** What a reader's leaving sets off; it is told of nothing any more. */
+  async function readTail(): Promise<void> {
+    if (finished) return
+    finished = true
+    const timer = setTimeout(() => void reader.cancel().catch(() => undefined), TAIL_TIMEOUT_MS)
+    try {
+      if (!ended && (await options.stop?.()) !== true) throw notStopped()
+      // One read may be under way; two at once would mix the stream up.
+      await pulling
+      while (!ended) await next()
+    } catch (cause) {
+      options.onUnverified?.(leftUnverified(cause))
+    } finally {
+      clearTimeout(timer)
+      void reader.cancel().catch(() => undefined)
+    }
+  }
+
+  let finished = false
+  let pulling: Promise<unknown> | undefined
   return new ReadableStream<Uint8Array>({
+    start(controller) {
+      options.signal?.addEventListener(
+        'abort',
+        () => {
+          if (finished) return
+          controller.error(options.signal?.reason)
+          void readTail()
+        },
+        { once: true },
+      )
+    },
     async pull(controller) {
+      const turn = next()
+      pulling = turn
       try {
-        for (;;) {
-          const { done, value } = await reader.read()
-          if (done) throw incomplete()
-          total += value.length
-          if (total > MAX_BODY_BYTES) throw tooLarge()
-          const shown: Uint8Array[] = []
-          let start = 0
-          for (
-            let end = value.indexOf(LINE_FEED);
-            end !== -1 && !ended;
-            end = value.indexOf(LINE_FEED, start)
-          ) {
-            const line = concatBytes([...partial, value.subarray(start, end + 1)])
-            partial = []
-            partialBytes = 0
-            start = end + 1
-            shown.push(...take(line))
-          }
-          if (ended) {
-            if (receipt === undefined) throw receiptMissing()
-            await options.verify(concatBytes(signedLines), receipt)
-            void reader.cancel().catch(() => undefined)
-            controller.enqueue(concatBytes([...shown, ...held]))
-            held = []
-            controller.close()
-            return
-          }
-          if (start < value.length) {
-            partial.push(value.subarray(start))
-            partialBytes += value.length - start
-            if (partialBytes > MAX_LINE_BYTES) throw tooLarge()
-          }
-          if (shown.length > 0) {
-            controller.enqueue(concatBytes(shown))
-            return
-          }
-        }
+        const shown = await turn
+        if (finished) return
+        controller.enqueue(shown)
+        if (!ended) return
+        finished = true
+        controller.close()
       } catch (error) {
         void reader.cancel().catch(() => undefined)
+        if (finished) return
+        finished = true
         controller.error(error)
       }
     },
-    cancel: (reason) => reader.cancel(reason),
+    // Not awaited: who leaves is not kept waiting for what he does not want to see.
+    cancel: () => void readTail(),
   })
 }
 
@@ -161,6 +209,19 @@ function incomplete(): SdkError {
   return new SdkError('The stream ended before its receipt and terminal event.', {
     code: 'receipt_missing',
     next: 'Ask again; GET /v1/receipts/{x-assay-request-id} tells what the node signed for this call.',
+  })
+}
+
+function notStopped(): SdkError {
+  return new SdkError('Nobody took up the wish to stop this answer.', { code: 'unreachable' })
+}
+
+function leftUnverified(cause: unknown): SdkError {
+  return new SdkError('The stream was left, and what it had said could not be verified to its end.', {
+    code: 'cancelled',
+    facts: { reason: cause instanceof SdkError ? cause.shortMessage : String(cause) },
+    next: 'Do not rely on the part that was seen. GET /v1/receipts/{x-assay-request-id} tells what was charged.',
+    cause,
   })
 }
 

@@ -209,3 +209,73 @@ test('gives the same result however the bytes are cut', async () => {
     { numRuns: 50 },
   )
 })
+
+/** A stream that goes on until it is stopped, and what was made of it. */
+function leftStream(parameters: { stop: boolean; tail?: readonly string[]; fails?: boolean }) {
+  const controllerReady = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>()
+  const over = Promise.withResolvers<unknown>()
+  let cancelled = false
+  let verified = ''
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  const source = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(bytes(first))
+      controllerReady.resolve(controller)
+    },
+    cancel() {
+      cancelled = true
+    },
+  })
+  const aborting = new AbortController()
+  const guarded = sseGuard(source, {
+    async verify(body) {
+      if (parameters.fails === true) throw new SdkError('No.', { code: 'verification_failed' })
+      verified = new TextDecoder().decode(body)
+      over.resolve(undefined)
+    },
+    buffer: false,
+    signal: aborting.signal,
+    async stop() {
+      const controller = await controllerReady.promise
+      for (const piece of parameters.tail ?? [second, comment + done]) controller.enqueue(bytes(piece))
+      if (parameters.tail !== undefined) controller.close()
+      return parameters.stop
+    },
+    onUnverified: (error) => over.resolve(error),
+  })
+  return { guarded, aborting, over: over.promise, state: () => ({ cancelled, verified }) }
+}
+
+for (const how of ['by a cancel', 'by its signal'] as const) {
+  test(`a stream that is left ${how} is stopped, read to its end unseen, and verified`, async () => {
+    const { guarded, aborting, over, state } = leftStream({ stop: true })
+    const reader = guarded.getReader()
+    const { value } = await reader.read()
+    assert.equal(new TextDecoder().decode(value), first)
+    if (how === 'by a cancel') await reader.cancel()
+    else {
+      aborting.abort(new Error('enough'))
+      await assert.rejects(reader.read(), /enough/)
+    }
+    assert.equal(await over, undefined)
+    assert.equal(state().verified, first + second + done)
+  })
+}
+
+const unproven = [
+  { name: 'nobody takes up the wish to stop', stop: false },
+  { name: 'its end is altered', stop: true, fails: true },
+  { name: 'its end never comes', stop: true, tail: [second] },
+  { name: 'its end carries no receipt', stop: true, tail: [second, done] },
+]
+for (const { name, ...parameters } of unproven) {
+  test(`a stream that is left is said to be unverified where ${name}`, async () => {
+    const { guarded, over, state } = leftStream(parameters)
+    const reader = guarded.getReader()
+    await reader.read()
+    await reader.cancel()
+    const error = await over
+    assert.ok(error instanceof SdkError && error.code === 'cancelled', String(error))
+    assert.equal(state().verified, '')
+  })
+}

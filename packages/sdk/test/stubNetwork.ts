@@ -56,7 +56,7 @@ export const manifest = {
   modes: ['bonded'],
 } as const
 const modelId = modelIdOf(manifest)
-const QUOTE = 10_000n
+const QUOTE = 5_000n
 const till: Address = '0x1111111111111111111111111111111111111111'
 const contract = (digits: string): Address => `0x${digits.repeat(40 / digits.length)}`
 const address = (key: Hex) => privateKeyToAccount(key).address.toLowerCase() as Address
@@ -258,6 +258,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
   const chain: ChainReader = {
     tillOf: async () => till,
     permit2Allowance: async () => 10n ** 30n,
+    priceOf: async () => PRICE,
     view: async (signed) => view(signed),
     enclaveKey: async () => undefined,
     enclaveRules: async () => new Map(),

@@ -1,14 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
-import {
-  encodeBundle,
-  formatOpg,
-  HARDWARE_NITRO_SIM,
-  isApiKey,
-  MODE_NAMES,
-  type Network,
-  receiptToJson,
-} from '@assay/protocol'
+import { encodeBundle, formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
 import { type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseUnits } from 'viem'
@@ -18,7 +10,7 @@ import { networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
-import { walletKey } from '../wallet.ts'
+import { payingWith } from '../wallet.ts'
 
 type ChatOptions = {
   model?: string
@@ -86,7 +78,9 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
   const quiet = options.json === true
   const assay = createAssay({
     network,
-    ...payingWith(options, network),
+    ...payingWith(options.key, network),
+    maxPerCall: options.maxPrice,
+    scheme: options.scheme,
     buffer: options.buffer ?? false,
   })
   const wait = options.wait ?? (options.save === undefined ? 'settled' : 'final')
@@ -128,21 +122,6 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
   output.out(`${options.stream ? '' : printable(result.chatOutput.content)}\n\n`)
   const view = await assay.chain.view(result.bundle)
   output.out(summary(result, view.key?.hardwareType === HARDWARE_NITRO_SIM, options.save))
-}
-
-/** What pays: a key under a grant where one is given, else the wallet. */
-function payingWith({ key, maxPrice, scheme }: ChatOptions, network: Network) {
-  const apiKey = key ?? process.env.ASSAY_API_KEY
-  if (apiKey === undefined || apiKey === '') {
-    return { privateKey: walletKey(network), maxPerCall: maxPrice, scheme }
-  }
-  if (isApiKey(apiKey)) return { apiKey }
-  // Never repeated, as a parser of options would: it is a secret, mistyped or not.
-  throw new CliError('This is not an API key.', {
-    exitCode: EXIT.usage,
-    code: 'bad_key',
-    next: 'Give one that assay wallet grant create has shown: assay_ and 43 characters.',
-  })
 }
 
 function summary(result: ChatResult, simulated: boolean, saved: string | undefined): string {

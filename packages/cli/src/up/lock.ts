@@ -5,8 +5,12 @@ import { CliError, EXIT } from '../cliError.ts'
 /**
  * One `up` per home: PGlite and the chain's state have no lock of their own that would survive a kill. The file names
  * the process that holds it; a holder that is gone loses it.
+ * @param taken what to say where somebody else holds it
  */
-export function acquireLock(file: string): { release(): void } {
+export function acquireLock(
+  file: string,
+  taken: (holder: ProcessIdentity | undefined) => CliError = alreadyRunning,
+): { release(): void } {
   const own = identityOf(process.pid)
   if (own === undefined) throw new Error('unreachable: this process runs')
   const text = JSON.stringify(own)
@@ -18,10 +22,10 @@ export function acquireLock(file: string): { release(): void } {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     const holder = lockHolder(file)
-    if (holder !== undefined) throw alreadyRunning(holder)
+    if (holder !== undefined) throw taken(holder)
     removeStale(file)
   }
-  throw alreadyRunning(undefined)
+  throw taken(undefined)
 }
 
 /** The live process that holds the lock, if there is one. */

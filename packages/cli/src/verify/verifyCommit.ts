@@ -7,12 +7,11 @@ import {
   type Network,
   parseBatchFile,
 } from '@assay/protocol'
-import { readBatchFile } from '@assay/sdk'
+import { readBatchFile, receiptTrust } from '@assay/sdk'
 import { verifyReceipt } from '@assay/verify'
 import type { Hex, TransactionReceipt } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Verification } from '../commands/verify.ts'
-import { receiptTrust } from './receiptTrust.ts'
 
 /** Checks every receipt of the batch that a transaction committed. */
 export async function verifyCommit(network: Network, mined: TransactionReceipt): Promise<Verification> {

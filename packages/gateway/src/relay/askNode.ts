@@ -70,13 +70,15 @@ export function enter(exchange: Exchange, node: InferenceNode): void {
   exchange.node = node
   exchange.expected = { ...exchange.expected, node: node.operator }
   exchange.attempt += 1
+  exchange.context.servedBy.set(exchange.expected.requestId, node)
   node.running += 1
   node.atRisk += exchange.route.exposure
   node.breaker.begin(performance.now())
 }
 
 /** The node has it no longer. */
-export function leave({ node, route }: Exchange): void {
+export function leave({ context, expected, node, route }: Exchange): void {
+  context.servedBy.delete(expected.requestId)
   node.running -= 1
   node.atRisk -= route.exposure
 }

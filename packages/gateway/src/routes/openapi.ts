@@ -111,6 +111,13 @@ export const OPENAPI = {
         responses: { 200: json('Where it stands.'), 404: error('Unknown here.') },
       },
     },
+    '/v1/requests/{id}/stop': {
+      post: {
+        summary: 'Ends a stream that is being answered where it is; it then ends with its receipt.',
+        parameters: [id],
+        responses: { 202: { description: 'The node was told.' }, 404: error('No such request runs here.') },
+      },
+    },
     '/v1/grants': {
       post: {
         summary:

@@ -32,6 +32,8 @@ export type ServeParameters = {
   response: AnswerSink
   /** Aborted when the client goes away. */
   signal: AbortSignal
+  /** Aborted when the client has heard enough of a stream, and still wants its end and its receipt. */
+  stop: AbortSignal
   chain: NodeChain
   store: ReceiptStore
   sign: (answer: ReceiptParameters) => Promise<SignedReceipt>
@@ -117,7 +119,7 @@ async function answerWhole(
 }
 
 async function serveStream(parameters: ServeParameters, writer: AnswerWriter): Promise<void> {
-  const { admission, response, signal } = parameters
+  const { admission, response, signal, stop } = parameters
   const events = writer.stream()
   const sent: Uint8Array[] = []
   // Not awaited: the context length bounds what can pile up in the socket, and a slow reader must not hold the engine.
@@ -136,20 +138,28 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     send(events.open(admission.prepared.inputUnits))
   }
   let delivered = 0
-  const result = await run(parameters, (event, outputUnits) => {
-    if (signal.aborted) return
+  const either = AbortSignal.any([signal, stop])
+  const result = await run({ ...parameters, signal: either }, (event, outputUnits) => {
+    if (either.aborted) return
     open()
     send(events.event(event, outputUnits))
     delivered = outputUnits
   })
 
-  if (!signal.aborted && 'failure' in result && sent.length === 0)
+  const stopped = stop.aborted && !signal.aborted
+  if (!either.aborted && 'failure' in result && sent.length === 0)
     return await answerFailure(parameters, result)
   let status: number = STATUS.complete
   let usage: Usage = { inputUnits: admission.prepared.inputUnits ?? 0, outputUnits: delivered }
   let terminal = ''
   if ('usage' in result) usage = result.usage
-  if (!signal.aborted) {
+  if (stopped) {
+    open()
+    status = STATUS.cancelled
+    usage = { ...usage, outputUnits: delivered }
+    send(events.close(usage))
+    terminal = events.terminal()
+  } else if (!signal.aborted) {
     open()
     if ('usage' in result) {
       send(events.close(result.usage))

@@ -94,7 +94,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   const dialects = openGradient?.dialects ?? DIALECTS
   const created = Math.floor(Date.now() / 1000)
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
-  const running = new Set<Hex>()
+  const running = new Map<Hex, AbortController>()
   const deposits = createGrantLedger()
 
   const app = fastify({
@@ -328,7 +328,8 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     if (grant !== undefined && !deposits.reserve(grant.id, grant.account, requestId, quote)) {
       return decline(depositShort(quote))
     }
-    running.add(requestId)
+    const stop = new AbortController()
+    running.set(requestId, stop)
     const gone = goneSignal(reply.raw)
     try {
       await inTurn(admission, gone, reply, () =>
@@ -336,6 +337,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
           admission,
           response: sink,
           signal: gone,
+          stop: stop.signal,
           chain,
           store: receipts,
           sign: answering.sign ?? sign,
@@ -362,6 +364,15 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     app.post(path, (request, reply) => answer(dialect, request, reply))
   }
   openGradient?.routes(app, refuse)
+
+  // Its id is known to nobody but the caller and who serves him, until the receipt is out.
+  app.post<{ Params: { id: Hex } }>('/v1/requests/:id/stop', (request, reply) => {
+    const stop = running.get(request.params.id)
+    if (stop === undefined)
+      return refuse(reply, badRequest('No such request runs here.', null, 'not_found', 404))
+    stop.abort()
+    return reply.code(202).send()
+  })
 
   const noEnclave = (reply: FastifyReply): FastifyReply =>
     refuse(reply, badRequest('There is no enclave here that could be encrypted to.', null, 'not_found', 404))

@@ -1,0 +1,75 @@
+import { formatOpg } from '@assay/protocol'
+import { type AgentTool, agentTools, createAssay, spendingLimit } from '@assay/sdk'
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
+import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import type { Command } from 'commander'
+import { parseUnits } from 'viem'
+import { parseOpg } from '../amount.ts'
+import { failureOf } from '../cliError.ts'
+import { networkFor } from '../home.ts'
+import { toJsonText } from '../output.ts'
+import type { CommandContext } from '../program.ts'
+import { payingWith } from '../wallet.ts'
+
+type McpOptions = { maxPerCall: bigint; maxPerDay: bigint; key?: string; network?: string }
+
+export function registerMcp(program: Command, context: CommandContext): void {
+  program
+    .command('mcp')
+    .description(
+      'A server of the Model Context Protocol on standard input and output: infer, verify, models, stake.',
+    )
+    .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
+    .option(
+      '--max-per-day <OPG>',
+      'most that this server may spend in 24 hours',
+      parseOpg,
+      parseUnits('5', 18),
+    )
+    .option('--key <key>', 'pay under a grant with its API key, or ASSAY_API_KEY; its limits hold')
+    .option('--network <file>', 'network.json of another network')
+    .action((options: McpOptions) => mcp(options, context))
+}
+
+/** Standard output belongs to the protocol: whatever is said to a person goes to standard error. */
+async function mcp(options: McpOptions, { output }: CommandContext): Promise<void> {
+  const network = networkFor(options.network)
+  const { maxPerCall, maxPerDay } = options
+  const spending = spendingLimit({ maxPerDay })
+  const assay = createAssay({ network, ...payingWith(options.key, network), maxPerCall, spending })
+  const server = serverOf(agentTools(assay))
+  const ended = Promise.withResolvers<void>()
+  server.onclose = () => ended.resolve()
+  process.stdin.once('end', () => void server.close())
+  await server.connect(new StdioServerTransport())
+  output.err(`assay mcp: ready, spends at most ${formatOpg(maxPerDay)} in 24 hours\n`)
+  await ended.promise
+}
+
+function serverOf(tools: readonly AgentTool[]): Server {
+  const server = new Server({ name: 'assay', version: '0.1.0' }, { capabilities: { tools: {} } })
+  server.setRequestHandler(ListToolsRequestSchema, () => ({
+    tools: tools.map(({ name, description, inputSchema, pays }) => ({
+      name,
+      description,
+      inputSchema,
+      annotations: { readOnlyHint: !pays, destructiveHint: false, openWorldHint: true },
+    })),
+  }))
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
+    const tool = tools.find(({ name }) => name === params.name)
+    if (tool === undefined) return failed(`There is no tool ${params.name.slice(0, 64)}.`)
+    try {
+      return { content: [{ type: 'text', text: toJsonText(await tool.run(params.arguments ?? {})) }] }
+    } catch (error) {
+      const { message, facts, next } = failureOf(error)
+      return failed(toJsonText({ error: message, facts, next }))
+    }
+  })
+  return server
+}
+
+function failed(text: string) {
+  return { isError: true, content: [{ type: 'text' as const, text }] }
+}

@@ -1,0 +1,53 @@
+import type { Network } from '@assay/protocol'
+import type { Hex } from 'viem'
+import { SdkError } from './errors.ts'
+import { readBounded } from './limits.ts'
+
+/** A request as it will be signed for: exact bytes, and the headers that go with them. */
+export type Asked = {
+  /** Target: path and query. */
+  path: string
+  pathname: string
+  headers: Headers
+  body: Uint8Array<ArrayBuffer>
+  modelId: Hex
+  signal: AbortSignal
+}
+
+/** Reads a request once, so that every gateway is asked with the same bytes. @throws SdkError */
+export async function readAsked(request: Request, network: Network): Promise<Asked> {
+  const { pathname, search } = new URL(request.url)
+  if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') {
+    throw new SdkError('An encoded request body cannot be signed for.', {
+      code: 'unsupported_body',
+      next: 'Send the body without content-encoding.',
+    })
+  }
+  const body = await readBounded(request)
+  const headers = new Headers(request.headers)
+  // Only identity bytes can be signed (docs/spec.md §1); a compressing middlebox would break the hash.
+  headers.set('accept-encoding', 'identity')
+  const modelId = modelIdFor(network, body)
+  return { path: pathname + search, pathname, headers, body, modelId, signal: request.signal }
+}
+
+function modelIdFor(network: Network, body: Uint8Array): Hex {
+  const name = modelNameOf(body)
+  const model = network.models.find((entry) => entry.name === name || entry.modelId === name)
+  if (model !== undefined) return model.modelId
+  throw new SdkError('The network file lists no such model.', {
+    code: 'unknown_model',
+    facts: { model: name, known: network.models.map((entry) => entry.name).join(', ') },
+    next: 'Ask for one of these, or fetch the network file again.',
+  })
+}
+
+function modelNameOf(body: Uint8Array): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(body))
+    const name = (parsed as { model?: unknown } | null)?.model
+    return typeof name === 'string' ? name : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,111 @@
+import type { Bundle, Network, Receipt } from '@assay/protocol'
+import type { Report } from '@assay/verify'
+import type { Hex } from 'viem'
+import type { VerifiedAnswer } from './answer.ts'
+import type { ChainReader } from './chainReader.ts'
+import { gatewayError } from './gatewayError.ts'
+import { completeBundle, waitForReceipt } from './receiptStatus.ts'
+import type { VerifiedFetch } from './verifiedFetch.ts'
+
+/** How long a call waits behind the answer: not at all, until the batch is on chain, or until it is final. */
+export type Wait = 'answer' | 'settled' | 'final'
+
+/** What every way of asking takes. */
+export type CallParameters = {
+  /** Further members of the request's body, under the names that the OpenAI dialect gives them. */
+  extra?: Readonly<Record<string, unknown>> | undefined
+  /** How the answer is to be verifiable; the network's own choice where none is given. */
+  verification?: 'auto' | 'tee' | 'zk' | 'replay' | 'bonded' | undefined
+  /** What a wrong answer would cost you, in OPG, e.g. `0.5`: the bonds behind the answer must cover it. */
+  valueAtRisk?: string | undefined
+  /** What of the call is made public: its receipt, its contents too (a proof is about them), or neither. */
+  settlement?: 'batch' | 'full' | 'private' | undefined
+  /** Called when the answer is verified, before any waiting. */
+  onVerified?: ((answer: VerifiedAnswer) => void) | undefined
+  /** Default `settled`. */
+  wait?: Wait | undefined
+  /** Longest wait behind the answer, default 120 s. */
+  waitMilliseconds?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** What every answer comes with. */
+export type Proof = {
+  /** Transaction that committed the batch with this receipt; null under `wait: 'answer'`. Never an unmined hash. */
+  transactionHash: Hex | null
+  receipt: Receipt
+  report: Report
+  bundle: Bundle
+}
+
+/** What calls are made with. */
+export type Caller = { network: Network; chain: ChainReader; fetch: VerifiedFetch }
+
+/** A call under way: its response, and its proof once the response was read to its end or left. */
+export type Begun = { response: Response; proof: Promise<Proof> }
+
+/** Asks; resolves with the head of an answer. @throws SdkError, also for an error answer */
+export async function begin(
+  { network, chain, fetch }: Caller,
+  path: string,
+  body: Readonly<Record<string, unknown>>,
+  parameters: CallParameters,
+): Promise<Begun> {
+  const verified = Promise.withResolvers<VerifiedAnswer>()
+  const { verification, valueAtRisk, settlement, signal } = parameters
+  const headers = {
+    'content-type': 'application/json',
+    ...(verification === undefined ? {} : { 'x-assay-verification': verification }),
+    ...(settlement === undefined ? {} : { 'x-assay-settlement': settlement }),
+    ...(valueAtRisk === undefined ? {} : { 'x-assay-value-at-risk': valueAtRisk }),
+  }
+  const init = { method: 'POST', headers, body: JSON.stringify({ ...body, ...parameters.extra }) }
+  const response = await fetch(
+    new URL(path, network.gatewayUrl),
+    signal === undefined ? init : { ...init, signal },
+    {
+      onAnswer(answer) {
+        parameters.onVerified?.(answer)
+        verified.resolve(answer)
+      },
+      onUnverified: (error) => verified.reject(error),
+    },
+  )
+  if (!response.ok) throw await gatewayError(response)
+  const proof = verified.promise.then((answer) => prove({ network, chain }, answer, parameters))
+  // Whoever wants it awaits it; a stream's own error is raised by the stream.
+  proof.catch(() => undefined)
+  return { response, proof }
+}
+
+/** Asks for a whole answer and reads it. */
+export async function callWhole<Output>(
+  caller: Caller,
+  path: string,
+  body: Readonly<Record<string, unknown>>,
+  parameters: CallParameters,
+  read: (response: Response) => Promise<Output>,
+): Promise<{ output: Output; proof: Proof }> {
+  const { response, proof } = await begin(caller, path, body, parameters)
+  return { output: await read(response), proof: await proof }
+}
+
+/** Waits behind an answer as long as its caller wants to, and adds what came of it. */
+async function prove(
+  { network, chain }: Pick<Caller, 'network' | 'chain'>,
+  { bundle, report }: VerifiedAnswer,
+  parameters: CallParameters,
+): Promise<Proof> {
+  const { receipt } = bundle
+  const until = parameters.wait ?? 'settled'
+  if (until === 'answer') return { transactionHash: null, receipt, report, bundle }
+  const { inclusion, transactionHash } = await waitForReceipt({
+    network,
+    chain,
+    requestId: receipt.requestId,
+    until,
+    timeoutMilliseconds: parameters.waitMilliseconds,
+    signal: parameters.signal,
+  })
+  return { transactionHash, receipt, ...(await completeBundle({ network, chain, bundle, inclusion, until })) }
+}

@@ -1,0 +1,97 @@
+import { begin, type Caller, type CallParameters, callWhole, type Proof } from './call.ts'
+import { type ChatOutput, readChatOutput, streamChatOutput } from './chatOutput.ts'
+
+/** A message of a conversation; further members, such as `tool_calls` and `tool_call_id`, pass as they are. */
+export type ChatMessage = { role: string; content: string; [member: string]: unknown }
+
+export type ChatParameters = CallParameters & {
+  model: string
+  messages: readonly ChatMessage[]
+  /** Tokens. */
+  max_tokens?: number | undefined
+  temperature?: number | undefined
+  top_p?: number | undefined
+  seed?: number | undefined
+  /** Texts that end the answer. */
+  stop?: string | readonly string[] | undefined
+  /** Functions that the model may call, as in OpenAI's API. */
+  tools?: readonly unknown[] | undefined
+  tool_choice?: unknown
+  response_format?: unknown
+  /** Ask for a stream; `onText` gets the text as it arrives. */
+  stream?: boolean | undefined
+  /** Text as it arrives. It is verified only when `chat` resolves, unless `buffer` was given to `createAssay`. */
+  onText?: ((text: string) => void) | undefined
+}
+
+export type ChatResult = Proof & {
+  /** The assistant's message. */
+  chatOutput: ChatOutput
+}
+
+/**
+ * A streamed answer: texts as they arrive, and the result behind them. Leaving it early stops the model, fetches what it
+ * had said till then, and verifies that; `result` resolves all the same, with the text that was seen.
+ */
+export type ChatStream = AsyncIterable<string> & {
+  /** Rejects with SdkError `cancelled` where a stream that was left could not be verified to its end. */
+  result: Promise<ChatResult>
+}
+
+const PATH = '/v1/chat/completions'
+
+/** @throws SdkError */
+export async function chat(caller: Caller, parameters: ChatParameters): Promise<ChatResult> {
+  if (parameters.stream !== true) {
+    const { output, proof } = await callWhole(caller, PATH, bodyOf(parameters), parameters, readChatOutput)
+    return { chatOutput: output, ...proof }
+  }
+  const { response, proof } = await begin(caller, PATH, bodyOf(parameters), parameters)
+  const texts = streamChatOutput(response)
+  for (;;) {
+    const next = await texts.next()
+    if (next.done === true) return { chatOutput: next.value, ...(await proof) }
+    parameters.onText?.(next.value)
+  }
+}
+
+/** Asks for a stream, to be read once. @throws SdkError */
+export async function chatStream(
+  caller: Caller,
+  parameters: Omit<ChatParameters, 'stream'>,
+): Promise<ChatStream> {
+  const { response, proof } = await begin(caller, PATH, bodyOf({ ...parameters, stream: true }), parameters)
+  const message = Promise.withResolvers<ChatOutput>()
+  async function* texts(): AsyncGenerator<string, void, undefined> {
+    let content = ''
+    const source = streamChatOutput(response)
+    try {
+      for (;;) {
+        const next = await source.next()
+        if (next.done === true) return message.resolve(next.value)
+        content += next.value
+        parameters.onText?.(next.value)
+        yield next.value
+      }
+    } catch (error) {
+      message.reject(error)
+      throw error
+    } finally {
+      // Left early: what was seen is the answer, and its proof is on its way.
+      message.resolve({ role: 'assistant', content })
+      await source.return({ role: 'assistant', content })
+    }
+  }
+  const result = message.promise.then(async (chatOutput) => ({ chatOutput, ...(await proof) }))
+  result.catch(() => undefined)
+  return Object.assign(texts(), { result })
+}
+
+/** The request's body, without what is the call's own. */
+function bodyOf(parameters: ChatParameters): Record<string, unknown> {
+  const { model, messages, max_tokens, temperature, top_p, seed, stop, tools, tool_choice, stream } =
+    parameters
+  const { response_format } = parameters
+  const sampling = { max_tokens, temperature, top_p, seed, stop }
+  return { model, messages, ...sampling, tools, tool_choice, response_format, stream }
+}

@@ -1,0 +1,29 @@
+import type { DialectError } from '@assay/protocol'
+import { SdkError, type SdkErrorCode } from '../errors.ts'
+
+const STATUS: Partial<Record<SdkErrorCode, number>> = {
+  unreachable: 503,
+  over_limit: 402,
+  payment_required: 402,
+  offer_rejected: 502,
+  unknown_model: 404,
+  unsupported_body: 413,
+}
+
+/** What went wrong, as the caller's dialect words it. The status of what is not listed: the answer was not good. */
+export function asDialectError(error: unknown): DialectError {
+  if (!(error instanceof SdkError)) {
+    const message = 'The proxy failed on this request.'
+    return { status: 500, message, type: 'server_error', code: 'internal_error' }
+  }
+  const { code, shortMessage, facts, next } = error
+  const status = STATUS[code] ?? 502
+  const told = Object.entries(facts).map(([name, value]) => `${name}: ${String(value)}`)
+  const detail = told.length === 0 ? '' : ` (${told.join(', ')})`
+  return {
+    status,
+    message: `${shortMessage.replace(/\.$/, '')}${detail}.${next === undefined ? '' : ` ${next}`}`,
+    type: status === 402 ? 'payment_required' : status < 500 ? 'invalid_request_error' : 'server_error',
+    code,
+  }
+}

@@ -1,0 +1,260 @@
+import {
+  decodeReceiptHeader,
+  type HttpRequestBytes,
+  listedHeaders,
+  RECEIPT_HEADER,
+  REQUEST_ID_HEADER,
+  type SignedReceipt,
+} from '@assay/protocol'
+import { answerReport } from './answer.ts'
+import { type Asked, readAsked } from './asked.ts'
+import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
+import { type ChainReader, chainReaderOf } from './chainReader.ts'
+import { salt } from './confidential.ts'
+import { SdkError } from './errors.ts'
+import { readBounded } from './limits.ts'
+import { isPaidPath } from './paidPath.ts'
+import { quotedByRegistry } from './quotedByRegistry.ts'
+import { readReceiptStatus } from './receiptStatus.ts'
+import { createRoutes, type Route } from './routes.ts'
+import { sealingFor, sendSealed } from './sealing.ts'
+import { send, wasNeverSent } from './send.ts'
+import type { Paid } from './signingPayer.ts'
+import { sseGuard } from './sseGuard.ts'
+import { stopRequest } from './stopRequest.ts'
+
+/** What one call's caller wants to hear of it, in place of what the options say. */
+export type CallHooks = Pick<AssayFetchOptions, 'onAnswer' | 'onUnverified'>
+
+export type VerifiedFetch = (
+  input: Parameters<typeof globalThis.fetch>[0],
+  init?: RequestInit,
+  hooks?: CallHooks,
+) => Promise<Response>
+
+/** Statuses of a gateway that cannot serve right now, before anything was paid. */
+const BUSY = new Set([429, 502, 503, 504])
+/** How often a gateway that found no node is sent the same payment again, and the longest it may ask us to wait, ms. */
+const RESENDS = 2
+const LONGEST_RESEND_WAIT_MS = 5_000
+
+/** What became of one gateway's turn. */
+type Turn = { answer: Response } | { next: Response | SdkError }
+
+/** The `fetch` behind `assayFetch`, which every part of this package shares. */
+export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
+  const network = networkOf(options)
+  const chain = options.chain ?? chainReaderOf(network)
+  const routes = createRoutes(options, network, chain)
+  const ownOrigin = new URL(network.gatewayUrl).origin
+
+  return async (input, init, hooks = options) => {
+    const request = new Request(input, init)
+    const { origin, pathname } = new URL(request.url)
+    if (request.method !== 'POST' || !isPaidPath(pathname)) return send(request.url, request)
+    if (origin !== ownOrigin) {
+      throw new SdkError('This request does not go to the gateway of the network file.', {
+        code: 'offer_rejected',
+        facts: { requested: origin, gateway: ownOrigin },
+        next: "Set the client's base URL to the gateway's, or load that network's file.",
+      })
+    }
+    if (options.apiKey !== undefined && options.confidential === true) {
+      throw new SdkError('A confidential request is signed by its payer, which an API key cannot do.', {
+        code: 'not_confidential',
+        next: 'Give a private key instead of the API key, or leave confidential out.',
+      })
+    }
+    const asked = await readAsked(request, network)
+    let last: Response | SdkError | undefined
+    for (const route of routes.inOrder()) {
+      if (last instanceof Response) void last.body?.cancel()
+      const turn = await takeTurn({ options, hooks, chain, route, asked })
+      if ('answer' in turn) return turn.answer
+      routes.rest(route)
+      last = turn.next
+    }
+    if (last instanceof Response) return last
+    throw last
+  }
+}
+
+type Call = {
+  options: AssayFetchOptions
+  hooks: CallHooks
+  chain: ChainReader
+  route: Route
+  asked: Asked
+}
+
+/**
+ * Asks one gateway. Another is tried only where this one was certainly not paid: from the moment a payment may have
+ * reached it, whatever happens is this call's outcome, or one answer could be paid for twice.
+ */
+async function takeTurn(call: Call): Promise<Turn> {
+  let prepared: Turn | Prepared
+  try {
+    prepared = await prepare(call)
+  } catch (error) {
+    if (error instanceof SdkError && error.code === 'unreachable') return { next: error }
+    throw error
+  }
+  if (!('post' in prepared)) return prepared
+  const turn = await deliver(prepared)
+  return 'next' in turn ? turn : { answer: await receive(call, prepared, turn.answer) }
+}
+
+/** A call that is signed and paid for, and not yet sent. */
+type Prepared = {
+  /** The bytes that were signed for. */
+  sent: HttpRequestBytes
+  paid: Paid
+  post: () => Promise<Response>
+  /** Ends the exchange; it follows the caller's signal until a stream begins, which is left as `sseGuard` says. */
+  abort: LinkedAbort
+}
+
+async function prepare({ options, chain, route, asked }: Call): Promise<Turn | Prepared> {
+  const { network, pay } = route
+  const { path, pathname, body, modelId, signal } = asked
+  const headers = new Headers(asked.headers)
+  const url = new URL(path, route.origin).href
+  const sealing = options.confidential === true ? await sealingFor(network, chain, pathname, body) : undefined
+  if (sealing !== undefined) headers.set(...salt())
+  const head = { method: 'POST', headers, body, redirect: 'error' } as const
+  const sent: HttpRequestBytes = { method: 'POST', path, headers: listedHeaders(headers.entries()), body }
+  let paid: Paid
+  if (pay === undefined) {
+    headers.delete('x-api-key')
+    paid = { headers: { authorization: `Bearer ${options.apiKey}` } }
+  } else {
+    const registry = quotedByRegistry(network, chain, asked)
+    // It is awaited behind the quote; until then nobody would hear of its failure.
+    registry.catch(() => undefined)
+    const quoted = await (sealing === undefined
+      ? send(url, { ...head, signal })
+      : send(sealing.url, { ...head, headers: sealing.outer, body: null, signal }))
+    if (BUSY.has(quoted.status)) return { next: quoted }
+    if (quoted.status >= 400 && quoted.status !== 402) return { answer: quoted }
+    paid = await pay(quoted, { sent, modelId, registryMaximum: await registry })
+  }
+  for (const [name, value] of Object.entries(paid.headers)) headers.set(name, value)
+  const abort = linkedAbort(signal)
+  const post = () =>
+    sealing === undefined
+      ? send(url, { ...head, signal: abort.signal })
+      : sendSealed(sealing, { path, headers, body }, paid.headers, abort.signal)
+  return { sent, paid, post, abort }
+}
+
+/** Sends what is paid for. A payment that certainly reached nobody costs nothing, and leaves the way to others open. */
+async function deliver({ post, paid }: Prepared): Promise<Turn> {
+  for (let sent = 0; ; sent++) {
+    let answer: Response
+    try {
+      answer = await post()
+    } catch (error) {
+      if (sent === 0 && error instanceof SdkError && wasNeverSent(error)) {
+        paid.reservation?.settle(0n)
+        return { next: error }
+      }
+      if (error instanceof SdkError && error.code === 'unreachable') throw outcomeUnknown(paid, error)
+      throw error
+    }
+    // The gateway found no node and took nothing: the same payment may be sent again, which can never pay twice.
+    const wait = Number(answer.headers.get('retry-after') ?? Number.NaN) * 1000
+    const again = answer.status === 503 && wait >= 0 && wait <= LONGEST_RESEND_WAIT_MS
+    if (!again || sent >= RESENDS) return { answer }
+    void answer.body?.cancel()
+    await new Promise((wake) => setTimeout(wake, wait))
+  }
+}
+
+/** Verifies an answer: a whole one before it is returned, a stream before its end. An error costs and proves nothing. */
+async function receive(
+  { options, hooks, chain, route, asked }: Call,
+  { sent, paid, abort }: Prepared,
+  answer: Response,
+): Promise<Response> {
+  if (answer.status >= 400) return answer
+  const { network, pay } = route
+  const { requestAuth, payer } = paid
+  const expected = { request: sent, requestAuth, payer, modelId: asked.modelId, committer: network.gateway }
+  const verify = async (bytes: Uint8Array, signed: SignedReceipt): Promise<void> => {
+    const contentType = answer.headers.get('content-type') ?? ''
+    const response = { status: answer.status, contentType, body: bytes }
+    // Which call of which grant it is only the gateway says; that it is one, the chain does.
+    const grant =
+      pay === undefined ? (await readReceiptStatus(network, signed.receipt.requestId))?.grant : undefined
+    const entry = grant === undefined ? signed : { ...signed, grant }
+    const verified = await answerReport({ network, chain, expected, response, signed: entry })
+    paid.reservation?.settle(verified.bundle.receipt.price)
+    hooks.onAnswer?.(verified)
+  }
+  if (isEventStream(answer) && answer.body !== null) {
+    abort.release()
+    const guarded = sseGuard(answer.body, {
+      verify,
+      buffer: options.buffer ?? false,
+      signal: asked.signal,
+      stop: () => stopRequest(network, requestAuth?.auth.requestId ?? answer.headers.get(REQUEST_ID_HEADER)),
+      onUnverified: hooks.onUnverified,
+    })
+    return new Response(guarded, { status: answer.status, headers: answer.headers })
+  }
+  const bytes = await readBounded(answer).catch((cause: unknown) => {
+    throw cause instanceof SdkError || asked.signal.aborted ? cause : outcomeUnknown(paid, cause)
+  })
+  await verify(bytes, receiptOf(answer))
+  return new Response(bytes, { status: answer.status, headers: answer.headers })
+}
+
+type LinkedAbort = { signal: AbortSignal; release(): void }
+
+/** A signal that follows another until it is released. */
+function linkedAbort(source: AbortSignal): LinkedAbort {
+  const controller = new AbortController()
+  const follow = () => controller.abort(source.reason)
+  if (source.aborted) follow()
+  source.addEventListener('abort', follow, { once: true })
+  return { signal: controller.signal, release: () => source.removeEventListener('abort', follow) }
+}
+
+function isEventStream(response: Response): boolean {
+  return (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
+}
+
+function receiptOf(response: Response): SignedReceipt {
+  const header = response.headers.get(RECEIPT_HEADER)
+  if (header === null) {
+    throw new SdkError('The answer carries no receipt, so nothing proves who answered; it is withheld.', {
+      code: 'receipt_missing',
+      next: 'Do not use this answer. Ask another gateway.',
+    })
+  }
+  try {
+    return decodeReceiptHeader(header)
+  } catch (cause) {
+    throw new SdkError('The receipt of the answer cannot be read; the answer is withheld.', {
+      code: 'verification_failed',
+      next: 'Do not use this answer. Ask another gateway.',
+      cause,
+    })
+  }
+}
+
+function outcomeUnknown({ requestAuth }: Paid, cause: unknown): SdkError {
+  const requestId = requestAuth?.auth.requestId
+  return new SdkError(
+    'The connection broke behind the payment, so it is not known whether an answer was made.',
+    {
+      code: 'outcome_unknown',
+      facts: requestId === undefined ? {} : { requestId },
+      next:
+        requestId === undefined
+          ? 'Look at the calls of the grant before asking again: assay wallet grant show'
+          : `See what became of it before asking again, or pay twice: assay verify ${requestId}`,
+      cause,
+    },
+  )
+}

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { after, before, beforeEach, test } from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
+import OpenAI from 'openai'
+import { spendingLimit } from '../src/index.ts'
+import { type ProxyCall, type ProxyOptions, type RunningProxy, startProxy } from '../src/proxy/index.ts'
+import { manifest, type StubNetwork, startStubNetwork } from './stubNetwork.ts'
+
+const TOKEN = 'a-token-of-more-than-24-characters'
+const calls: ProxyCall[] = []
+let stub: StubNetwork
+let proxy: RunningProxy
+before(async () => {
+  stub = await startStubNetwork()
+  proxy = await open()
+})
+after(async () => {
+  await proxy.close()
+  await stub.close()
+})
+beforeEach(() => {
+  stub.tamper = {}
+  stub.seen.unpaid = 0
+  stub.seen.paid = 0
+  calls.length = 0
+})
+
+const open = (extra: Partial<ProxyOptions> = {}) =>
+  startProxy({
+    network: stub.network,
+    chain: stub.chain,
+    privateKey: stub.payerKey,
+    port: 0,
+    token: TOKEN,
+    onCall: (call) => calls.push(call),
+    ...extra,
+  })
+
+const body = (extra: object = {}) =>
+  JSON.stringify({ model: manifest.name, messages: [{ role: 'user', content: 'Where?' }], ...extra })
+
+type Answer = { status: number; headers: Record<string, unknown>; text: string }
+
+/** A request with any headers at all, which `fetch` would not send. */
+function post(url: string, headers: Record<string, string>, sent = body(), method = 'POST'): Promise<Answer> {
+  return new Promise((done, failed) => {
+    const asked = request(url, { method, headers }, (answer) => {
+      let text = ''
+      answer.on('data', (chunk) => {
+        text += chunk
+      })
+      answer.on('end', () => done({ status: answer.statusCode ?? 0, headers: answer.headers, text }))
+    })
+    asked.on('error', failed)
+    asked.end(method === 'POST' ? sent : undefined)
+  })
+}
+const chat = (headers: Record<string, string>, sent = body()) =>
+  post(`${proxy.url}/v1/chat/completions`, headers, sent)
+const authorization = `Bearer ${TOKEN}`
+
+test('a program with the token gets an answer that says it is verified', async () => {
+  const { status, headers, text } = await chat({ authorization })
+  assert.equal(status, 200)
+  assert.equal(headers['x-assay-verified'], 'true')
+  assert.match(text, /Paris/)
+  assert.equal(stub.seen.paid, 1)
+  assert.equal(calls[0]?.answer?.report.ok, true)
+})
+
+test('the token is taken where either vendor puts its key', async () => {
+  assert.equal((await chat({ 'x-api-key': TOKEN })).status, 200)
+})
+
+test('a stream says so in a comment before its terminal event, or in its head where it is held back', async () => {
+  const { headers, text } = await chat({ authorization }, body({ stream: true }))
+  assert.equal(headers['x-assay-verified'], 'pending')
+  assert.match(text, /: x-assay-verified true\n[\s\S]*data: \[DONE\]\n\n$/)
+  const held = await open({ buffer: true })
+  try {
+    const answer = await post(`${held.url}/v1/chat/completions`, { authorization }, body({ stream: true }))
+    assert.equal(answer.headers['x-assay-verified'], 'true')
+  } finally {
+    await held.close()
+  }
+})
+
+const turnedAway: { name: string; headers: Record<string, string>; status: number; code: string }[] = [
+  { name: 'no token', headers: {}, status: 401, code: 'invalid_token' },
+  {
+    name: 'a wrong token',
+    headers: { authorization: `Bearer ${TOKEN}x` },
+    status: 401,
+    code: 'invalid_token',
+  },
+  {
+    name: 'the token under a name that was pointed here (DNS rebinding)',
+    headers: { authorization, host: 'attacker.example' },
+    status: 403,
+    code: 'bad_host',
+  },
+  {
+    name: 'the token under the right name and another port',
+    headers: { authorization, host: '127.0.0.1:1' },
+    status: 403,
+    code: 'bad_host',
+  },
+  {
+    name: 'a page of another origin',
+    headers: { authorization, origin: 'https://attacker.example' },
+    status: 403,
+    code: 'bad_origin',
+  },
+  {
+    name: 'a page without an origin',
+    headers: { authorization, origin: 'null' },
+    status: 403,
+    code: 'bad_origin',
+  },
+  {
+    name: 'a page that hides its origin',
+    headers: { authorization, 'sec-fetch-site': 'cross-site' },
+    status: 403,
+    code: 'bad_origin',
+  },
+]
+for (const { name, headers, status, code } of turnedAway) {
+  test(`nothing is asked or paid for ${name}`, async () => {
+    const answer = await chat(headers)
+    assert.equal(answer.status, status)
+    assert.equal(JSON.parse(answer.text).error.code, code)
+    assert.equal(answer.headers['access-control-allow-origin'], undefined)
+    assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
+  })
+}
+
+test('a browser is told no before it sends anything: the preflight of a foreign page', async () => {
+  const headers = { origin: 'https://attacker.example', 'access-control-request-method': 'POST' }
+  const answer = await post(`${proxy.url}/v1/chat/completions`, headers, '', 'OPTIONS')
+  assert.equal(answer.status, 403)
+  assert.equal(answer.headers['access-control-allow-origin'], undefined)
+})
+
+test('an origin that was let in may use it, with the token', async () => {
+  const origin = 'http://localhost:3000'
+  const friendly = await open({ allowedOrigins: [origin] })
+  try {
+    const url = `${friendly.url}/v1/chat/completions`
+    const answer = await post(url, { authorization, origin })
+    assert.equal(answer.status, 200)
+    assert.equal(answer.headers['access-control-allow-origin'], origin)
+    assert.equal((await post(url, { origin })).status, 401)
+    assert.equal((await post(url, { authorization, origin: 'http://localhost:3001' })).status, 403)
+  } finally {
+    await friendly.close()
+  }
+})
+
+test('paths that lead elsewhere are not found', async () => {
+  for (const path of ['/', '/v2/x', '/v1/../admin', '/v1/%2e%2e/x', '//127.0.0.1/v1/models']) {
+    assert.equal((await post(`${proxy.url}${path}`, { authorization })).status, 404, path)
+  }
+  assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
+})
+
+const alter = (from: string, to: string) => (bytes: Uint8Array) =>
+  new TextEncoder().encode(new TextDecoder().decode(bytes).replace(from, to))
+
+test('an answer that was altered is withheld, in the words of each dialect, and not asked for again', async () => {
+  stub.tamper = { body: alter('Par', 'Lor') }
+  const openai = new OpenAI({ baseURL: `${proxy.url}/v1`, apiKey: TOKEN })
+  const messages = [{ role: 'user' as const, content: 'Where?' }]
+  await assert.rejects(openai.chat.completions.create({ model: manifest.name, messages }), (error) => {
+    assert.ok(error instanceof OpenAI.APIError)
+    assert.deepEqual([error.status, error.code], [502, 'verification_failed'])
+    return true
+  })
+  const anthropic = new Anthropic({ baseURL: proxy.url, apiKey: TOKEN })
+  await assert.rejects(
+    anthropic.messages.create({ model: manifest.name, max_tokens: 2000, messages }),
+    (error) => error instanceof Anthropic.APIError && /did not pass verification/.test(error.message),
+  )
+  // Either client tries again on a 502 by itself, which would pay again.
+  assert.equal(stub.seen.paid, 2)
+})
+
+test('a stream that was altered ends in an explicit error event, never in its terminal event', async () => {
+  stub.tamper = { body: alter('is.', 'iz.') }
+  const { text } = await chat({ authorization }, body({ stream: true }))
+  assert.doesNotMatch(text, /\[DONE\]|x-assay-verified true/)
+  const last = text.trimEnd().split('\n').at(-1) ?? ''
+  assert.equal(JSON.parse(last.slice('data: '.length)).error.code, 'verification_failed')
+  const openai = new OpenAI({ baseURL: `${proxy.url}/v1`, apiKey: TOKEN })
+  const messages = [{ role: 'user' as const, content: 'Where?' }]
+  const stream = await openai.chat.completions.create({ model: manifest.name, messages, stream: true })
+  await assert.rejects(async () => {
+    for await (const _chunk of stream);
+  }, OpenAI.APIError)
+})
+
+test('limits hold: a call, a day, and what a failed call may still cost', async () => {
+  const spending = spendingLimit({ maxPerDay: 8_000n })
+  const small = await open({ spending, maxPerCall: 6_000n })
+  const url = `${small.url}/v1/chat/completions`
+  try {
+    stub.tamper = { amount: 6_001n }
+    const dear = await post(url, { authorization })
+    assert.deepEqual([dear.status, JSON.parse(dear.text).error.code], [402, 'over_limit'])
+    assert.equal(spending.spent(), 0n)
+
+    stub.tamper = {}
+    assert.equal((await post(url, { authorization })).status, 200)
+    const price = spending.spent()
+    assert.ok(price > 0n && price < 5_000n, `${price}: the price, not the quote`)
+
+    // Its authorisation is out: whoever holds it may still use all of it.
+    stub.tamper = { body: alter('Par', 'Lor') }
+    assert.equal((await post(url, { authorization })).status, 502)
+    assert.equal(spending.spent(), price + 5_000n)
+
+    stub.tamper = {}
+    const beyond = await post(url, { authorization })
+    assert.deepEqual([beyond.status, beyond.headers['x-should-retry']], [402, 'false'])
+    assert.equal(stub.seen.paid, 2)
+  } finally {
+    await small.close()
+  }
+})

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import Anthropic from '@anthropic-ai/sdk'
+import { assayFetch } from '@assay/sdk'
+import { npmVersion } from './npmVersion.ts'
+import type { Row } from './row.ts'
+import { MODEL, QUESTION, type World } from './world.ts'
+
+const short = { model: MODEL, max_tokens: 12, messages: [{ role: 'user' as const, content: QUESTION }] }
+
+const WAYS: Record<string, (world: World) => Anthropic> = {
+  'grant key': ({ grant }) => new Anthropic({ baseURL: grant.url, apiKey: grant.key, maxRetries: 0 }),
+  assayFetch: ({ network, privateKey }) =>
+    new Anthropic({
+      baseURL: network.gatewayUrl,
+      apiKey: 'unused',
+      maxRetries: 0,
+      fetch: assayFetch({ network, privateKey }),
+    }),
+  proxy: ({ proxy }) => new Anthropic({ baseURL: proxy.url, apiKey: proxy.key, maxRetries: 0 }),
+}
+
+const textOf = (message: Anthropic.Message) =>
+  message.content.map((block) => (block.type === 'text' ? block.text : '')).join('')
+
+const DONE: Record<string, (client: Anthropic) => Promise<void>> = {
+  async messages(client) {
+    assert.match(textOf(await client.messages.create(short)), /Paris/)
+  },
+  async 'messages, streamed'(client) {
+    const message = await client.messages.stream(short).finalMessage()
+    assert.match(textOf(message), /Paris/)
+    assert.ok(message.usage.output_tokens > 0)
+  },
+  async 'a tool call'(client) {
+    const { content, stop_reason } = await client.messages.create({
+      ...short,
+      max_tokens: 40,
+      tool_choice: { type: 'any' },
+      tools: [
+        {
+          name: 'weather',
+          input_schema: {
+            type: 'object',
+            properties: { city: { type: 'string', maxLength: 12 } },
+            required: ['city'],
+          },
+        },
+      ],
+    })
+    assert.equal(stop_reason, 'tool_use')
+    assert.ok(content.some((block) => block.type === 'tool_use' && block.name === 'weather'))
+  },
+  async 'counting tokens'(client) {
+    const { input_tokens } = await client.messages.countTokens({ model: MODEL, messages: short.messages })
+    assert.ok(input_tokens > 0)
+  },
+}
+
+export const anthropicNode: Row[] = Object.entries(WAYS).flatMap(([way, connect]) =>
+  Object.entries(DONE).map(([what, run]) => ({
+    client: '@anthropic-ai/sdk (npm)',
+    version: npmVersion('@anthropic-ai/sdk'),
+    way,
+    what,
+    run: (world: World) => run(connect(world)),
+  })),
+)

@@ -21,6 +21,7 @@ const MODELS = [
   ['digits-mlp-17k', 'digits'],
   ['digits-mlp-100k', 'digits'],
   ['digits-cnn-267k', 'digits'],
+  ['digits-transformer-9k', 'digits'],
   ['digits-mlp-1m', 'digits'],
   ['digits-mlp-4m', 'digits'],
 ] as const

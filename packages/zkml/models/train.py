@@ -129,7 +129,7 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
 
-    def save(self, path, shape, output):
+    def save(self, path, shape, output, opset=17):
         graph = helper.make_graph(
             self.nodes,
             path.stem,
@@ -137,7 +137,7 @@ class Graph:
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", "scores"])],
             self.constants,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
         onnx.checker.check_model(model)
         path.write_bytes(model.SerializeToString())
 
@@ -181,7 +181,7 @@ def count(layers):
     return sum(p.size for layer in layers for p in layer.params)
 
 
-def export(name, layers, centre, spread, shape, final, tests):
+def export(name, layers, centre, spread, shape, final, tests, opset=17):
     graph = Graph()
     h = "x"
     if np.any(centre != 0):
@@ -192,7 +192,7 @@ def export(name, layers, centre, spread, shape, final, tests):
     if final is not None:
         h = graph.node(final, [h])
     path = HERE / f"{name}.onnx"
-    graph.save(path, shape, h)
+    graph.save(path, shape, h, opset)
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     outputs = session.run(None, {"x": tests.astype(np.float32).reshape(-1, *shape)})[0]
     print(f"{name}: {count(layers)} parameters, {path.stat().st_size} bytes", flush=True)
@@ -206,11 +206,16 @@ def perceptron(random, sizes):
     return layers[:-1]
 
 
-def digits(small):
+def load_rows():
+    """Rows of scikit-learn's digits in an order of our own, those of the test last."""
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(7).permutation(len(x))
     x, y = x[order], y[order]
-    train_x, train_y, test_x, test_y = x[:-TEST], y[:-TEST], x[-TEST:], y[-TEST:]
+    return x[:-TEST], y[:-TEST], x[-TEST:], y[-TEST:]
+
+
+def digits(small):
+    train_x, train_y, test_x, test_y = load_rows()
     scaled = (train_x / 16).astype(np.float32)
     plans = [
         ("digits-mlp-17k", [64, 128, 64, 10], 30, 2e-3),
@@ -282,5 +287,6 @@ def save(name, calibrate, inputs, labels, outputs):
         print(f"{model}: {100 * np.mean(np.array(decisions) == labels):.1f} % right of {len(labels)}", flush=True)
 
 
-digits("--small" in sys.argv)
-payments()
+if __name__ == "__main__":
+    digits("--small" in sys.argv)
+    payments()

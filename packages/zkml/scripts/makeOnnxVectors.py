@@ -275,6 +275,93 @@ def _(g, x):
     return g("Gemm", g("Flatten", h), weight(4, 128), transB=1)
 
 
+def tokens_times(g, t, fan_in, units):
+    return g("Add", g("MatMul", t, weights(units, fan_in).T.copy()), weights(units, 1)[:, 0])
+
+
+def heads(g, t, count, heads, width, perm):
+    return g("Transpose", g("Reshape", t, ints(0, count, heads, width)), perm=perm)
+
+
+def attend(g, t, count, features, heads_, width):
+    q = heads(g, tokens_times(g, t, features, heads_ * width), count, heads_, width, [0, 2, 1, 3])
+    k = heads(g, tokens_times(g, t, features, heads_ * width), count, heads_, width, [0, 2, 3, 1])
+    v = heads(g, tokens_times(g, t, features, heads_ * width), count, heads_, width, [0, 2, 1, 3])
+    scores = g("Softmax", g("Div", g("MatMul", q, k), scalar(np.sqrt(width))), axis=-1)
+    mixed = g("Transpose", g("MatMul", scores, v), perm=[0, 2, 1, 3])
+    return g("Reshape", mixed, ints(0, count, heads_ * width))
+
+
+@case("attention of three heads over six tokens", [6, 5])
+def _(g, x):
+    return dense_after(g, attend(g, x, 6, 5, 3, 4), 72)
+
+
+@case("attention of one head of a width that is no power of two", [5, 4])
+def _(g, x):
+    return dense_after(g, attend(g, x, 5, 4, 1, 6), 30)
+
+
+@case("a transformer block: positions, LayerNormalization, attention, residuals, Gelu", [8, 6], 20)
+def _(g, x):
+    h = g("Add", tokens_times(g, x, 6, 16), 1.5 * weights(1, 8, 16))
+    n = g("LayerNormalization", h, 1 + 0.2 * weights(16, 1)[:, 0], weights(16, 1)[:, 0] * 0.3, axis=-1)
+    h = g("Add", h, tokens_times(g, attend(g, n, 8, 16, 2, 8), 16, 16))
+    n = g("LayerNormalization", h, 1 + 0.2 * weights(16, 1)[:, 0], weights(16, 1)[:, 0] * 0.3, axis=-1)
+    h = g("Add", h, tokens_times(g, g("Gelu", tokens_times(g, n, 16, 32)), 32, 16))
+    h = g("ReduceMean", h, ints(1), keepdims=0)
+    return g("Gemm", h, weights(4, 16), weights(4, 1)[:, 0], transB=1)
+
+
+@case("LayerNormalization spelled out: ReduceMean, Sub, Pow, Sqrt, Div", [4, 6])
+def _(g, x):
+    h = tokens_times(g, x, 6, 12)
+    centred = g("Sub", h, g("ReduceMean", h, axes=[-1]))
+    variance = g("ReduceMean", g("Pow", centred, scalar(2)), axes=[-1])
+    h = g("Div", centred, g("Sqrt", g("Add", variance, scalar(1e-5))))
+    h = g("Add", g("Mul", h, 1 + 0.2 * weights(12, 1)[:, 0]), weights(12, 1)[:, 0])
+    return dense_after(g, g("Relu", h), 48)
+
+
+@case("a gate: a product of two branches", [10])
+def _(g, x):
+    a = g("Gemm", x, weights(12, 10), transB=1)
+    b = g("Sigmoid", g("Gemm", x, weights(12, 10), transB=1))
+    return g("Gemm", g("Mul", a, b), weights(3, 12), transB=1)
+
+
+@case("squeeze and excitation: an image times one number a channel", [3, 6, 6])
+def _(g, x):
+    h = g("Relu", g("Conv", x, weights(6, 3, 3, 3)))
+    s = g("Flatten", g("GlobalAveragePool", h))
+    s = g("Sigmoid", g("Gemm", g("Relu", g("Gemm", s, weights(4, 6), transB=1)), weights(6, 4), transB=1))
+    h = g("Mul", g("Reshape", s, ints(0, 6, 1, 1)), h)
+    return dense_after(g, h, 96)
+
+
+@case("Concat of two branches of channels, and a Sub that broadcasts over an image", [2, 6, 5])
+def _(g, x):
+    a = g("Relu", g("Conv", x, weights(3, 2, 3, 3)))
+    b = g("Tanh", g("Conv", x, weights(5, 2, 3, 3)))
+    h = g("Concat", a, b, axis=1)
+    h = g("Sub", h, g("ReduceMean", h, axes=[2, 3]))
+    return dense_after(g, g("Relu", g("Conv", h, weights(4, 8, 2, 2))), 24)
+
+
+@case("Concat of features", [3, 7])
+def _(g, x):
+    h = g("Relu", tokens_times(g, x, 7, 6))
+    h = g("Concat", tokens_times(g, h, 6, 5), g("Tanh", tokens_times(g, h, 6, 4)), axis=-1)
+    return dense_after(g, h, 27)
+
+
+@case("Reciprocal of what stays away from zero", [6])
+def _(g, x):
+    h = g("Add", g("Softplus", g("Gemm", x, weights(8, 6), transB=1)), scalar(1))
+    y = g("Gemm", x, weights(8, 6), transB=1)
+    return g("Gemm", g("Div", y, h), weights(3, 8), transB=1)
+
+
 def main():
     vectors = []
     for name, (model, shape) in CASES.items():

@@ -251,15 +251,15 @@ const CANNOT_COMPILE: [string, ModelFile, RegExp][] = [
     /node x \(input\) makes a tensor of more than/,
   ],
   [
-    'a product of computed tensors',
+    'a product of computed tensors of other sizes',
     {
       nodes: [
         { ...LAYER, outputs: ['h'] },
         { op: 'Mul', name: 'gate', inputs: ['x', 'h'], outputs: ['y'] },
       ],
-      tensors: [WEIGHTS],
+      tensors: [{ name: 'w', dims: [2, 3], data: [1, 2, 3, 4, 5, 6] }],
     },
-    /node gate \(Mul\) multiplies two computed tensors/,
+    /node gate \(Mul\) multiplies tensors of different shapes/,
   ],
   [
     'a division by zero',

@@ -25,6 +25,7 @@ for (const [name, dataName, samples] of [
   ['digits-mlp-17k', 'digits', 500],
   ['digits-mlp-100k', 'digits', 300],
   ['digits-cnn-267k', 'digits', 60],
+  ['digits-transformer-9k', 'digits', 300],
 ] as const) {
   test(`${name}: int8 decides as float32 does, and its answers are proved`, () => {
     const data = JSON.parse(readFileSync(new URL(`${dataName}.json`, folder), 'utf8')) as Data

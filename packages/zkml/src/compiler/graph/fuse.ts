@@ -23,9 +23,9 @@ export function fuseGraph(graph: FloatGraph): FloatGraph {
       continue
     }
     const node = moved(old, place)
-    const before = node.op === 'combine' ? undefined : nodes[node.input - 1]
+    const before = 'input' in node ? nodes[node.input - 1] : undefined
     // What nobody else reads may change in its place: nothing in between depends on it.
-    const alone = old.op !== 'combine' && reads[old.input] === 1
+    const alone = 'input' in old && reads[old.input] === 1
     const fused = alone && before !== undefined ? fusedInto(before, node) : undefined
     if (fused === undefined) place.push(nodes.push(asCircuitNode(node)))
     else {
@@ -51,15 +51,20 @@ function countReads({ nodes }: FloatGraph): number[] {
 }
 
 function moved(node: FloatNode, place: readonly FloatTensor[]): FloatNode {
-  if (node.op !== 'combine') return { ...node, input: place[node.input] as FloatTensor }
-  return { ...node, terms: node.terms.map((term) => ({ ...term, input: place[term.input] as FloatTensor })) }
+  const now = <T extends { input: FloatTensor }>(reader: T): T => ({
+    ...reader,
+    input: place[reader.input] as FloatTensor,
+  })
+  if (node.op === 'contract') return { ...node, left: now(node.left), right: now(node.right) }
+  if (node.op !== 'combine') return now(node)
+  return { ...node, terms: node.terms.map(now) }
 }
 
 /** One node for two, or undefined where they stay apart. */
 function fusedInto(before: FloatNode, node: FloatNode): FloatNode | undefined {
   if (node.op === 'clamp' && before.op !== 'maxPool')
     return { ...before, clamp: narrower(before.clamp, node.clamp), range: node.range ?? before.range }
-  if (node.op === 'affine' && isWeighted(before) && before.clamp === undefined) {
+  if (node.op === 'affine' && isWeighted(before) && before.clamp === undefined && isPerChannel(node)) {
     const patch = before.weights.length / before.units
     const { factor, offset } = node
     return {
@@ -83,9 +88,13 @@ function asCircuitNode(node: FloatNode): FloatNode {
   if (node.op === 'clamp') return { ...node, op: 'combine', terms: [{ input: node.input, factor: 1 }] }
   if (node.op !== 'affine') return node
   const factor = node.factor[0] as number
-  const uniform = node.factor.every((x) => x === factor) && node.offset.every((x) => x === 0)
-  return uniform ? { ...node, op: 'combine', terms: [{ input: node.input, factor }] } : perChannel(node)
+  const uniform = node.factor.every((x) => x === factor)
+  const terms = [{ input: node.input, factor }]
+  if (uniform && node.offset.every((x) => x === 0)) return { ...node, op: 'combine', terms }
+  return isPerChannel(node) ? perChannel(node) : { ...node, op: 'combine', terms, offsets: node.offset }
 }
+
+const isPerChannel = ({ offset, shape }: Affine) => offset.length === shape.channels
 
 /** A convolution of one weight a channel. */
 function perChannel(node: Affine): FloatNode {

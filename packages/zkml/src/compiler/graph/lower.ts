@@ -12,6 +12,7 @@ import { cannot } from './nodeParts.ts'
 import * as bends from './operators/bends.ts'
 import * as elementwise from './operators/elementwise.ts'
 import * as functions from './operators/functions.ts'
+import * as normalise from './operators/normalise.ts'
 import * as pools from './operators/pools.ts'
 import * as quantised from './operators/quantised.ts'
 import * as views from './operators/views.ts'
@@ -37,6 +38,7 @@ const OPERATORS = new Map<string, (lowering: Lowering, node: OnnxNode) => Value>
     GlobalAveragePool: pools.lowerGlobalPool,
     GlobalMaxPool: pools.lowerGlobalPool,
     Identity: views.lowerIdentity,
+    LayerNormalization: normalise.lowerLayerNormalization,
     LeakyRelu: bends.lowerLeakyRelu,
     MatMul: weighted.lowerMatMul,
     MaxPool: pools.lowerPool,
@@ -49,6 +51,7 @@ const OPERATORS = new Map<string, (lowering: Lowering, node: OnnxNode) => Value>
     Relu: bends.lowerRelu,
     Reshape: views.lowerReshape,
     Shape: views.lowerShape,
+    Softmax: normalise.lowerSoftmax,
     Squeeze: views.lowerSqueeze,
     Sub: elementwise.lowerAdd,
     Transpose: views.lowerTranspose,
@@ -73,7 +76,6 @@ const ADVICE = new Map(
     GRU: 'unrolled recurrences have gates, which the circuit lacks; use convolutions or dense layers',
     QLinearConv: 'quantise in the QDQ format instead of QOperator',
     QLinearMatMul: 'quantise in the QDQ format instead of QOperator',
-    Softmax: 'it may stand at the end of a model only',
   }),
 )
 

@@ -162,15 +162,19 @@ export class Lowering {
       return { ...value, order: shape === undefined ? value.order : null, affine: undefined }
     }
     const known = this.input
+    const placed = (list: Float64Array) =>
+      list.length === 1 || known.order === null
+        ? list
+        : Float64Array.from(known.order, (at) => list[at] as number)
     const sameList = (a: ArrayLike<number>, b: ArrayLike<number>) =>
       a.length === b.length && Array.from(a).every((x, at) => x === b[at])
-    if (known.order === null && sameList(known.factor, factor) && sameList(known.offset, offset))
-      return { ...value, affine: undefined }
+    if (sameList(known.factor, placed(factor)) && sameList(known.offset, placed(offset)))
+      return { ...value, order: throughInput(value.order, known.order), affine: undefined }
     return cannot(
       node,
       'reads the model’s input in another form than the first node that read it',
       {},
-      'apply normalisation and Transpose to the input once, in front of everything else',
+      'normalise the input once, in front of everything else',
     )
   }
 
@@ -209,6 +213,18 @@ export class Lowering {
   optional(node: OnnxNode, at: number): Constant | undefined {
     return (node.inputs[at] ?? '') === '' ? undefined : this.constant(node, at)
   }
+}
+
+/**
+ * An order over the ONNX input's values as one over the circuit's input, which holds at each place the value that `laid`
+ * says.
+ */
+function throughInput(order: Int32Array | null, laid: Int32Array | null): Int32Array | null {
+  if (laid === null) return order
+  const place = new Int32Array(laid.length)
+  for (const [at, from] of laid.entries()) place[from] = at
+  const composed = place.map((at, i) => (order === null ? at : (place[order[i] as number] as number)))
+  return composed.every((at, i) => at === i) ? null : composed
 }
 
 /** The line `first` and then the line `second`. */

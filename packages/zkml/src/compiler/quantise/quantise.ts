@@ -3,7 +3,13 @@ import type { TensorIndex } from '../../circuit/architecture.ts'
 import { pad } from '../../circuit/checkArchitecture.ts'
 import type { Range } from '../../circuit/encoding.ts'
 import type { ArchitectureDraft, NodeDraft, Parameters } from '../../circuit/model.ts'
-import { MAX_ACCUMULATOR, MAX_DECOMPOSITION_BITS, neededReach } from '../../circuit/reach.ts'
+import {
+  farthest,
+  MAX_ACCUMULATOR,
+  MAX_DECOMPOSITION_BITS,
+  MAX_REACH,
+  neededReach,
+} from '../../circuit/reach.ts'
 import { ZkmlError } from '../../errors.ts'
 import type { FloatConv, FloatGraph, FloatNode } from '../graph/floatGraph.ts'
 import { quantiseLogits, quantiseWeights, reachableRange } from './quantiseWeights.ts'
@@ -100,6 +106,8 @@ function quantiseNode(
       return quantiseMap(node, ranges[node.input] as Range, wanted)
     case 'combine':
       return quantiseSum(node, ranges, wanted)
+    case 'contract':
+      return quantiseProduct(node, ranges, wanted)
     case 'affine':
     case 'clamp':
       throw new TypeError('the graph was not fused')
@@ -142,6 +150,39 @@ function quantiseMap(node: Extract<FloatNode, { op: 'map' }>, source: Range, wan
   return { draft: { op: 'map', input: node.input, zeroPoint, values }, own: undefined, range: wanted }
 }
 
+/**
+ * The product of two tensors' steps is worth factor·scale·scale; the output's scale gives way to a whole number of it over
+ * a power of two, so that no error of scales is left.
+ */
+function quantiseProduct(
+  node: Extract<FloatNode, { op: 'contract' }>,
+  ranges: readonly Range[],
+  calibrated: Range,
+): QuantisedNode {
+  const [left, right] = [ranges[node.left.input] as Range, ranges[node.right.input] as Range]
+  const step = node.factor * left.scale * right.scale
+  const largest = node.terms * farthest(left) * farthest(right)
+  // A range too fine for the field is made wider, as it is for weights.
+  const wanted = { ...calibrated, scale: Math.max(calibrated.scale, (step * largest) / 2 ** 16) }
+  for (let shift = 24; shift >= 0; shift--) {
+    const multiplier = Math.floor((step / wanted.scale) * 2 ** shift)
+    if (multiplier < 1) break
+    const range = { ...wanted, scale: (step * 2 ** shift) / multiplier }
+    const requantise = { multiplier, shift, ...bounds(node, range) }
+    const reach = neededReach(requantise, largest)
+    if (multiplier > 2 ** 15 || largest > MAX_ACCUMULATOR) continue
+    if (reach > MAX_REACH || shift + reach > MAX_DECOMPOSITION_BITS) continue
+    const { groups, left, right, output } = node
+    return { draft: { op: 'contract', groups, left, right, output, requantise }, own: undefined, range }
+  }
+  throw new ZkmlError(
+    'cannot_compile',
+    `node ${node.name} (contract) sums more products than the field holds`,
+    { products: node.terms, scales: `${left.scale}, ${right.scale}`, output: wanted.scale },
+    'split the sum: fewer tokens, or smaller heads',
+  )
+}
+
 /** Output steps in one step of an input: a range so narrow that there were more is noise, and saturates anyway. */
 const FINEST = 256
 
@@ -159,11 +200,15 @@ function quantiseSum(
       multiplier: Math.round(((factor * (ranges[input] as Range).scale) / wanted.scale) * 2 ** shift) + 0,
     }))
     const requantise = { multiplier: 1, shift, ...bounds(node, wanted) }
-    const largest = terms.reduce((sum, { multiplier }) => sum + Math.abs(multiplier) * 255, 0)
+    const offsets =
+      node.offsets && Array.from(node.offsets, (x) => Math.round((x / wanted.scale) * 2 ** shift) + 0)
+    const offset = (offsets ?? []).reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+    const largest = terms.reduce((sum, { multiplier }) => sum + Math.abs(multiplier) * 255, offset)
     const small = terms.every(({ multiplier }) => Math.abs(multiplier) <= 2 ** 20)
     const fits =
       largest <= MAX_ACCUMULATOR && shift + neededReach(requantise, largest) <= MAX_DECOMPOSITION_BITS
-    if (small && fits) return { draft: { op: 'combine', terms, requantise }, own: undefined, range: wanted }
+    if (small && fits)
+      return { draft: { op: 'combine', terms, offsets, requantise }, own: undefined, range: wanted }
   }
   throw new ZkmlError(
     'cannot_compile',

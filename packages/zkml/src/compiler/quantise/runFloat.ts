@@ -1,6 +1,7 @@
 /** The float graph, run plainly: what calibration measures, and what the circuit's accuracy is compared with. */
-import type { Padding, Shape, Window } from '../../circuit/architecture.ts'
+import type { Indices, Padding, Shape, Window } from '../../circuit/architecture.ts'
 import { NO_PADDING } from '../../circuit/axes.ts'
+import { sidesOf } from '../../circuit/contraction.ts'
 import { arrangeInput, valuesOf } from '../../circuit/encoding.ts'
 import type { FloatConv, FloatDense, FloatGraph, FloatNode } from '../graph/floatGraph.ts'
 
@@ -20,13 +21,8 @@ export function runFloat({ input, nodes }: FloatGraph, values: ArrayLike<number>
 }
 
 function runNode(node: FloatNode, tensors: readonly Float64Array[], shapes: readonly Shape[]): Float64Array {
-  if (node.op === 'combine') {
-    const sum = new Float64Array(valuesOf(node.shape))
-    for (const { input, factor } of node.terms)
-      for (const [at, x] of (tensors[input] as Float64Array).entries())
-        sum[at] = (sum[at] as number) + factor * x
-    return sum
-  }
+  if (node.op === 'combine') return combine(node, tensors, shapes)
+  if (node.op === 'contract') return contract(node, tensors, shapes)
   const input = tensors[node.input] as Float64Array
   const shape = shapes[node.input] as Shape
   switch (node.op) {
@@ -47,6 +43,64 @@ function runNode(node: FloatNode, tensors: readonly Float64Array[], shapes: read
     case 'clamp':
       throw new TypeError('the graph was not fused')
   }
+}
+
+function combine(
+  { terms, offsets, shape }: Extract<FloatNode, { op: 'combine' }>,
+  tensors: readonly Float64Array[],
+  shapes: readonly Shape[],
+): Float64Array {
+  const sum = new Float64Array(valuesOf(shape))
+  if (offsets !== undefined) sum.set(offsets)
+  for (const { input, factor } of terms) {
+    const values = tensors[input] as Float64Array
+    const own = shapes[input] as Shape
+    for (let at = 0; at < sum.length; at++) {
+      const x = own.width === 1 ? 0 : at % shape.width
+      const y = own.height === 1 ? 0 : Math.floor(at / shape.width) % shape.height
+      const c = own.channels === 1 ? 0 : Math.floor(at / (shape.width * shape.height))
+      sum[at] = (sum[at] as number) + factor * (values[(c * own.height + y) * own.width + x] as number)
+    }
+  }
+  return sum
+}
+
+function contract(
+  node: Extract<FloatNode, { op: 'contract' }>,
+  tensors: readonly Float64Array[],
+  shapes: readonly Shape[],
+): Float64Array {
+  const [left, right] = [node.left, node.right].map(({ input, indices }) => ({
+    values: tensors[input] as Float64Array,
+    ...stridesAlong(shapes[input] as Shape, indices, node.groups),
+  })) as [Operand, Operand]
+  const { steps } = stridesAlong(node.shape, node.output, node.groups)
+  const sides = new Map([...left.sides, ...right.sides])
+  const output = new Float64Array(valuesOf(node.shape))
+  const visit = (indices: readonly number[], a: number, b: number, to: number): void => {
+    const [index, ...rest] = indices
+    if (index === undefined) {
+      output[to] =
+        (output[to] as number) + node.factor * (left.values[a] as number) * (right.values[b] as number)
+      return
+    }
+    const [da, db, dt] = [left.steps.get(index) ?? 0, right.steps.get(index) ?? 0, steps.get(index) ?? 0]
+    for (let at = 0; at < (sides.get(index) as number); at++)
+      visit(rest, a + at * da, b + at * db, to + at * dt)
+  }
+  visit([...sides.keys()], 0, 0, 0)
+  return output
+}
+
+type Operand = { values: Float64Array; steps: Map<number, number>; sides: Map<number, number> }
+
+/** How far a step of each index goes in a tensor, and how many there are. */
+function stridesAlong(shape: Shape, indices: Indices, groups: number) {
+  const sides = sidesOf(shape, indices, groups)
+  const steps = [sides[1] * sides[2] * sides[3], sides[2] * sides[3], sides[3], 1]
+  const along = (list: readonly number[]) =>
+    new Map(indices.flatMap((index, axis) => (index === 0 ? [] : [[index, list[axis] as number] as const])))
+  return { steps: along(steps), sides: along(sides) }
 }
 
 function multiply({ weights, bias, units }: FloatDense, input: Float64Array): Float64Array {

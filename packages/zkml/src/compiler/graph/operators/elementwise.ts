@@ -3,6 +3,8 @@ import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import { type Activation, type Constant, type Lowering, sizeOf, type Value } from '../lowering.ts'
 import { cannot, numberOf } from '../nodeParts.ts'
 import { joinFunctions } from './functions.ts'
+import { fitTogether, lowerProduct } from './products.ts'
+import { readLaid } from './tokens.ts'
 
 /** Σ of two tensors with signs, or a tensor plus a constant. */
 export function lowerAdd(lowering: Lowering, node: OnnxNode): Value {
@@ -23,25 +25,41 @@ export function lowerAdd(lowering: Lowering, node: OnnxNode): Value {
   const value = lowering.activation(node, 0)
   if (b.kind === 'constant')
     return affine(lowering, node, value, ONE_FACTOR, broadcast(lowering, node, b, value, sign))
-  const [first, second] = [
-    lowering.read(node, value, ownShape(lowering, value)),
-    lowering.read(node, lowering.activation(node, 1), ownShape(lowering, value)),
-  ]
-  const [firstOrder, secondOrder] = [value.order, lowering.activation(node, 1).order]
-  const ordered = value.tensor === 0 || firstOrder === secondOrder || sameOrder(firstOrder, secondOrder)
-  if (!ordered || value.dims.join() !== lowering.activation(node, 1).dims.join())
-    return cannot(
-      node,
-      'adds tensors of different shapes or orders',
-      { first: a.dims.join('×'), second: b.dims.join('×') },
-      'both must have one shape: the circuit does not broadcast computed tensors',
-    )
+  return addTensors(lowering, node, value, lowering.activation(node, 1), sign)
+}
+
+/** Two computed tensors, one of which may have sides of 1 that stand for all. */
+function addTensors(lowering: Lowering, node: OnnxNode, a: Activation, b: Activation, sign: number): Value {
+  const [first, second] = [lowering.read(node, a), lowering.read(node, b)]
+  const alike = first.dims.join() === second.dims.join() && sameOrder(first.order, second.order)
   const terms = [
     { input: first.tensor, factor: 1 },
     { input: second.tensor, factor: sign },
   ]
-  const sum = lowering.add(node.name, { op: 'combine', terms }, lowering.shapeOf(first.tensor), value.dims)
-  return { ...sum, order: first.order }
+  if (alike) return addTerms(lowering, node, first, terms)
+  const fitted = fitTogether(lowering, readLaid(lowering, node, a), readLaid(lowering, node, b))
+  if (fitted === undefined)
+    return cannot(
+      node,
+      'adds tensors of different shapes or orders',
+      { first: a.dims.join('×'), second: b.dims.join('×') },
+      'each side must be the same, or 1 in one of them',
+    )
+  return addTerms(
+    lowering,
+    node,
+    fitted.wide,
+    fitted.wide.tensor === first.tensor ? terms : terms.toReversed(),
+  )
+}
+
+function addTerms(
+  lowering: Lowering,
+  node: OnnxNode,
+  { tensor, dims, order }: Activation,
+  terms: { input: number; factor: number }[],
+): Value {
+  return { ...lowering.add(node.name, { op: 'combine', terms }, lowering.shapeOf(tensor), dims), order }
 }
 
 /** A constant that is spread out is multiplied, added and reordered as well. */
@@ -50,33 +68,30 @@ const SCALAR_ONE: Constant = { kind: 'constant', dims: [], integer: false, data:
 const ONE_FACTOR = new Float64Array([1])
 const NO_OFFSET = new Float64Array([0])
 
-/** Undefined, so that the reader leaves a reordered tensor as it lies; the orders are compared instead. */
-function ownShape(lowering: Lowering, value: Activation) {
-  return value.order === null ? lowering.shapeOf(value.tensor) : undefined
-}
-
 function sameOrder(a: Int32Array | null, b: Int32Array | null): boolean {
-  return a !== null && b !== null && a.length === b.length && a.every((at, i) => at === b[i])
+  if (a === null || b === null) return a === b
+  return a.length === b.length && a.every((at, i) => at === b[i])
 }
 
-/** A tensor times a constant, or over one. */
+/** A tensor times another or a constant, or over it. */
 export function lowerMul(lowering: Lowering, node: OnnxNode): Value {
   const joined = joinFunctions(lowering, node)
   if (joined !== undefined) return joined
   const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
   if (a.kind === 'activation' && b.kind === 'activation')
-    return cannot(
-      node,
-      'multiplies two computed tensors',
-      {},
-      'the circuit multiplies by constants only; gates and attention are not among its operators yet',
-    )
-  if (node.op === 'Div' && a.kind === 'constant') return cannot(node, 'divides by a computed tensor')
+    return lowerProduct(lowering, node, a, node.op === 'Div' ? reciprocal(lowering, node, b) : b)
+  if (node.op === 'Div' && a.kind === 'constant')
+    return cannot(node, 'divides a constant by a computed tensor', {}, 'use Reciprocal and a product')
   const value = lowering.activation(node, a.kind === 'activation' ? 0 : 1)
   const factor = broadcast(lowering, node, a.kind === 'constant' ? a : (b as Constant), value)
   const factors = node.op === 'Div' ? factor.map((x) => 1 / x) : factor
   if (factors.some((x) => !Number.isFinite(x))) return cannot(node, 'divides by zero')
   return affine(lowering, node, value, factors, NO_OFFSET)
+}
+
+/** 1/x: where calibration never comes near zero, what the table says there is never read. */
+function reciprocal(lowering: Lowering, node: OnnxNode, value: Activation): Activation {
+  return lowering.postpone(node, value, (x) => 1 / x)
 }
 
 export function lowerNeg(lowering: Lowering, node: OnnxNode): Value {
@@ -187,28 +202,32 @@ function affine(
   const settled = lowering.read(node, value)
   const shape = lowering.shapeOf(settled.tensor)
   const image = shape.height * shape.width
-  const channelwise = (list: Float64Array): Float64Array => {
+  /** One a channel where that is so, else one a value, as they lie. */
+  const lying = (list: Float64Array): Float64Array => {
     if (list.length === 1) return new Float64Array(shape.channels).fill(list[0] as number)
     if (list.length === shape.channels && settled.order === null) return list
-    const lying = new Float64Array(list.length)
-    for (const [at, x] of list.entries()) lying[settled.order?.[at] ?? at] = x
-    const perChannel = Float64Array.from({ length: shape.channels }, (_, c) => lying[c * image] as number)
-    if (lying.some((x, at) => x !== perChannel[Math.floor(at / image)]))
-      cannot(
-        node,
-        'has a constant that differs within a channel',
-        {},
-        'a constant may differ between channels only',
-      )
-    return perChannel
+    const placed = new Float64Array(list.length)
+    for (const [at, x] of list.entries()) placed[settled.order?.[at] ?? at] = x
+    const perChannel = Float64Array.from({ length: shape.channels }, (_, c) => placed[c * image] as number)
+    return placed.every((x, at) => x === perChannel[Math.floor(at / image)]) ? perChannel : placed
   }
-  const operator = {
-    op: 'affine',
-    input: settled.tensor,
-    factor: channelwise(factor),
-    offset: channelwise(offset),
-  } as const
-  return { ...lowering.add(node.name, operator, shape, value.dims), order: settled.order }
+  const [factors, offsets] = [lying(factor), lying(offset)]
+  if (factors.length !== shape.channels)
+    return cannot(
+      node,
+      'has a factor that differs within a channel',
+      {},
+      'a constant factor may differ between channels only',
+    )
+  const add = (input: number, by: Float64Array, to: Float64Array) =>
+    lowering.add(node.name, { op: 'affine', input, factor: by, offset: to }, shape, value.dims)
+  if (offsets.length === shape.channels)
+    return { ...add(settled.tensor, factors, offsets), order: settled.order }
+  const ones = new Float64Array(shape.channels).fill(1)
+  const scaled = factors.every((x) => x === 1)
+    ? settled
+    : add(settled.tensor, factors, new Float64Array(shape.channels))
+  return { ...add(scaled.tensor, ones, offsets), order: settled.order }
 }
 
 function zip(a: Float64Array, b: Float64Array, join: (a: number, b: number) => number): Float64Array {

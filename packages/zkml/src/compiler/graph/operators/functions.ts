@@ -44,6 +44,7 @@ const FUNCTIONS = new Map<string, (node: OnnxNode) => Real>(
     },
     HardSwish: () => (x) => x * clip(x / 6 + 0.5, 0, 1),
     Mish: () => (x) => x * Math.tanh(softplus(x)),
+    Reciprocal: () => (x) => 1 / x,
     Selu: (node) => {
       const alpha = numberOf(node, 'alpha', 1.6732631921768188)
       const gamma = numberOf(node, 'gamma', 1.0507010221481323)
@@ -52,6 +53,8 @@ const FUNCTIONS = new Map<string, (node: OnnxNode) => Real>(
     Sigmoid: () => sigmoid,
     Softplus: () => softplus,
     Softsign: () => (x) => x / (1 + Math.abs(x)),
+    // A value rounded below zero is a zero.
+    Sqrt: () => (x) => Math.sqrt(Math.max(0, x)),
     Tanh: () => Math.tanh,
   } satisfies Record<string, (node: OnnxNode) => Real>),
 )

@@ -5,9 +5,11 @@ import { NO_PADDING } from '../../../circuit/axes.ts'
 import { LIMITS } from '../../../circuit/checkArchitecture.ts'
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import type { FloatTensor } from '../floatGraph.ts'
+import { type AxisPlace, orderOf } from '../layout.ts'
 import { type Activation, type Lowering, shapeOf, type Value } from '../lowering.ts'
 import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
 import { slidingWindow } from '../slidingWindow.ts'
+import { addTokenMean, readLaid, readTokens } from './tokens.ts'
 import { addPad } from './weighted.ts'
 
 function readImage(lowering: Lowering, node: OnnxNode): Activation {
@@ -67,29 +69,51 @@ export function lowerGlobalPool(lowering: Lowering, node: OnnxNode): Value {
   return { ...pooled, dims: [1, pooled.dims[1] as number, ...source.dims.slice(2).map(() => 1)] }
 }
 
-/** The mean over all of an image, however its axes are written. */
+/** The mean over rows, columns or both, or over the features of each token. */
 export function lowerReduceMean(lowering: Lowering, node: OnnxNode): Value {
-  const source = readImage(lowering, node)
+  const value = lowering.activation(node, 0)
+  const rank = value.dims.length
   const listed = numbersOf(node, 'axes') ?? Array.from(lowering.optional(node, 1)?.data ?? [])
-  const rank = source.dims.length
-  const axes = listed.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b)
-  if (
-    axes.join() !==
-    source.dims
-      .map((_, axis) => axis)
-      .slice(2)
-      .join()
-  )
+  const axes = listed.map((axis) => (axis < 0 ? axis + rank : axis))
+  const kept = numberOf(node, 'keepdims', 1) !== 0
+  const mean =
+    axes.length === 1 && axes[0] === rank - 1 && !isImage(lowering, value)
+      ? addTokenMean(lowering, node.name, readTokens(lowering, node, value))
+      : addImageMean(lowering, node, value, axes)
+  return kept ? mean : { ...mean, dims: mean.dims.filter((_, axis) => !axes.includes(axis)) }
+}
+
+/** Whether a value is the model's input or a tensor in its own order, [1, channels, …]. */
+const isImage = (lowering: Lowering, { tensor, order, dims }: Activation) =>
+  order === null && (dims[1] === lowering.shapeOf(tensor).channels || !lowering.inputIsRead)
+
+function addImageMean(
+  lowering: Lowering,
+  node: OnnxNode,
+  value: Activation,
+  axes: readonly number[],
+): Activation {
+  const read = isImage(lowering, value) && value.dims.length >= 3 ? readImage(lowering, node) : value
+  const source = readLaid(lowering, node, read)
+  const shape = lowering.shapeOf(source.tensor)
+  const along = axes.map((axis) => source.places[axis]?.place)
+  if (along.length === 0 || along.some((place) => place !== 'row' && place !== 'column' && place !== 'none'))
     return cannot(
       node,
-      'averages over axes other than those of the image',
-      { axes: listed.join(', ') },
-      'the circuit averages over height and width together',
+      'averages over axes that the circuit cannot sum over',
+      { axes: axes.join(', '), dims: value.dims.join('×') },
+      'the circuit averages over rows, columns or both, or over the features of a sequence (its last axis)',
     )
-  const { height, width } = lowering.shapeOf(source.tensor)
-  const pooled = addAverage(lowering, node, source, { height, width, strideY: 1, strideX: 1 })
-  const kept = numberOf(node, 'keepdims', 1) !== 0
-  return { ...pooled, dims: [1, pooled.dims[1] as number, ...(kept ? axes.map(() => 1) : [])] }
+  const window = {
+    height: along.includes('row') ? shape.height : 1,
+    width: along.includes('column') ? shape.width : 1,
+    strideY: 1,
+    strideX: 1,
+  }
+  const pooled = addAverage(lowering, node, source, window)
+  const dims = source.dims.map((side, axis) => (axes.includes(axis) ? 1 : side))
+  const places = source.places.map((at, axis): AxisPlace => (axes.includes(axis) ? { place: 'none' } : at))
+  return { ...pooled, dims, order: orderOf(dims, places, lowering.shapeOf(pooled.tensor)) }
 }
 
 function slid({ channels, height, width }: Shape, window: Window): Shape {
@@ -100,13 +124,18 @@ function slid({ channels, height, width }: Shape, window: Window): Shape {
   }
 }
 
-function addAverage(lowering: Lowering, node: OnnxNode, input: Activation, window: Window): Activation {
+export function addAverage(
+  lowering: Lowering,
+  node: OnnxNode,
+  input: Activation,
+  window: Window,
+): Activation {
   const shape = slid(lowering.shapeOf(input.tensor), window)
   return lowering.add(node.name, { op: 'averagePool', input: input.tensor, window }, shape)
 }
 
 /** The circuit's maxima are over at most sixteen values: larger windows go along one axis after the other. */
-function addMaxima(lowering: Lowering, node: OnnxNode, input: Activation, window: Window): Activation {
+export function addMaxima(lowering: Lowering, node: OnnxNode, input: Activation, window: Window): Activation {
   const { height, width, strideY, strideX } = window
   if (height * width === 1 && strideX * strideY === 1) return input
   if (height * width > 1 && height * width <= LIMITS.window) return addMaximum(lowering, node, input, window)

@@ -2,6 +2,7 @@
 import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import { type Constant, type Lowering, sizeOf, type Value } from '../lowering.ts'
 import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
+import { lowerJoin } from './tokens.ts'
 
 export function lowerIdentity(lowering: Lowering, node: OnnxNode): Value {
   return lowering.value(node, 0)
@@ -71,8 +72,14 @@ export function lowerTranspose(lowering: Lowering, node: OnnxNode): Value {
   const axes = numbersOf(node, 'perm') ?? dims.map((_, at) => dims.length - 1 - at)
   if ([...axes].sort((a, b) => a - b).join() !== dims.map((_, at) => at).join())
     return cannot(node, 'has a permutation of other axes than its tensor’s', { perm: axes.join(', ') })
-  const turned = axes.map((axis) => dims[axis] as number)
   lowering.spend(node, 4 * sizeOf(dims))
+  return transposed(value, axes)
+}
+
+/** The same values with their axes in another order; a computed tensor stays where it lies. */
+export function transposed(value: Value, axes: readonly number[]): Value {
+  const { dims } = value
+  const turned = axes.map((axis) => dims[axis] as number)
   const strides = dims.map((_, at) => sizeOf(dims.slice(at + 1)))
   const order = new Int32Array(sizeOf(dims))
   for (let at = 0; at < order.length; at++) {
@@ -85,11 +92,10 @@ export function lowerTranspose(lowering: Lowering, node: OnnxNode): Value {
     }
     order[at] = from
   }
-  const moved = order.some((from, at) => from !== at)
   if (value.kind === 'constant')
     return { ...value, dims: turned, data: Array.from(order, (from) => value.data[from] as number) }
-  if (!moved) return { ...value, dims: turned }
-  return { ...value, dims: turned, order: order.map((from) => value.order?.[from] ?? from) }
+  const placed = order.map((from) => value.order?.[from] ?? from)
+  return { ...value, dims: turned, order: placed.every((from, at) => from === at) ? null : placed }
 }
 
 const constantOf = (dims: readonly number[], data: ArrayLike<number>): Constant => ({
@@ -128,17 +134,11 @@ export function lowerGather(lowering: Lowering, node: OnnxNode): Value {
 
 export function lowerConcat(lowering: Lowering, node: OnnxNode): Value {
   const parts = node.inputs.map((_, at) => lowering.value(node, at))
+  if (parts.some((part) => part.kind === 'activation')) return lowerJoin(lowering, node)
   lowering.spend(
     node,
     parts.reduce((sum, { dims }) => sum + sizeOf(dims), 0),
   )
-  if (parts.some((part) => part.kind === 'activation'))
-    return cannot(
-      node,
-      'joins computed tensors',
-      {},
-      'the circuit has no concatenation; a following Gemm can be split in one a part, and their outputs added',
-    )
   if (parts.some(({ dims }) => dims.length !== 1)) return cannot(node, 'joins constants that are no lists')
   const data = parts.flatMap((part) => Array.from((part as Constant).data))
   return constantOf([data.length], data)

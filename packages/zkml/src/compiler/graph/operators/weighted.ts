@@ -6,6 +6,8 @@ import type { OnnxNode } from '../../onnx/onnxModel.ts'
 import { type Activation, type Constant, type Lowering, shapeOf, sizeOf, type Value } from '../lowering.ts'
 import { cannot, numberOf, numbersOf } from '../nodeParts.ts'
 import { slidingWindow } from '../slidingWindow.ts'
+import { lowerMatrixProduct } from './products.ts'
+import { lowerTokenProduct } from './tokens.ts'
 
 /** Y = alpha·A·B + beta·C. */
 export function lowerGemm(lowering: Lowering, node: OnnxNode): Value {
@@ -25,13 +27,12 @@ export function lowerGemm(lowering: Lowering, node: OnnxNode): Value {
 }
 
 export function lowerMatMul(lowering: Lowering, node: OnnxNode): Value {
-  if (lowering.value(node, 0).kind === 'constant' || lowering.value(node, 1).kind === 'activation')
-    return cannot(
-      node,
-      'multiplies two computed tensors, or a constant by one',
-      {},
-      'the circuit has products x·W of a tensor and fixed weights; attention is not among them yet',
-    )
+  const [a, b] = [lowering.value(node, 0), lowering.value(node, 1)]
+  if (a.kind === 'constant')
+    return cannot(node, 'multiplies a constant by a computed tensor', {}, 'transpose both: (W·x)ᵀ = xᵀ·Wᵀ')
+  if (b.kind === 'activation')
+    return lowerMatrixProduct(lowering, node, lowering.activation(node, 0), lowering.activation(node, 1))
+  if (sizeOf(a.dims) !== a.dims.at(-1)) return lowerTokenProduct(lowering, node, b)
   return denseOf(lowering, node, lowering.constant(node, 1), false, 1)
 }
 

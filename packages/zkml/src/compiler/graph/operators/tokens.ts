@@ -51,7 +51,7 @@ function layInput(lowering: Lowering, node: OnnxNode, value: Activation): void {
 }
 
 /** A layer that gives each token new features from its own. `weights` in the order unit, feature. */
-export function addTokenLayer(
+function addTokenLayer(
   lowering: Lowering,
   name: string,
   { tensor, dims, places }: Laid,

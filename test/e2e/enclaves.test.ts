@@ -8,6 +8,7 @@ import { actionOf, passProposal, readChainView } from '@assay/chain'
 import {
   type Evidence,
   enclaveBinding,
+  gpuNonce,
   HARDWARE_NITRO,
   HARDWARE_NITRO_SIM,
   MODE,
@@ -28,6 +29,7 @@ import {
 } from '../../packages/node/src/enclaves/nitroSim.ts'
 import { openEnclave } from '../../packages/node/src/enclaves/openEnclave.ts'
 import { simulatedRoot } from '../../packages/node/src/enclaves/simulatedChain.ts'
+import { simulatedGpus } from '../../packages/node/src/enclaves/simulatedGpu.ts'
 import { type KeyRing, openKeyRing } from '../../packages/node/src/keyRing.ts'
 import { keepRegistered } from '../../packages/node/src/register.ts'
 import { encodeCoseSign1, parseCoseSign1 } from '../../packages/verify/src/tee/nitro/cose.ts'
@@ -37,6 +39,7 @@ import { startEnclaveNetwork } from './enclaveNetwork.ts'
 /** Seconds: long enough for votes on a busy machine, short enough to wait for a renewal. */
 const KEY_TERM = 60n
 const SPARE = 'assay node under test'
+const ON_GPUS = 'assay node with GPUs under test'
 
 const root = await simulatedRoot(temporaryFolder('root'))
 const open = { hardwareType: HARDWARE_NITRO_SIM, rootHash: root.rootHash, engineClasses: 1 }
@@ -83,6 +86,7 @@ before(async () => {
     [
       { ...open, measurement: SIMULATED_MEASUREMENT },
       { ...open, measurement: simulatedMeasurement(SPARE) },
+      { ...open, measurement: simulatedMeasurement(ON_GPUS) },
       // As a production deployment would have it: AWS's root alone under its hardware type.
       {
         ...open,
@@ -130,8 +134,10 @@ async function evidenceFor(attester: Attester, node: Address, kind = attester.ki
   const key = privateKeyToAccount(generatePrivateKey()).address.toLowerCase() as Address
   const { number, hash } = await anchorNow()
   const bound = { tlsKeyHash: NO_KEY_HASH, hpkeKeyHash: NO_KEY_HASH, anchorBlock: number, anchorHash: hash }
-  const document = await attester.attest(enclaveBinding(net.deployment, { node, key, ...bound }))
-  return { key, evidence: { kind, document, ...bound } }
+  const userData = enclaveBinding(net.deployment, { node, key, ...bound })
+  const document = await attester.attest(userData)
+  const gpus = await attester.gpus?.ask(gpuNonce(userData))
+  return { key, evidence: { kind, document, ...bound, ...(gpus === undefined ? {} : { gpus }) } }
 }
 
 const good = ['ok', 'ok', 'ok']
@@ -237,6 +243,43 @@ test('a key is renewed before its term is over, and a heartbeat that a replay wo
   assert.equal(twin.code, 'not_renewed')
   assert.equal((await termOf(key))[1], expiresAt)
   assert.deepEqual(await (await receiptBy(ring)).judge(), good)
+})
+
+test('GPUs count once their root is voted in, asked by this very enclave, and code that needs them must show them', async () => {
+  const [mine] = net.operators
+  const measurement = simulatedMeasurement(ON_GPUS)
+  const bare = nitroSimAttester(root, { image: ON_GPUS })
+  const equipped = { ...bare, gpus: await simulatedGpus(root, 2) }
+  const judge = async ({ key, evidence }: Awaited<ReturnType<typeof evidenceFor>>) => {
+    const { verdict, reason } = await net.propose(mine, { ...claim, measurement, key }, evidence)
+    return `${verdict} ${reason}`
+  }
+  const early = await judge(await evidenceFor(equipped, mine.address))
+  assert.match(early, /^invalid gpus: GPU 0: rootApproved: /)
+  const rule = (name: string, value: bigint) =>
+    actionOf(net.network, 'TeeRegistry', 'setRule', [HARDWARE_NITRO_SIM, name, value])
+  await passProposal({
+    ...{ client: net.client, network: net.network, voter: net.bank },
+    actions: [rule(`gpu-root/${root.rootHash}`, 1n), rule(`require-gpus/${measurement}`, 2n)],
+    description: 'This image runs its model on two GPUs.',
+  })
+  const good = await evidenceFor(equipped, mine.address)
+  const admitted = Promise.withResolvers<void>()
+  const unwatch = net.client.watchContractEvent({
+    ...net.registry,
+    eventName: 'KeyAdmitted',
+    args: { key: good.key },
+    pollingInterval: 250,
+    onLogs: () => admitted.resolve(),
+  })
+  assert.match(await judge(good), /^valid /)
+  await admitted.promise
+  unwatch()
+  const without = await evidenceFor(bare, mine.address)
+  assert.match(await judge(without), /^invalid gpus: the code must show 2 GPUs, here are 0/)
+  const borrowed = await evidenceFor(bare, mine.address)
+  const others = { ...borrowed.evidence, gpus: good.evidence.gpus ?? [] }
+  assert.match(await judge({ ...borrowed, evidence: others }), /^invalid gpus: GPU 0: nonce: /)
 })
 
 test('what a vote revokes stops within a block, and what was issued before stays valid as of its time', async () => {

@@ -12,8 +12,8 @@ import { createAssay, SdkError } from '@assay/sdk'
 import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 
 const question = 'What is the capital of France?'
-/** Between two blocks of a development chain; a block's time is whole seconds. */
-const BLOCK_SECONDS = 1n
+/** Between two blocks of Base; those of a development chain come each second. */
+const BLOCK_SECONDS = 2n
 const text = (_: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
 let local: LocalNetwork
 
@@ -31,20 +31,25 @@ async function json<T>(...args: string[]): Promise<T> {
 /** A call through the gateway: when its receipt was issued (Unix seconds), or why there was no answer. */
 type Call = { begunAtBlock: bigint } & ({ issuedAt: bigint } | { refused: string })
 
-/** Asks through the gateway, one call after the other, until `enough` of what was answered so far. */
-async function askUntil(enough: (calls: readonly Call[]) => boolean): Promise<Call[]> {
+/** Asks through the gateway, one call after the other, until three blocks after the first that is refused. */
+async function askUntilRefused(answered: () => void): Promise<Call[]> {
   const demo = local.network.accounts.demo
   assert.ok(demo !== undefined)
   const { llm } = createAssay({ network: local.network, privateKey: demo.privateKey })
   const client = publicClientOf(local.network)
   const calls: Call[] = []
   const messages = [{ role: 'user', content: question }]
-  while (!enough(calls)) {
+  for (;;) {
     const begunAtBlock = await client.getBlockNumber({ cacheTime: 0 })
+    const refused = calls.find((call) => 'refused' in call)
+    if (refused !== undefined && begunAtBlock > refused.begunAtBlock + 3n) return calls
     const parameters = { model: 'smollm2-135m-instruct', messages, max_tokens: 1, wait: 'answer' } as const
     calls.push(
       await llm.chat(parameters).then(
-        ({ receipt }) => ({ begunAtBlock, issuedAt: receipt.issuedAt }),
+        ({ receipt }) => {
+          answered()
+          return { begunAtBlock, issuedAt: receipt.issuedAt }
+        },
         (error: unknown) => ({
           begunAtBlock,
           refused: error instanceof SdkError ? error.code : String(error),
@@ -52,7 +57,6 @@ async function askUntil(enough: (calls: readonly Call[]) => boolean): Promise<Ca
       ),
     )
   }
-  return calls
 }
 
 test('revoked by vote, a measurement backs no new answer from the next block on, and still backs those from before', async () => {
@@ -71,8 +75,10 @@ test('revoked by vote, a measurement backs no new answer from the next block on,
   await json('gov', 'vote', id, 'for', '--as', 'deployer', '--wait')
   await json('gov', 'queue', id, '--wait')
 
-  // Clients go on asking while the proposal takes effect: until three calls in a row were refused.
-  const asking = askUntil((calls) => calls.slice(-3).filter((call) => 'refused' in call).length === 3)
+  // A client goes on asking while the proposal takes effect.
+  const answered = Promise.withResolvers<void>()
+  const asking = askUntilRefused(() => answered.resolve())
+  await answered.promise
   const done = await json<{ state: string }>('gov', 'execute', id, '--wait')
   assert.equal(done.state, 'executed')
   const [validFrom, revokedAt] = await client.readContract({

@@ -65,6 +65,19 @@ test('assay chat --json prints answer, transaction hash, receipt and report', as
   assert.equal(receipt.to?.toLowerCase(), network.contracts.Settlement.toLowerCase())
 })
 
+test('assay chat --confidential: encrypted to an attested enclave, streamed, paid, and a bundle that verifies', async () => {
+  const file = path.join(local.home, 'confidential.json')
+  const secret = 'What is the capital of France, between you and me?'
+  const { code, stdout, stderr } = await local.assay('chat', secret, '--confidential', '--save', file)
+  assert.equal(code, 0, stdout + stderr)
+  assert.match(stdout, /verified ✓/)
+  const { request } = parseBundle(readFileSync(file))
+  assert.match(new TextDecoder().decode(request.body), /between you and me/)
+  assert.ok(!local.logOf('gateway').includes('between you and me'))
+  const verified = await local.assay('verify', file)
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr)
+})
+
 test('the official openai client gets whole and streamed answers through a paying fetch', async () => {
   const openai = new OpenAI({
     apiKey: 'unused',

@@ -54,7 +54,11 @@ const demoKey = `0x${'01'.repeat(32)}`
 const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[] = [
   { args: () => ['--help'], code: 0, says: /Exit codes/ },
   { args: () => ['--version'], code: 0, says: /^0\.1\.0/ },
-  { args: () => ['chat', '--help'], code: 0, says: /--save/ },
+  {
+    args: () => ['chat', '--help'],
+    code: 0,
+    says: /--confidential[\s\S]*--save|--save[\s\S]*--confidential/,
+  },
   { args: () => [], code: 2, says: /assay --help|Usage/ },
   { args: () => ['chta', 'hello'], code: 2, says: /unknown command/ },
   { args: () => ['chat'], code: 2, says: /missing required argument[\s\S]*assay chat --help/ },

@@ -20,6 +20,7 @@ type ChatOptions = {
   seed?: number
   stream: boolean
   buffer?: true
+  confidential?: true
   save?: string
   wait?: Wait
   scheme: 'upto' | 'exact'
@@ -58,6 +59,10 @@ export function registerChat(program: Command, context: CommandContext): void {
         .argParser(parseOpg)
         .default(MAX_PRICE, '10'),
     )
+    .option(
+      '--confidential',
+      'encrypt to an attested enclave: the gateway sees who pays and sizes, never a word',
+    )
     .option('--key <key>', 'pay under a grant with its API key, or ASSAY_API_KEY; nothing is signed')
     .option('--network <file>', 'network.json of another network')
     .option('--json', 'print {chatOutput, transactionHash, receipt, report}')
@@ -82,6 +87,7 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
     maxPerCall: options.maxPrice,
     scheme: options.scheme,
     buffer: options.buffer ?? false,
+    confidential: options.confidential ?? false,
   })
   const wait = options.wait ?? (options.save === undefined ? 'settled' : 'final')
   let shown = false

@@ -39,7 +39,7 @@ import { startEnclaveNetwork } from './enclaveNetwork.ts'
 /** Seconds: long enough for votes on a busy machine, short enough to wait for a renewal. */
 const KEY_TERM = 60n
 const SPARE = 'assay node under test'
-const ON_GPUS = 'assay node with GPUs under test'
+const ON_GPUS = 'node with GPUs'
 
 const root = await simulatedRoot(temporaryFolder('root'))
 const open = { hardwareType: HARDWARE_NITRO_SIM, rootHash: root.rootHash, engineClasses: 1 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Fixture} from "./Fixture.sol";
 import {GasMeter} from "./GasMeter.sol";
@@ -18,8 +19,8 @@ contract TeeGasTest is Fixture, GasMeter {
 
     function setUp() public {
         deployAll();
-        TeeRegistry.Approval[] memory approvals = new TeeRegistry.Approval[](1);
-        approvals[0] = TeeRegistry.Approval(HARDWARE, ROOT, CODE, 3);
+        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
+        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 3);
         tee = new TeeRegistry(
             address(this),
             guardian,
@@ -52,9 +53,9 @@ contract TeeGasTest is Fixture, GasMeter {
     /// forge-config: default.isolate = true
     function test_gas_rule() public {
         string memory rule = "minimum-tcb/Genoa";
-        spend("rule, set first", address(tee), abi.encodeCall(TeeRegistry.setRule, (HARDWARE, rule, 1)));
+        spend("rule, set first", address(tee), abi.encodeCall(TeeApprovals.setRule, (HARDWARE, rule, 1)));
         vm.warp(vm.getBlockTimestamp() + 1);
-        spend("rule, set again", address(tee), abi.encodeCall(TeeRegistry.setRule, (HARDWARE, rule, 2)));
+        spend("rule, set again", address(tee), abi.encodeCall(TeeApprovals.setRule, (HARDWARE, rule, 2)));
     }
 
     // ---------------------------------------------------------------- helpers

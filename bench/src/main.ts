@@ -1,12 +1,12 @@
 /**
  * What the network costs, measured side by side:
- *   npm run bench [rates] [evidence] [gas] [latency] [zkml]
+ *   npm run bench [rates] [evidence] [gas] [gateway] [zkml]
  * A measurement, never a test: it asserts nothing about time.
  */
 import { cpus } from 'node:os'
 import { benchEvidence } from './evidenceTimes.ts'
 import { benchGas } from './gas/benchGas.ts'
-import { benchLatency } from './latency/benchLatency.ts'
+import { benchGateway } from './gateway/benchGateway.ts'
 import { benchReceiptRates } from './receiptRates.ts'
 import { benchZkml } from './zkml/benchZkml.ts'
 
@@ -14,7 +14,7 @@ const SECTIONS: Record<string, () => Promise<void>> = {
   rates: benchReceiptRates,
   evidence: benchEvidence,
   gas: benchGas,
-  latency: benchLatency,
+  gateway: benchGateway,
   zkml: benchZkml,
 }
 

@@ -1,13 +1,6 @@
-import {
-  fromBase64,
-  OPG_DOMAIN,
-  PERMIT2_ADDRESS,
-  recoverSigner,
-  requestIdOf,
-  SCHEME,
-  X402_UPTO_PROXY_ADDRESS,
-} from '@assay/protocol'
-import { type Address, type Hex, hashTypedData, numberToHex } from 'viem'
+import { fromBase64, recoverSigner, requestIdOf, SCHEME, X402_UPTO_PROXY_ADDRESS } from '@assay/protocol'
+import { type Address, type Hex, numberToHex } from 'viem'
+import { permitDigest, transferDigest } from './paymentDigest.ts'
 
 /** Longest PAYMENT-SIGNATURE header that is looked at, characters (an ordinary one has about 1,500). */
 export const MAX_PAYMENT_HEADER = 16_384
@@ -82,38 +75,6 @@ export type CheckedPayment = {
 )
 export type RefusedPayment = { ok: false; code: PaymentFailureCode; reason: string }
 export type CheckPaymentResult = CheckedPayment | RefusedPayment
-
-/** EIP-3009 typed data. */
-const EXACT_TYPES = {
-  TransferWithAuthorization: [
-    { name: 'from', type: 'address' },
-    { name: 'to', type: 'address' },
-    { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' },
-    { name: 'validBefore', type: 'uint256' },
-    { name: 'nonce', type: 'bytes32' },
-  ],
-} as const
-
-/** Permit2 SignatureTransfer typed data with the witness of the x402 upto proxy. */
-const UPTO_TYPES = {
-  PermitWitnessTransferFrom: [
-    { name: 'permitted', type: 'TokenPermissions' },
-    { name: 'spender', type: 'address' },
-    { name: 'nonce', type: 'uint256' },
-    { name: 'deadline', type: 'uint256' },
-    { name: 'witness', type: 'Witness' },
-  ],
-  TokenPermissions: [
-    { name: 'token', type: 'address' },
-    { name: 'amount', type: 'uint256' },
-  ],
-  Witness: [
-    { name: 'to', type: 'address' },
-    { name: 'facilitator', type: 'address' },
-    { name: 'validAfter', type: 'uint256' },
-  ],
-} as const
 
 /** Carries a refusal out of the readers below; never leaves this file. */
 class Refusal extends Error {
@@ -234,12 +195,8 @@ async function checkExact(
   // EIP-3009: usable while validAfter < block time < validBefore, so the last usable second is one less.
   const expiresAt = validBefore === 0n ? 0n : validBefore - 1n
   checkWindow(validAfter, expiresAt, expected)
-  const digest = hashTypedData({
-    domain: { ...OPG_DOMAIN, chainId: expected.chainId, verifyingContract: expected.token },
-    types: EXACT_TYPES,
-    primaryType: 'TransferWithAuthorization',
-    message: { from: payer, to, value, validAfter, validBefore, nonce },
-  })
+  const transfer = { from: payer, to, value, validAfter, validBefore, nonce }
+  const digest = transferDigest(expected.chainId, expected.token, transfer)
   await checkSigner(digest, signature, payer)
   return {
     ok: true,
@@ -282,17 +239,12 @@ async function checkUpto(
   }
   checkAmount(amount, expected)
   checkWindow(validAfter, deadline, expected)
-  const digest = hashTypedData({
-    domain: { name: 'Permit2', chainId: expected.chainId, verifyingContract: PERMIT2_ADDRESS },
-    types: UPTO_TYPES,
-    primaryType: 'PermitWitnessTransferFrom',
-    message: {
-      permitted: { token, amount },
-      spender,
-      nonce,
-      deadline,
-      witness: { to, facilitator, validAfter },
-    },
+  const digest = permitDigest(expected.chainId, {
+    permitted: { token, amount },
+    spender,
+    nonce,
+    deadline,
+    witness: { to, facilitator, validAfter },
   })
   await checkSigner(digest, signature, payer)
   const paymentNonce = numberToHex(nonce, { size: 32 })

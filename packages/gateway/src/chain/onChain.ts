@@ -28,6 +28,7 @@ import { connectOpenGradient } from '../opengradient/connectOpenGradient.ts'
 import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
 import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
+import { connectNonces } from './nonceReads.ts'
 import { permit2Abi } from './permit2Abi.ts'
 import { connectStanding } from './standingReads.ts'
 
@@ -52,6 +53,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   const { OPG, InferenceEscrow, Settlement, ModelRegistry, NodeBond, ParamStore } = network.contracts
   const client = publicClientOf(network)
   const sender = createSender({ network, privateKey })
+  const readNonce = connectNonces(network.rpcUrl, OPG)
   const escrow = { address: InferenceEscrow, abi: inferenceEscrowAbi } as const
   const settlement = { address: Settlement, abi: settlementAbi } as const
   let timing: { at: number; value: { challengeWindow: bigint; attestTimeout: bigint } } | undefined
@@ -109,6 +111,11 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       return { balance, allowance }
     },
     async nonceUnused(payment) {
+      try {
+        return await readNonce(payment)
+      } catch {
+        // Once more, with all the patience of the ordinary client.
+      }
       if (payment.scheme === 'exact') {
         const used = await client.readContract({
           address: OPG,

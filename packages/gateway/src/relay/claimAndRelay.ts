@@ -55,6 +55,7 @@ export async function claimAndRelay(
       modelId: model.modelId,
       nodeUrl: route.node.url,
       requestHash,
+      trace: traceOf(request.headers.traceparent),
     })
   } catch (error) {
     // Whether it was written is not known, so it is taken back as soon as the database answers again.
@@ -85,6 +86,13 @@ export async function claimAndRelay(
     name,
     arrivedAt,
   })
+}
+
+/** W3C Trace Context §3.2: the client's own, which goes on to the node as it came. */
+function traceOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header)
+    ? header
+    : undefined
 }
 
 /** What speaks against a payment that its own bytes do not show; asked while the node is already at work. */

@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 
@@ -15,14 +16,25 @@ export function freePort(): Promise<number> {
   })
 }
 
-/** Runs a server program until `readyUrl` answers, under the Node that runs this. */
+export type ServerProcess = {
+  close(): Promise<void>
+  /** Processor time it has used, all its threads together. */
+  cpuSeconds(): number
+  residentMiB(): number
+}
+
+/** Unit of the times in /proc. */
+const ticksPerSecond = () => Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+
+/** Runs a server program until `readyUrl` answers, under the Node that runs this unless another is named. */
 export async function startServerProcess(
   name: string,
   args: string[],
   env: Record<string, string>,
   readyUrl: string,
-): Promise<{ close(): Promise<void> }> {
-  const child: ChildProcess = spawn(process.execPath, args, {
+  program = process.execPath,
+): Promise<ServerProcess> {
+  const child: ChildProcess = spawn(program, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, NODE_ENV: 'production', ...env },
   })
@@ -36,10 +48,24 @@ export async function startServerProcess(
     clearTimeout(patience)
     process.off('exit', kill)
   }
+  const perSecond = ticksPerSecond()
+  const running: ServerProcess = {
+    close,
+    cpuSeconds() {
+      // proc(5): fields 14 and 15, counted from the closing bracket of the name.
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / perSecond
+    },
+    residentMiB() {
+      const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
+      return Number(kilobytes) / 1024
+    },
+  }
   const deadline = performance.now() + START_TIMEOUT
   while (performance.now() < deadline && child.exitCode === null) {
     try {
-      if ((await fetch(readyUrl)).ok) return { close }
+      if ((await fetch(readyUrl)).ok) return running
     } catch {
       // Not listening yet.
     }

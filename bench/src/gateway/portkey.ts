@@ -1,19 +1,14 @@
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, startServerProcess } from './serverProcess.ts'
+import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
 
 /** Starts `@portkey-ai/gateway` as its own process, allowed to call upstreams on this machine. */
-export async function startPortkey(): Promise<{ url: string; close(): Promise<void> }> {
+export async function startPortkey(): Promise<{ url: string; process: ServerProcess }> {
   const port = await freePort()
   const folder = dirname(fileURLToPath(import.meta.resolve('@portkey-ai/gateway/package.json')))
   const url = `http://127.0.0.1:${port}`
   const program = join(folder, 'build', 'start-server.js')
   const env = { TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' }
-  const { close } = await startServerProcess(
-    '@portkey-ai/gateway',
-    [program, '--headless', `--port=${port}`],
-    env,
-    url,
-  )
-  return { url, close }
+  const args = [program, '--headless', `--port=${port}`]
+  return { url, process: await startServerProcess('@portkey-ai/gateway', args, env, url) }
 }

@@ -165,6 +165,8 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: { calls: { type: 'string', default: '20000' }, seed: { type: 'string', default: '1' } },
   })
+  // So that no server is left behind where it is interrupted.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   let told = 0
   const {
     broken,

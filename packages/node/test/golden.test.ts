@@ -137,6 +137,8 @@ function compare(name: string, text: string): void {
 
 for (const [path, dialect] of Object.entries(DIALECTS)) {
   const slug = dialect.route
+  // Numbers, which no engine of words gives; proving.test.ts has them.
+  if (slug === 'infer') continue
   for (const name of OF[path] ?? assert.fail(`no cases for ${path}`)) {
     const events = CASES[name] ?? assert.fail(name)
     test(`${path}: ${name}, whole`, () => {

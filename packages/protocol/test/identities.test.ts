@@ -58,6 +58,8 @@ test('tags are the hashes of their names, and all differ', () => {
     sgxMeasurement: 'assay/measurement/sgx/v1',
     gpuNonce: 'assay/gpu-nonce/v1',
     fault: 'assay/fault/v1',
+    canary: 'assay/canary/v1',
+    zkEvidence: 'assay/zk-evidence/v1',
   }
   const expected = Object.entries(names).map(([key, name]) => [key, keccak256(stringToBytes(name))])
   assert.deepEqual(TAGS, Object.fromEntries(expected))

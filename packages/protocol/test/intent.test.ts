@@ -53,6 +53,7 @@ test('each route is bounded by its own members, and more answers cost more', () 
     'chat',
     'completions',
     'embeddings',
+    'infer',
     'messages',
     'responses',
   ])

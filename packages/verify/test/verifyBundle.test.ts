@@ -59,8 +59,9 @@ async function judgeReceipt(changes: Partial<Receipt>, chain: Partial<ChainView>
 }
 
 test('a whole, settled bundle passes every step and says what is trusted', async () => {
-  // The call paid for itself; the other way has a test file of its own.
-  const required = STEP_NAMES.filter((name) => name !== 'withinGrant')
+  // The call paid for itself, and promised no proof; grants and proofs have test files of their own.
+  const steps = STEP_NAMES.filter((name) => name !== 'proofHolds')
+  const required = steps.filter((name) => name !== 'withinGrant')
   const report = await verifyBundle(bundle, view, { required, deployment })
   assert.deepEqual(
     report.steps.filter((step) => step.outcome !== 'passed').map((step) => step.code),
@@ -68,7 +69,7 @@ test('a whole, settled bundle passes every step and says what is trusted', async
   )
   assert.deepEqual(
     report.steps.map((step) => step.name),
-    STEP_NAMES,
+    steps,
   )
   assert.equal(report.ok, true)
   assert.match(report.trust, /SIMULATED hardware/)
@@ -177,7 +178,9 @@ test('the request, response and manifest must be those that were signed', async 
 
 test('receipt rules that need no chain', async () => {
   assert.equal(await judgeReceipt({ version: 2 }), 'receiptIsSound receipt_rule_broken')
-  assert.equal(await judgeReceipt({ mode: MODE.zk }), 'receiptIsSound mode_unsupported')
+  assert.equal(await judgeReceipt({ mode: MODE.replay }), 'receiptIsSound mode_unsupported')
+  // A proof is promised by a hash of what it is to show.
+  assert.equal(await judgeReceipt({ mode: MODE.zk }), 'receiptIsSound receipt_rule_broken')
   assert.equal(await judgeReceipt({ evidenceHash: keccak256('0x') }), 'receiptIsSound receipt_rule_broken')
   const free = await verifyReceipt(
     await signReceipt(makeReceipt({ status: STATUS.failed, price: 0n })),

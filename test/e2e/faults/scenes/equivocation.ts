@@ -43,7 +43,11 @@ export const equivocation: Scene = {
       [node.address],
     )
     assert.equal(await bondOf(network, node.address), 0n, 'all of its bond')
-    assert.equal(await bondOf(network, gateway.address), bonded, 'the gateway could not know')
+    // The gateway could not know, and no fault is its. Where the votes are faster than the proof, its batch is void by vote,
+    // and what it held of the validators' stake costs it VOID_FEE_BPS of what the payers put in, 1 % at most here.
+    const fee = bonded - (await bondOf(network, gateway.address))
+    const exposed = paid.reduce((sum, { value }) => sum + value, 0n)
+    assert.ok(fee >= 0n && fee <= exposed / 100n, `the gateway lost ${fee} of its bond`)
     // Nobody knows which of the two the node would have kept, so neither payer pays for its answer.
     for (const { requestId, value } of paid) {
       assert.deepEqual(await paymentOf(network, requestId), { state: PAYMENT.refunded, amount: value })

@@ -96,3 +96,19 @@ export async function bondOf(network: ChainOnly, operator: Address): Promise<big
   })
   return bonded
 }
+
+/**
+ * What an operator has paid in fees for void batches: 1 % of what each held of others' coverage. It is no slash; who is
+ * guilty of nothing has lost no more than this.
+ */
+export async function voidFeesOf(network: ChainOnly, committer: Address): Promise<bigint> {
+  const charged = await publicClientOf(network).getContractEvents({
+    address: network.contracts.NodeBond,
+    abi: nodeBondAbi,
+    eventName: 'VoidCharged',
+    args: { committer },
+    fromBlock: 0n,
+    strict: true,
+  })
+  return charged.reduce((sum, { args }) => sum + args.amount, 0n)
+}

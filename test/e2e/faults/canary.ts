@@ -4,7 +4,7 @@ import path from 'node:path'
 import { developmentAccount, publicClientOf } from '@assay/chain'
 import { canaryRegistryAbi } from '@assay/protocol'
 import { type Hex, parseEther } from 'viem'
-import { bondedOperator, bondOf, outfit } from '../../faults/operators.ts'
+import { bondedOperator, bondOf, outfit, voidFeesOf } from '../../faults/operators.ts'
 import { temporaryFolder } from '../../temporaryFolder.ts'
 import { CAST } from './liar.ts'
 import type { Stage } from './stage.ts'
@@ -32,7 +32,8 @@ export async function sowByCommand({ network, assay, tell }: Stage): Promise<{ b
   }
   assert.equal(returned, DEPOSIT.toString())
   assert.deepEqual(penalties, [], 'every validator of the network has looked')
-  assert.equal(await bondOf(network, address), bonded, 'a canary is no fault')
+  const left = await bondOf(network, address)
+  assert.equal(left + (await voidFeesOf(network, address)), bonded, 'a canary is no fault')
   const revealed = await publicClientOf(network).getContractEvents({
     address: network.contracts.CanaryRegistry,
     abi: canaryRegistryAbi,

@@ -162,7 +162,7 @@ contract ValidatorStakingTest is StakingFixture {
         delegateTo(V, ALICE, 50e18);
         undelegateAll(V, ALICE);
         uint256 free = staking.exitsOf(V, ALICE)[0].releaseAt;
-        params.set(Params.UNBONDING, 15);
+        params.set(Params.UNBONDING, params.liability());
         vm.warp(free - 1);
         vm.prank(ALICE);
         vm.expectRevert(IStakeOutgoing.NothingToWithdraw.selector);
@@ -234,7 +234,7 @@ contract ValidatorStakingTest is StakingFixture {
         delegateTo(V, ALICE, 60e18);
         vm.prank(ALICE);
         staking.redelegate(V, W, 60e18);
-        uint256 free = (block.timestamp / EPOCH + 1) * EPOCH + 15;
+        uint256 free = (block.timestamp / EPOCH + 1) * EPOCH + params.liability();
         assertEq(staking.exitsOf(V, ALICE)[0].releaseAt, free);
         assertEq(staking.exitsOf(V, ALICE)[0].target, W);
         vm.warp(free - 1);
@@ -260,7 +260,7 @@ contract ValidatorStakingTest is StakingFixture {
         // 20% of 1000 is the validator's own; of the other 800 it pays 800/1800 and Alice 1000/1800.
         assertEq(slash(V, captured, ALL / 2), 1000e18);
         assertNear(leavingOf(V, ALICE), 1000e18 - uint256(800e18) * 1000 / 1800, 1);
-        skipEpochs(6);
+        skipEpochs(params.liability() / EPOCH + 2);
         uint256 moved = staking.bond(V, ALICE);
         // Bonded, it is not the source's any more, nor was it the target's in the captured epoch.
         slash(V, captured, ALL / 2);

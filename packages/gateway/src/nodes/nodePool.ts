@@ -7,7 +7,7 @@ import { readBounded } from './readBounded.ts'
 
 const POLL_MS = 250
 /** A node that stays away is asked less and less often, up to this, milliseconds. */
-const SLOWEST_POLL_MS = 4000
+const SLOWEST_POLL_MS = 1000
 const HEALTH_TIMEOUT_MS = 5000
 
 export type NodePool = {

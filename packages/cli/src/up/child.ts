@@ -34,9 +34,6 @@ const LAST_RETRY_MILLISECONDS = Number(process.env.ASSAY_RESTART_CEILING) || 10_
 const HEALTHY_MILLISECONDS = 30_000
 const STOP_GRACE_MILLISECONDS = 8000
 
-/** Where Node keeps what it has compiled, so that five processes do not strip and compile the same files at every start. */
-const COMPILE_CACHE = path.join(REPOSITORY, 'node_modules', '.cache', 'assay-compiled')
-
 export function startChild(options: ChildOptions): Child {
   const log = openLog(options.logFile)
   let running: { process: ChildProcess; identity: ProcessIdentity | undefined } | undefined
@@ -53,7 +50,7 @@ export function startChild(options: ChildOptions): Child {
       [path.join(REPOSITORY, 'packages', options.package, 'src', 'main.ts')],
       {
         cwd: REPOSITORY,
-        env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, ...options.environment },
+        env: { ...process.env, ...options.environment },
         stdio: ['ignore', 'pipe', 'pipe'],
         detached: true,
       },

@@ -13,6 +13,9 @@ import { soundnessOf } from '../src/soundness/soundness.ts'
 import { verifyProof } from '../src/verifier/verify.ts'
 import { randomInput, randomIntegers } from './support/models.ts'
 
+/** The long run is `npm run test:proofs`. */
+const CIRCUITS = Number(process.env.ASSAY_RANDOM_CIRCUITS ?? 40)
+
 type NodeDraft = ArchitectureDraft['nodes'][number]
 type Random = (low: number, high: number) => number
 
@@ -205,9 +208,9 @@ test('random circuits: outputs agree with the integers, proofs verify, neighbour
       work.arena.release(mark)
       proved++
     }),
-    { numRuns: 40 },
+    { numRuns: CIRCUITS },
   )
-  assert.ok(proved >= 40)
+  assert.ok(proved >= CIRCUITS)
 })
 
 test('every circuit size keeps at least 100 bits', () => {

@@ -249,6 +249,23 @@ test('lookups: a multiplicity moved from one row to another', () => {
   }
 })
 
+test('lookups: a value outside its table, counted as the row beside it', () => {
+  const { limbs } = requantised(model.plan, CONVOLUTION)
+  for (const { value, bits } of limbs) {
+    const forgery = forge(committed, input, {
+      afterNode: (node, columns) => {
+        if (node === CONVOLUTION) set(columnOf(columns, value), 0, 2 ** bits)
+      },
+      afterCount: (columns, plan) => {
+        const { table } = plan.lookups.find(({ first }) => first.terms[0]?.value === value) ?? assert.fail()
+        const counts = columnOf(columns, plan.tables[table]?.multiplicities as number)
+        set(counts, counts.length - 1, (counts.at(-1) as number) + 1)
+      },
+    })
+    assert.notEqual(refusal(committed, forgery), undefined)
+  }
+})
+
 test('lookups: multiplicities of two tables exchanged, and all set to zero', () => {
   const exchange = forge(committed, input, {
     afterCount: (columns, plan) => {
@@ -303,6 +320,22 @@ test('convolution: a border on other sides, by a prover of its own plan', () => 
     index === CONVOLUTION ? { ...planned, node: { ...first.node, padding } as typeof first.node } : planned,
   )
   assert.notEqual(refusal(committed, forge(committed, input, { plan: { ...plan, nodes } })), undefined)
+})
+
+test('convolution and pooling: another stride, by a prover of its own plan', () => {
+  const { plan } = model
+  for (const [index, stride] of [
+    [CONVOLUTION, 2],
+    [POOL, 1],
+  ] as const) {
+    const nodes = plan.nodes.map((planned, at) => {
+      if (at !== index || !('window' in planned.node)) return planned
+      const window = { ...planned.node.window, strideY: stride, strideX: stride }
+      return { ...planned, node: { ...planned.node, window } }
+    })
+    const forgery = forge(committed, input, { plan: { ...plan, nodes } })
+    assert.notEqual(refusal(committed, forgery), undefined, `node ${index}`)
+  }
 })
 
 test('padding: a border that counts as zero instead of the zero point', () => {

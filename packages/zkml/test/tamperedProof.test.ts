@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Requantise } from '../src/circuit/architecture.ts'
 import { decodeArchitecture, encodeArchitecture } from '../src/circuit/encodeArchitecture.ts'
 import { type Model, makeModel } from '../src/circuit/model.ts'
-import { modelRootOf, type Statement, tensorHash } from '../src/circuit/statement.ts'
+import { modelRootOf, PROTOCOL, type Statement, tensorHash } from '../src/circuit/statement.ts'
 import { P } from '../src/field/babyBear.ts'
 import type { Ext } from '../src/field/extension.ts'
 import * as ext from '../src/field/extension.ts'
@@ -101,6 +101,22 @@ test('a round left out, or said twice, is refused', () => {
     twice.set(proof.subarray(0, at + round))
     twice.set(proof.subarray(at), at + round)
     refuses(twice, /malformed_proof|invalid_proof/, `twice ${at}`)
+  }
+})
+
+test('sumcheck: a round of one degree more is refused', () => {
+  const [halves, round, element] = [80, 60, 20]
+  // After the root and the first halves come, layer by layer, k rounds and the next halves.
+  let at = 32 + halves
+  for (let layer = 1; layer < model.plan.leafBits; layer++) {
+    for (let k = 0; k < layer; k++) {
+      at += round
+      const longer = new Uint8Array(proof.length + element)
+      longer.set(proof.subarray(0, at))
+      longer.set(proof.subarray(at), at + element)
+      refuses(longer, /malformed_proof|invalid_proof/, `round ${k} of layer ${layer}`)
+    }
+    at += halves
   }
 })
 
@@ -239,26 +255,59 @@ class OtherTranscript extends Transcript {
   }
 }
 
-test('Fiat–Shamir: an item that the prover’s challenges do not depend on is refused', () => {
-  const labels = [
-    'witness',
-    'fractions/halves',
-    'fractions/round',
-    'columns',
-    'linear/bias',
-    'linear/product',
-    'linear/factors',
-    'columns/round',
-    'columns/value',
-    'weights/round',
-    'weights/value',
-    'witness/row',
-    'weights/row',
-  ]
-  for (const label of ['model', 'input', 'output', ...labels]) {
+/** A transcript that absorbs one label's items only behind what comes next. */
+class LateTranscript extends Transcript {
+  readonly #late: string
+  #held: Uint8Array[] = []
+
+  constructor(protocol: string, late: string) {
+    super(protocol)
+    this.#late = late
+  }
+
+  override absorb(label: string, data: Uint8Array): void {
+    if (label === this.#late) this.#held.push(data)
+    else {
+      super.absorb(label, data)
+      for (const held of this.#held.splice(0)) super.absorb(this.#late, held)
+    }
+  }
+}
+
+const SPOKEN_LABELS = [
+  'witness',
+  'fractions/halves',
+  'fractions/round',
+  'columns',
+  'linear/bias',
+  'linear/product',
+  'linear/factors',
+  'columns/round',
+  'columns/value',
+  'weights/round',
+  'weights/value',
+  'witness/row',
+  'weights/row',
+]
+
+test('Fiat–Shamir: an item absorbed behind the one that follows it is refused', () => {
+  for (const label of ['model', 'input', 'output', ...SPOKEN_LABELS]) {
     const forgery = forge(committed, input, {
       transcript: ({ weightsRoot, output: claimed }) => {
-        const transcript = new OtherTranscript('assay/zkml/v2', label)
+        const transcript = new LateTranscript(PROTOCOL, label)
+        openStatement(transcript, weightsRoot, claimed)
+        return transcript
+      },
+    })
+    assert.notEqual(refusal(committed, forgery), undefined, label)
+  }
+})
+
+test('Fiat–Shamir: an item that the prover’s challenges do not depend on is refused', () => {
+  for (const label of ['model', 'input', 'output', ...SPOKEN_LABELS]) {
+    const forgery = forge(committed, input, {
+      transcript: ({ weightsRoot, output: claimed }) => {
+        const transcript = new OtherTranscript(PROTOCOL, label)
         openStatement(transcript, weightsRoot, claimed)
         return transcript
       },
@@ -277,7 +326,7 @@ test('Fiat–Shamir: reordered statements and other protocols are refused; the t
   const forgeWith = (open: (statement: Statement) => Transcript) =>
     refusal(committed, forge(committed, input, { transcript: open }))
   const honest = forgeWith(({ weightsRoot, output: claimed }) => {
-    const transcript = new Transcript('assay/zkml/v2')
+    const transcript = new Transcript(PROTOCOL)
     openStatement(transcript, weightsRoot, claimed)
     return transcript
   })
@@ -289,7 +338,7 @@ test('Fiat–Shamir: reordered statements and other protocols are refused; the t
   })
   assert.notEqual(replayed, undefined)
   const reordered = forgeWith(({ weightsRoot, output: claimed }) => {
-    const transcript = new Transcript('assay/zkml/v2')
+    const transcript = new Transcript(PROTOCOL)
     transcript.absorb('input', tensorHash(input))
     transcript.absorb('model', modelRootOf(model.plan, weightsRoot))
     transcript.absorb('output', tensorHash(claimed))

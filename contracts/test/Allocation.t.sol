@@ -154,11 +154,17 @@ contract AllocationTest is TestBase {
         next.distribute();
         OPG other = new OPG(address(next));
         vm.prank(address(0xBAD));
+        vm.expectEmit(address(next));
+        emit GenesisAllocator.Initialised(address(other));
         next.initialise(address(other));
         vm.expectRevert(abi.encodeWithSelector(GenesisAllocator.BeforeTge.selector, TGE + 1));
         next.distribute();
         vm.warp(TGE + 1);
         vm.prank(address(0xBAD));
+        vm.expectEmit(address(next));
+        emit GenesisAllocator.Allocated(0, beneficiary(0), "Ecosystem", 40 * M);
+        vm.expectEmit(address(next));
+        emit GenesisAllocator.Allocated(0, address(next.bucket(0).wallet), "Ecosystem", 360 * M);
         next.distribute();
         assertEq(other.balanceOf(beneficiary(5)), 60 * M);
     }
@@ -227,6 +233,8 @@ contract AllocationTest is TestBase {
 
     function test_reservesCountWhatWasRecordedOrLess() public {
         address reserve = beneficiary(1);
+        vm.expectEmit(address(view_));
+        emit SupplyView.ReserveListed(reserve, 30 * M);
         view_.listReserve(reserve, 30 * M);
         assertEq(view_.circulating(), 160 * M);
         vm.prank(beneficiary(5));

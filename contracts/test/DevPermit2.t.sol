@@ -65,6 +65,8 @@ contract DevPermit2Test is TestBase {
     function test_uptoCollectsWhatWasUsed() public {
         bytes memory signature = _signUpto(_uptoWitness());
         vm.prank(TILL);
+        vm.expectEmit(address(UPTO));
+        emit IX402UptoProxy.Settled();
         UPTO.settle(_permit(), 2e18, payer, _uptoWitness(), signature);
         assertEq(token.balanceOf(TILL), 2e18);
         assertEq(token.balanceOf(payer), 8e18);
@@ -123,6 +125,8 @@ contract DevPermit2Test is TestBase {
 
     function test_invalidatedNonceIsRefused() public {
         vm.prank(payer);
+        vm.expectEmit(address(PERMIT2));
+        emit IPermit2.UnorderedNonceInvalidation(payer, 7, 1 << 3);
         PERMIT2.invalidateUnorderedNonces(7, 1 << 3);
         bytes memory signature = _signUpto(_uptoWitness());
         vm.expectRevert(IPermit2.InvalidNonce.selector);
@@ -132,12 +136,9 @@ contract DevPermit2Test is TestBase {
 
     function test_exactMovesTheWholeAmountForAnyone() public {
         IX402ExactProxy.Witness memory witness = IX402ExactProxy.Witness(TILL, NOW);
-        bytes32 witnessHash =
-            keccak256(abi.encode(keccak256("Witness(address to,uint256 validAfter)"), TILL, NOW));
-        bytes32 structHash = keccak256(
-            abi.encode(EXACT_TYPEHASH, _permittedHash(), address(EXACT), NONCE, NOW + 60, witnessHash)
-        );
-        bytes memory signature = signDigest(KEY, typedDigest(PERMIT2.DOMAIN_SEPARATOR(), structHash));
+        bytes memory signature = _signExact(witness);
+        vm.expectEmit(address(EXACT));
+        emit IX402ExactProxy.Settled();
         EXACT.settle(_permit(), payer, witness, signature);
         assertEq(token.balanceOf(TILL), MAX);
         vm.expectRevert(IPermit2.InvalidNonce.selector);
@@ -155,6 +156,66 @@ contract DevPermit2Test is TestBase {
         PERMIT2.permitTransferFrom(_permit(), details, payer, signature);
         assertEq(token.balanceOf(TILL), 1e18);
     }
+
+    function test_aPayerWithoutAllowancePermitsAndPaysInOneTransaction() public {
+        vm.prank(payer);
+        token.approve(address(PERMIT2), 0);
+        bytes memory signature = _signUpto(_uptoWitness());
+        (uint8 v, bytes32 r, bytes32 s) = _signPermit(MAX);
+        IX402UptoProxy.EIP2612Permit memory permit2612 = IX402UptoProxy.EIP2612Permit(MAX, NOW + 60, r, s, v);
+        vm.startPrank(TILL);
+        permit2612.value = MAX - 1;
+        vm.expectRevert(IX402UptoProxy.Permit2612AmountMismatch.selector);
+        UPTO.settleWithPermit(permit2612, _permit(), 2e18, payer, _uptoWitness(), signature);
+        permit2612.value = MAX;
+        vm.expectEmit(address(UPTO));
+        emit IX402UptoProxy.SettledWithPermit();
+        UPTO.settleWithPermit(permit2612, _permit(), 2e18, payer, _uptoWitness(), signature);
+        vm.stopPrank();
+        assertEq(token.balanceOf(TILL), 2e18);
+    }
+
+    function test_theExactWayTakesAPermitToo() public {
+        vm.prank(payer);
+        token.approve(address(PERMIT2), 0);
+        IX402ExactProxy.Witness memory witness = IX402ExactProxy.Witness(TILL, NOW);
+        bytes memory signature = _signExact(witness);
+        (uint8 v, bytes32 r, bytes32 s) = _signPermit(MAX);
+        IX402ExactProxy.EIP2612Permit memory permit2612 = IX402ExactProxy.EIP2612Permit(MAX - 1, NOW + 60, r, s, v);
+        vm.expectRevert(IX402ExactProxy.Permit2612AmountMismatch.selector);
+        EXACT.settleWithPermit(permit2612, _permit(), payer, witness, signature);
+        permit2612.value = MAX;
+        vm.expectEmit(address(EXACT));
+        emit IX402ExactProxy.SettledWithPermit();
+        EXACT.settleWithPermit(permit2612, _permit(), payer, witness, signature);
+        assertEq(token.balanceOf(TILL), MAX);
+    }
+
+    /// @dev Refused by their names before Permit2 is asked: what a client reads to correct itself.
+    function test_whatMakesNoPaymentIsNamed() public {
+        IX402ExactProxy.Witness memory exact = IX402ExactProxy.Witness(TILL, NOW + 1);
+        vm.expectRevert(IX402ExactProxy.PaymentTooEarly.selector);
+        EXACT.settle(_permit(), payer, exact, "");
+        vm.warp(NOW + 1);
+        IPermit2.PermitTransferFrom memory nothing = _permit();
+        nothing.permitted.amount = 0;
+        vm.expectRevert(IX402ExactProxy.InvalidAmount.selector);
+        EXACT.settle(nothing, payer, exact, "");
+        vm.expectRevert(IX402ExactProxy.InvalidOwner.selector);
+        EXACT.settle(_permit(), address(0), exact, "");
+        exact.to = address(0);
+        vm.expectRevert(IX402ExactProxy.InvalidDestination.selector);
+        EXACT.settle(_permit(), payer, exact, "");
+        vm.startPrank(TILL);
+        vm.expectRevert(IX402UptoProxy.InvalidOwner.selector);
+        UPTO.settle(_permit(), 1, address(0), _uptoWitness(), "");
+        IX402UptoProxy.Witness memory upto = _uptoWitness();
+        upto.to = address(0);
+        vm.expectRevert(IX402UptoProxy.InvalidDestination.selector);
+        UPTO.settle(_permit(), 1, payer, upto, "");
+        vm.stopPrank();
+    }
+
 
     function testFuzz_uptoNeverTakesMoreThanPermitted(uint256 amount) public {
         bytes memory signature = _signUpto(_uptoWitness());
@@ -181,6 +242,31 @@ contract DevPermit2Test is TestBase {
             abi.encode(keccak256("TokenPermissions(address token,uint256 amount)"), address(token), MAX)
         );
     }
+
+    function _signPermit(uint256 value) private view returns (uint8 v, bytes32 r, bytes32 s) {
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                payer,
+                address(PERMIT2),
+                value,
+                token.nonces(payer),
+                NOW + 60
+            )
+        );
+        return vm.sign(KEY, typedDigest(token.DOMAIN_SEPARATOR(), structHash));
+    }
+
+    function _signExact(IX402ExactProxy.Witness memory witness) private view returns (bytes memory) {
+        bytes32 witnessHash = keccak256(
+            abi.encode(keccak256("Witness(address to,uint256 validAfter)"), witness.to, witness.validAfter)
+        );
+        bytes32 structHash = keccak256(
+            abi.encode(EXACT_TYPEHASH, _permittedHash(), address(EXACT), NONCE, NOW + 60, witnessHash)
+        );
+        return signDigest(KEY, typedDigest(PERMIT2.DOMAIN_SEPARATOR(), structHash));
+    }
+
 
     function _signUpto(IX402UptoProxy.Witness memory witness) private view returns (bytes memory) {
         bytes32 witnessHash = keccak256(

@@ -55,6 +55,7 @@ contract OPGTest is TestBase {
             )
         );
         assertEq(token.DOMAIN_SEPARATOR(), expected);
+        assertEq(keccak256(bytes(token.version())), keccak256("1"));
     }
 
     function test_authorisationMovesTheValueAndIsRecorded() public {

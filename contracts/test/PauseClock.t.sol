@@ -62,7 +62,10 @@ contract GuardianTest is TestBase {
     }
 
     function test_aDeploymentMayDoWithout() public {
+        vm.recordLogs();
         guardian = new Guardian(address(this), address(0), 365 days);
+        assertEq(vm.getRecordedLogs().length, 0);
+        assertEq(guardian.expiresAt(), 0);
         assertTrue(!guardian.isGuardian(address(0)));
         vm.expectRevert(Guardian.ZeroAddress.selector);
         new Guardian(address(0), HOLDER, 365 days);
@@ -133,6 +136,17 @@ contract PauseClockTest is TestBase {
         vm.expectRevert(abi.encodeWithSelector(PauseClock.BadInterval.selector, 100, 199));
         new PauseClock(guardian, 100, 199);
     }
+
+    function test_aPauseAndItsEndAreEvents() public {
+        vm.expectEmit(address(clock));
+        emit PauseClock.Paused(uint64(block.timestamp), uint64(block.timestamp) + 10);
+        clock.pause(10);
+        vm.warp(block.timestamp + 4);
+        vm.expectEmit(address(clock));
+        emit PauseClock.Resumed(uint64(block.timestamp));
+        clock.resume();
+    }
+
 
     function test_onlyTheGuardianPausesAndGovernanceMayResume() public {
         guardian.appoint(address(0x6A));

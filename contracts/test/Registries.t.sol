@@ -64,6 +64,14 @@ contract ModelRegistryTest is Fixture {
         vm.expectEmit(address(models));
         emit ModelRegistry.ModelWithdrawn(id, uint64(START));
         models.withdraw(id);
+        (address publisher, uint64 publishedAt, uint64 withdrawnAt, uint64 latest, string memory uri, bytes32 weights) =
+            models.model(id);
+        assertEq(publisher, address(this));
+        assertEq(publishedAt, START);
+        assertEq(withdrawnAt, START);
+        assertEq(latest, 2);
+        assertEq(keccak256(bytes(uri)), keccak256("x"));
+        assertEq(weights, WEIGHTS);
     }
 
     function test_aManifestHasAnAddressOfBoundedLengthAndHashes() public {
@@ -247,6 +255,13 @@ contract ParamStoreTest is Fixture {
         params.getAt("NOTHING", START);
     }
 
+    function test_aVotedNumberIsAnEvent() public {
+        vm.expectEmit(address(params));
+        emit ParamStore.ParamSet(Params.COVERAGE_KAPPA_BPS, 7000);
+        params.set(Params.COVERAGE_KAPPA_BPS, 7000);
+    }
+
+
     function test_twoVotesOfOneBlockLeaveTheLast() public {
         vm.warp(START + 10);
         params.set(Params.COVERAGE_KAPPA_BPS, 7000);
@@ -265,6 +280,10 @@ contract ParamStoreTest is Fixture {
         names[1] = "X";
         vm.expectRevert(ParamStore.LengthMismatch.selector);
         new ParamStore(address(this), names, numbers, numbers, new uint256[](1));
+        vm.expectRevert(ParamStore.LengthMismatch.selector);
+        new ParamStore(address(this), names, numbers, new uint256[](3), numbers);
+        vm.expectRevert(ParamStore.LengthMismatch.selector);
+        new ParamStore(address(this), names, new uint256[](3), numbers, numbers);
         uint256[] memory highs = new uint256[](2);
         highs[1] = 1 << 128;
         vm.expectRevert();

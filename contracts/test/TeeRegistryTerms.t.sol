@@ -53,6 +53,18 @@ contract TeeRegistryTermsTest is Fixture {
         assertEq(uint256(attestedAt) + expiresAt, 0);
     }
 
+    function test_aTermIsAtLeastASecond() public {
+        TeeApprovals.Approval[] memory none = new TeeApprovals.Approval[](0);
+        TeeRegistry.Times memory times = TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, 0);
+        vm.expectRevert(TeeRegistry.ZeroTerm.selector);
+        new TeeRegistry(address(this), guardian, bonds, staking, settlement, times, none);
+        times.keyTerm = 1;
+        assertEq(new TeeRegistry(address(this), guardian, bonds, staking, settlement, times, none).keyTerm(), 1);
+        vm.expectRevert(TeeApprovals.ZeroAddress.selector);
+        new TeeRegistry(address(0), guardian, bonds, staking, settlement, times, none);
+    }
+
+
     function test_freshEvidenceGivesANewTermAndLeavesThePastAlone() public {
         admit("first", 10, 10);
         bytes32 id = propose(NODE, "second", 60);

@@ -2,72 +2,115 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Mutant } from './operators.ts'
 import type { Answer, Job } from './worker.ts'
 
-/** Longest time of the whole suite, milliseconds, however busy the machine is. */
+/** What takes longer than this never ends, milliseconds: far above the whole suite on a busy machine. */
 const PATIENCE = 600_000
-/** A mutant that takes so many times as long as the whole suite never ends. */
-const ENDLESS = 10
 
 /** Milliseconds of a suite that is asked before the slow ones. */
 const QUICK = 80
+/** Single tests that are asked before whole suites. */
+const PROVEN = 6
 
 export type Verdict = { outcome: 'killed'; by: string } | { outcome: 'survived' }
 
+/** Of `Suite.test(parameters)`. */
+const suiteOf = (test: string): string => test.split('.')[0] ?? ''
+const nameOf = (test: string): string => test.slice(suiteOf(test).length + 1).replace(/\(.*$/, '')
+
+type Place = Pick<Mutant, 'file' | 'where'>
+
 export class Judge {
   readonly #schemata: string
+  readonly #likeliest: number
   #worker: ChildProcess | undefined
   #times: Record<string, number> = {}
-  #patience = PATIENCE
   /** `place suite`, a place being a file or its folder → mutants there that the suite has killed. */
   readonly #kills = new Map<string, number>()
+  /** Function, then file → test → mutants there that the test has killed. */
+  readonly #killers = new Map<string, Map<string, number>>()
 
-  constructor(schemata: string) {
+  /** @param likeliest whole suites that are asked about a mutant at most */
+  constructor(schemata: string, likeliest: number) {
     this.#schemata = schemata
+    this.#likeliest = likeliest
   }
 
   /** @returns the tests that fail without any mutant, and the time of each suite in milliseconds. */
   async baseline(suites: string[], fuzzRuns: number, invariantRuns: number): Promise<Answer> {
-    const started = performance.now()
     const answer = await this.#ask({ mutant: 0, suites, fuzzRuns, invariantRuns })
     if (answer === 'endless') throw new Error(`The suite itself takes longer than ${PATIENCE} ms.`)
-    this.#times = answer.times
-    this.#patience = Math.max(PATIENCE / 10, ENDLESS * (performance.now() - started))
     return answer
+  }
+
+  /** @param times of each suite in milliseconds, without a mutant */
+  know(times: Record<string, number>): void {
+    this.#times = times
   }
 
   async judge(
     mutant: number,
-    file: string,
+    place: Place,
     suites: string[],
     fuzzRuns: number,
     invariantRuns: number,
   ): Promise<Verdict> {
-    const weights = new Map(suites.map((suite) => [suite, this.#weight(file, suite)]))
-    const ordered = suites.toSorted((one, other) => (weights.get(other) ?? 0) - (weights.get(one) ?? 0))
-    // The likeliest, then the quick, then the slow.
+    const weights = new Map(suites.map((suite) => [suite, this.#weight(place.file, suite)]))
+    const ordered = suites
+      .toSorted((one, other) => (weights.get(other) ?? 0) - (weights.get(one) ?? 0))
+      .slice(0, this.#likeliest)
+    // Tests that killed here before, the likeliest suites, then the quick, then the slow.
+    const proven = this.#proven(place).filter((test) => suites.includes(suiteOf(test)))
     const rest = ordered.slice(4)
     const quick = (suite: string) => (this.#times[suite] ?? 0) < QUICK
-    const slow = rest.filter((suite) => !quick(suite))
-    for (const group of [ordered.slice(0, 1), ordered.slice(1, 4), rest.filter(quick), slow]) {
-      if (group.length === 0) continue
-      const answer = await this.#ask({ mutant, suites: group, fuzzRuns, invariantRuns })
-      if (answer === 'endless') return { outcome: 'killed', by: 'it never ends' }
-      const [by] = answer.failed
-      if (by === undefined) continue
-      this.remember(file, by)
-      return { outcome: 'killed', by }
+    const groups = [
+      ...[...Map.groupBy(proven, suiteOf)].map(([suite, own]) => ({
+        suites: [suite],
+        tests: own.map(nameOf),
+      })),
+      { suites: ordered.slice(0, 1) },
+      { suites: ordered.slice(1, 4) },
+      { suites: rest.filter(quick) },
+      { suites: rest.filter((suite) => !quick(suite)) },
+    ]
+    for (const group of groups) {
+      if (group.suites.length === 0) continue
+      const answer = await this.#ask({ mutant, ...group, fuzzRuns, invariantRuns })
+      const verdict = this.#verdict(place, answer)
+      if (verdict !== undefined) return verdict
     }
     return { outcome: 'survived' }
   }
 
-  /** Counts a kill, of an earlier run too: who killed the last mutant of a file is asked first about the next. */
-  remember(file: string, by: string): void {
-    const suite = by.split('.')[0] ?? ''
+  #verdict(place: Place, answer: Answer | 'endless'): Verdict | undefined {
+    if (answer === 'endless') return { outcome: 'killed', by: 'it never ends' }
+    const [by] = answer.failed
+    if (by === undefined) return
+    this.remember(place, by)
+    return { outcome: 'killed', by }
+  }
+
+  /** Counts a kill, of an earlier run too: who killed the last mutant of a place is asked first about the next. */
+  remember({ file, where }: Place, by: string): void {
     for (const place of [file, dirname(file)]) {
-      const key = `${place} ${suite}`
+      const key = `${place} ${suiteOf(by)}`
       this.#kills.set(key, (this.#kills.get(key) ?? 0) + 1)
     }
+    // A setUp is no test that could be asked for.
+    if (!/\.(test|invariant)/.test(by)) return
+    for (const place of [`${file} ${where}`, file]) {
+      const killers = this.#killers.get(place) ?? new Map<string, number>()
+      this.#killers.set(place, killers.set(by, (killers.get(by) ?? 0) + 1))
+    }
+  }
+
+  /** The tests that killed most, of the same function first. */
+  #proven({ file, where }: Place): string[] {
+    const ranked = [`${file} ${where}`, file].flatMap((place) =>
+      [...(this.#killers.get(place) ?? [])].sort((a, b) => b[1] - a[1]).map(([test]) => test),
+    )
+    return [...new Set(ranked)].slice(0, PROVEN)
   }
 
   #weight(file: string, suite: string): number {
@@ -108,7 +151,7 @@ export class Judge {
         worker.off('exit', onExit)
         this.close()
         done('endless')
-      }, this.#patience)
+      }, PATIENCE)
       worker.once('exit', onExit)
       worker.once('message', (answer) => {
         clearTimeout(timer)

@@ -4,6 +4,7 @@
  *   --sample N        at most N mutants a source, drawn with --seed (default: all)
  *   --seed TEXT       of the draw (default: assay)
  *   --budget SECONDS  stop after this time; the next run goes on where this one ended
+ *   --suites N        ask only the N likeliest suites; those that survive are for --survivors, which asks all
  *   --survivors       ask again about those that survived, with more fuzzing
  *   --fresh           forget what earlier runs found
  * Results stand in contracts/cache/mutation/results.json. Exit 1 below 95 % or with a survivor that
@@ -17,7 +18,8 @@ import { parseArgs } from 'node:util'
 import { readSources } from '../solc.ts'
 import { Judge, type Verdict } from './judge.ts'
 import type { Mutant } from './operators.ts'
-import { allMutants, buildSchemata, type Schemata } from './schemata.ts'
+import { allMutants, buildSchemata, type Schemata, suitesThatHold } from './schemata.ts'
+import type { Answer } from './worker.ts'
 
 type Named = Mutant & { name: string }
 type Result = Verdict | { outcome: 'stillborn' }
@@ -33,6 +35,7 @@ const { values: options } = parseArgs({
     sample: { type: 'string' },
     seed: { type: 'string', default: 'assay' },
     budget: { type: 'string' },
+    suites: { type: 'string' },
     survivors: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
   },
@@ -70,9 +73,12 @@ function drawn(mutants: readonly Named[]): Named[] {
   )
 }
 
+const programKey = (wanted: readonly Named[]): string =>
+  sha256([readSources('src'), readSources('test'), wanted.map(({ name }) => name)])
+
 /** The woven program: the one of the last run where sources, tests and choice are the same. */
 function program(path: string, wanted: readonly Named[]): Schemata {
-  const key = sha256([readSources('src'), readSources('test'), wanted.map(({ name }) => name)])
+  const key = programKey(wanted)
   const last = readJson<{ key: string; schemata: Schemata } | undefined>(path, undefined)
   if (last?.key === key) return last.schemata
   const schemata = buildSchemata(wanted, console.log)
@@ -151,12 +157,21 @@ async function main(): Promise<void> {
     const woven = options.survivors ? todo : wanted
     const schemata = program(schemataPath, woven)
     console.log(`one program with ${schemata.mutants.length} mutants in ${seconds()} s`)
-    const [fuzzRuns, invariantRuns] = options.survivors ? [64, 4] : [16, 2]
-    const judge = new Judge(schemataPath)
+    const [fuzzRuns, invariantRuns] = options.survivors ? [64, 4] : [6, 1]
+    const judge = new Judge(
+      schemataPath,
+      options.survivors ? Number.POSITIVE_INFINITY : Number(options.suites ?? Number.POSITIVE_INFINITY),
+    )
     const names = schemata.artifacts.filter(({ suite }) => suite).map(({ name }) => name)
     // A test that measures gas measures the switches too.
     const timed = names.filter((name) => !name.endsWith('GasTest'))
-    const { failed, times } = await judge.baseline(timed, fuzzRuns, invariantRuns)
+    const baselinePath = join(cache, 'baseline.json')
+    const of = sha256([programKey(woven), fuzzRuns, invariantRuns])
+    const last = readJson<{ of: string; answer: Answer } | undefined>(baselinePath, undefined)
+    const answer = last?.of === of ? last.answer : await judge.baseline(timed, fuzzRuns, invariantRuns)
+    writeFileSync(baselinePath, JSON.stringify({ of, answer }))
+    const { failed, times } = answer
+    judge.know(times)
     const broken = new Set(failed.map((test) => test.split('.')[0]))
     if (broken.size > 0) console.log(`left out, as they fail without a mutant: ${failed.join(', ')}`)
     const suites = timed.filter((name) => !broken.has(name)).sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0))
@@ -164,15 +179,17 @@ async function main(): Promise<void> {
     const nameOf = (id: number) => woven[id - 1]?.name ?? ''
     for (const { id } of schemata.stillborn) results[nameOf(id)] = { outcome: 'stillborn' }
     const deadline = Number(options.budget ?? Number.POSITIVE_INFINITY)
-    for (const { file, name } of wanted) {
-      const result = results[name]
-      if (result?.outcome === 'killed') judge.remember(file, result.by)
+    for (const mutant of wanted) {
+      const result = results[mutant.name]
+      if (result?.outcome === 'killed') judge.remember(mutant, result.by)
     }
+    const holding = suitesThatHold(schemata)
     let asked = 0
     const asking = new Set(todo.map(({ name }) => name))
     for (const mutant of inTurn(schemata.mutants.filter(({ id }) => asking.has(nameOf(id))))) {
       if (seconds() > deadline) break
-      results[nameOf(mutant.id)] = await judge.judge(mutant.id, mutant.file, suites, fuzzRuns, invariantRuns)
+      const able = suites.filter((suite) => holding.get(mutant.id)?.has(suite))
+      results[nameOf(mutant.id)] = await judge.judge(mutant.id, mutant, able, fuzzRuns, invariantRuns)
       if (++asked % 10 === 0) writeFileSync(resultsPath, JSON.stringify(results))
       if (asked % 500 === 0) console.log(`${asked} asked, ${seconds()} s`)
     }

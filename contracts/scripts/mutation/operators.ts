@@ -78,8 +78,8 @@ function typeOf(node: AstNode): string {
 /** A number that the compiler knows: an operation between two of them is a literal, and typed as one. */
 const isConstant = (node: AstNode): boolean => /^(int|rational)_const/.test(typeOf(node))
 
-/** A pointer to storage: a program in which it may be unset does not compile. */
-const isPointer = (node: AstNode): boolean => / storage (pointer|ref)$|^mapping/.test(typeOf(node))
+/** A pointer to storage or calldata: a program in which it may be unset does not compile. */
+const isPointer = (node: AstNode): boolean => / storage (pointer|ref)$| calldata$|^mapping/.test(typeOf(node))
 
 /**
  * Every mutant of one source.
@@ -214,7 +214,7 @@ export function mutantsOf(file: string, ast: AstNode, text: string): Mutant[] {
           const right = textOf(expression.rightHandSide as AstNode)
           add(node, 'assignment', `${left} ${ASSIGNMENT[operator]} ${right};`, 'statement')
         }
-        if (!/ storage pointer$/.test(typeOf(expression))) add(node, 'statement', '', 'statement')
+        if (!/ (storage pointer|calldata)$/.test(typeOf(expression))) add(node, 'statement', '', 'statement')
         break
       }
       case 'EmitStatement':

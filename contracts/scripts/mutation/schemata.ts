@@ -1,7 +1,7 @@
 /** Builds the one program that holds every mutant: operators, weaving, and what does not compile taken out again. */
 import { compileSources, readSources, type SolcError, type SolcOutput, type Sources } from '../solc.ts'
 import { type AstNode, type Mutant, mutantsOf } from './operators.ts'
-import { type Numbered, switchedModifiers, weave } from './weave.ts'
+import { type Numbered, switchedModifiers, switchOf, weave } from './weave.ts'
 
 export interface TestArtifact {
   source: string
@@ -81,7 +81,21 @@ function culprit({ sourceLocation }: SolcError, sources: Sources): number | unde
   const { start, end } = sourceLocation
   const inside = ids.find(({ index }) => index >= start && index < end)
   const before = ids.findLast(({ index }) => index < start && index > start - 300)
-  return inside || before ? Number((inside ?? before)?.[1]) : undefined
+  return inside || before ? Number((inside ?? before)?.[1]) - switchOf(0) : undefined
+}
+
+/** Mutant → names of the suites whose bytecode holds its switch: no other can notice it. */
+export function suitesThatHold({ artifacts }: Schemata): Map<number, Set<string>> {
+  const pushed = new RegExp(`63(${switchOf(0).toString(16).slice(0, 4)}[0-9a-f]{4})`, 'g')
+  const holding = new Map<number, Set<string>>()
+  for (const { name, bytecode, suite } of artifacts) {
+    if (!suite) continue
+    for (const match of bytecode.matchAll(pushed)) {
+      const id = Number.parseInt(match[1] ?? '', 16) - switchOf(0)
+      holding.set(id, (holding.get(id) ?? new Set()).add(name))
+    }
+  }
+  return holding
 }
 
 export function buildSchemata(wanted: readonly Mutant[], log: (line: string) => void): Schemata {

@@ -8,8 +8,11 @@ import type { Mutant } from './operators.ts'
 /** A mutant with the number that switches it on, from 1. */
 export type Numbered = Mutant & { id: number }
 
-const on = (id: number): string => `block.coinbase == address(uint160(${id}))`
-const off = (id: number): string => `block.coinbase != address(uint160(${id}))`
+/** Coinbase that switches mutant `id` on: four bytes that stand nowhere else in the code. */
+export const switchOf = (id: number): number => 0x5eed_0000 + id
+
+const on = (id: number): string => `block.coinbase == address(uint160(${switchOf(id)}))`
+const off = (id: number): string => `block.coinbase != address(uint160(${switchOf(id)}))`
 
 /** `text` with `mutants` (all of its file) woven in; offsets are indexes of `text`, one character a byte. */
 export function weave(text: string, mutants: readonly Numbered[]): string {

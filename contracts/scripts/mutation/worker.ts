@@ -17,12 +17,15 @@ import {
 } from '@nomicfoundation/edr'
 import { solcVersion } from '../settings.ts'
 import type { Schemata } from './schemata.ts'
+import { switchOf } from './weave.ts'
 
 export interface Job {
   /** Number of the mutant; 0 is the program as it is. */
   mutant: number
   /** Names of test contracts. */
   suites: string[]
+  /** Names of the tests, without parameters; all of the suites where there are none. */
+  tests?: string[]
   fuzzRuns: number
   invariantRuns: number
 }
@@ -55,12 +58,13 @@ const hardfork = 'osaka'
 const context = new EdrContext()
 await context.registerSolidityTestRunnerFactory(L1_CHAIN_TYPE, l1SolidityTestRunnerFactory())
 
-async function run({ mutant, suites, fuzzRuns, invariantRuns }: Job): Promise<Answer> {
+async function run({ mutant, suites, tests, fuzzRuns, invariantRuns }: Job): Promise<Answer> {
   const chosen = artifacts.filter(({ id, suite }) => suite && suites.includes(id.name))
   const coinbase = Buffer.alloc(20)
-  coinbase.writeUInt32BE(mutant, 16)
+  coinbase.writeUInt32BE(switchOf(mutant), 16)
   const answer: Answer = { failed: [], passed: 0, times: {} }
   const config = {
+    ...(tests && { testPattern: `^(${tests.join('|')})\\(` }),
     projectRoot: resolve(dirname(fileURLToPath(import.meta.url)), '../..'),
     hardfork,
     blockCoinbase: coinbase,

@@ -1,10 +1,11 @@
 /**
- * The float graph beside a living onnxruntime, on other inputs than the recorded ones. Needs Python with onnxruntime (ASSAY_PYTHON names
- * the interpreter); without it the recorded vectors (`onnxVectors.test.ts`) stand in, and this says that it was skipped.
+ * The float graph beside a living onnxruntime, on other inputs than the recorded ones. `npm run zkml:python` installs it, or
+ * ASSAY_PYTHON names a Python that has it; without it the recorded vectors (`onnxVectors.test.ts`) stand in, and this says that
+ * it was skipped.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -13,7 +14,8 @@ import { compileOnnx } from '../src/compiler/compileOnnx.ts'
 import { runFloat } from '../src/compiler/quantise/runFloat.ts'
 import { randomIntegers } from './support/models.ts'
 
-const PYTHON = process.env.ASSAY_PYTHON ?? 'python3'
+const installed = path.join(import.meta.dirname, '..', 'python', '.venv', 'bin', 'python')
+const PYTHON = process.env.ASSAY_PYTHON ?? (existsSync(installed) ? installed : 'python3')
 const PROGRAM = `
 import json, sys
 import numpy as np, onnxruntime
@@ -25,7 +27,8 @@ outs = [session.run(None, {session.get_inputs()[0].name: row.reshape(shape)})[0]
 print(json.dumps(outs))
 `
 const found = spawnSync(PYTHON, ['-c', 'import onnxruntime'], { timeout: 60_000 })
-const missing = found.status === 0 ? false : `${PYTHON} has no onnxruntime; set ASSAY_PYTHON to one that has`
+const missing =
+  found.status === 0 ? false : `${PYTHON} has no onnxruntime; install it with: npm run zkml:python`
 
 type Vector = { name: string; onnx: string; inputs: number[][] }
 const { vectors } = JSON.parse(readFileSync(new URL('../vectors/onnx.json', import.meta.url), 'utf8')) as {

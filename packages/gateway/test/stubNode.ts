@@ -58,6 +58,8 @@ export type Script = {
   chunks?: Uint8Array[]
   terminal?: Uint8Array
   price?: bigint
+  /** Private key to sign by, instead of the bonded one. */
+  privateKey?: Hex
   /** Changes the receipt before it is signed. */
   alter?: (receipt: Receipt) => Receipt
   /** Changes the signed receipt. */
@@ -200,12 +202,13 @@ export async function startStubNode(operator: Address = NODE_OPERATOR): Promise<
     async function sign(answer: Uint8Array, over: Partial<Receipt> = {}): Promise<SignedReceipt> {
       if (!payment.ok) throw new Error('unreachable')
       const price = script.price ?? 5n
+      const privateKey = script.privateKey ?? KEY
       let receipt: Receipt = {
         version: 1,
         requestId: payment.requestId,
         payer: payment.payer,
         node: node.world.operator,
-        key: STUB_KEY,
+        key: privateKeyToAddress(privateKey).toLowerCase() as Address,
         seq: ++seq,
         committer: node.world.committer,
         includeBy: BigInt(Math.floor(Date.now() / 1000) + 600),
@@ -229,7 +232,7 @@ export async function startStubNode(operator: Address = NODE_OPERATOR): Promise<
       receipt = script.alter?.(receipt) ?? receipt
       const signed = {
         receipt,
-        signature: await signDigest(receiptDigest(receipt, node.world.deployment), KEY),
+        signature: await signDigest(receiptDigest(receipt, node.world.deployment), privateKey),
       }
       const sent = script.spoil?.(signed) ?? signed
       node.receipts.set(payment.requestId, sent)

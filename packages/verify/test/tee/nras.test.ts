@@ -170,6 +170,27 @@ test('eat_nonce: one for all tokens, and ours', () => {
   assert.equal(check({}, { expectedNonce: keccak256('0x01') }), refused('nonce', 'nonce_differs'))
 })
 
+const chain = 'x-nvidia-gpu-driver-rim-cert-chain'
+
+test('claims of versions 2.0 and 3.0, which says null for what it leaves open', () => {
+  const bundled = { 'x-nvidia-gpu-driver-rim-cert-validated': true, measres: 'comparison-successful' }
+  assert.equal(check({ device: bundled }), 'accepted')
+  const apart = {
+    ...{ 'x-nvidia-ver': '3.0', secboot: null, dbgstat: null },
+    'x-nvidia-mismatch-measurement-records': null,
+    [chain]: {
+      'x-nvidia-cert-expiration-date': '9999-12-31T23:59:59Z',
+      'x-nvidia-cert-status': 'valid',
+      'x-nvidia-cert-ocsp-status': 'good',
+      'x-nvidia-cert-ocsp-nonce-matches': true,
+      'x-nvidia-cert-revocation-reason': null,
+    },
+  }
+  assert.equal(check({ device: apart }), 'accepted')
+  assert.equal(check({ device: { ...apart, dbgstat: 'disabled-since-boot' } }), 'accepted')
+  assert.equal(check({ device: { ...apart, measres: null } }), refused('deviceResults', 'device_failed'))
+})
+
 test("the overall result and each device's", () => {
   for (const result of [false, undefined, 'true', 1]) {
     assert.equal(
@@ -185,6 +206,9 @@ test("the overall result and each device's", () => {
     { 'x-nvidia-gpu-attestation-report-nonce-match': false },
     { 'x-nvidia-gpu-driver-rim-signature-verified': false },
     { 'x-nvidia-a-check-of-next-year': false },
+    { [chain]: { 'x-nvidia-cert-status': 'expired' } },
+    { [chain]: { 'x-nvidia-cert-status': 'valid', 'x-nvidia-cert-ocsp-status': 'revoked' } },
+    { [chain]: { 'x-nvidia-cert-ocsp-nonce-matches': false } },
   ]
   for (const device of failing) {
     assert.equal(check({ device }), refused('deviceResults', 'device_failed'))

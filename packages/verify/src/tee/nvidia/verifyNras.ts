@@ -1,6 +1,6 @@
 import { type Hex, keccak256 } from 'viem'
 import { Checklist, type Problem, type TeeReport } from '../checklist.ts'
-import { type Jwks, type Jws, type JwsCode, jwsProblem, parseJws } from '../jose/jws.ts'
+import { isObject, type Jwks, type Jws, type JwsCode, jwsProblem, parseJws } from '../jose/jws.ts'
 import { type NrasTokens, type SubmoduleCode, submoduleProblem } from './nrasTokens.ts'
 
 const NRAS_ISSUER = 'https://nras.attestation.nvidia.com'
@@ -210,24 +210,39 @@ function checkPolicy(
 const WANTED: Readonly<Record<string, readonly unknown[]>> = {
   measres: ['success', 'comparison-successful', true],
   secboot: [true],
-  dbgstat: ['disabled'],
+  // RFC 9711 §4.2.9: debugging is off, by however long.
+  dbgstat: ['disabled', 'disabled-since-boot', 'disabled-permanently', 'disabled-fully-and-permanently'],
+}
+/** Claims 3.0 describe each chain of certificates in an object of its own, by these members. */
+const CERTIFICATE: Readonly<Record<string, string>> = {
+  'x-nvidia-cert-status': 'valid',
+  'x-nvidia-cert-ocsp-status': 'good',
 }
 
+/** Claims 3.0 write null where 2.0 leaves a claim out. */
+const isSaid = (value: unknown) => value !== undefined && value !== null
+
 function deviceProblem(name: string, { payload }: Jws): Problem<NrasCode> | undefined {
+  const failed = (claim: string, value: unknown): Problem<NrasCode> => ({
+    code: 'device_failed',
+    reason: `${name} says ${claim} = ${JSON.stringify(value)}`,
+  })
   for (const [claim, wanted] of Object.entries(WANTED)) {
     const value = payload[claim]
-    if (value === undefined && claim !== 'measres') continue
-    if (!wanted.includes(value)) {
-      return { code: 'device_failed', reason: `${name} says ${claim} = ${JSON.stringify(value)}` }
+    if (!isSaid(value) && claim !== 'measres') continue
+    if (!wanted.includes(value)) return failed(claim, value)
+  }
+  const described = Object.entries(payload).filter(([claim]) => claim.startsWith('x-nvidia-'))
+  for (const [claim, value] of described) {
+    // Every check that the service names, now or later, is a claim of this prefix that is true or false.
+    if (value === false) return failed(claim, value)
+    for (const [part, found] of isObject(value) ? Object.entries(value) : []) {
+      const wanted = CERTIFICATE[part]
+      const differs = wanted !== undefined && isSaid(found) && found !== wanted
+      if (found === false || differs) return failed(`${claim}.${part}`, found)
     }
   }
-  // Every check that the service names, now or later, is a claim of this prefix that is true or false.
-  const failed = Object.keys(payload).find(
-    (claim) => claim.startsWith('x-nvidia-') && payload[claim] === false,
-  )
-  return failed === undefined
-    ? undefined
-    : { code: 'device_failed', reason: `${name} says ${failed} = false` }
+  return undefined
 }
 
 function attestationOf({ overall, devices }: Found): NrasAttestation {

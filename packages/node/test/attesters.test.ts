@@ -13,7 +13,13 @@ import {
   registrationIdOf,
   tag,
 } from '@assay/protocol'
-import { rulesOfEvidence, type TrustedRoot, verifyRegistration } from '@assay/verify'
+import {
+  decodeSnpEvidence,
+  rulesOfEvidence,
+  type TrustedRoot,
+  verifyRegistration,
+  verifySnp,
+} from '@assay/verify'
 import { type Address, bytesToHex, type Hex, keccak256 } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { DCAP_AT, type SimulatedDcap, simulateDcap } from '../../verify/test/tee/simulatedDcap.ts'
@@ -251,6 +257,31 @@ test('a SEV-SNP guest registers by its report and the certificates of its host, 
   assert.equal(await verdict(snpAttester({ folder, files, roots, kdsUrl }), BigInt(SNP_AT)), 'valid ok')
   const leaf = `/vcek/v1/Genoa/${bytesToHex(CHIP).slice(2)}?blSPL=03&teeSPL=00&snpSPL=20&ucodeSPL=80`
   assert.ok(asked.includes(leaf), asked.join('\n'))
+})
+
+test("a cloud's host gives the certificate of its key alone: the rest comes from AMD, and that one from nobody else", async (t) => {
+  const cloud = simulateSnp({ signer: 'VLEK', crl: {} })
+  const [ark, ask, vlek] = cloud.evidence.certificates as [Uint8Array, Uint8Array, Uint8Array]
+  const report = (reportData: Uint8Array) =>
+    simulateSnp({ signer: 'VLEK', on: cloud.evidence, report: { 80: [...reportData] } }).evidence.report
+  const toPem = (der: Uint8Array) =>
+    `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE-----\n`
+  const kdsUrl = await listen(t, (request, response) => {
+    if (request.url === '/vlek/v1/Genoa/cert_chain') response.end(toPem(ask) + toPem(ark))
+    else if (request.url === '/vlek/v1/Genoa/crl') response.end(cloud.evidence.crl)
+    else response.writeHead(404).end()
+  })
+  const folder = temporaryFolder('tsm')
+  const auxblob = certificateTable([['a8074bc2-a25a-483e-aae6-39c045a0b8a1', vlek]], true)
+  const { files } = tsmDirectory({ provider: 'sev_guest', report, auxblob })
+  const evidence = decodeSnpEvidence(await snpAttester({ folder, files, kdsUrl }).attest(tag('binding')))
+  assert.deepEqual(evidence.certificates, [ark, ask, vlek])
+  const policy = { signers: ['VLEK' as const] }
+  assert.equal(verifySnp(evidence, { ...cloud.parameters, policy }).verdict, 'accepted')
+
+  const bare = tsmDirectory({ provider: 'sev_guest', report })
+  const attester = snpAttester({ folder, files: bare.files, kdsUrl })
+  await assert.rejects(attester.attest(tag('binding')), { code: 'unreachable', message: /VLEK/ })
 })
 
 test('a Nitro enclave registers through the nitriding daemon, which adds the key of its TLS', async (t) => {

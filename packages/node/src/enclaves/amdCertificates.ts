@@ -32,10 +32,13 @@ function nameOfGuid(bytes: Uint8Array): keyof typeof GUIDS | undefined {
   return (Object.keys(GUIDS) as (keyof typeof GUIDS)[]).find((name) => forms.includes(GUIDS[name]))
 }
 
-/** The chain in the host's table, or undefined where a part of it is missing. */
-export function readCertificateTable(table: Uint8Array): AmdCertificates | undefined {
+/** What a host's table holds of a chain, DER. */
+export type CertificateTable = Partial<Record<keyof typeof GUIDS, Uint8Array>>
+
+/** Certificates in the host's table; hosts of clouds often give the endorsement key's alone. */
+export function readCertificateTable(table: Uint8Array): CertificateTable {
   const view = new DataView(table.buffer, table.byteOffset, table.length)
-  const found = new Map<string, Uint8Array>()
+  const found: CertificateTable = {}
   for (let index = 0; index < MAX_ENTRIES; index++) {
     const at = index * ENTRY_BYTES
     if (at + ENTRY_BYTES > table.length) break
@@ -44,15 +47,11 @@ export function readCertificateTable(table: Uint8Array): AmdCertificates | undef
     const offset = view.getUint32(at + 16, true)
     const length = view.getUint32(at + 20, true)
     const name = nameOfGuid(guid)
-    if (name !== undefined && offset + length <= table.length) {
-      found.set(name, toDer(table.slice(offset, offset + length)))
+    if (name !== undefined && length > 0 && offset + length <= table.length) {
+      found[name] = toDer(table.slice(offset, offset + length))
     }
   }
-  const ark = found.get('ark')
-  const ask = found.get('ask')
-  const leaf = found.get('vcek') ?? found.get('vlek')
-  if (ark === undefined || ask === undefined || leaf === undefined) return undefined
-  return { certificates: [ark, ask, leaf], crl: found.get('crl') }
+  return found
 }
 
 /** Some hosts are given PEM and pass it on. */
@@ -68,25 +67,37 @@ function pemBlocks(bytes: Uint8Array): Uint8Array[] {
 }
 
 /**
- * Fetches the chain of the chip that signed a report, and its line's revocation list. Nothing of it is believed here.
+ * The chain of the key that signed a report, and its line's revocation list: what the host gave, and the rest from AMD. A cloud's
+ * own key (VLEK) is in the host's table or nowhere, for AMD gives it to that cloud alone. Nothing of it is believed here.
  * @throws AssayError `unreachable`
  */
-export async function fetchAmdCertificates(
+export async function amdCertificates(
   report: SnpReport,
-  product: SnpProduct,
+  line: () => SnpProduct,
+  { ark, ask, vcek, vlek, crl }: CertificateTable,
   kdsUrl = AMD_KDS_URL,
 ): Promise<AmdCertificates> {
-  const base = `${kdsUrl}/vcek/v1/${product}`
-  const [vcek, chain, crl] = await Promise.all([
-    get(`${base}/${vcekPath(report, product)}`),
+  const leaf = report.signer === 'VLEK' ? vlek : vcek
+  if (ark !== undefined && ask !== undefined && leaf !== undefined)
+    return { certificates: [ark, ask, leaf], crl }
+  if (leaf === undefined && report.signer === 'VLEK') {
+    throw new AssayError("The report is signed by a cloud's key, whose certificate its host does not give.", {
+      code: 'unreachable',
+      next: 'Ask the cloud how its hosts give the certificate (VLEK) with an extended report.',
+    })
+  }
+  const product = line()
+  const base = `${kdsUrl}/${report.signer === 'VLEK' ? 'vlek' : 'vcek'}/v1/${product}`
+  const [endorsement, chain, list] = await Promise.all([
+    leaf ?? get(`${base}/${vcekPath(report, product)}`),
     get(`${base}/cert_chain`),
-    get(`${base}/crl`),
+    crl ?? get(`${base}/crl`),
   ])
-  const [ask, ark] = pemBlocks(chain)
-  if (ask === undefined || ark === undefined) {
+  const [fetchedAsk, fetchedArk] = pemBlocks(chain)
+  if (fetchedAsk === undefined || fetchedArk === undefined) {
     throw new AssayError("AMD's chain has another form than described.", { code: 'malformed' })
   }
-  return { certificates: [ark, ask, vcek], crl }
+  return { certificates: [fetchedArk, fetchedAsk, endorsement], crl: list }
 }
 
 /** Chip id and patch levels of the reported TCB; Turin counts its firmware components differently and has short ids. */

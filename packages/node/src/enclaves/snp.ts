@@ -10,7 +10,7 @@ import {
   type TrustedRoot,
 } from '@assay/verify'
 import { hexToBytes } from 'viem'
-import { type AmdCertificates, fetchAmdCertificates, readCertificateTable } from './amdCertificates.ts'
+import { amdCertificates, readCertificateTable } from './amdCertificates.ts'
 import type { Attester } from './attester.ts'
 import { readTsmReport, type TsmFiles } from './configfsTsm.ts'
 
@@ -45,28 +45,21 @@ export function snpAttester(parameters: SnpAttesterParameters): Attester {
       reportData.set(hexToBytes(binding))
       const { outblob, auxblob } = await readTsmReport({ folder, files, provider: 'sev_guest', reportData })
       const report = outblob.subarray(0, REPORT_BYTES)
-      const given = auxblob === undefined ? undefined : readCertificateTable(auxblob)
-      const chain = given ?? (await certificatesOf(parseSnpReport(report), parameters))
-      return encodeSnpEvidence({ report, ...chain })
+      const parsed = parseSnpReport(report)
+      const given = auxblob === undefined ? {} : readCertificateTable(auxblob)
+      const line = () => lineOf(parsed, parameters)
+      return encodeSnpEvidence({ report, ...(await amdCertificates(parsed, line, given, parameters.kdsUrl)) })
     },
   }
 }
 
-function certificatesOf(
-  report: SnpReport,
-  { product, kdsUrl }: SnpAttesterParameters,
-): Promise<AmdCertificates> {
-  const { cpuid } = report
+/** @throws AssayError `config` where neither the report nor the operator names the line */
+function lineOf({ version, cpuid }: SnpReport, { product }: SnpAttesterParameters): SnpProduct {
   const line = cpuid === undefined ? product : productOfCpuid(cpuid.family, cpuid.model)
-  if (line === undefined) {
-    throw new AssayError('The report does not say of which line the chip is.', {
-      code: 'config',
-      facts: {
-        version: report.version,
-        cpu: cpuid === undefined ? 'not named' : `${cpuid.family}/${cpuid.model}`,
-      },
-      next: `Set ASSAY_SNP_PRODUCT to one of ${SNP_PRODUCTS.join(', ')}.`,
-    })
-  }
-  return fetchAmdCertificates(report, line, kdsUrl)
+  if (line !== undefined) return line
+  throw new AssayError('The report does not say of which line the chip is.', {
+    code: 'config',
+    facts: { version, cpu: cpuid === undefined ? 'not named' : `${cpuid.family}/${cpuid.model}` },
+    next: `Set ASSAY_SNP_PRODUCT to one of ${SNP_PRODUCTS.join(', ')}.`,
+  })
 }

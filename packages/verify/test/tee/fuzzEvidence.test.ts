@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { missingFixtures } from './fixtures.ts'
 import { fuzzEvidence, fuzzEvidenceParsers, type VerifierTally } from './fuzzEvidence.ts'
-import { type FuzzTarget, fuzzTarget, type Kind } from './fuzzTargets.ts'
+import { type FuzzTarget, fuzzTarget, KINDS, type Kind } from './fuzzTargets.ts'
 import {
   recordedDcap,
   recordedGpus,
@@ -14,7 +14,6 @@ import {
 // The long run is `node packages/verify/scripts/fuzzEvidence.ts`; these slices take another part of it each day.
 const seed = Math.floor(Date.now() / 86_400_000)
 const targets = (await simulatedEvidence()).map(fuzzTarget)
-const KINDS: readonly Kind[] = ['nitro', 'dcap', 'snp', 'gpu', 'nras']
 const of = (kind: Kind) => targets.filter((target) => target.kind === kind)
 
 function tallyOf(all: readonly FuzzTarget[], count: number): VerifierTally {

@@ -1,6 +1,7 @@
 /** Hostile mutants of Nitro, DCAP, SEV-SNP, GPU and NRAS evidence, at the parsers and through all cryptography. */
 import { bytesToHex } from 'viem'
 import { DerError } from '../../src/tee/x509/der.ts'
+import type { BlockCoverage } from './blockCoverage.ts'
 import type { FuzzTarget, Judgement, Parts } from './fuzzTargets.ts'
 import { mutate, type Random, randomFrom } from './mutate.ts'
 
@@ -22,50 +23,68 @@ export type ParserTally = {
   mutants: number
   read: number
   refused: number
-  /** Messages of refusal, numbers aside. */
-  waysRefused: number
+  /** Mutants that reached a block of code that nothing before them had reached, and were mutated further. */
+  kept: number
   slowestMilliseconds: number
 }
 
-/** Mutants that a parser's own pool may grow by. */
-const MAX_KEPT = 256
+/** Mutants that are tried between two looks at the coverage. */
+const BATCH = 1024
 
 /**
- * Feeds `count` mutants to the targets' parsers; @throws where one crashes or dawdles. A mutant that a parser refuses in a
- * way not seen before is mutated further: without the engine's coverage, the messages tell how deep it came.
+ * Feeds `count` mutants to the targets' parsers; @throws where one crashes or dawdles. With a guide, whatever reaches new code
+ * is mutated further; without one, only the documents themselves are.
  */
 export function fuzzEvidenceParsers(
   targets: readonly FuzzTarget[],
   count: number,
   seed: number,
+  guide?: BlockCoverage,
 ): ParserTally {
   const random = randomFrom(seed)
   const parsers = targets
     .flatMap((target) => target.parsers)
-    .map((parser) => ({ ...parser, kept: [...parser.seeds] }))
+    .map((parser) => ({ ...parser, kept: [] as Uint8Array[] }))
+  type Input = { parser: (typeof parsers)[0]; bytes: Uint8Array }
   const corpus = parsers.flatMap(({ seeds }) => seeds)
-  const seen = new Set<string>()
-  const tally: ParserTally = { mutants: 0, read: 0, refused: 0, waysRefused: 0, slowestMilliseconds: 0 }
-  for (; tally.mutants < count; tally.mutants++) {
-    const { name, parse, seeds, kept } = parsers[random() % parsers.length] as (typeof parsers)[0]
-    const pool = random() % 4 === 0 ? kept : seeds
-    const mutant = mutate(pool[random() % pool.length] as Uint8Array, corpus, random)
+  const tally: ParserTally = { mutants: 0, read: 0, refused: 0, kept: 0, slowestMilliseconds: 0 }
+
+  function mutant(): Input {
+    const parser = parsers[random() % parsers.length] as (typeof parsers)[0]
+    const pool = parser.kept.length > 0 && random() % 2 === 0 ? parser.kept : parser.seeds
+    return { parser, bytes: mutate(pool[random() % pool.length] as Uint8Array, corpus, random) }
+  }
+
+  function attempt({ parser, bytes }: Input): void {
     const started = cpuMilliseconds()
     try {
-      parse(mutant)
+      parser.parse(bytes)
       tally.read++
     } catch (error) {
-      if (!isRefusal(error)) throw new Error(`${name}: mutant ${bytesToHex(mutant)}`, { cause: error })
+      if (!isRefusal(error)) throw new Error(`${parser.name}: mutant ${bytesToHex(bytes)}`, { cause: error })
       tally.refused++
-      const way = `${name}: ${(error as Error).message.replace(/0x[0-9a-f]+|\d+/g, '#')}`
-      if (!seen.has(way) && kept.length < seeds.length + MAX_KEPT) {
-        seen.add(way)
-        kept.push(mutant)
-      }
     }
-    noteTime(tally, started, name)
+    tally.mutants++
+    noteTime(tally, started, parser.name)
   }
-  tally.waysRefused = seen.size
+
+  const again = ({ parser, bytes }: Input): void => {
+    try {
+      parser.parse(bytes)
+    } catch {
+      // It was a refusal the first time.
+    }
+  }
+  const documents = parsers.flatMap((parser) => parser.seeds.map((bytes) => ({ parser, bytes })))
+  guide?.reachNew(documents, again, again)
+  while (tally.mutants < count) {
+    const batch = Array.from({ length: Math.min(BATCH, count - tally.mutants) }, mutant)
+    if (guide === undefined) batch.forEach(attempt)
+    for (const { parser, bytes } of guide?.reachNew(batch, attempt, again) ?? []) {
+      parser.kept.push(bytes)
+      tally.kept++
+    }
+  }
   return tally
 }
 

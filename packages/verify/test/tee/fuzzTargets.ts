@@ -24,18 +24,21 @@ import { ECDSA_P384 } from '../../src/tee/x509/scheme.ts'
 import { dcapTarget } from './dcapTarget.ts'
 import type { RecordedEvidence } from './recordedEvidence.ts'
 
-export type Kind = 'nitro' | 'dcap' | 'snp' | 'gpu' | 'nras'
+export const KINDS = ['nitro', 'dcap', 'snp', 'gpu', 'nras'] as const
+export type Kind = (typeof KINDS)[number]
 
 /** One piece of evidence as its byte strings, in an order that each kind knows. */
 export type Parts = readonly Uint8Array[]
 
 export type Judgement = { ok: boolean; failed: string | undefined; essence: string | undefined }
 
+export type Parser = { name: string; seeds: Parts; parse: (bytes: Uint8Array) => unknown }
+
 export type FuzzTarget = {
   kind: Kind
   parts: Parts
   /** What the parts hold, for the parsers. */
-  parsers: readonly { name: string; seeds: Parts; parse: (bytes: Uint8Array) => unknown }[]
+  parsers: readonly Parser[]
   /** `essence`: what of the evidence is signed; two that agree in it say the same, whatever their signatures' twins. */
   judge: (parts: Parts) => Judgement
   /** The same evidence with another signature that the same key makes valid: (r, n − s). */

@@ -53,6 +53,11 @@ after(() => {
 const demoKey = `0x${'01'.repeat(32)}`
 const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[] = [
   { args: () => ['--help'], code: 0, says: /Exit codes/ },
+  {
+    args: () => ['node', 'measure', '--from', path.join(home, 'absent.json')],
+    code: 2,
+    says: /no JSON of measurements[\s\S]*check the path/,
+  },
   { args: () => ['--version'], code: 0, says: /^0\.1\.0/ },
   {
     args: () => ['chat', '--help'],

@@ -8,10 +8,13 @@ import { readRecipe } from '../image/readRecipe.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const image = join(root, 'packages/node/image')
-const recipe = readRecipe(readFileSync(join(image, 'Dockerfile'), 'utf8'))
+const dockerfile = readFileSync(join(image, 'Dockerfile'), 'utf8')
+const recipe = readRecipe(dockerfile)
 
 test('the base image is one image, named by its digest', () => {
   assert.match(recipe.base, /^node:24-bookworm-slim@sha256:[0-9a-f]{64}$/)
+  // A syntax line would have the builder fetch its front end by a tag.
+  assert.doesNotMatch(dockerfile, /^#\s*syntax\s*=/m)
   assert.throws(() => readRecipe('FROM a\nFROM b'))
   assert.throws(() => readRecipe('FROM a\nADD https://example.com/x /x'))
 })

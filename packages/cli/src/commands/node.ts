@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { type Evidence, gpuNonce } from '@assay/protocol'
 import {
   describeEvidence,
@@ -13,6 +12,7 @@ import { assayHome } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { simulatedRootFolder } from '../up/servers.ts'
+import { readUserFile } from '../userFile.ts'
 
 const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const
 
@@ -76,9 +76,13 @@ export function registerNode(program: Command, context: CommandContext): void {
     })
 }
 
+/** What the tools print has a few kilobytes. */
+const MAX_TOOL_BYTES = 1_048_576
+
 async function measureImage(file: string): Promise<Record<string, string>> {
   const { expectedMeasurement } = await import('@assay/node')
-  return expectedMeasurement(await readFile(file, 'utf8'))
+  const text = new TextDecoder().decode(readUserFile(file, MAX_TOOL_BYTES, 'a JSON of measurements'))
+  return expectedMeasurement(text)
 }
 
 /** Read from evidence whether or not it would be accepted: an image is measured before it is approved. */

@@ -2,9 +2,9 @@ import { decodeModelFile, encodeInput, inputSize, proveInference, runInference }
 import { verifyProof } from '@assay/zkml/verifier'
 import { table } from '../output.ts'
 import type { Progress } from '../up/progress.ts'
+import { readUserFile } from '../userFile.ts'
 import { commitTo, parameterCount } from './modelIdentity.ts'
 import { MAX_MODEL_BYTES, sampleOf } from './proveInput.ts'
-import { readUserFile } from './userFile.ts'
 
 export type BenchResult = {
   modelRoot: string

@@ -2,9 +2,9 @@ import { type Accuracy, type CompiledModel, compileOnnx, encodeModelFile, measur
 import { table } from '../output.ts'
 import type { Progress } from '../up/progress.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
+import { readUserFile } from '../userFile.ts'
 import { commitTo, parameterCount } from './modelIdentity.ts'
 import { readSamples } from './readSamples.ts'
-import { readUserFile } from './userFile.ts'
 
 export type CompileCommand = {
   calibrate: string

@@ -9,9 +9,9 @@ import {
 import { CliError, EXIT } from '../cliError.ts'
 import type { Progress } from '../up/progress.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
+import { readUserFile } from '../userFile.ts'
 import { commitTo } from './modelIdentity.ts'
 import { readSamples } from './readSamples.ts'
-import { readUserFile } from './userFile.ts'
 
 export const MAX_MODEL_BYTES = 2 ** 29
 

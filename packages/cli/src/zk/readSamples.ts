@@ -3,7 +3,7 @@
  * them. Without being told otherwise, nothing is normalised: the model does that.
  */
 import { CliError, EXIT } from '../cliError.ts'
-import { readUserFile } from './userFile.ts'
+import { readUserFile } from '../userFile.ts'
 
 export type Samples = {
   /** To calibrate on; the same as `inputs` where the file does not keep them apart. */

@@ -2,9 +2,9 @@ import { type CompiledModel, decodeModelFile, decodeOutput, encodeInput, inputSi
 import { decodeProofFile, modelRootOf, planCircuit, verifyProof, ZkmlError } from '@assay/zkml/verifier'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Progress } from '../up/progress.ts'
+import { readUserFile } from '../userFile.ts'
 import { commitTo, hex } from './modelIdentity.ts'
 import { MAX_MODEL_BYTES, sampleOf } from './proveInput.ts'
-import { readUserFile } from './userFile.ts'
 
 const MAX_PROOF_BYTES = 2 ** 27
 

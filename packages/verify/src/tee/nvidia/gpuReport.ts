@@ -24,7 +24,7 @@ export type GpuReport = {
   measurements: ReadonlyMap<number, Hex>
   driverVersion: string | undefined
   vbiosVersion: Hex | undefined
-  /** Digest of the firmware that holds the signing key; older firmware and Blackwell do not say. */
+  /** Digest of the firmware that holds the signing key; older drivers, and a Blackwell's own processor (FSP), do not say. */
   firmwareId: Hex | undefined
   /** Register 35 belongs to this decoder and counts only while it is on. */
   nvdec0Disabled: boolean

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { CliError, EXIT } from '../cliError.ts'
+import { CliError, EXIT } from './cliError.ts'
 
 /** A file that the user names, of at most `most` bytes. @throws CliError with what is wrong with it */
 export function readUserFile(file: string, most: number, what: string): Uint8Array {

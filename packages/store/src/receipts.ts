@@ -52,8 +52,10 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
          case when unproven then 'unproven' else 'outbox' end from item
        on conflict (request_id) do nothing returning request_id, price
      ), payment as (
-       insert into payments (request_id, payer, amount, state)
-       select "requestId", q.payer, "collectAmount", case when prepaid then 'locked' else 'none' end
+       insert into payments (request_id, payer, amount, held, state)
+       select "requestId", q.payer, "collectAmount",
+         case when prepaid then 0 when q.scheme = 1 then q.authorised else "collectAmount" end,
+         case when prepaid then 'locked' else 'none' end
        from item join requests q on q.request_id = "requestId" where "collectAmount" > 0
        on conflict (request_id) do nothing
      ), spent as (

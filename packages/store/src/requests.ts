@@ -146,8 +146,7 @@ export async function openAmounts(
     `select request_id, payer, authorised::text as amount from requests
      where state = 'forwarded' and grant_id is null
      union all
-     select p.request_id, r.payer, (case r.scheme when 1 then r.authorised else p.amount end)::text from payments p join requests r using (request_id)
-     where p.state in ('none', 'submitted')`,
+     select request_id, payer, held::text from payments where state in ('none', 'submitted')`,
   )
   return rows.map((row) => ({ requestId: row.request_id, payer: row.payer, amount: BigInt(row.amount) }))
 }
@@ -160,10 +159,9 @@ export async function openAmountOf(database: Queryable, payer: string): Promise<
   const rows = await database.query<{ amount: string }>(
     `select ((select coalesce(sum(authorised), 0) from requests
               where payer = $1 and state = 'forwarded' and grant_id is null) +
-             (select coalesce(sum(case q.scheme when 1 then q.authorised else p.amount end), 0)
-              from payments p join requests q using (request_id)
-              where p.payer = $1 and q.grant_id is null and (p.state in ('none', 'submitted') or
-                p.state = 'locked' and p.updated_at > now() - interval '2 seconds')))::text as amount`,
+             (select coalesce(sum(held), 0) from payments where payer = $1 and state in ('none', 'submitted')) +
+             (select coalesce(sum(held), 0) from payments
+              where payer = $1 and state = 'locked' and updated_at > now() - interval '2 seconds'))::text as amount`,
     [payer],
   )
   return BigInt(rows[0]?.amount ?? '0')

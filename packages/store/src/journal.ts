@@ -111,12 +111,15 @@ export async function openJournal(inner: Database, folder: string): Promise<Jour
     }
   }
 
-  const append = groupCommit(async (entries: Entry[]): Promise<true[]> => {
+  const append = groupCommit(async (items: { entry: Entry; written: () => void }[]): Promise<true[]> => {
+    const entries = items.map(({ entry }) => entry)
     while (appending) await new Promise((turn) => setImmediate(turn))
     appending = true
     try {
       const first = next
-      await segment.append(encode({ first, entries }))
+      await segment.append(encode({ first, entries }), () => {
+        for (const { written } of items) written()
+      })
       next += entries.length
       for (const [at, entry] of entries.entries()) waiting.push({ seq: first + at, entry })
     } finally {
@@ -126,8 +129,8 @@ export async function openJournal(inner: Database, folder: string): Promise<Jour
     return entries.map(() => true)
   })
 
-  function write(entry: Entry): Promise<true> {
-    if (waiting.length < MAX_WAITING) return append(entry)
+  function write(entry: Entry, written = () => {}): Promise<true> {
+    if (waiting.length < MAX_WAITING) return append({ entry, written })
     return Promise.reject(new Error('The database does not keep up with the journal.'))
   }
 
@@ -135,17 +138,19 @@ export async function openJournal(inner: Database, folder: string): Promise<Jour
     async claim(request) {
       const { requestId } = request
       const before = known.get(requestId)
-      if (before !== undefined && before.state !== 'released') return false
+      if (before !== undefined && before.state !== 'released') return undefined
       known.set(requestId, { state: 'forwarded', expiresAt: request.expiresAt })
-      try {
-        await write({ kind: 'claim', request })
-      } catch (error) {
+      forget(known)
+      const written = Promise.withResolvers<void>()
+      const durable = write({ kind: 'claim', request }, written.resolve).catch((error) => {
         if (before === undefined) known.delete(requestId)
         else known.set(requestId, before)
         throw error
-      }
-      forget(known)
-      return true
+      })
+      await Promise.race([written.promise, durable])
+      // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
+      durable.catch(() => {})
+      return { durable }
     },
     async record(receipt) {
       await write({ kind: 'record', receipt })

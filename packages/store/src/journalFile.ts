@@ -14,8 +14,12 @@ export type Segment = {
   path: string
   /** Bytes that are known to be good. */
   length: number
-  /** Resolves when the line has reached the disk. @throws where it has not; the file is then as it was before */
-  append(text: string): Promise<void>
+  /**
+   * Resolves when the line has reached the disk.
+   * @param written told before that, when the operating system has it, so that only a loss of power can take it away
+   * @throws where it has not; the file is then as it was before
+   */
+  append(text: string, written: () => void): Promise<void>
   /** Closes the file and removes it, once the database holds all that is in it. */
   remove(): Promise<void>
   close(): Promise<void>
@@ -32,12 +36,13 @@ export async function createSegment(folder: string, first: number): Promise<Segm
   const segment: Segment = {
     path,
     length: 0,
-    async append(json) {
+    async append(json, written) {
       if (broken !== undefined) throw broken
       const line = Buffer.from(lineOf(json))
       try {
         const { bytesWritten } = await file.write(line, 0, line.length, segment.length)
         if (bytesWritten !== line.length) throw new Error('The disk took a part of the journal only.')
+        written()
         await file.datasync()
         segment.length += line.length
       } catch (error) {

@@ -75,6 +75,7 @@ export async function relayUnderGrant(
       },
       scheme: SCHEME.grant,
       grant: { id: grantId, counter },
+      claimed: Promise.resolve(),
       refusal: whyNoLonger(context, granted),
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
       body,

@@ -3,7 +3,7 @@ import { rerouteRequest } from '@assay/store'
 import type { Dispatcher } from 'undici'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
-import type { Exchange } from './exchange.ts'
+import { awaitClaim, type Exchange } from './exchange.ts'
 import { requestHeaders } from './upstreamHeaders.ts'
 
 /** Nodes that one request is offered to at most. */
@@ -59,6 +59,7 @@ export async function askNode(exchange: Exchange): Promise<Dispatcher.ResponseDa
       why,
     })
     // Where its receipt will be found must be known before it can exist.
+    await awaitClaim(exchange)
     await rerouteRequest(context.database, expected.requestId, next.url)
     leave(exchange)
     enter(exchange, next)

@@ -1,5 +1,5 @@
 import type { NetworkModel } from '@assay/protocol'
-import type { AnswerName } from '@assay/store'
+import type { AnswerName, Claim } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
@@ -27,7 +27,11 @@ export type Claiming = {
   arrivedAt: number
 }
 
-/** Claims an admitted payment for this request, durably, and relays it. @throws RefusedError 409 where it is in use */
+/**
+ * Claims an admitted payment for this request and relays it. What the disk still has to do for the claim it does while
+ * the node is at work, and before anything of the answer goes out.
+ * @throws RefusedError 409 where it is in use
+ */
 export async function claimAndRelay(
   context: Context,
   request: FastifyRequest,
@@ -43,9 +47,9 @@ export async function claimAndRelay(
     requestHash,
     authorised: payment.amount,
   }
-  let claimed: boolean
+  let claim: Claim | undefined
   try {
-    claimed = await context.claim({
+    claim = await context.claim({
       requestId,
       payer: payment.payer,
       scheme: payment.schemeId,
@@ -63,12 +67,12 @@ export async function claimAndRelay(
     await context.end(requestId, 'released')
     throw storeUnavailable(context, error)
   }
-  if (!claimed) {
+  if (claim === undefined) {
     context.inFlight.delete(requestId)
     context.ledger.release(requestId)
     context.allowance.settle(requestId, 0n)
+    throw await paymentUsed(context, requestId)
   }
-  if (!claimed) throw await paymentUsed(context, requestId)
   context.metrics.count('requests_total')
   if (reply.raw.destroyed) {
     // Gone before anything was sent: nothing to pay for.
@@ -81,6 +85,7 @@ export async function claimAndRelay(
     route,
     expected,
     scheme: payment.schemeId,
+    claimed: claim.durable,
     refusal: whyNot(context, payment, nonceUnused, maximum, request.url),
     body,
     name,

@@ -27,6 +27,8 @@ export type Relayed = {
   scheme: number
   /** Place under the grant that pays, if one does. */
   grant?: GrantCall | undefined
+  /** Resolves once the claim is durable. */
+  claimed: Promise<unknown>
   /** What the chain has against the payment, if anything; asked while the node is already at work. */
   refusal: Promise<DialectError | undefined>
   /** Headers of ours that the node needs beside the client's. */
@@ -97,6 +99,16 @@ export async function makeDurable(
   } catch (error) {
     context.log('record_failed', { requestId: expected.requestId, why: messageOf(error) })
     throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')
+  }
+}
+
+/** Waits until the claim is durable. @throws NodeFailure where the disk does not take it */
+export async function awaitClaim({ claimed, context, expected }: Exchange): Promise<void> {
+  try {
+    await claimed
+  } catch (error) {
+    context.log('claim_failed', { requestId: expected.requestId, why: messageOf(error) })
+    throw new NodeFailure('receipt_not_durable', 'The gateway could not store the request.')
   }
 }
 

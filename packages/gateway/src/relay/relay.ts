@@ -5,7 +5,15 @@ import type { DialectError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
 import { askNode, codeOf, enter, leave, neverSent, noteFailure } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
-import { type Exchange, endExchange, NodeFailure, ourHeaders, type Relayed, single } from './exchange.ts'
+import {
+  awaitClaim,
+  type Exchange,
+  endExchange,
+  NodeFailure,
+  ourHeaders,
+  type Relayed,
+  single,
+} from './exchange.ts'
 import { sealedAnswer } from './sealedAnswer.ts'
 import { streamAnswer } from './streamAnswer.ts'
 import { wholeAnswer } from './wholeAnswer.ts'
@@ -48,6 +56,7 @@ export async function relay(
 
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
+  await awaitClaim(exchange)
   const refusal = await exchange.refusal
   if (refusal !== undefined) {
     exchange.abort.abort()
@@ -74,6 +83,7 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   abort.abort()
   if (clientGone) {
     // The request stays open: the node's receipt for the cancelled answer is fetched and settled.
+    await exchange.claimed.catch(() => {})
     context.log('client_gone', { requestId: expected.requestId })
     response.destroy()
     node.breaker.forget()

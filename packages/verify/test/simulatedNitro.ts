@@ -58,7 +58,8 @@ export type SimulatedParameters = {
   chain?: Link[]
   /** Replaces the finished certificates, e.g. to reorder them. */
   rearrange?: (certificates: Uint8Array[]) => Uint8Array[]
-  extraMember?: boolean
+  /** Further members of the payload, or others in the place of its own; undefined leaves one out. */
+  members?: Readonly<Record<string, unknown>>
 }
 
 export type Simulated = {
@@ -112,20 +113,19 @@ export async function simulateNitro(parameters: SimulatedParameters): Promise<Si
   const made = await makeCertificates(parameters.chain ?? ordinaryChain(), at)
   const certificates = parameters.rearrange?.(made.certificates) ?? made.certificates
   const pcrs = parameters.pcrs ?? ordinaryPcrs()
-  const payload = encode(
-    new Map<string, unknown>([
-      ['module_id', 'i-simulated-enc0000000000000001'],
-      ['digest', parameters.digest ?? 'SHA384'],
-      ['timestamp', at * 1000],
-      ['pcrs', pcrs],
-      ['certificate', certificates.at(-1)],
-      ['cabundle', certificates.slice(0, -1)],
-      ['public_key', null],
-      ['user_data', parameters.userData ?? null],
-      ['nonce', parameters.nonce ?? null],
-      ...(parameters.extraMember ? [['extra', 1] as [string, unknown]] : []),
-    ]),
-  )
+  const members: Record<string, unknown> = {
+    module_id: 'i-simulated-enc0000000000000001',
+    digest: parameters.digest ?? 'SHA384',
+    timestamp: at * 1000,
+    pcrs,
+    certificate: certificates.at(-1),
+    cabundle: certificates.slice(0, -1),
+    public_key: null,
+    user_data: parameters.userData ?? null,
+    nonce: parameters.nonce ?? null,
+    ...parameters.members,
+  }
+  const payload = encode(new Map(Object.entries(members).filter(([, value]) => value !== undefined)))
   const protectedHeader = hexToBytes('0xa1013822')
   const message = sigStructure({ protectedHeader, payload })
   const signature = new Uint8Array(await webcrypto.subtle.sign(SIGN, made.leafKey, message))

@@ -145,7 +145,24 @@ test('duplicate key', () => {
 })
 
 test('an unknown member of the payload', async () => {
-  assert.equal(await checkMade({ extraMember: true }), unreadable)
+  assert.equal(await checkMade({ members: { extra: 1 } }), unreadable)
+  // NitroTPM of an ordinary instance signs under the same root, and calls its registers by another name.
+  const ofInstance = { nitrotpm_pcrs: ordinaryPcrs(), pcrs: undefined }
+  assert.equal(await checkMade({ members: ofInstance }), unreadable)
+})
+
+test('what is optional may be null, absent or full, and registers may be any that there are', async () => {
+  assert.equal(await checkMade({ members: { public_key: undefined, nonce: undefined } }), 'accepted')
+  const unbound = await checkMade({ members: { user_data: undefined } })
+  assert.equal(unbound, refused('userData', 'user_data_differs'))
+  const full = new Uint8Array(1024).fill(1)
+  assert.equal(await checkMade({ members: { public_key: full, nonce: full } }), 'accepted')
+  assert.equal(await checkMade({ members: { public_key: new Uint8Array(1025) } }), unreadable)
+  const first = [...ordinaryPcrs()].slice(0, 3)
+  for (const others of [[], [8, 31], Array.from({ length: 29 }, (_, at) => at + 3)]) {
+    const pcrs = new Map([...first, ...others.map((index) => [index, new Uint8Array(48)] as const)])
+    assert.equal(await checkMade({ pcrs }), 'accepted', `${pcrs.size} registers`)
+  }
 })
 
 test('hostile lengths and depths end at once', () => {

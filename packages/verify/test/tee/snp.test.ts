@@ -64,6 +64,27 @@ test('report versions 2 to 5, and no other', () => {
   assert.equal(check({ version: 2, report: vectors }), invalid('reportShape', 'unreadable'))
 })
 
+test('what a guest may ask of its host is no reason to refuse it, and every part of a line is of that line', () => {
+  // Policy bits 20 to 25: one socket, CXL, AES-256-XTS, RAPL off, hidden ciphertext, no page swapping; 16: no SMT.
+  for (const bits of [[0x02], [0x13, 0x00], [0x33, 0x02], [0xf3, 0x03]]) {
+    assert.equal(check({ report: { 10: bits } }), 'accepted', bits.join())
+  }
+  const named = (product: string) => ({ '2': der(0x16, Buffer.from(product)) })
+  for (const [product, cpuid] of [
+    ['Genoa-B2', [0x19, 0x11, 0x02]],
+    ['Bergamo-A2', [0x19, 0xa0, 0x02]],
+    ['Siena-B0', [0x19, 0xaf, 0x00]],
+  ] as const) {
+    const report = { 392: [...cpuid] }
+    assert.equal(check({ endorsement: named(product), report }), 'accepted', product)
+  }
+  const dense = { product: 'Turin', report: { 392: [0x1a, 0x11, 0x00] } } as const
+  assert.equal(check(dense), 'accepted')
+  // Venice, the line after Turin: nobody knows its root yet.
+  const later = { product: 'Turin', report: { 392: [0x1a, 0x50, 0x00] } } as const
+  assert.equal(check(later), invalid('endorsement', 'product_differs'))
+})
+
 test('each product line lays its TCB out in its own way', () => {
   assert.equal(check({ product: 'Turin' }), 'accepted')
   assert.equal(check({ product: 'Turin', tcb: [9, 8, 7, 6, 0, 0, 0, 5] }), 'accepted')

@@ -1,5 +1,5 @@
 import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
-import type { Claim, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
+import type { AnswerName, Claim, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
@@ -51,6 +51,8 @@ export type Context = {
   record(signed: BatchEntry, scheme: number): Promise<void>
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away now. */
   end(requestId: Hex, state: 'failed' | 'released'): Promise<void>
+  /** Gives the name back of a request that was refused; later, where the database is away now. */
+  freeName(name: AnswerName): Promise<void>
   /** Requests that this process is relaying now; recovery leaves them alone. */
   inFlight: Set<Hex>
   /** What enclaves say in OpenGradient's wire format; under its profile alone. */

@@ -203,7 +203,7 @@ async function assemble(
   }
 
   const inFlight = new Set<Hex>()
-  const endings = createEndings({ writer, ledger, inFlight, log })
+  const endings = createEndings({ database, writer, ledger, inFlight, log })
   const base: Omit<Context, 'recover'> = {
     network,
     deployment: deploymentOf(network),
@@ -232,6 +232,7 @@ async function assemble(
       allowance.settle(requestId, 0n)
       return endings.end(requestId, state)
     },
+    freeName: endings.free,
     inFlight,
     draining: false,
     statements: network.profile === undefined ? undefined : createStatements(database),
@@ -239,7 +240,10 @@ async function assemble(
   }
   const recovery = startRecovery(base, endings)
   const context: Context = { ...base, recover: recovery.recover }
-  const server = createServer(limits, (error) => log('internal_error', { why: messageOf(error) }))
+  const server = createServer(limits, (error, { code }) => {
+    metrics.count('refused_total', code)
+    log(code, { doing: 'request', why: messageOf(error) })
+  })
   inferenceRoutes(server, context)
   stopRoute(server, context)
   grantRoutes(server, context)

@@ -1,7 +1,10 @@
 /** Three gateways of one operator on one PostgreSQL server, in front of one chain and one node. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { apiKeyOf } from '@assay/protocol'
 import { openDatabase, receiptStatus } from '@assay/store'
+import { generatePaymentId } from '@x402/extensions/payment-identifier'
+import { HttpRequestError } from 'viem'
 import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { errorOf } from './answers.ts'
 import { createFakeChain } from './fakeChain.ts'
@@ -10,6 +13,15 @@ import { type Harness, startHarness } from './harness.ts'
 import { type StubNode, startStubNode } from './stubNode.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
+
+/** Most that `BODY` may cost, OPG base units. */
+async function quoteOf(gateway: Harness): Promise<bigint> {
+  const unpaid = await gateway.post(BODY)
+  const { accepts } = JSON.parse(atob(unpaid.headers.get('PAYMENT-REQUIRED') ?? '')) as {
+    accepts: { amount: string }[]
+  }
+  return BigInt(accepts[0]?.amount ?? '0')
+}
 
 describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => {
   let server: PostgresServer
@@ -74,11 +86,7 @@ describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => 
     node.script = { kind: 'whole', body: bytes('{}'), price: 5n }
     const payer = gateways[0].payer('exact')
     const headers = await Promise.all(gateways.map((gateway) => gateway.payFor(BODY, payer)))
-    const unpaid = await gateways[0].post(BODY)
-    const offers = JSON.parse(atob(unpaid.headers.get('PAYMENT-REQUIRED') ?? '')) as {
-      accepts: { amount: string }[]
-    }
-    chain.balances.set(payer.address.toLowerCase(), BigInt(offers.accepts[0]?.amount ?? '0'))
+    chain.balances.set(payer.address.toLowerCase(), await quoteOf(gateways[0]))
     const answers = await Promise.all(gateways.map((gateway, at) => gateway.post(BODY, headers[at])))
     const statuses = answers.map(({ status }) => status)
     assert.ok(statuses.filter((status) => status === 200).length <= 1, statuses.join())
@@ -88,20 +96,143 @@ describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => 
     )
   })
 
+  test('a named request that was answered by one gateway is answered again by the others, in the same bytes, and paid once', async () => {
+    node.script = { kind: 'whole', body: bytes('{"n":1}') }
+    const payer = gateways[0].payer()
+    const name = generatePaymentId()
+    const headers = await gateways[0].payFor(BODY, payer, name)
+    const first = await gateways[0].post(BODY, headers)
+    const said = await first.text()
+    assert.equal(first.status, 200, said)
+    const asked = node.requests.length
+    const [, second, third] = gateways
+    for (const [gateway, again] of [
+      [second, headers],
+      [third, await third.payFor(BODY, payer, name)],
+    ] as const) {
+      const replayed = await gateway.post(BODY, again)
+      assert.equal(await replayed.text(), said)
+      assert.equal(replayed.headers.get('x-assay-replayed'), 'true')
+      assert.equal(replayed.headers.get('x-assay-receipt'), first.headers.get('x-assay-receipt'))
+    }
+    assert.equal(node.requests.length, asked)
+    const other = `${BODY} `
+    const refused = await second.post(other, await second.payFor(other, payer, name))
+    assert.equal(refused.status, 409)
+    assert.equal(refused.headers.get('x-should-retry'), 'false')
+    assert.equal((await errorOf(refused)).code, 'idempotency_key_reused')
+  })
+
+  test('a named request that one gateway is answering waits its turn at another', async () => {
+    let open = (): void => {}
+    const pause = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    node.script = { kind: 'stream', chunks: [bytes('data: {"a":1}\n\n')], pause }
+    const [first, second] = gateways
+    const payer = first.payer()
+    const name = generatePaymentId()
+    const running = await first.post(STREAM_BODY, await first.payFor(STREAM_BODY, payer, name))
+    const early = await second.post(STREAM_BODY, await second.payFor(STREAM_BODY, payer, name))
+    assert.equal(early.status, 409)
+    assert.equal(early.headers.get('x-should-retry'), 'true')
+    assert.equal((await errorOf(early)).code, 'request_in_progress')
+    open()
+    const said = await running.text()
+    const late = await second.post(STREAM_BODY, await second.payFor(STREAM_BODY, payer, name))
+    assert.equal(await late.text(), said)
+  })
+
+  test('what one payer may call holds over all gateways together', async () => {
+    node.script = { kind: 'whole', body: bytes('{}'), price: 5n }
+    const quote = await quoteOf(gateways[0])
+    // Two calls fit, and a gateway that counted its own alone would let a third pass.
+    for (const limits of [{ requestsPerMinute: 2 }, { spendPerHour: quote + 9n }]) {
+      const start = () => startHarness({ databaseUrl, chain, node, limits })
+      const [one, other] = [await start(), await start()]
+      try {
+        const payer = one.payer()
+        const ask = async (gateway: Harness) => gateway.post(BODY, await gateway.payFor(BODY, payer))
+        for (const gateway of [one, other]) assert.equal((await ask(gateway)).status, 200)
+        const refused = await ask(one)
+        assert.equal(refused.status, 429)
+        assert.ok(Number(refused.headers.get('retry-after')) > 0)
+        assert.equal((await errorOf(refused)).code, 'allowance_spent')
+        assert.equal((await one.post(BODY, await one.payFor(BODY, one.payer()))).status, 200, 'another payer')
+      } finally {
+        await one.close()
+        await other.close()
+      }
+    }
+  })
+
   test('while the database is away requests get 503 and may be sent again, and then they are served', async () => {
     node.script = { kind: 'whole', body: bytes('{}') }
-    const headers = await gateways[1].payFor(BODY)
+    const [, gateway] = gateways
+    const payments = [
+      await gateway.payFor(BODY),
+      await gateway.payFor(BODY, gateway.payer(), generatePaymentId()),
+    ]
+    const key = { authorization: `Bearer ${apiKeyOf(new Uint8Array(32))}` }
     await server.stop('crash')
-    const refused = await gateways[1].post(BODY, headers)
-    assert.equal(refused.status, 503)
-    assert.equal(refused.headers.get('retry-after'), '1')
+    for (const headers of [...payments, key]) {
+      const refused = await gateway.post(BODY, headers)
+      assert.equal(refused.status, 503)
+      assert.equal(refused.headers.get('retry-after'), '1')
+      assert.equal((await errorOf(refused)).code, 'store_unavailable')
+    }
+    await server.start()
+    for (const headers of payments) {
+      const served = await until(async () => {
+        const answer = await gateway.post(BODY, headers)
+        return answer.status === 200 ? answer : undefined
+      })
+      assert.ok(served.headers.has('x-assay-receipt'))
+    }
+  })
+
+  test('a database that goes away behind the name of a request leaves the name free', async () => {
+    node.script = { kind: 'whole', body: bytes('{}') }
+    const [gateway] = gateways
+    const headers = await gateway.payFor(BODY, gateway.payer(), generatePaymentId())
+    // Between the name and the claim the gateway reads the payer's funds.
+    const { funds } = chain
+    chain.funds = async (payer) => {
+      await server.stop('crash')
+      return funds(payer)
+    }
+    const refused = await gateway.post(BODY, headers).finally(() => {
+      chain.funds = funds
+    })
     assert.equal((await errorOf(refused)).code, 'store_unavailable')
     await server.start()
-    const served = await until(async () => {
-      const answer = await gateways[1].post(BODY, headers)
-      return answer.status === 200 ? answer : undefined
-    })
-    assert.ok(served.headers.has('x-assay-receipt'))
+    await until(async () => (await gateway.post(BODY, headers)).status === 200)
+  })
+
+  test('while the chain is away requests get 503, no node is blamed, and then they are served', async () => {
+    node.script = { kind: 'whole', body: bytes('{}') }
+    const [, , gateway] = gateways
+    const payer = gateway.payer()
+    const headers = await gateway.payFor(BODY, payer)
+    const away = () => Promise.reject(new HttpRequestError({ url: 'http://127.0.0.1:1' }))
+    const { funds, nonceUnused } = chain
+    try {
+      chain.funds = away
+      const refused = await gateway.post(BODY, headers)
+      assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1'])
+      assert.equal((await errorOf(refused)).code, 'chain_unavailable')
+      chain.funds = funds
+      chain.nonceUnused = away
+      // Behind the claim: the node has worked, so this payment is not taken a second time.
+      for (let call = 0; call < 8; call++) {
+        const withheld = await gateway.post(BODY, await gateway.payFor(BODY))
+        assert.deepEqual([withheld.status, withheld.headers.get('retry-after')], [503, null])
+        assert.equal((await errorOf(withheld)).code, 'chain_unavailable')
+      }
+    } finally {
+      Object.assign(chain, { funds, nonceUnused })
+    }
+    assert.equal((await gateway.post(BODY, headers)).status, 200)
   })
 
   test('an answer whose receipt meets a database that is away waits for it, and is delivered', async () => {

@@ -3,10 +3,13 @@ import { SdkError } from './errors.ts'
 /** Codes of errors raised before one byte of a request reached anybody. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
 
-/** `fetch`, with a connection failure in our own words. An abort by the caller stays an abort. */
-export async function send(url: string, init: RequestInit): Promise<Response> {
+/**
+ * `fetch`, with a connection failure in our own words. An abort by the caller stays an abort.
+ * @param patienceMs how long the head of the answer may take, milliseconds; as long as the caller waits by default
+ */
+export async function send(url: string, init: RequestInit, patienceMs?: number): Promise<Response> {
   try {
-    return await fetch(url, init)
+    return await (patienceMs === undefined ? fetch(url, init) : fetchWithin(patienceMs, url, init))
   } catch (cause) {
     if (init.signal?.aborted === true) throw cause
     throw new SdkError('The gateway does not answer.', {
@@ -15,6 +18,21 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
       next: 'Start the network with: npm start',
       cause,
     })
+  }
+}
+
+/** The answer's body may take longer than its head. */
+async function fetchWithin(milliseconds: number, url: string, init: RequestInit): Promise<Response> {
+  const silence = new AbortController()
+  const timer = setTimeout(
+    () => silence.abort(new Error(`there was no answer within ${milliseconds} ms`)),
+    milliseconds,
+  )
+  const signals = [silence.signal, ...(init.signal == null ? [] : [init.signal])]
+  try {
+    return await fetch(url, { ...init, signal: AbortSignal.any(signals) })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -37,6 +37,8 @@ const BUSY = new Set([429, 502, 503, 504])
 /** How often a gateway that found no node is sent the same payment again, and the longest it may ask us to wait, ms. */
 const RESENDS = 2
 const LONGEST_RESEND_WAIT_MS = 5_000
+/** How long a gateway may take over its quote, which costs it no model's work: then it counts as away, milliseconds. */
+const QUOTE_PATIENCE_MS = 10_000
 
 /** What became of one gateway's turn. */
 type Turn = { answer: Response } | { next: Response | SdkError }
@@ -132,8 +134,8 @@ async function prepare({ options, chain, route, asked }: Call): Promise<Turn | P
     // It is awaited behind the quote; until then nobody would hear of its failure.
     registry.catch(() => undefined)
     const quoted = await (sealing === undefined
-      ? send(url, { ...head, signal })
-      : send(sealing.url, { ...head, headers: sealing.outer, body: null, signal }))
+      ? send(url, { ...head, signal }, QUOTE_PATIENCE_MS)
+      : send(sealing.url, { ...head, headers: sealing.outer, body: null, signal }, QUOTE_PATIENCE_MS))
     if (BUSY.has(quoted.status)) return { next: quoted }
     if (quoted.status >= 400 && quoted.status !== 402) return { answer: quoted }
     paid = await pay(quoted, { sent, modelId, registryMaximum: await registry })

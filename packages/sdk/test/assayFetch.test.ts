@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
 import { generatePrivateKey } from 'viem/accounts'
@@ -213,6 +215,27 @@ test('a request to another origin is not paid for', async () => {
     assayFetch(options())('http://127.0.0.1:9/v1/chat/completions', { method: 'POST', body: '{}' }),
     (error) => error instanceof SdkError && error.code === 'offer_rejected',
   )
+})
+
+test('a gateway that takes a connection and stays silent is left before it is paid, and the next one answers', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const silent = createServer(() => context.mock.timers.tick(10_000))
+  await new Promise<void>((listening) => silent.listen(0, '127.0.0.1', listening))
+  try {
+    const gatewayUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const network = { ...stub.network, gatewayUrl }
+    const paid = assayFetch({ ...options(), network, fallbacks: [stub.network] })
+    const ask = () =>
+      paid(`${gatewayUrl}/v1/chat/completions`, {
+        method: 'POST',
+        body: JSON.stringify({ model: manifest.name, messages }),
+      })
+    assert.equal((await ask()).status, 200)
+    assert.deepEqual(stub.seen, { unpaid: 1, paid: 1 })
+  } finally {
+    silent.closeAllConnections()
+    silent.close()
+  }
 })
 
 test('a gateway that is not there is said to be unreachable', async () => {

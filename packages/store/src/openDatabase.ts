@@ -17,14 +17,28 @@ type StorePlace = {
  * @throws AssayError `conflict` | `config`
  */
 export async function openStore({ directory, databaseUrl }: StorePlace): Promise<Journalled> {
-  const database = databaseUrl === undefined ? await openEmbedded(directory) : openPostgres(databaseUrl)
+  if (databaseUrl !== undefined) {
+    await migrateServer(databaseUrl)
+    const database = openPostgres(databaseUrl)
+    return { database, writer: groupWriter(database) }
+  }
+  const database = await openEmbedded(directory)
   try {
     await migrate(database)
-    if (databaseUrl !== undefined) return { database, writer: groupWriter(database) }
     return await openJournal(database, join(directory, 'journal'))
   } catch (error) {
     await database.close()
     throw error
+  }
+}
+
+/** Over connections of its own: a migration takes as long as it takes, and those who come second wait for it. */
+async function migrateServer(databaseUrl: string): Promise<void> {
+  const database = openPostgres(databaseUrl, { patient: true })
+  try {
+    await migrate(database)
+  } finally {
+    await database.close()
   }
 }
 

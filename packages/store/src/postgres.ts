@@ -13,17 +13,18 @@ const IDLE_IN_TRANSACTION_MS = 15_000
 
 /**
  * A PostgreSQL server. Statements are prepared once a connection, so a pooler in between must keep sessions apart.
+ * @param options.patient statements may take as long as they take, as those of a migration over much data do
  * @throws AssayError `unreachable` where the server does not answer or has more to do than it can; else what it says.
  */
-export function openPostgres(databaseUrl: string): Database {
+export function openPostgres(databaseUrl: string, { patient = false } = {}): Database {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: 5000,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    statement_timeout: QUERY_TIMEOUT_MS,
-    // Where no answer comes at all, the server's own limit never gets here.
-    query_timeout: QUERY_TIMEOUT_MS + 1000,
+    // 0 leaves it to the server. Where no answer comes at all, the server's own limit never gets here.
+    statement_timeout: patient ? 0 : QUERY_TIMEOUT_MS,
+    query_timeout: patient ? 0 : QUERY_TIMEOUT_MS + 1000,
     keepAlive: true,
   })
   // An idle connection that breaks is replaced at its next use; without a listener the event would end the process.

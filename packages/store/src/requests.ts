@@ -152,6 +152,35 @@ export async function openAmounts(
 }
 
 /**
+ * What a payer called lately over all gateways of this database, without one request: how many within a minute, and for
+ * how much within an hour, OPG base units; highest prices until the receipt says the real one. What was refused before a
+ * node was asked does not count.
+ */
+export async function latelyOf(
+  database: Queryable,
+  { payer, requestId }: { payer: string; requestId: string },
+): Promise<{ calls: number; callsAgeMs: number; spent: bigint; spentAgeMs: number }> {
+  const rows = await database.query<{ calls: number; calls_age: number; spent: string; spent_age: number }>(
+    `with lately as (
+       select extract(epoch from now() - q.created_at)::float8 * 1000 as age,
+         case q.state when 'forwarded' then q.authorised when 'finished' then coalesce(r.price, 0) else 0 end as amount
+       from requests q left join receipts r using (request_id)
+       where q.payer = $1 and q.created_at > now() - interval '1 hour' and q.state <> 'released' and q.request_id <> $2)
+     select count(*) filter (where age < 60000)::int as calls, coalesce(sum(amount), 0)::text as spent,
+       coalesce(max(age) filter (where age < 60000), 0) as calls_age, coalesce(max(age), 0) as spent_age
+     from lately`,
+    [payer.toLowerCase(), requestId],
+  )
+  const [row] = rows
+  return {
+    calls: row?.calls ?? 0,
+    callsAgeMs: row?.calls_age ?? 0,
+    spent: BigInt(row?.spent ?? '0'),
+    spentAgeMs: row?.spent_age ?? 0,
+  }
+}
+
+/**
  * What a payer's accepted payments may still take, over all gateways of this database, OPG base units. What was
  * collected a moment ago counts as well, since whoever read the payer's balance may have read it before.
  */

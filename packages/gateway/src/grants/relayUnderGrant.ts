@@ -12,8 +12,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
-import { storeUnavailable } from '../http/storeUnavailable.ts'
 import { requireAllowance } from '../payment/admit.ts'
+import { beyondFleet } from '../payment/fleetAllowance.ts'
 import { relay } from '../relay/relay.ts'
 import type { Route } from '../routing/route.ts'
 import type { Credential } from './credential.ts'
@@ -76,7 +76,7 @@ export async function relayUnderGrant(
       scheme: SCHEME.grant,
       grant: { id: grantId, counter },
       claimed: Promise.resolve(),
-      refusal: whyNoLonger(context, granted),
+      refusal: whyNoLonger(context, granted, requestId),
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
       body,
       name,
@@ -135,21 +135,26 @@ async function tryReserve(
         grant: { id: grantId, counter },
       }),
   }
-  const reservation = await context.reserve(item).catch((error) => {
-    throw storeUnavailable(context, error)
-  })
+  const reservation = await context.reserve(item)
   return reservation.reserved
     ? reservation
     : { reserved: false, error: refusedReservation(reservation, maximum) }
 }
 
 /** What the chain says now, while the node is already at work: a grant that was revoked pays for no new call. */
-async function whyNoLonger(context: Context, granted: GrantedRequest): Promise<DialectError | undefined> {
-  const { credential, model, route, maximum } = granted
-  const account = await context.chain.grantAccount(credential.grantId)
+async function whyNoLonger(
+  context: Context,
+  { credential, model, route, maximum }: GrantedRequest,
+  requestId: Hex,
+): Promise<DialectError | undefined> {
+  const { payer } = credential.grant
+  const [account, beyond] = await Promise.all([
+    context.chain.grantAccount(credential.grantId),
+    beyondFleet(context, { requestId, payer, maximum }),
+  ])
   const call = { modelId: model.modelId, node: route.node.operator, price: maximum, at: now() }
   const refusal = grantRefusal(credential.grant, account, call)
-  return refusal === undefined ? undefined : refusedByGrant(refusal)
+  return refusal === undefined ? beyond : refusedByGrant(refusal)
 }
 
 const now = () => BigInt(Math.floor(Date.now() / 1000))

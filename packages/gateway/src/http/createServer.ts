@@ -4,9 +4,12 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { Limits } from '../limits.ts'
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
 import { type DialectError, RefusedError } from './dialectError.ts'
+import { unavailable } from './unavailable.ts'
 
 function ofFramework(error: unknown, limits: Limits): DialectError {
   if (error instanceof RefusedError) return error.dialect
+  const away = unavailable(error)
+  if (away !== undefined) return away
   const { code, statusCode } = error as { code?: string; statusCode?: number }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE' || statusCode === 413) {
     const message = `The body is larger than ${limits.maxBodyBytes} bytes.`
@@ -30,8 +33,14 @@ const CLIENT_ERRORS: Record<string, { status: number; code: string; message: str
   HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', message: 'The headers are too large.' },
 }
 
-/** An HTTP server with our bounds, our error shape and CORS, and no routes. */
-export function createServer(limits: Limits, onInternalError: (error: unknown) => void): FastifyInstance {
+/**
+ * An HTTP server with our bounds, our error shape and CORS, and no routes.
+ * @param onFailure hears of what is nobody's mistake: a part that is away, or an error of ours
+ */
+export function createServer(
+  limits: Limits,
+  onFailure: (error: unknown, answer: DialectError) => void,
+): FastifyInstance {
   const server = Fastify({
     logger: false,
     bodyLimit: limits.maxBodyBytes,
@@ -83,7 +92,7 @@ export function createServer(limits: Limits, onInternalError: (error: unknown) =
   })
   server.setErrorHandler((error, request, reply) => {
     const refused = ofFramework(error, limits)
-    if (refused.status === 500) onInternalError(error)
+    if (!(error instanceof RefusedError) && refused.status >= 500) onFailure(error, refused)
     if (refused.status === 413 || refused.status === 415) reply.header('connection', 'close')
     return reply
       .code(refused.status)

@@ -13,7 +13,10 @@ export type AllowanceLimits = {
   spendPerHour: bigint
 }
 
-/** How often and for how much each payer and each key may call here. Every gateway process counts its own calls. */
+/**
+ * How often and for how much each payer and each key may call here. Every gateway process counts its own calls; beside
+ * others, `fleetAllowance.ts` asks the database for the rest.
+ */
 export type Allowance = {
   /** Counts a call at its highest price; says why it may not be made. */
   admit(
@@ -29,7 +32,8 @@ export type Allowance = {
 type Call = { at: number; amount: bigint }
 
 /** @param now of `admit`: milliseconds of any clock that only goes forward */
-export function createAllowance({ requestsPerMinute, spendPerHour }: AllowanceLimits): Allowance {
+export function createAllowance(limits: AllowanceLimits): Allowance {
+  const { requestsPerMinute, spendPerHour } = limits
   const off = requestsPerMinute === 0 && spendPerHour === 0n
   const subjects = new Map<string, Call[]>()
   const open = new Map<string, Call>()
@@ -51,18 +55,13 @@ export function createAllowance({ requestsPerMinute, spendPerHour }: AllowanceLi
       for (const subject of who) {
         const calls = callsOf(subject, now)
         const lately = calls.filter(({ at }) => now - at < MINUTE_MS)
-        if (requestsPerMinute > 0 && lately.length >= requestsPerMinute) {
-          const first = lately.at(-requestsPerMinute) as Call
-          return tooMany(
-            `This gateway takes ${requestsPerMinute} requests a minute`,
-            first.at + MINUTE_MS - now,
-          )
-        }
-        const spent = calls.reduce((sum, { amount }) => sum + amount, 0n)
-        if (spendPerHour > 0n && spent + maximum > spendPerHour) {
-          const limit = `This gateway takes calls of ${formatOpg(spendPerHour)} an hour, and this one may cost ${formatOpg(maximum)}`
-          return tooMany(limit, (calls[0]?.at ?? now) + HOUR_MS - now)
-        }
+        const refusal = beyond(limits, maximum, {
+          calls: lately.length,
+          callsAgeMs: now - (lately.at(-requestsPerMinute)?.at ?? now),
+          spent: calls.reduce((sum, { amount }) => sum + amount, 0n),
+          spentAgeMs: now - (calls[0]?.at ?? now),
+        })
+        if (refusal !== undefined) return refusal
       }
       const call = { at: now, amount: maximum }
       for (const subject of who) subjects.get(subject)?.push(call)
@@ -76,6 +75,32 @@ export function createAllowance({ requestsPerMinute, spendPerHour }: AllowanceLi
       open.delete(requestId)
     },
   }
+}
+
+/** What somebody called lately, without the call that is to be judged. */
+type Lately = {
+  /** Calls of the last minute, and the age of the one that has to be older for another to fit. */
+  calls: number
+  callsAgeMs: number
+  /** OPG base units of the last hour, and the age of the oldest call in it. */
+  spent: bigint
+  spentAgeMs: number
+}
+
+/** Why a call that may cost `maximum` is too much; undefined where it is not. */
+export function beyond(
+  { requestsPerMinute, spendPerHour }: AllowanceLimits,
+  maximum: bigint,
+  { calls, callsAgeMs, spent, spentAgeMs }: Lately,
+): DialectError | undefined {
+  if (requestsPerMinute > 0 && calls >= requestsPerMinute) {
+    return tooMany(`This gateway takes ${requestsPerMinute} requests a minute`, MINUTE_MS - callsAgeMs)
+  }
+  if (spendPerHour > 0n && spent + maximum > spendPerHour) {
+    const limit = `This gateway takes calls of ${formatOpg(spendPerHour)} an hour, and this one may cost ${formatOpg(maximum)}`
+    return tooMany(limit, HOUR_MS - spentAgeMs)
+  }
+  return undefined
 }
 
 function tooMany(limit: string, waitMs: number): DialectError {

@@ -5,10 +5,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import type { DialectError } from '../http/dialectError.ts'
-import { storeUnavailable } from '../http/storeUnavailable.ts'
 import { paymentUsed } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
 import { shortfallOf } from '../payment/covered.ts'
+import { beyondFleet } from '../payment/fleetAllowance.ts'
 import { paymentRequired } from '../payment/offer.ts'
 import type { Route } from '../routing/route.ts'
 import { relay } from './relay.ts'
@@ -65,7 +65,7 @@ export async function claimAndRelay(
     // Whether it was written is not known, so it is taken back as soon as the database answers again.
     context.inFlight.delete(requestId)
     await context.end(requestId, 'released')
-    throw storeUnavailable(context, error)
+    throw error
   }
   if (claim === undefined) {
     context.inFlight.delete(requestId)
@@ -108,8 +108,12 @@ async function whyNot(
   maximum: bigint,
   path: string,
 ): Promise<DialectError | undefined> {
-  const [unused, shortfall] = await Promise.all([nonceUnused, shortfallOf(context, payment)])
-  if (unused && shortfall === undefined) return undefined
+  const [unused, shortfall, beyond] = await Promise.all([
+    nonceUnused,
+    shortfallOf(context, payment),
+    beyondFleet(context, { ...payment, maximum }),
+  ])
+  if (unused && shortfall === undefined) return beyond
   const terms = {
     chainId: context.network.chainId,
     token: context.network.contracts.OPG,

@@ -1,4 +1,4 @@
-import type { endRequest, RequestWriter } from '@assay/store'
+import { type AnswerName, type endRequest, freeAnswerName, type RequestWriter } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { messageOf } from '../log.ts'
@@ -8,7 +8,9 @@ type State = Parameters<typeof endRequest>[2]
 export type Endings = {
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away. */
   end(requestId: Hex, state: State): Promise<void>
-  /** Ends what could not be ended before. */
+  /** Gives a client's name for its request back; later, where the database is away. */
+  free(name: AnswerName): Promise<void>
+  /** Ends and gives back what could not be before. */
   catchUp(): Promise<void>
 }
 
@@ -17,12 +19,14 @@ export type Endings = {
  * away: it is kept here until it can be written, and where this process dies before that, the others end the request.
  */
 export function createEndings({
+  database,
   writer,
   ledger,
   inFlight,
   log,
-}: Pick<Context, 'ledger' | 'inFlight' | 'log'> & { writer: RequestWriter }): Endings {
+}: Pick<Context, 'database' | 'ledger' | 'inFlight' | 'log'> & { writer: RequestWriter }): Endings {
   const left = new Map<Hex, State>()
+  const taken = new Set<AnswerName>()
   return {
     async end(requestId, state) {
       ledger.release(requestId)
@@ -34,7 +38,20 @@ export function createEndings({
         log('end_postponed', { requestId, why: messageOf(error) })
       }
     },
+    async free(name) {
+      taken.add(name)
+      try {
+        await freeAnswerName(database, name)
+        taken.delete(name)
+      } catch (error) {
+        log('free_postponed', { why: messageOf(error) })
+      }
+    },
     async catchUp() {
+      for (const name of taken) {
+        await freeAnswerName(database, name)
+        taken.delete(name)
+      }
       for (const [requestId, state] of left) {
         // Its payment was sent again and is at work.
         if (inFlight.has(requestId)) continue

@@ -1,5 +1,5 @@
 import { INFERENCE_PATHS, type InferenceRoute, listedHeaders, requestHash } from '@assay/protocol'
-import { type AnswerName, freeAnswerName } from '@assay/store'
+import type { AnswerName } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
@@ -135,7 +135,7 @@ async function handle(
     const admission = await admit(context, payment as CheckedPayment, maximum, url)
     await claimAndRelay(context, request, reply, { ...admission, name, ...asked })
   } catch (error) {
-    if (name !== undefined) await freeAnswerName(context.database, name)
+    if (name !== undefined) await context.freeName(name)
     throw error
   }
 }

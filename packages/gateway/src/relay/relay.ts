@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AssayError, errorBody, errorEvent, OHTTP_RESPONSE_TYPE } from '@assay/protocol'
 import type { Context } from '../context.ts'
 import type { DialectError } from '../http/dialectError.ts'
+import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 import { askNode, codeOf, enter, leave, neverSent, noteFailure } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
@@ -57,7 +58,7 @@ export async function relay(
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
   await awaitClaim(exchange)
-  const refusal = await exchange.refusal
+  const refusal = await exchange.refusal.catch(unasked)
   if (refusal !== undefined) {
     exchange.abort.abort()
     upstream.body.on('error', () => {})
@@ -74,6 +75,14 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   if (upstream.statusCode >= 500) noteFailure(exchange)
   else if (upstream.statusCode === 429) exchange.node.breaker.forget()
   else exchange.node.breaker.succeed()
+}
+
+/** The payment was not looked at: nobody can say whether it is good, so there is no answer for it. */
+function unasked(error: unknown): DialectError {
+  const away = unavailable(error)
+  if (away === undefined) throw error
+  const message = `${away.message.split('.')[0]}. Nothing is charged; send the request again with a new payment.`
+  return { ...away, message, headers: undefined }
 }
 
 async function onFailure(exchange: Exchange, error: unknown): Promise<void> {

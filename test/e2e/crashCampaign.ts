@@ -9,7 +9,7 @@ import { decodeRequestAuthHeader, type Network, REQUEST_AUTH_HEADER, type Receip
 import { assayFetch } from '@assay/sdk'
 import type { Hex } from 'viem'
 import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
-import { moneyOf } from './money.ts'
+import { moneyOf, spendingSince } from './money.ts'
 import { drain, judge, type Verdict } from './promises.ts'
 
 /** Each client asks one kind of call over and over. */
@@ -181,12 +181,11 @@ async function campaignOn(
     .logOf('gateway')
     .split('\n')
     .filter((line) => line.includes('receipt_recovered'))
-  const { broken, ...verdict } = await judge({
-    network,
-    payer: demo.address,
-    before,
+  const { broken, ...verdict } = judge({
+    spending: await spendingSince(network, demo.address, before),
     attempted,
-    delivered,
+    delivered: new Map([...delivered].map(([requestId, receipt]) => [requestId, [receipt]])),
+    withoutReceipt: [],
     statuses,
     recovered: (requestId) => recovered.some((line) => line.includes(requestId)),
   })

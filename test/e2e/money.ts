@@ -5,7 +5,7 @@ import type { Address, Hex } from 'viem'
 import { until } from './localNetwork.ts'
 
 /** OPG base units, at one block. */
-type Money = { balance: bigint; credit: bigint; block: bigint }
+export type Money = { balance: bigint; credit: bigint; block: bigint }
 
 export async function moneyOf(network: Network, payer: Address): Promise<Money> {
   const client = publicClientOf(network)
@@ -35,6 +35,14 @@ type ChainPayments = {
   locked: Map<Hex, bigint[]>
   /** Prices that were paid out, by request. */
   settled: Map<Hex, bigint[]>
+}
+
+/** What became of a payer's money since a moment before. */
+export type Spending = ChainPayments & { before: Money; after: Money }
+
+export async function spendingSince(network: Network, payer: Address, before: Money): Promise<Spending> {
+  const after = await moneyOf(network, payer)
+  return { before, after, ...(await paymentsOnChain(network, payer, before.block + 1n, after.block)) }
 }
 
 /** Every payment of a payer that the chain's events tell of, from one block to another. */

@@ -2,10 +2,9 @@
 import type { Network, Receipt } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { until } from './localNetwork.ts'
-import { moneyOf, paymentsOnChain } from './money.ts'
+import type { Spending } from './money.ts'
 
 export type Status = { state: string; receipt: object | null; payment: { state: string } | null }
-type Money = Awaited<ReturnType<typeof moneyOf>>
 
 /** Lookups under way at once while a campaign drains. */
 const LOOKUPS = 8
@@ -59,14 +58,14 @@ export async function drain(
 }
 
 export type Observed = {
-  network: Network
-  payer: Hex
-  /** What the payer had before the first call. */
-  before: Money
+  /** What the chain says became of the payer's money. */
+  spending: Spending
   /** Ids of every payment that was sent. */
   attempted: ReadonlySet<Hex>
-  /** Receipts of verified answers. */
-  delivered: ReadonlyMap<Hex, Receipt>
+  /** Receipts of verified answers, by request; more than one where an answer was given again. */
+  delivered: ReadonlyMap<Hex, readonly Receipt[]>
+  /** Requests, or calls that have no id, that were answered with status 200 and without a receipt. */
+  withoutReceipt: readonly string[]
   statuses: ReadonlyMap<Hex, Status | undefined>
   /** Requests that were charged by a node's copy of the receipt; no client of a campaign cancels. */
   recovered: (requestId: Hex) => boolean
@@ -86,27 +85,33 @@ export type Verdict = {
 
 const sum = (amounts: Iterable<bigint>) => [...amounts].reduce((total, amount) => total + amount, 0n)
 
-export async function judge(observed: Observed): Promise<Verdict> {
-  const { network, payer, before, attempted, delivered, statuses, recovered } = observed
-  const after = await moneyOf(network, payer)
-  const { locked, settled } = await paymentsOnChain(network, payer, before.block + 1n, after.block)
+export function judge(observed: Observed): Verdict {
+  const { attempted, delivered, withoutReceipt, statuses, recovered } = observed
+  const { before, after, locked, settled } = observed.spending
   const broken: Verdict['broken'] = []
   const breach = (requestId: Hex, what: string) => broken.push({ requestId, what: `${requestId} ${what}` })
 
+  for (const what of withoutReceipt) broken.push({ what: `${what} was answered without a receipt` })
   const charged = new Set([...locked.keys(), ...settled.keys()])
-  for (const [requestId, receipt] of delivered) {
+  for (const [requestId, receipts] of delivered) {
     const status = statuses.get(requestId)
     const prices = settled.get(requestId) ?? []
+    if (new Set(receipts.map(({ key, seq }) => `${key} ${seq}`)).size > 1) {
+      breach(requestId, 'was served twice, under two receipts')
+    }
     if (status?.state !== 'final') breach(requestId, `was delivered and is ${status?.state}`)
-    if (receipt.price === 0n && charged.has(requestId)) breach(requestId, 'is free and was charged')
-    if (receipt.price > 0n && (prices.length !== 1 || prices[0] !== receipt.price)) {
-      breach(requestId, `costs ${receipt.price} and was paid out as [${prices}]`)
+    for (const price of new Set(receipts.map((receipt) => receipt.price))) {
+      if (price === 0n && charged.has(requestId)) breach(requestId, 'is free and was charged')
+      if (price > 0n && (prices.length !== 1 || prices[0] !== price)) {
+        breach(requestId, `costs ${price} and was paid out as [${prices}]`)
+      }
     }
   }
   for (const requestId of charged) {
     if (!attempted.has(requestId)) breach(requestId, 'was charged and never asked for')
-    if ((locked.get(requestId) ?? []).length !== 1) breach(requestId, 'was locked more than once')
-    if ((settled.get(requestId) ?? []).length > 1) breach(requestId, 'was paid out more than once')
+    const [into, out] = [locked, settled].map((events) => (events.get(requestId) ?? []).length)
+    if (into !== 1) breach(requestId, `was charged and its payment locked ${into} times`)
+    if ((out ?? 0) > 1) breach(requestId, `was paid out ${out} times`)
   }
   let durableButUndelivered = 0
   let interrupted = 0

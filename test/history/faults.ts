@@ -1,100 +1,158 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { publicClientOf } from '@assay/chain'
 import type { Random } from '../attempts/random.ts'
 import type { History } from './history.ts'
+import type { Server } from './server.ts'
 import type { World } from './world.ts'
 
-/** Longest pause or cut, milliseconds; one in eight lasts longer than the silence after which a gateway counts as dead. */
-const LONG_MS = 20_000
-const SHORT_MS = 3000
-/** Rest between two faults of one line of them, milliseconds. */
-const REST_MS = 3000
 /** Blocks that a reorganisation replaces at most. */
 const MAX_DEPTH = 3
+/** A gateway that is silent for longer counts as dead (`fleet/membership.ts`), milliseconds, and how much longer it is. */
+const SILENCE_MS = 15_000
+const LONGER_MS = 5000
 
-export type Fault = 'pause' | 'kill gateway' | 'kill node' | 'cut' | 'database' | 'reorganisation'
-const FAULTS: readonly Fault[] = [
-  'pause',
-  'kill gateway',
-  'kill node',
-  'cut',
-  'cut',
-  'database',
-  'reorganisation',
-]
+const FAULTS = [
+  'gateway paused',
+  'gateway silent for over 15 s',
+  'node paused',
+  'gateway killed',
+  'node killed',
+  'gateway cut from database',
+  'gateway cut from node',
+  'gateway cut from chain',
+  'database restarted',
+  'database crashed',
+  'chain reorganised',
+] as const
+export type Fault = (typeof FAULTS)[number]
+
+export type Pace = {
+  /** Rest between two faults of one line of them, milliseconds. */
+  restMs: number
+  /** Longest pause or cut, milliseconds. */
+  longestMs: number
+  /** Faults that are left out. */
+  without?: readonly Fault[] | undefined
+}
+export const CAMPAIGN_PACE: Pace = { restMs: 2000, longestMs: 4000 }
+
+export type Faults = {
+  /** How often each has happened, those that have not among them. */
+  counts: ReadonlyMap<Fault, number>
+  /** Whether every kind has happened. @throws what ended a line of them */
+  isComplete(): boolean
+  /** Ends them; everything they did is undone then. */
+  stop(): Promise<void>
+}
 
 /**
- * One fault after another until it is told to stop; everything it did is undone then. Two lines of faults run beside each
- * other, so that a gateway dies while another is cut off from its database.
+ * One fault after another. Two lines of them run beside each other, so that a gateway dies while another is cut off from its
+ * database; each goes through all kinds in an order of its own before it begins again. A fault is counted once it was seen
+ * to take hold: a process that ran was hit, a connection waited, blocks were replaced.
  */
-export async function injectFaults(
-  world: World,
-  random: Random,
-  history: History,
-  stopped: () => boolean,
-): Promise<Map<Fault, number>> {
-  const counts = new Map<Fault, number>()
+export function injectFaults(world: World, random: Random, history: History, pace: Pace): Faults {
+  const kinds = FAULTS.filter((fault) => !pace.without?.includes(fault))
+  const counts = new Map<Fault, number>(kinds.map((fault) => [fault, 0]))
+  const chain = publicClientOf(world.network)
+  let stopped = false
+
   async function rest(milliseconds: number): Promise<void> {
     const until = Date.now() + milliseconds
-    while (!stopped() && Date.now() < until) await delay(Math.min(100, until - Date.now() + 1))
+    while (!stopped && Date.now() < until) await delay(Math.min(100, until - Date.now() + 1))
   }
-  const length = () => random.below(random.chance(1 / 8) ? LONG_MS : SHORT_MS)
+  const length = () => random.below(pace.longestMs)
 
-  async function inject(fault: Fault): Promise<void> {
+  async function pause(server: Server, milliseconds: number): Promise<boolean> {
+    const hit = server.pause()
+    history.note(`${server.name} is paused`)
+    await rest(milliseconds)
+    server.wake()
+    history.note(`${server.name} wakes`)
+    return hit
+  }
+  function kill(server: Server): boolean {
+    history.note(`${server.name} is killed`)
+    return server.kill()
+  }
+  async function cut(from: 'database' | 'node' | 'chain'): Promise<boolean> {
+    const { name, wire } = random.pick(world.wires.filter(({ to }) => to === from))
+    history.note(`the wire from ${name} is cut`)
+    wire.cut()
+    await rest(length())
+    const how = random.pick(['resume', 'reset'] as const)
+    const waited = wire.heal(how)
+    history.note(`the wire from ${name} is whole again (${how})`)
+    return waited > 0
+  }
+  async function stopDatabase(how: 'fast' | 'crash'): Promise<boolean> {
+    history.note(`the database stops (${how})`)
+    await world.postgres.stop(how)
+    await rest(length())
+    await world.postgres.start()
+    history.note('the database is back')
+    return true
+  }
+  async function reorganise(): Promise<boolean> {
+    const depth = 1 + random.below(MAX_DEPTH)
+    const { number, hash } = await chain.getBlock()
+    history.note(`the chain loses ${depth} blocks`)
+    // Blocks of the same numbers take their places, without the transactions.
+    await world.devnet.admin('anvil_reorg', [depth, []])
+    return (await chain.getBlock({ blockNumber: number })).hash !== hash
+  }
+
+  function inject(fault: Fault): Promise<boolean> | boolean {
     switch (fault) {
-      case 'pause': {
-        const server = random.pick([...world.gateways, ...world.gateways, ...world.nodes])
-        history.note(`${server.name} is paused`)
-        server.pause()
-        await rest(length())
-        server.wake()
-        history.note(`${server.name} wakes`)
-        return
-      }
-      case 'kill gateway':
-      case 'kill node': {
-        const server = random.pick(fault === 'kill node' ? world.nodes : world.gateways)
-        history.note(`${server.name} is killed`)
-        server.kill()
-        return
-      }
-      case 'cut': {
-        const [name, wire] = random.pick([...world.wires])
-        history.note(`the wire from ${name} is cut`)
-        wire.cut()
-        await rest(length())
-        const how = random.pick(['resume', 'reset'] as const)
-        wire.heal(how)
-        history.note(`the wire from ${name} is whole again (${how})`)
-        return
-      }
-      case 'database': {
-        const how = random.pick(['fast', 'crash'] as const)
-        history.note(`the database stops (${how})`)
-        await world.postgres.stop(how)
-        await rest(random.below(SHORT_MS))
-        await world.postgres.start()
-        history.note('the database is back')
-        return
-      }
-      case 'reorganisation': {
-        const depth = 1 + random.below(MAX_DEPTH)
-        history.note(`the chain loses ${depth} blocks`)
-        // Blocks of the same numbers take their places, without the transactions.
-        await world.devnet.admin('anvil_reorg', [depth, []])
-      }
+      case 'gateway paused':
+        return pause(random.pick(world.gateways), length())
+      case 'gateway silent for over 15 s':
+        return pause(random.pick(world.gateways), SILENCE_MS + random.below(LONGER_MS))
+      case 'node paused':
+        return pause(random.pick(world.nodes), length())
+      case 'gateway killed':
+        return kill(random.pick(world.gateways))
+      case 'node killed':
+        return kill(random.pick(world.nodes))
+      case 'gateway cut from database':
+        return cut('database')
+      case 'gateway cut from node':
+        return cut('node')
+      case 'gateway cut from chain':
+        return cut('chain')
+      case 'database restarted':
+        return stopDatabase('fast')
+      case 'database crashed':
+        return stopDatabase('crash')
+      case 'chain reorganised':
+        return reorganise()
     }
   }
 
   async function line(faults: readonly Fault[]): Promise<void> {
-    while (!stopped()) {
-      await rest(REST_MS / 2 + random.below(REST_MS))
-      if (stopped()) return
-      const fault = random.pick(faults)
-      counts.set(fault, (counts.get(fault) ?? 0) + 1)
-      await inject(fault)
+    let left: Fault[] = []
+    while (!stopped) {
+      await rest(pace.restMs / 2 + random.below(pace.restMs))
+      if (stopped) return
+      if (left.length === 0) left = [...faults]
+      const [fault] = left.splice(random.below(left.length), 1) as [Fault]
+      if (await inject(fault)) counts.set(fault, (counts.get(fault) ?? 0) + 1)
     }
   }
   // The database stops in one line only: to stop it twice is no other fault.
-  await Promise.all([line(FAULTS), line(FAULTS.filter((fault) => fault !== 'database'))])
-  return counts
+  const lines = Promise.all([line(kinds), line(kinds.filter((fault) => !fault.startsWith('database')))])
+  let failure: unknown
+  lines.catch((error: unknown) => {
+    failure = error
+  })
+  return {
+    counts,
+    isComplete() {
+      if (failure !== undefined) throw failure
+      return [...counts.values()].every((count) => count > 0)
+    },
+    async stop() {
+      stopped = true
+      await lines
+    },
+  }
 }

@@ -2,12 +2,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { postgresMissing } from '../postgres/startPostgres.ts'
-import { runHistory } from './historyCampaign.ts'
+import { linesOf, runHistory } from './historyCampaign.ts'
+
+/** Every kind of fault but the longest, in quick succession. */
+const PACE = { restMs: 700, longestMs: 1500, without: ['gateway silent for over 15 s'] } as const
 
 test('three gateways on one PostgreSQL under faults: no double charge, no charge without service, nothing lost', {
   skip: postgresMissing(),
 }, async (context) => {
-  const { broken, told, ...counts } = await runHistory(300, 1)
-  context.diagnostic(Object.entries(counts).flat().join(' '))
-  assert.deepEqual(broken, [], told)
+  const result = await runHistory({ calls: 300, seed: 1, pace: PACE })
+  for (const line of linesOf(result)) context.diagnostic(line)
+  assert.deepEqual(result.broken, [], result.told)
+  assert.ok(result.outcomes.get('verified, of another gateway'), 'no client has changed its gateway')
+  for (const [fault, count] of result.faults) assert.ok(count > 0, `${fault} never happened`)
 })

@@ -10,14 +10,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { batchesInState, type Database, openDatabase } from '@assay/store'
-import type { Hex } from 'viem'
 import { createRandom } from '../attempts/random.ts'
 import { attestBatch } from '../attestBatch.ts'
-import { moneyOf } from '../e2e/money.ts'
+import { moneyOf, spendingSince } from '../e2e/money.ts'
 import { drain, judge, type Verdict } from '../e2e/promises.ts'
-import { injectFaults } from './faults.ts'
+import { CAMPAIGN_PACE, type Fault, injectFaults, type Pace } from './faults.ts'
 import { createHistory } from './history.ts'
 import { startLoad } from './load.ts'
+import type { Server } from './server.ts'
 import { startWorld, type World } from './world.ts'
 
 const ATTEST_EVERY_MS = 300
@@ -27,17 +27,26 @@ const MAX_TOLD = 5
 
 export type HistoryResult = Omit<Verdict, 'broken'> & {
   seed: number
+  /** Paid calls that went out, and how many of them were sent a second time. */
   calls: number
   duplicates: number
-  attempted: number
   delivered: number
   batches: number
-  faults: string
-  events: number
+  /** From the first call to the last. */
+  callsPerSecond: number
   seconds: number
+  outcomes: ReadonlyMap<string, number>
+  faults: ReadonlyMap<Fault, number>
   broken: string[]
   /** What led to the first of them. */
   told: string
+}
+
+export type HistoryOptions = {
+  calls: number
+  seed: number
+  pace?: Pace | undefined
+  progress?: ((calls: number) => void) | undefined
 }
 
 /** Finds every committed batch valid, as the three validators, until it is stopped. */
@@ -60,14 +69,11 @@ function startAttesting(world: World, stopped: () => boolean): Promise<void> {
   })()
 }
 
-export async function runHistory(
-  calls: number,
-  seed: number,
-  progress: (calls: number) => void = () => {},
-): Promise<HistoryResult> {
+/** Runs until so many calls went out and every fault has happened; then everything is let settle, and judged. */
+export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   const world = await startWorld()
   try {
-    return await historyOn(world, calls, seed, progress)
+    return await historyOn(world, options)
   } finally {
     await world.close()
   }
@@ -75,9 +81,7 @@ export async function runHistory(
 
 async function historyOn(
   world: World,
-  calls: number,
-  seed: number,
-  progress: (calls: number) => void,
+  { calls, seed, pace = CAMPAIGN_PACE, progress = () => {} }: HistoryOptions,
 ): Promise<HistoryResult> {
   const { network } = world
   const { demo } = network.accounts
@@ -85,52 +89,32 @@ async function historyOn(
   const began = Date.now()
   const history = createHistory()
   const before = await moneyOf(network, demo.address)
-  let calm = false
   let over = false
   const attesting = startAttesting(world, () => over)
   const load = startLoad(world, createRandom(seed), history)
-  const faults = injectFaults(world, createRandom(seed + 1), history, () => calm)
+  const faults = injectFaults(world, createRandom(seed + 1), history, pace)
   try {
-    while (load.calls() < calls) {
-      await delay(500)
+    while (!faults.isComplete() || load.calls() < calls) {
+      await delay(200)
       progress(load.calls())
     }
-    calm = true
-    const counts = await faults
+    await faults.stop()
     await load.stop()
+    const called = Date.now()
     await world.allHealthy()
     history.note('everything is whole again')
-    const statuses = await drain(
-      world.networkOf(world.gateways[0] as (typeof world.gateways)[0]),
-      load.attempted,
-      DRAIN_TIMEOUT_MS,
-    )
-    const recovered = new Set<string>()
-    for (const { log } of world.gateways) {
-      for (const line of log) {
-        if (line.includes('"receipt_recovered"'))
-          recovered.add((JSON.parse(line) as { requestId: Hex }).requestId)
-      }
-    }
-    const delivered = new Map(
-      [...load.delivered].map(([id, receipts]) => [id, receipts[0] as (typeof receipts)[0]]),
-    )
-    const { broken, ...verdict } = await judge({
-      network,
-      payer: demo.address,
-      before,
+    const [gateway] = world.gateways as [Server]
+    const statuses = await drain(world.networkOf(gateway), load.attempted, DRAIN_TIMEOUT_MS)
+    const { broken, ...verdict } = judge({
+      spending: await spendingSince(network, demo.address, before),
       attempted: load.attempted,
-      delivered,
+      delivered: load.delivered,
+      withoutReceipt: load.withoutReceipt,
       statuses,
-      recovered: (requestId) => recovered.has(requestId),
+      recovered: (requestId) => world.recovered.has(requestId),
     })
-    for (const requestId of load.withoutReceipt) {
-      broken.push({ requestId: requestId as Hex, what: `${requestId} was answered without a receipt` })
-    }
-    for (const [requestId, receipts] of load.delivered) {
-      if (new Set(receipts.map(({ seq, key }) => `${key} ${seq}`)).size > 1) {
-        broken.push({ requestId, what: `${requestId} was served twice, under two receipts` })
-      }
+    for (const { failures } of [...world.gateways, ...world.nodes]) {
+      for (const what of failures) broken.push({ what })
     }
     const database = await openDatabase({ directory: '', databaseUrl: world.databaseUrl })
     const batches = (await batchesInState(database, 'final')).length
@@ -138,14 +122,14 @@ async function historyOn(
     return {
       seed,
       calls: load.calls(),
-      duplicates: load.duplicates,
-      attempted: load.attempted.size,
-      delivered: delivered.size,
+      duplicates: load.duplicates(),
+      delivered: load.delivered.size,
       ...verdict,
       batches,
-      faults: [...counts].map(([fault, count]) => `${fault} ${count}`).join(', '),
-      events: history.size(),
+      callsPerSecond: Math.round((load.calls() * 10_000) / (called - began)) / 10,
       seconds: Math.round((Date.now() - began) / 1000),
+      outcomes: load.outcomes,
+      faults: faults.counts,
       broken: broken.map(({ what }) => what),
       told: broken
         .slice(0, MAX_TOLD)
@@ -153,12 +137,25 @@ async function historyOn(
         .join('\n\n'),
     }
   } finally {
-    calm = true
     over = true
-    await faults.catch(() => undefined)
+    await faults.stop().catch(() => undefined)
     await load.stop()
     await attesting
   }
+}
+
+/** What was counted, a line each. */
+export function linesOf({ broken, told, outcomes, faults, ...counts }: HistoryResult): string[] {
+  const count = ([name, value]: [string, number | bigint]) => `${name}: ${value}`
+  const byNumber = (counted: ReadonlyMap<string, number>) =>
+    [...counted].sort((a, b) => b[1] - a[1]).map((entry) => `  ${count(entry)}`)
+  return [
+    ...Object.entries(counts).map(count),
+    'what came of the calls:',
+    ...byNumber(outcomes),
+    'faults:',
+    ...byNumber(faults),
+  ]
 }
 
 if (import.meta.main) {
@@ -168,18 +165,18 @@ if (import.meta.main) {
   // So that no server is left behind where it is interrupted.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   let told = 0
-  const {
-    broken,
-    told: story,
-    ...counts
-  } = await runHistory(Number(values.calls), Number(values.seed), (calls) => {
-    if (calls < told + 1000) return
-    told = calls - (calls % 1000)
-    console.log(`${told} calls`)
+  const result = await runHistory({
+    calls: Number(values.calls),
+    seed: Number(values.seed),
+    progress(calls) {
+      if (calls < told + 1000) return
+      told = calls - (calls % 1000)
+      console.log(`${told} calls`)
+    },
   })
-  for (const [name, value] of Object.entries(counts)) console.log(`${name}: ${value}`)
-  for (const line of broken) console.log(`broken: ${line}`)
-  if (story !== '') console.log(`\n${story}\n`)
-  console.log(broken.length === 0 ? 'every promise held' : `${broken.length} promises broken`)
-  process.exitCode = broken.length === 0 ? 0 : 1
+  for (const line of linesOf(result)) console.log(line)
+  for (const line of result.broken) console.log(`broken: ${line}`)
+  if (result.told !== '') console.log(`\n${result.told}\n`)
+  console.log(result.broken.length === 0 ? 'every promise held' : `${result.broken.length} promises broken`)
+  process.exitCode = result.broken.length === 0 ? 0 : 1
 }

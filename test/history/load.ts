@@ -1,41 +1,60 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { decodeRequestAuthHeader, RECEIPT_HEADER, REQUEST_AUTH_HEADER, type Receipt } from '@assay/protocol'
-import { assayFetch } from '@assay/sdk'
+import { decodeRequestAuthHeader, REQUEST_AUTH_HEADER, type Receipt } from '@assay/protocol'
+import { assayFetch, chainReaderOf, SdkError } from '@assay/sdk'
 import type { Hex } from 'viem'
 import type { Random } from '../attempts/random.ts'
 import type { History } from './history.ts'
+import { readAnswer } from './readAnswer.ts'
 import type { Server } from './server.ts'
 import type { World } from './world.ts'
 
-const CLIENTS = 8
+/** Each has a gateway that it asks first; a third of them wait at worst while one gateway is cut off. */
+const CLIENTS = 24
 /** One call in so many is sent a second time, to another gateway or the same. */
 const DUPLICATES = 10
 /** Longer than a gateway waits for anything: a client that leaves is another story. */
 const CALL_TIMEOUT_MS = 240_000
+/** Pause of a client whose call was refused or broke. */
+const BREATH_MS = 100
 
 export type Load = {
+  /** Ids of every payment that was sent. */
   attempted: Set<Hex>
-  /** Receipts of verified answers; more than one where an answer was given again. */
+  /** Receipts of whole answers; more than one where an answer was given again. */
   delivered: Map<Hex, Receipt[]>
-  duplicates: number
   /** Whole answers that came with status 200 and without a receipt. */
   withoutReceipt: string[]
-  /** Calls that ended, with an answer or without. */
+  /** How often each thing came of a call or of a duplicate. */
+  outcomes: Map<string, number>
+  duplicates(): number
+  /** Paid calls that went out, duplicates among them. */
   calls(): number
   stop(): Promise<void>
 }
 
-/** Clients that ask one after another, each of a gateway of its choice, and verify what they get. */
+/** Clients that ask one after another, each of its own gateway and of the others where that fails, and verify what they get. */
 export function startLoad(world: World, random: Random, history: History): Load {
   const { privateKey } = world.network.accounts.demo ?? {}
   if (privateKey === undefined) throw new Error('a development network has a demo account')
+  const chain = chainReaderOf(world.network)
   const attempted = new Set<Hex>()
+  const askedAt = new Map<Hex, string>()
   const delivered = new Map<Hex, Receipt[]>()
   const withoutReceipt: string[] = []
+  const outcomes = new Map<string, number>()
   const late: Promise<void>[] = []
-  let calls = 0
   let duplicates = 0
   let stopped = false
+
+  function count(outcome: string): void {
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+  function deliver(receipt: Receipt, what: string): void {
+    const { requestId } = receipt
+    delivered.set(requestId, [...(delivered.get(requestId) ?? []), receipt])
+    history.note(what, requestId)
+  }
 
   function sendAgain(requestId: Hex, url: string, init: RequestInit): void {
     const other = random.pick(world.gateways)
@@ -46,18 +65,15 @@ export function startLoad(world: World, random: Random, history: History): Load 
         await delay(after)
         const to = `${other.url}${new URL(url).pathname}`
         try {
-          const response = await plainFetch(to, { ...init, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) })
-          const text = await response.text()
-          history.note(`a duplicate at ${other.name} got ${response.status}`, requestId)
-          const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
-          const hasReceipt = isStream
-            ? text.includes('assay-receipt') || !text.includes('data: [DONE]')
-            : response.headers.has(RECEIPT_HEADER)
-          if (response.status === 200 && !hasReceipt) withoutReceipt.push(requestId)
-          if (response.status === 200 && (!isStream || text.includes('data: [DONE]'))) {
-            history.note(`a duplicate was answered by ${other.name}`, requestId)
-          }
+          const signal = AbortSignal.timeout(CALL_TIMEOUT_MS)
+          const answer = await readAnswer(await plainFetch(to, { ...init, signal }))
+          count(`duplicate: ${answer.what}`)
+          if (answer.receipt !== undefined)
+            deliver(answer.receipt, `a duplicate was answered by ${other.name}`)
+          else history.note(`a duplicate at ${other.name} got ${answer.what}`, requestId)
+          if (answer.isWhole && answer.receipt === undefined) withoutReceipt.push(requestId)
         } catch (error) {
+          count('duplicate: broke')
           history.note(`a duplicate at ${other.name} broke`, requestId, String(error).slice(0, 100))
         }
       })(),
@@ -71,71 +87,70 @@ export function startLoad(world: World, random: Random, history: History): Load 
     if (header !== null && init !== undefined) {
       const { requestId } = decodeRequestAuthHeader(header).auth
       attempted.add(requestId)
+      askedAt.set(requestId, new URL(String(input)).origin)
       history.note('a paid call goes out', requestId, String(input).slice(0, 60))
       if (random.below(DUPLICATES) === 0) sendAgain(requestId, String(input), init)
     }
     return plainFetch(input, init)
   }
 
-  async function run(): Promise<void> {
+  async function run(gateway: Server): Promise<void> {
     let verified: Receipt | undefined
-    const clients = new Map<string, typeof fetch>()
-    const clientOf = (gateway: Server, scheme: 'exact' | 'upto') => {
-      const key = `${gateway.name} ${scheme}`
-      const known = clients.get(key)
-      if (known !== undefined) return known
-      const onAnswer = ({ bundle }: { bundle: { receipt: Receipt } }) => {
-        verified = bundle.receipt
-      }
-      const network = world.networkOf(gateway)
-      const made = assayFetch({ network, privateKey, scheme, onAnswer })
-      clients.set(key, made)
-      return made
+    const onAnswer = ({ bundle }: { bundle: { receipt: Receipt } }) => {
+      verified = bundle.receipt
     }
+    const network = world.networkOf(gateway)
+    const fallbacks = world.gateways.filter((other) => other !== gateway).map(world.networkOf)
+    const common = { network, fallbacks, privateKey, chain, onAnswer }
+    const ways = (['exact', 'upto'] as const).map((scheme) => assayFetch({ ...common, scheme }))
     while (!stopped) {
       verified = undefined
-      const gateway = random.pick(world.gateways)
-      const call = clientOf(gateway, random.pick(['exact', 'upto']))
       const body = JSON.stringify({
         model: world.network.models[0]?.name,
         messages: [{ role: 'user', content: 'Count to four.' }],
         max_tokens: 8,
         stream: random.chance(0.5),
       })
+      // Half of the calls have a name, so that their duplicates are to get the one answer again.
+      const name: Record<string, string> = random.chance(0.5) ? { 'idempotency-key': randomUUID() } : {}
       try {
-        const response = await call(`${gateway.url}/v1/chat/completions`, {
+        const response = await random.pick(ways)(`${gateway.url}/v1/chat/completions`, {
           method: 'POST',
-          headers: { 'content-type': 'application/json' },
+          headers: { 'content-type': 'application/json', ...name },
           body,
           signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
         })
-        const text = await response.text()
+        const answer = await readAnswer(response)
         const receipt = verified as Receipt | undefined
         if (receipt !== undefined) {
-          delivered.set(receipt.requestId, [...(delivered.get(receipt.requestId) ?? []), receipt])
-          history.note(`an answer of ${gateway.name} is complete and verified`, receipt.requestId)
+          const isHome = askedAt.get(receipt.requestId) === gateway.url
+          count(isHome ? 'verified' : 'verified, of another gateway')
+          deliver(receipt, `an answer is complete and verified`)
         } else {
           const requestId = response.headers.get('x-assay-request-id') ?? undefined
-          history.note(`${gateway.name} answered ${response.status}`, requestId, text.slice(0, 160))
+          count(answer.what)
+          history.note(`a call got ${answer.what}`, requestId)
           if (response.status === 200) withoutReceipt.push(requestId ?? 'a call without an id')
-          await delay(50)
+          await delay(BREATH_MS)
         }
       } catch (error) {
-        history.note(`a call to ${gateway.name} broke`, undefined, String(error).slice(0, 160))
-        await delay(50)
+        const code = error instanceof SdkError ? error.code : String(error).slice(0, 60)
+        count(`broke: ${code}`)
+        history.note(`a call broke`, undefined, String(error).slice(0, 160))
+        await delay(BREATH_MS)
       }
-      calls += 1
     }
   }
-  const running = Array.from({ length: CLIENTS }, run)
+  const running = Array.from({ length: CLIENTS }, (_, at) =>
+    run(world.gateways[at % world.gateways.length] as Server),
+  )
   return {
     attempted,
     delivered,
     withoutReceipt,
-    calls: () => calls + duplicates,
-    get duplicates() {
-      return duplicates
-    },
+    outcomes,
+    duplicates: () => duplicates,
+    calls: () => attempted.size + duplicates,
     async stop() {
       stopped = true
       await Promise.all(running)

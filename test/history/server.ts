@@ -1,20 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 
 const PACKAGES = path.resolve(import.meta.dirname, '..', '..', 'packages')
 const RESTART_AFTER_MS = 200
-const MAX_LOG_LINES = 200_000
+/** Last lines that are kept of what it prints. */
+const TAIL_LINES = 50
 
 /** One server process that comes back when it is killed. */
 export type Server = {
   name: string
   url: string
-  /** Everything it has printed, over all its lives. */
-  log: string[]
-  kill(): void
-  /** SIGSTOP; `wake` is SIGCONT. */
-  pause(): void
+  /** The last lines that it has printed, over all its lives. */
+  tail: readonly string[]
+  /** How it ended whenever nobody killed it after it had begun to serve. */
+  failures: readonly string[]
+  /** SIGKILL. @returns whether it ran */
+  kill(): boolean
+  /** SIGSTOP; `wake` is SIGCONT. @returns whether it ran */
+  pause(): boolean
   wake(): void
   isHealthy(): Promise<boolean>
   /** SIGTERM, and SIGKILL where that does not do. */
@@ -26,8 +31,11 @@ export function startServer(options: {
   package: 'gateway' | 'node'
   port: number
   environment: Record<string, string>
+  /** Hears every line that it prints, over all its lives. */
+  onLine?: ((line: string) => void) | undefined
 }): Server {
-  const log: string[] = []
+  const tail: string[] = []
+  const failures: string[] = []
   const url = `http://127.0.0.1:${options.port}`
   let child: ChildProcess | undefined
   let retry: NodeJS.Timeout | undefined
@@ -40,25 +48,36 @@ export function startServer(options: {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
-    const keep = (chunk: Buffer) => {
-      if (log.length < MAX_LOG_LINES) log.push(...chunk.toString().split('\n').filter(Boolean))
+    let hasServed = false
+    const keep = (line: string) => {
+      options.onLine?.(line)
+      hasServed ||= line.includes('"event":"listening"')
+      tail.push(line)
+      if (tail.length > TAIL_LINES) tail.shift()
     }
-    started.stdout.on('data', keep)
-    started.stderr.on('data', keep)
-    started.once('exit', () => {
-      if (!closing) retry = setTimeout(start, RESTART_AFTER_MS)
+    for (const stream of [started.stdout, started.stderr]) createInterface(stream).on('line', keep)
+    started.once('exit', (code, signal) => {
+      if (closing) return
+      // One that starts while the database is away may end by itself; a supervisor starts it again.
+      if (hasServed && signal !== 'SIGKILL') {
+        failures.push(`${options.name} ended by itself (${signal ?? code}): ${tail.slice(-5).join(' | ')}`)
+      }
+      retry = setTimeout(start, RESTART_AFTER_MS)
     })
   }
+  const signal = (which: NodeJS.Signals) =>
+    child !== undefined && child.exitCode === null && child.signalCode === null && child.kill(which)
   start()
   // Also where the campaign itself ends in an error.
   process.once('exit', () => child?.kill('SIGKILL'))
   return {
     name: options.name,
     url,
-    log,
-    kill: () => void child?.kill('SIGKILL'),
-    pause: () => void child?.kill('SIGSTOP'),
-    wake: () => void child?.kill('SIGCONT'),
+    tail,
+    failures,
+    kill: () => signal('SIGKILL'),
+    pause: () => signal('SIGSTOP'),
+    wake: () => void signal('SIGCONT'),
     async isHealthy() {
       try {
         const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2000) })

@@ -7,8 +7,8 @@ export type Wire = {
   port: number
   /** From now on every byte is kept back, in both directions, and new connections hang. */
   cut(): void
-  /** Lets the bytes through that were kept back, or breaks every connection that waited. */
-  heal(how: 'resume' | 'reset'): void
+  /** Lets the bytes through that were kept back, or breaks every connection that waited. @returns how many waited */
+  heal(how: 'resume' | 'reset'): number
   close(): Promise<void>
 }
 
@@ -49,12 +49,14 @@ export async function startWire(target: number, port = 0): Promise<Wire> {
     },
     heal(how) {
       isCut = false
+      const waited = pairs.size
       for (const pair of pairs) {
         for (const socket of pair) {
           if (how === 'reset') socket.destroy()
           else socket.resume()
         }
       }
+      return waited
     },
     async close() {
       for (const pair of pairs) for (const socket of pair) socket.destroy()

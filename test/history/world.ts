@@ -13,6 +13,7 @@ import {
   startDevnet,
 } from '@assay/chain'
 import { modelIdOf, modelRegistryAbi, type Network } from '@assay/protocol'
+import type { Hex } from 'viem'
 import { freePorts, until } from '../e2e/localNetwork.ts'
 import { type PostgresServer, startPostgres } from '../postgres/startPostgres.ts'
 import { temporaryFolder } from '../temporaryFolder.ts'
@@ -36,8 +37,10 @@ export type World = {
   databaseUrl: string
   gateways: Server[]
   nodes: Server[]
-  /** By what they connect, e.g. `gateway 1 to database`. */
-  wires: Map<string, Wire>
+  /** By what they connect a gateway to. */
+  wires: { name: string; to: 'database' | 'node' | 'chain'; wire: Wire }[]
+  /** Requests that a gateway charged by a node's copy of the receipt, as their logs say. */
+  recovered: Set<Hex>
   /** Resolves when every server answers. */
   allHealthy(): Promise<void>
   close(): Promise<void>
@@ -103,12 +106,17 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
   )
   closers.push(async () => void (await Promise.all(nodes.map((node) => node.close()))))
 
-  const wires = new Map<string, Wire>()
-  async function wire(name: string, target: number): Promise<number> {
+  const wires: World['wires'] = []
+  async function wire(from: string, to: World['wires'][number]['to'], target: number): Promise<number> {
     const made = await startWire(target)
-    wires.set(name, made)
+    wires.push({ name: `${from} to ${to}`, to, wire: made })
     closers.push(() => made.close())
     return made.port
+  }
+  const recovered = new Set<Hex>()
+  function noteRecovered(line: string): void {
+    if (line.includes('"receipt_recovered"'))
+      recovered.add((JSON.parse(line) as { requestId: Hex }).requestId)
   }
   const gateways: Server[] = []
   const networks = new Map<Server, Network>()
@@ -117,18 +125,18 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
     const behindWires: Network = {
       ...network,
       gatewayUrl: urlOf(at),
-      rpcUrl: `http://127.0.0.1:${await wire(`${name} to chain`, devnet.port)}`,
+      rpcUrl: `http://127.0.0.1:${await wire(name, 'chain', devnet.port)}`,
       nodes: [],
     }
     for (const [index, { operator }] of network.nodes.entries()) {
-      const port = await wire(`${name} to node ${index + 1}`, base + GATEWAYS + index)
+      const port = await wire(name, 'node', base + GATEWAYS + index)
       behindWires.nodes.push({ operator, url: `http://127.0.0.1:${port}` })
     }
     const file = path.join(folder, `gateway-${at + 1}.json`)
     saveNetwork(file, behindWires)
     const database = databaseUrl.replace(
       String(postgres.port),
-      String(await wire(`${name} to database`, postgres.port)),
+      String(await wire(name, 'database', postgres.port)),
     )
     const server = startServer({
       name,
@@ -140,6 +148,7 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
         ASSAY_DATA: path.join(folder, `gateway-${at + 1}`),
         DATABASE_URL: database,
       },
+      onLine: noteRecovered,
     })
     gateways.push(server)
     networks.set(server, { ...network, gatewayUrl: urlOf(at) })
@@ -151,7 +160,7 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
     const healthy = async () =>
       (await Promise.all(servers.map((server) => server.isHealthy()))).every(Boolean)
     await until(healthy, READY_MS, () => {
-      const tails = servers.map(({ name, log }) => `${name}: ${log.slice(-3).join('\n  ')}`)
+      const tails = servers.map(({ name, tail }) => `${name}: ${tail.slice(-3).join('\n  ')}`)
       return `every server to be healthy:\n${tails.join('\n')}`
     })
   }
@@ -167,6 +176,7 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
     gateways,
     nodes,
     wires,
+    recovered,
     allHealthy,
     close,
   }

@@ -3,6 +3,7 @@
  * and duplicate requests; then everything is let settle and held against what the clients saw.
  *   npm run test:history                                       20,000 calls
  *   node test/history/historyCampaign.ts --calls 2000 --seed 7
+ *   node test/history/historyCampaign.ts --minutes 10          fewer, where the time is over first
  * Behind the nodes stands a deterministic server instead of a model, and the checker itself signs as the three
  * validators: neither is what is on trial. Prints what it counted; where a promise was broken it prints the history of
  * that request with the faults around it, and exits 1.
@@ -44,6 +45,8 @@ export type HistoryResult = Omit<Verdict, 'broken'> & {
 
 export type HistoryOptions = {
   calls: number
+  /** After which no new call is made, whatever their number. */
+  minutes?: number | undefined
   seed: number
   pace?: Pace | undefined
   progress?: ((calls: number) => void) | undefined
@@ -81,7 +84,13 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
 
 async function historyOn(
   world: World,
-  { calls, seed, pace = CAMPAIGN_PACE, progress = () => {} }: HistoryOptions,
+  {
+    calls,
+    minutes = Number.POSITIVE_INFINITY,
+    seed,
+    pace = CAMPAIGN_PACE,
+    progress = () => {},
+  }: HistoryOptions,
 ): Promise<HistoryResult> {
   const { network } = world
   const { demo } = network.accounts
@@ -94,7 +103,8 @@ async function historyOn(
   const load = startLoad(world, createRandom(seed), history)
   const faults = injectFaults(world, createRandom(seed + 1), history, pace)
   try {
-    while (!faults.isComplete() || load.calls() < calls) {
+    const end = began + minutes * 60_000
+    while (!faults.isComplete() || (load.calls() < calls && Date.now() < end)) {
       await delay(200)
       progress(load.calls())
     }
@@ -160,13 +170,18 @@ export function linesOf({ broken, told, outcomes, faults, ...counts }: HistoryRe
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { calls: { type: 'string', default: '20000' }, seed: { type: 'string', default: '1' } },
+    options: {
+      calls: { type: 'string', default: '20000' },
+      minutes: { type: 'string', default: 'Infinity' },
+      seed: { type: 'string', default: '1' },
+    },
   })
   // So that no server is left behind where it is interrupted.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   let told = 0
   const result = await runHistory({
     calls: Number(values.calls),
+    minutes: Number(values.minutes),
     seed: Number(values.seed),
     progress(calls) {
       if (calls < told + 1000) return

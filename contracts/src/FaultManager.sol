@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Batches} from "./faults/Batches.sol";
 import {FaultProceeds} from "./faults/FaultProceeds.sol";
 import {ICanaries} from "./faults/ICanaries.sol";
@@ -12,7 +13,9 @@ import {Params} from "./libraries/Params.sol";
 import {NodeBond} from "./NodeBond.sol";
 import {OPG} from "./OPG.sol";
 import {ParamStore} from "./ParamStore.sol";
+import {BatchBook} from "./settlement/BatchBook.sol";
 import {Settlement} from "./Settlement.sol";
+import {SpendingGrants} from "./SpendingGrants.sol";
 import {ValidatorStaking} from "./ValidatorStaking.sol";
 
 /// @title Punishes what is proven: void batch, refund, slash, bounty
@@ -72,6 +75,7 @@ contract FaultManager is FaultProceeds, Multicall {
     ValidatorStaking public immutable staking;
     NodeBond public immutable bonds;
     InferenceEscrow public immutable escrow;
+    SpendingGrants public immutable grants;
     /// @notice Adds the adapters that a deployment began without: the timelock.
     address public immutable governor;
     address private immutable deployer;
@@ -81,8 +85,11 @@ contract FaultManager is FaultProceeds, Multicall {
     mapping(bytes32 commitment => Announcement) public announcements;
     mapping(bytes32 faultId => Fault) private _faults;
     mapping(bytes32 faultId => mapping(address validator => bool)) public punished;
-    /// @notice Requests whose payer was refunded or has a claim.
-    mapping(bytes32 requestId => bool) public answered;
+    /// @notice What was made good, or has a claim: a request; the place of a call under a grant (`placeIdOf`), for what it
+    /// says of its request is nobody's word; a batch, for the fee that its committer paid.
+    mapping(bytes32 id => bool) public answered;
+    /// @notice What was claimed for calls under a grant, OPG base units: never more than the grant has paid.
+    mapping(bytes32 grantId => uint256) public claimedUnder;
     /// @dev How many validators an open challenge holds: the first so many that called its batch valid, for voices are only
     /// ever added.
     mapping(bytes32 challengeId => uint256) private _held;
@@ -124,6 +131,7 @@ contract FaultManager is FaultProceeds, Multicall {
         ValidatorStaking staking_,
         NodeBond bonds_,
         InferenceEscrow escrow_,
+        SpendingGrants grants_,
         address insurance_,
         address governor_
     ) FaultProceeds(token_, params_, insurance_) {
@@ -131,6 +139,7 @@ contract FaultManager is FaultProceeds, Multicall {
         staking = staking_;
         bonds = bonds_;
         escrow = escrow_;
+        grants = grants_;
         governor = governor_;
         deployer = msg.sender;
     }
@@ -166,6 +175,11 @@ contract FaultManager is FaultProceeds, Multicall {
 
     function commitmentOf(address prover, uint8 class, bytes32 proofHash, bytes32 salt) public pure returns (bytes32) {
         return keccak256(abi.encode(prover, class, proofHash, salt));
+    }
+
+    /// @notice Names the call, or the node of a row's tree, before which so many receipts of a batch stand.
+    function placeIdOf(bytes32 batchId, uint64 position) public pure returns (bytes32) {
+        return keccak256(abi.encode(batchId, position));
     }
 
     /// @notice A proven fault; `provenAt` is zero where there is none.
@@ -211,7 +225,7 @@ contract FaultManager is FaultProceeds, Multicall {
         _carryOut(faultId, f, fraction, stakeFraction);
     }
 
-    /// @notice Another payer who lost by a fault that is proven: refunds it, or notes what it is owed. Anyone may call.
+    /// @notice Another who lost by a fault that is proven: refunds it, or notes what it is owed. Anyone may call.
     function claim(uint8 class, bytes calldata proof) external {
         Finding memory f = _judge(class, proof);
         bytes32 faultId = faultIdOf(class, f.faultKey);
@@ -353,11 +367,47 @@ contract FaultManager is FaultProceeds, Multicall {
         }
     }
 
+    /// @return whether anybody gained anything by it
+    function _makeWhole(bytes32 faultId, Finding memory f) private returns (bool) {
+        if (f.batchId == bytes32(0)) return false;
+        bool gained = _oweFee(faultId, f);
+        bool paid = f.grantId == bytes32(0) ? _makePayerWhole(faultId, f) : _oweUnderGrant(faultId, f);
+        return gained || paid;
+    }
+
+    /// @dev A vote does not say whose doing it was that a batch is void; a proof does. What the vote took from a committer
+    /// that could not know comes out of what the guilty node lost, so together the two never pay less than the fee. Not for a
+    /// batch that was committed once everybody could know.
+    function _oweFee(bytes32 faultId, Finding memory f) private returns (bool) {
+        if (f.node == address(0) || f.committer != address(0) || answered[f.batchId]) return false;
+        uint256 fee = settlement.voidFeeOf(f.batchId);
+        if (fee == 0 || _claimsClosed(faultId)) return false;
+        BatchBook.Batch memory b = settlement.batch(f.batchId);
+        if (b.committer == f.node || b.committedAt > _faults[faultId].provenAt) return false;
+        answered[f.batchId] = true;
+        // Safe cast: part of an exposure, which has this width.
+        _noteClaim(faultId, f.batchId, b.committer, uint128(fee));
+        return true;
+    }
+
+    /// @dev Only for a row that was paid, and paid in full: what was not paid is not lost.
+    function _oweUnderGrant(bytes32 faultId, Finding memory f) private returns (bool) {
+        bytes32 place = placeIdOf(f.batchId, f.position);
+        if (answered[place] || !grants.paidInFull(f.batchId, f.row) || _claimsClosed(faultId)) return false;
+        (, uint96 spent,,) = grants.account(f.grantId);
+        uint256 owed = Math.min(f.loss, spent - claimedUnder[f.grantId]);
+        if (owed == 0) return false;
+        answered[place] = true;
+        claimedUnder[f.grantId] += owed;
+        // Safe cast: at most the loss.
+        _noteClaim(faultId, f.requestId, grants.payerOf(f.grantId), uint128(owed));
+        return true;
+    }
+
     /// @dev Refunds what is locked, notes what was paid out. Only where the batch is the one of the gateway that was
     /// paid: nobody else's lies cost the honest their pay.
-    /// @return whether the payer gained anything by it
-    function _makeWhole(bytes32 faultId, Finding memory f) private returns (bool) {
-        if (f.requestId == bytes32(0) || f.batchId == bytes32(0) || answered[f.requestId]) return false;
+    function _makePayerWhole(bytes32 faultId, Finding memory f) private returns (bool) {
+        if (f.requestId == bytes32(0) || answered[f.requestId]) return false;
         (address payer, address gateway,, uint128 paid,, uint8 state) = escrow.payment(f.requestId);
         if (payer != f.payer || gateway != settlement.batch(f.batchId).committer) return false;
         if (state == uint8(InferenceEscrow.PaymentState.Locked)) {

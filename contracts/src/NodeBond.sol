@@ -243,9 +243,9 @@ contract NodeBond is SlashProceeds {
     }
 
     /// @notice Burns up to `amount` of the bond of who committed what was found void.
-    function charge(uint256 number, uint256 amount) external onlySettlement {
+    function charge(uint256 number, uint256 amount) external onlySettlement returns (uint256 taken) {
         address operator = _operators[number - 1];
-        uint256 taken = _take(_bonds[operator], amount);
+        taken = _take(_bonds[operator], amount);
         emit VoidCharged(operator, taken);
         OPG(address(token)).burn(taken);
     }

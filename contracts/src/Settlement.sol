@@ -41,6 +41,8 @@ contract Settlement is BatchBook {
     /// @notice Only contract that may void a batch on a proven fault, or hold it open; set once.
     address public faultManager;
 
+    /// @notice What a batch's committer paid because validators found it void, OPG base units.
+    mapping(bytes32 batchId => uint256) public voidFeeOf;
     /// @notice Highest height that a committer has used.
     mapping(address committer => uint64) public lastHeight;
 
@@ -203,7 +205,7 @@ contract Settlement is BatchBook {
         if (!valid) {
             emit QuorumReached(batchId, verdict);
             _end(batchId, State.Void);
-            _chargeForVoid(b);
+            _chargeForVoid(batchId, b);
             emit BatchVoided(batchId, bytes32(0));
         }
     }
@@ -295,11 +297,13 @@ contract Settlement is BatchBook {
         bonds.release(_readShares(batchId, b));
     }
 
-    /// @dev A batch holds the coverage of every node that it names until it ends. Who names nodes for nothing pays for that
-    /// by what it held, whether or not anybody goes on to prove what was wrong.
-    function _chargeForVoid(Record storage b) private {
+    /// @dev A batch holds the coverage of every node that it names until it ends. Who names others for nothing pays for that
+    /// by what it held, whether or not anybody goes on to prove what was wrong; who named itself alone held nobody else's.
+    function _chargeForVoid(bytes32 batchId, Record storage b) private {
+        uint256 committer = b.committer;
+        if (committer == 0 || (b.nodes == 1 && b.node == committer)) return;
         uint256 fee = b.exposure * params.getAt(Params.VOID_FEE_BPS, b.committedAt) / BPS;
-        if (b.committer != 0 && fee > 0) bonds.charge(b.committer, fee);
+        if (fee > 0) voidFeeOf[batchId] = bonds.charge(committer, fee);
     }
 
     /// @dev A window is as long as it was when it opened, whatever is voted since; a pause moves its end by its own length.

@@ -52,8 +52,12 @@ contract SpendingGrants is ReentrancyGuardTransient {
     mapping(bytes32 grantId => Account) private _accounts;
     /// @notice Whose batches pay under a grant: those of no other, and nothing that was forced in.
     mapping(bytes32 grantId => address) public gatewayOf;
+    /// @notice Who signed a grant: to whom goes what is owed for calls that should not have been paid.
+    mapping(bytes32 grantId => address) public payerOf;
     /// @dev Rows paid out of a batch: bit i is the row whose first receipt is the batch's i-th.
     mapping(bytes32 batchId => mapping(uint256 word => uint256)) private _settledRows;
+    /// @dev Of them, those whose deposit did not hold the whole row.
+    mapping(bytes32 batchId => mapping(uint256 word => uint256)) private _shortRows;
     /// @notice What final calls have earned and nobody has passed on yet, OPG base units: settling adds to one slot, and
     /// the token moves once for any number of batches.
     mapping(bytes32 modelId => mapping(address node => uint256)) public takings;
@@ -118,6 +122,13 @@ contract SpendingGrants is ReentrancyGuardTransient {
         return (a.funded, a.spent, a.revokedAt, a.opened);
     }
 
+    /// @param row receipts before it in its batch
+    /// @return whether it was paid in full
+    function paidInFull(bytes32 batchId, uint64 row) external view returns (bool) {
+        (uint256 word, uint256 bit) = (row >> 8, 1 << (row & 255));
+        return _settledRows[batchId][word] & ~_shortRows[batchId][word] & bit != 0;
+    }
+
     // ------------------------------------------------------------------ paying in and out
 
     /// @notice Shows the payer's signature once and pays `amount` in, from the caller. The payer itself needs none.
@@ -134,7 +145,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
             revert BadSignature(grantId);
         }
         a.opened = true;
-        gatewayOf[grantId] = grant.gateway;
+        (gatewayOf[grantId], payerOf[grantId]) = (grant.gateway, grant.payer);
         emit GrantOpened(grantId, grant.payer, grant.gateway, grant);
         if (amount > 0) _fund(grantId, grant, amount);
     }
@@ -220,13 +231,19 @@ contract SpendingGrants is ReentrancyGuardTransient {
         (uint256 word, uint256 bit) = (settled[place >> 8], 1 << (place & 255));
         if (word & bit != 0) return;
         settled[place >> 8] = word | bit;
-        Account storage a = _accounts[key.grantId];
-        (uint256 owed, uint256 spent) = (item.top.sum, a.spent);
-        uint256 left = a.funded - spent;
-        uint256 price = owed < left ? owed : left;
-        // Safe cast: at most `funded`.
-        a.spent = uint96(spent + price);
+        uint256 owed = item.top.sum;
+        uint256 price = _spend(_accounts[key.grantId], owed);
+        if (price < owed) _shortRows[batchId][place >> 8] |= bit;
         takings[key.modelId][key.node] += price;
         emit RowSettled(batchId, key.grantId, key.modelId, key.node, price, owed - price);
+    }
+
+    /// @return price what the deposit holds of what is owed
+    function _spend(Account storage a, uint256 owed) private returns (uint256 price) {
+        uint256 spent = a.spent;
+        uint256 left = a.funded - spent;
+        price = owed < left ? owed : left;
+        // Safe cast: at most `funded`.
+        a.spent = uint96(spent + price);
     }
 }

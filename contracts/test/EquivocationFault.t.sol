@@ -160,30 +160,6 @@ contract EquivocationFaultTest is FaultFixture {
         return abi.encodeWithSelector(EquivocationFault.NoContradiction.selector);
     }
 
-    function twoAnswers() private view returns (Receipt memory a, Receipt memory b) {
-        (a, b) = (honest(2), honest(2));
-        b.responseHash = keccak256("another response");
-    }
-
-    function nodeProof(Receipt memory a, bytes memory sa, Receipt memory b, bytes memory sb)
-        private
-        pure
-        returns (bytes memory)
-    {
-        Path memory nowhere;
-        return abi.encode(0, EquivocationFault.NodeProof(a, sa, b, sb, 0, 0, 0, nowhere));
-    }
-
-    function nodeProofIn(Receipt memory a, Receipt memory b, bytes32 batchId, Path memory path)
-        private
-        view
-        returns (bytes memory)
-    {
-        return abi.encode(
-            0, EquivocationFault.NodeProof(a, sign(a, ENCLAVE), b, sign(b, ENCLAVE), batchId, 0, 0, path)
-        );
-    }
-
     function forkProof(bytes32 batchId, uint256 key, uint64 height_) private view returns (bytes memory) {
         return abi.encode(1, fork(batchId, key, height_));
     }

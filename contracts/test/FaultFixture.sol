@@ -21,7 +21,9 @@ import {NodeBond} from "../src/NodeBond.sol";
 import {OPG} from "../src/OPG.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {PauseClock} from "../src/PauseClock.sol";
+import {RevenueSplitter} from "../src/RevenueSplitter.sol";
 import {Settlement} from "../src/Settlement.sol";
+import {SpendingGrants} from "../src/SpendingGrants.sol";
 import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {EscrowDouble} from "./FaultDoubles.sol";
@@ -57,6 +59,7 @@ abstract contract FaultFixture is SettlementFixture {
     RowFault internal rowFault;
     CanaryRegistry internal canaries;
     EscrowDouble internal payments;
+    SpendingGrants internal grants;
     ModelRegistry internal models;
     PauseClock internal clock;
     uint64 internal height;
@@ -76,6 +79,8 @@ abstract contract FaultFixture is SettlementFixture {
         staking.setSettlement(address(settlement));
         models = new ModelRegistry(params);
         payments = new EscrowDouble();
+        // What is settled is not passed on here.
+        grants = new SpendingGrants(token, settlement, models, RevenueSplitter(address(0)), params);
         TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
         approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 1);
         tee = deployTee(approvals);
@@ -103,6 +108,7 @@ abstract contract FaultFixture is SettlementFixture {
             staking,
             bonds,
             InferenceEscrow(address(payments)),
+            grants,
             INSURANCE,
             address(this)
         );
@@ -380,6 +386,31 @@ abstract contract FaultFixture is SettlementFixture {
 
     function validatorAt(uint256 index) internal view returns (address) {
         return vm.addr(validatorKeys[index]);
+    }
+
+    /// @dev Two receipts of the enclave under one sequence number.
+    function twoAnswers() internal view returns (Receipt memory a, Receipt memory b) {
+        (a, b) = (honest(2), honest(2));
+        b.responseHash = keccak256("another response");
+    }
+
+    function nodeProof(Receipt memory a, bytes memory sa, Receipt memory b, bytes memory sb)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        Path memory nowhere;
+        return abi.encode(0, EquivocationFault.NodeProof(a, sa, b, sb, 0, 0, 0, nowhere));
+    }
+
+    function nodeProofIn(Receipt memory a, Receipt memory b, bytes32 batchId, Path memory path)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return abi.encode(
+            0, EquivocationFault.NodeProof(a, sign(a, ENCLAVE), b, sign(b, ENCLAVE), batchId, 0, 0, path)
+        );
     }
 
     /// @dev An attestation of the batch, and one of another root of the same committer.

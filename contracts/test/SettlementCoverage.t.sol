@@ -214,6 +214,7 @@ contract SettlementCoverageTest is SettlementFixture {
         (uint256 left,,,,) = bonds.node(G);
         assertEq(bonded - left, 0.2e18);
         assertEq(supply - token.totalSupply(), 0.2e18);
+        assertEq(settlement.voidFeeOf(id), 0.2e18);
         (uint256 ofNode,,,,) = bonds.node(NODE);
         assertEq(ofNode, MIN_BOND);
         assertEq(bonds.openExposureOf(NODE), 0);
@@ -238,6 +239,24 @@ contract SettlementCoverageTest is SettlementFixture {
         attestWith(id, INVALID, firstKeys(2));
         (uint256 left,,,,) = bonds.node(G);
         assertEq(left, bonded);
+    }
+
+    function test_whoNamedItselfAloneHeldNobodysCoverageAndPaysNothing() public {
+        (uint256 bonded,,,,) = bonds.node(G);
+        vm.prank(G);
+        bytes32 id = settlement.commit(1, keccak256("data"), oneGroup(G, keccak256("own"), 20e18, 1));
+        attestWith(id, INVALID, firstKeys(2));
+        (uint256 left,,,,) = bonds.node(G);
+        assertEq(left, bonded);
+        assertEq(settlement.voidFeeOf(id), 0);
+        // One name more, and it pays for both.
+        Group[] memory groups = new Group[](2);
+        (groups[0], groups[1]) = (oneGroup(G, keccak256("own"), 5e18, 1)[0], oneGroup(NODE, keccak256("other"), 5e18, 1)[0]);
+        if (G > NODE) (groups[0], groups[1]) = (groups[1], groups[0]);
+        vm.prank(G);
+        id = settlement.commit(2, keccak256("data"), groups);
+        attestWith(id, INVALID, firstKeys(2));
+        assertEq(settlement.voidFeeOf(id), 0.1e18);
     }
 
     // ---------------------------------------------------------------- helpers

@@ -5,8 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {FaultManager} from "../FaultManager.sol";
 import {DataLib, DataSibling} from "../libraries/DataLib.sol";
-import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
-import {MerkleSumLib, SumNode} from "../libraries/MerkleSumLib.sol";
+import {Entry, InclusionLib, Path, Spot} from "../libraries/InclusionLib.sol";
 import {Params} from "../libraries/Params.sol";
 import {OPG} from "../OPG.sol";
 import {ParamStore} from "../ParamStore.sol";
@@ -178,9 +177,9 @@ contract DataChallenge is IFaultAdapter {
         external
     {
         Challenge storage c = _answerable(challengeId, Part.Receipt);
-        (bytes32 root, uint256 position) = _placeOf(entry, path);
+        Spot memory spot = InclusionLib.spotOf(entry, path);
         bool signed = keccak256(signature) == entry.signatureHash;
-        if (!signed || position != c.index || root != settlement.batch(c.batchId).root) {
+        if (!signed || spot.position != c.index || spot.root != settlement.batch(c.batchId).root) {
             revert WrongAnswer(challengeId);
         }
         emit ReceiptShown(challengeId, c.batchId, msg.sender, entry, signature);
@@ -249,16 +248,6 @@ contract DataChallenge is IFaultAdapter {
     function _open(bytes32 challengeId) private view returns (Challenge storage c) {
         c = _challenges[challengeId];
         if (c.state != State.Open) revert NotOpen(challengeId, c.state);
-    }
-
-    /// @return root that the entry leads to
-    /// @return position receipts before it
-    function _placeOf(Entry memory entry, Path calldata path) private pure returns (bytes32 root, uint256 position) {
-        (SumNode memory top, uint64 inRow) = MerkleSumLib.fold(InclusionLib.leaf(entry), path.leafSiblings);
-        uint64 beforeRow;
-        (top, beforeRow) =
-            InclusionLib.rootOfRow(InclusionLib.keyOf(entry), top, path.rowSiblings, path.groupSiblings);
-        return (top.hash, uint256(inRow) + beforeRow);
     }
 
     function _answerable(bytes32 challengeId, Part part) private view returns (Challenge storage c) {

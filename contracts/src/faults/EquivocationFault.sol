@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
+import {Entry, InclusionLib, Path, Spot} from "../libraries/InclusionLib.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
@@ -116,10 +116,12 @@ contract EquivocationFault is IFaultAdapter {
 
         BatchBook.Batch memory batch = settlement.known(p.batchId);
         Entry memory entry = Entry(a, keccak256(p.firstSignature), p.grantId, p.counter);
-        if (InclusionLib.rootOf(entry, p.path).hash != batch.root) revert Batches.NotInBatch(p.batchId);
+        Spot memory spot = InclusionLib.spotOf(entry, p.path);
+        if (spot.root != batch.root) revert Batches.NotInBatch(p.batchId);
         f.batchId = p.batchId;
         f.voids = true;
         (f.requestId, f.payer, f.loss) = (a.requestId, a.payer, a.price);
+        (f.grantId, f.row, f.position) = (p.grantId, spot.row, spot.position);
     }
 
     /// @return operator whose key signed

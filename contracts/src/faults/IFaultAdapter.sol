@@ -21,6 +21,11 @@ struct Finding {
     bytes32 requestId;
     address payer;
     uint128 loss;
+    /// Grant under which that was paid, if one pays: then its payer lost, whatever `payer` says.
+    bytes32 grantId;
+    /// Where in the batch: receipts before that row, and before what the loss is of.
+    uint64 row;
+    uint64 position;
     /// When it was done, Unix seconds: penalties are those of then, and who stood behind the guilty then answers.
     uint64 offenceAt;
     /// Who earns the bounty where a bonded challenge names it; else who announced the proof first.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
-import {MerkleSumLib, RowKey, SumNode} from "../libraries/MerkleSumLib.sol";
+import {Entry, InclusionLib, Path, Spot} from "../libraries/InclusionLib.sol";
+import {RowKey} from "../libraries/MerkleSumLib.sol";
 import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {Batches} from "./Batches.sol";
@@ -21,21 +21,14 @@ library Places {
     using Batches for Settlement;
 
     /// @return b the batch it stands in
-    /// @return position receipts before it: no two places of one batch share it, unless a count lies
+    /// @return spot where: no two places of one batch share it, unless a count lies
     function find(Settlement settlement, Place calldata place)
         internal
         view
-        returns (BatchBook.Batch memory b, uint256 position)
+        returns (BatchBook.Batch memory b, Spot memory spot)
     {
         b = settlement.known(place.batchId);
-        uint64 before;
-        SumNode memory top;
-        (top, before) = MerkleSumLib.fold(InclusionLib.leaf(place.entry), place.path.leafSiblings);
-        position = before;
-        (top, before) = MerkleSumLib.fold(MerkleSumLib.row(place.key, top), place.path.rowSiblings);
-        position += before;
-        (top, before) = MerkleSumLib.fold(MerkleSumLib.group(place.group, top), place.path.groupSiblings);
-        position += before;
-        if (top.hash != b.root) revert Batches.NotInBatch(place.batchId);
+        spot = InclusionLib.spotIn(place.key, place.group, InclusionLib.leaf(place.entry), place.path);
+        if (spot.root != b.root) revert Batches.NotInBatch(place.batchId);
     }
 }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {InferenceEscrow} from "../InferenceEscrow.sol";
+import {Spot} from "../libraries/InclusionLib.sol";
 import {RowKey} from "../libraries/MerkleSumLib.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../ModelRegistry.sol";
@@ -62,19 +63,23 @@ contract RowFault is IFaultAdapter {
         assembly ("memory-safe") {
             p := offset
         }
-        (BatchBook.Batch memory b, uint256 position) = Places.find(settlement, p.place);
+        (BatchBook.Batch memory b, Spot memory spot) = Places.find(settlement, p.place);
         Receipt memory r = p.place.entry.receipt;
         bytes32 batchId = p.place.batchId;
         f.faultKey = batchId;
         f.loss = r.price;
+        f.grantId = p.place.key.grantId;
         if (kind == OVERCHARGE) {
             f.loss = _overcharge(p, r);
             f.node = r.node;
             // Each node answers for its own receipts.
             f.faultKey = keccak256(abi.encode(batchId, OVERCHARGE, r.node));
         } else if (kind == TWICE) {
-            (batchId, b) = _laterOf(p, b, position);
-            f.faultKey = batchId;
+            bool isSecond;
+            (isSecond, b, spot) = _laterOf(p, b, spot);
+            Place calldata later = isSecond ? p.other[0] : p.place;
+            batchId = f.faultKey = later.batchId;
+            (f.grantId, f.loss) = (later.key.grantId, later.entry.receipt.price);
         } else if (!_misplaced(kind, p.place, b)) {
             revert RowHolds(r.requestId);
         }
@@ -84,6 +89,7 @@ contract RowFault is IFaultAdapter {
         f.committer = b.committer;
         f.requestId = r.requestId;
         f.payer = p.place.key.payer;
+        (f.row, f.position) = (spot.row, spot.position);
         f.offenceAt = b.committedAt;
     }
 
@@ -104,22 +110,22 @@ contract RowFault is IFaultAdapter {
     }
 
     /// @dev Another's batch is no proof: whoever copies a receipt first would make its own committer guilty.
-    function _laterOf(Proof calldata p, BatchBook.Batch memory b, uint256 position)
+    function _laterOf(Proof calldata p, BatchBook.Batch memory b, Spot memory spot)
         private
         view
-        returns (bytes32, BatchBook.Batch memory)
+        returns (bool isSecond, BatchBook.Batch memory, Spot memory)
     {
         bytes32 requestId = p.place.entry.receipt.requestId;
         if (p.other.length != 1) revert RowHolds(requestId);
         Place calldata second = p.other[0];
-        (BatchBook.Batch memory c, uint256 otherPosition) = Places.find(settlement, second);
+        (BatchBook.Batch memory c, Spot memory other) = Places.find(settlement, second);
         bool bothUnderGrants = p.place.key.grantId != bytes32(0) && second.key.grantId != bytes32(0);
-        bool apart = p.place.batchId != second.batchId || position != otherPosition;
+        bool apart = p.place.batchId != second.batchId || spot.position != other.position;
         if (
             !bothUnderGrants || !apart || second.entry.receipt.requestId != requestId || b.committer != c.committer
                 || !Batches.stands(b) || !Batches.stands(c)
         ) revert RowHolds(requestId);
-        return b.height > c.height ? (p.place.batchId, b) : (second.batchId, c);
+        return b.height > c.height ? (false, b, spot) : (true, c, other);
     }
 
     /// @return surplus over what the row gives, OPG base units; a row that does not exist gives nothing.

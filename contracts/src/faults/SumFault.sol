@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Entry, InclusionLib} from "../libraries/InclusionLib.sol";
+import {Entry, InclusionLib, Spot} from "../libraries/InclusionLib.sol";
 import {MerkleSumLib, RowKey, Sibling, SumNode} from "../libraries/MerkleSumLib.sol";
 import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
@@ -69,7 +69,8 @@ contract SumFault is IFaultAdapter {
         if (truth.sum == accused.sum && truth.exposure == accused.exposure && truth.count == accused.count) {
             revert SumHolds();
         }
-        if (_rootOf(p, accused) != b.root) revert Batches.NotInBatch(p.batchId);
+        Spot memory spot = _spotOf(p, accused);
+        if (spot.root != b.root) revert Batches.NotInBatch(p.batchId);
         f.faultKey = p.batchId;
         f.batchId = p.batchId;
         f.voids = true;
@@ -79,6 +80,11 @@ contract SumFault is IFaultAdapter {
         if (p.content == Content.Leaf) {
             (f.requestId, f.payer, f.loss) = (p.leaf.receipt.requestId, p.leaf.receipt.payer, p.leaf.receipt.price);
         }
+        if (!p.inRow || p.rowKey.grantId == bytes32(0)) return f;
+        // A row under a grant is paid by the sum that it states.
+        (f.grantId, f.row, f.position) = (p.rowKey.grantId, spot.row, spot.position);
+        // Safe cast: the greater of the two has this width.
+        f.loss = accused.sum > truth.sum ? uint128(accused.sum - truth.sum) : 0;
     }
 
     function _truthOf(Proof calldata p) private pure returns (Truth memory) {
@@ -104,15 +110,17 @@ contract SumFault is IFaultAdapter {
         );
     }
 
-    function _rootOf(Proof calldata p, SumNode memory accused) private pure returns (bytes32) {
+    function _spotOf(Proof calldata p, SumNode memory accused) private pure returns (Spot memory spot) {
         SumNode memory top = accused;
+        (uint64 inRow, uint64 before) = (0, 0);
         if (p.inRow) {
-            (top,) = MerkleSumLib.fold(top, p.leafSiblings);
+            (top, inRow) = MerkleSumLib.fold(top, p.leafSiblings);
             top = MerkleSumLib.row(p.rowKey, top);
         }
-        (top,) = MerkleSumLib.fold(top, p.rowSiblings);
-        (top,) = MerkleSumLib.fold(MerkleSumLib.group(p.node, top), p.groupSiblings);
-        return top.hash;
+        (top, spot.row) = MerkleSumLib.fold(top, p.rowSiblings);
+        (top, before) = MerkleSumLib.fold(MerkleSumLib.group(p.node, top), p.groupSiblings);
+        spot.row += before;
+        (spot.root, spot.position) = (top.hash, spot.row + inRow);
     }
 
     function _proof(bytes calldata proof) private pure returns (Proof calldata p) {

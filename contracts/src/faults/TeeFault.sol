@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Entry, InclusionLib, Path} from "../libraries/InclusionLib.sol";
+import {Entry, InclusionLib, Path, Spot} from "../libraries/InclusionLib.sol";
 import {Params} from "../libraries/Params.sol";
 import {Receipt, ReceiptLib} from "../libraries/ReceiptLib.sol";
 import {ParamStore} from "../ParamStore.sol";
@@ -53,7 +53,8 @@ contract TeeFault is IFaultAdapter {
         if (keccak256(p.signature) != entry.signatureHash) {
             revert OtherSignature(entry.signatureHash, keccak256(p.signature));
         }
-        if (InclusionLib.rootOf(entry, p.path).hash != b.root) revert Batches.NotInBatch(p.batchId);
+        Spot memory spot = InclusionLib.spotOf(entry, p.path);
+        if (spot.root != b.root) revert Batches.NotInBatch(p.batchId);
         uint64 grace = uint64(params.getAt(Params.GRACE, b.committedAt));
         if (_signed(r, p.signature) && _keyHeld(r, b.committedAt, grace) && _timely(r, b.committedAt, grace)) {
             revert ReceiptHolds(r.requestId);
@@ -64,6 +65,7 @@ contract TeeFault is IFaultAdapter {
         f.attesters = true;
         f.committer = b.committer;
         (f.requestId, f.payer, f.loss) = (r.requestId, r.payer, r.price);
+        (f.grantId, f.row, f.position) = (entry.grantId, spot.row, spot.position);
         f.offenceAt = b.committedAt;
     }
 

@@ -20,6 +20,15 @@ struct Path {
     Sibling[] groupSiblings;
 }
 
+/// @notice Where something stands in a batch.
+struct Spot {
+    bytes32 root;
+    /// Receipts before its row: no two rows of one batch share it, unless a count lies.
+    uint64 row;
+    /// Receipts before it.
+    uint64 position;
+}
+
 /// @notice Where entries and rows lead (docs/spec.md §5).
 library InclusionLib {
     using MerkleSumLib for SumNode;
@@ -42,6 +51,26 @@ library InclusionLib {
     function rootOf(Entry memory entry, Path calldata path) internal pure returns (SumNode memory top) {
         (top,) = MerkleSumLib.fold(leaf(entry), path.leafSiblings);
         (top,) = rootOfRow(keyOf(entry), top, path.rowSiblings, path.groupSiblings);
+    }
+
+    /// @notice Where an honest entry stands: in the row of its own payer, node, model, price and grant.
+    function spotOf(Entry memory entry, Path calldata path) internal pure returns (Spot memory) {
+        RowKey memory key = keyOf(entry);
+        return spotIn(key, key.node, leaf(entry), path);
+    }
+
+    /// @notice Where a node of a row's tree stands, rightly or not: under a row of key `key`, in the group of `node`.
+    function spotIn(RowKey memory key, address node, SumNode memory below, Path calldata path)
+        internal
+        pure
+        returns (Spot memory spot)
+    {
+        (SumNode memory top, uint64 inRow) = MerkleSumLib.fold(below, path.leafSiblings);
+        uint64 before;
+        (top, spot.row) = MerkleSumLib.fold(MerkleSumLib.row(key, top), path.rowSiblings);
+        (top, before) = MerkleSumLib.fold(MerkleSumLib.group(node, top), path.groupSiblings);
+        spot.row += before;
+        (spot.root, spot.position) = (top.hash, spot.row + inRow);
     }
 
     /// @notice Root of the batch that holds this entry alone.

@@ -36,6 +36,9 @@ export const CHALLENGE_STATE = { none: 0, open: 1, answered: 2, unanswered: 3 } 
 /** How a proof against a batch is taken, for one that may be, or is, a canary (`CanaryRegistry.stanceOf`). */
 export const CANARY_STANCE = { plain: 0, held: 1, exempt: 2 } as const
 
+/** What became of a canary (`CanaryRegistry.State`). */
+export const CANARY_STATE = { none: 0, revealed: 1, spoiled: 2, closed: 3 } as const
+
 const EQUIVOCATION = { node: 0n, validator: 1n } as const
 const CONTENT = { leaf: 0, inner: 1, row: 2 } as const
 

@@ -9,7 +9,9 @@ import type { BatchRecord } from '@assay/verify'
 import type { Address, Hex, PublicClient } from 'viem'
 import { inRanges } from '../eventRanges.ts'
 import { readBatch } from '../readBatch.ts'
+import { type CanaryRecord, readCanary } from './readCanary.ts'
 import { type FaultRecord, readFaults } from './readFaults.ts'
+import { readVoidFee, type VoidFee } from './readVoidFee.ts'
 
 /** What a validator said of a batch, and how heavily, OPG base units. */
 export type BatchVoice = { validator: Address; verdict: number; stake: bigint; blockNumber: bigint }
@@ -35,6 +37,9 @@ export type BatchHistory = BatchRecord & {
   totalStake: bigint
   demands: readonly BatchDemand[]
   faults: readonly FaultRecord[]
+  /** What it was, where its sower has shown that it was false on purpose. */
+  canary: CanaryRecord | null
+  voidFee: VoidFee
 }
 
 const DEMAND_STATE = ['open', 'open', 'shown', 'withheld'] as const
@@ -49,7 +54,7 @@ export async function readBatchHistory(
   if (record === null) return null
   const { contracts } = network
   const since = record.committedBlock
-  const [transactionHash, voices, totalStake, demands, { faults }] = await Promise.all([
+  const [transactionHash, voices, totalStake, demands, { faults }, canary, voidFee] = await Promise.all([
     transactionOf(client, contracts, record),
     readVoices(client, contracts, record),
     client.readContract({
@@ -60,8 +65,10 @@ export async function readBatchHistory(
     }),
     readDemands(client, contracts, record),
     readFaults(client, network, { batchId, fromBlock: since }),
+    readCanary(client, network, record),
+    readVoidFee(client, network, record),
   ])
-  return { ...record, transactionHash, voices, totalStake, demands, faults }
+  return { ...record, transactionHash, voices, totalStake, demands, faults, canary, voidFee }
 }
 
 async function transactionOf(

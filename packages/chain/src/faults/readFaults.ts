@@ -22,7 +22,10 @@ export type FaultRecord = {
   validators: readonly { validator: Address; fraction: bigint; taken: bigint }[]
   /** Payments that were locked and went back. */
   refunds: readonly { requestId: Hex; payer: Address; amount: bigint }[]
-  /** Payments that were paid out: what their payers are owed of the proceeds, and what they got. */
+  /**
+   * Who is owed what of the proceeds, and got: payers of what was paid out; and where `requestId` is the id of a batch, its
+   * committer, for the fee that a vote took from it.
+   */
   claims: readonly { requestId: Hex; payer: Address; owed: bigint }[]
   compensated: readonly { payer: Address; amount: bigint }[]
   /** What was slashed, and how it was shared out so far. */

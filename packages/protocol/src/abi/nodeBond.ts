@@ -26,7 +26,7 @@ export const nodeBondAbi = [
   { inputs: [], name: 'MAX_EXITS', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'add', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'beginUnbond', outputs: [], stateMutability: 'nonpayable', type: 'function' },
-  { inputs: [{ internalType: 'uint256', name: 'number', type: 'uint256' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'charge', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ internalType: 'uint256', name: 'number', type: 'uint256' }, { internalType: 'uint256', name: 'amount', type: 'uint256' }], name: 'charge', outputs: [{ internalType: 'uint256', name: 'taken', type: 'uint256' }], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ internalType: 'address', name: 'operator', type: 'address' }], name: 'coverageOf', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'address', name: 'operator', type: 'address' }], name: 'exitsOf', outputs: [{ components: [{ internalType: 'uint128', name: 'amount', type: 'uint128' }, { internalType: 'uint64', name: 'releaseAt', type: 'uint64' }], internalType: 'struct NodeBond.Exit[]', name: '', type: 'tuple[]' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'faultManager', outputs: [{ internalType: 'address', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },

@@ -69,4 +69,5 @@ export const settlementAbi = [
   { inputs: [], name: 'staking', outputs: [{ internalType: 'contract ValidatorStaking', name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'address', name: 'validator', type: 'address' }], name: 'voiceOf', outputs: [{ internalType: 'uint8', name: '', type: 'uint8' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }, { internalType: 'bytes32', name: 'faultId', type: 'bytes32' }], name: 'voidBatch', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ internalType: 'bytes32', name: 'batchId', type: 'bytes32' }], name: 'voidFeeOf', outputs: [{ internalType: 'uint256', name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
 ] as const

@@ -1,6 +1,12 @@
-import { CANARY_STANCE, FAULT_CLASS, faultCommitment, faultIdOf, VERDICT } from '@assay/protocol'
+import {
+  CANARY_STANCE,
+  CANARY_STATE,
+  FAULT_CLASS,
+  faultCommitment,
+  faultIdOf,
+  VERDICT,
+} from '@assay/protocol'
 import { type Hex, zeroAddress } from 'viem'
-import { CANARY_STATE } from './canaryChain.ts'
 import { punishAttesters } from './collect.ts'
 import { end, type FaultContext, type FaultOutcome, step } from './faultContext.ts'
 import type { FaultJob, FaultPlan } from './faultJobs.ts'

@@ -1,9 +1,6 @@
 import { canaryRegistryAbi, type Network, settlementAbi } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 
-/** What became of a canary (`CanaryRegistry.State`). */
-export const CANARY_STATE = { none: 0, revealed: 1, spoiled: 2, closed: 3 } as const
-
 /** The transactions about canaries that a validator sends, and their sower. */
 export function canaryCalls({ contracts }: Pick<Network, 'contracts'>) {
   const registry = { address: contracts.CanaryRegistry, abi: canaryRegistryAbi } as const
@@ -11,6 +8,7 @@ export function canaryCalls({ contracts }: Pick<Network, 'contracts'>) {
     sow: (commitment: Hex) => ({ ...registry, functionName: 'sow', args: [commitment] }) as const,
     reveal: (batchId: Hex, salt: Hex, faultClass: number, proof: Hex) =>
       ({ ...registry, functionName: 'reveal', args: [batchId, salt, faultClass, proof] }) as const,
+    withdrawSeed: () => ({ ...registry, functionName: 'withdrawSeed', args: [] }) as const,
     close: (batchId: Hex) => ({ ...registry, functionName: 'close', args: [batchId] }) as const,
     rewardVoice: (batchId: Hex, validator: Address) =>
       ({ ...registry, functionName: 'rewardVoice', args: [batchId, validator] }) as const,

@@ -175,11 +175,22 @@ export async function startFaultNetwork() {
   }
 
   /** The call at place `counter` of a grant. */
-  async function granted(counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> {
+  async function granted(
+    counter: bigint,
+    change: Partial<Receipt> = {},
+    privateKey = KEY,
+  ): Promise<BatchEntry> {
     const grant = { id: grantIdOf(spendingGrant, deployment), counter }
     const payer = lower(role('demo').address)
     const requestId = grantRequestId({ chainId: devnet.chainId, escrow: escrow.address, payer, grant })
-    return { ...(await signed({ requestId, ...change })), grant }
+    return { ...(await signed({ requestId, ...change }, privateKey)), grant }
+  }
+
+  /** Pays into the grant's deposit. */
+  async function fundGrant(amount: bigint): Promise<void> {
+    const deposits = { address: contracts.SpendingGrants, abi: spendingGrantsAbi } as const
+    await give(bank, deposits.address, amount)
+    await bank.send({ ...deposits, functionName: 'fund', args: [spendingGrant, amount] })
   }
 
   /** A payment of the demo account that is locked for the committer; for its request id. */
@@ -299,6 +310,7 @@ export async function startFaultNetwork() {
     role,
     signed,
     granted,
+    fundGrant,
     paid,
     among,
     commit,

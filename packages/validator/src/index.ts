@@ -7,10 +7,12 @@ export {
   type Canary,
   closeCanary,
   dueToReveal,
+  isCommitted,
   newCanary,
   revealCanary,
   type SowContext,
   sowAndCommit,
+  takeSeedBack,
 } from './canary/sowCanary.ts'
 export { exportRecord, importRecord } from './recordFile.ts'
 export { openSigningRecord } from './signingRecord.ts'

@@ -23,6 +23,8 @@ export function describeAudit(audit: BatchAudit): string {
     ['file', fileWords(audit.file)],
     ...voiceRows(audit.voices, audit.totalStake),
     ...audit.demands.map((demand) => ['demanded', demandWords(demand)] as const),
+    ...feeRows(audit),
+    ...canaryRows(audit),
     ...paymentRows(audit.money, audit.faults, isInTrouble(audit)),
   ]
   const faults = audit.faults.map(
@@ -100,6 +102,45 @@ function demandWords({ part, index, challenger, bond, state }: BatchDemand): str
   return `${what} ${index} by ${challenger} under a bond of ${formatOpg(bond)}: ${DEMAND_WORDS[state]}`
 }
 
+/** What a vote took from the committer, and who owes it to it. */
+function feeRows({ voidFee, committer }: BatchAudit): Rows {
+  const { charged, owed } = voidFee
+  if (charged === 0n) return []
+  const back =
+    owed === undefined ? '' : `; ${formatOpg(owed.amount)} of it are owed to it by fault ${owed.faultId}`
+  return [['fee', `${formatOpg(charged)} of ${committer}, for a batch that was voted void${back}`]]
+}
+
+const CANARY_WORDS = {
+  revealed: 'for a while still anybody may show that real money was in it',
+  spoiled: 'real money was in it, so it is a lie like any other',
+  closed: 'its deposit is back',
+}
+
+/** Whose a batch was that was false on purpose, and who has its reward. */
+function canaryRows({ canary, voices: heard }: BatchAudit): Rows {
+  if (canary === null) return []
+  const { sower, state, deposit, flagger, voices, burned } = canary
+  const taken = voices.taken.reduce((sum, { amount }) => sum + amount, 0n)
+  const against = heard.filter(({ verdict }) => verdict === VERDICT.invalid).length
+  // What rounding leaves is nobody's.
+  const left = voices.taken.length < against ? voices.reward - taken : 0n
+  return [
+    ['sown by', `${sower}, under a deposit of ${formatOpg(deposit)}: ${CANARY_WORDS[state]}`],
+    ...(flagger === undefined
+      ? []
+      : [['reward', `${formatOpg(flagger.reward)} to ${flagger.account}, who proved it false`] as const]),
+    ...voices.taken.map(
+      ({ validator, amount }) =>
+        ['reward', `${formatOpg(amount)} to ${validator}, who called it invalid`] as const,
+    ),
+    ...(left === 0n
+      ? []
+      : [['reward', `${formatOpg(left)} not taken yet, for who called it invalid`] as const]),
+    ...(burned ? [['reward', 'burned: nobody noticed'] as const] : []),
+  ]
+}
+
 function faultRows(fault: FaultRecord): Rows {
   const { proceeds } = fault
   const shared = proceeds.compensation + proceeds.bounty + proceeds.insured + proceeds.burned
@@ -126,7 +167,12 @@ function faultRows(fault: FaultRecord): Rows {
     ),
     ...fault.claims.map(
       ({ requestId, payer, owed }) =>
-        ['owed', `${formatOpg(owed)} to ${payer}, for request ${requestId}`] as const,
+        [
+          'owed',
+          requestId === fault.batchId
+            ? `${formatOpg(owed)} to ${payer}, for the fee of its batch`
+            : `${formatOpg(owed)} to ${payer}, for request ${requestId}`,
+        ] as const,
     ),
     ...fault.compensated.map(
       ({ payer, amount }) => ['compensated', `${formatOpg(amount)} to ${payer}`] as const,

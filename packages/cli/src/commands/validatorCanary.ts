@@ -18,6 +18,8 @@ import { writeFileAtomic } from '../up/writeFileAtomic.ts'
 type CanaryOptions = { keyFile: string; data?: string; network?: string; json?: true }
 type SeedOptions = CanaryOptions & { port: number; url?: string }
 
+const UNIT = 'OPG base units (10^-18 OPG)'
+
 /** `assay validator canary`: batches that are false on purpose, so that looking pays where nobody lies. */
 export function registerValidatorCanary(program: Command, context: CommandContext): void {
   const validator = program.commands.find((command) => command.name() === 'validator')
@@ -73,7 +75,12 @@ export function registerValidatorCanary(program: Command, context: CommandContex
           next: 'Give the folder in which `seed` kept it: --data <folder>',
         })
       }
-      await finish(canaryIn(readFileSync(file, 'utf8')), contextOf(options), options, context)
+      const [one, on] = [canaryIn(readFileSync(file, 'utf8')), contextOf(options)]
+      const { isCommitted, takeSeedBack } = await import('@assay/validator')
+      if (await isCommitted(one, on)) return finish(one, on, options, context)
+      const returned = await takeSeedBack(one, on)
+      if (options.json === true) context.output.out(toJsonText({ batchId, returned, unit: UNIT }))
+      else context.output.out(`The canary was never committed; ${formatOpg(returned)} are back.\n`)
     })
 }
 
@@ -91,7 +98,7 @@ async function finish(
   const history = await readBatchHistory(on.client, on.network, one.batchId)
   const penalties = history?.faults.flatMap(({ validators }) => validators) ?? []
   const done = { batchId: one.batchId, revealedIn, returned, voices: history?.voices ?? [], penalties }
-  if (options.json === true) context.output.out(toJsonText({ ...done, unit: 'OPG base units (10^-18 OPG)' }))
+  if (options.json === true) context.output.out(toJsonText({ ...done, unit: UNIT }))
   else {
     const lost = penalties.map(
       ({ validator, taken }) => `  ${validator} called it valid: ${formatOpg(taken)}\n`,

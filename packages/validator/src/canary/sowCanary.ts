@@ -1,8 +1,9 @@
-import { pollLoop, type Sender } from '@assay/chain'
+import { pollLoop, readCanary, type Sender } from '@assay/chain'
 import {
   AssayError,
   type Batch,
   batchEntries,
+  CANARY_STATE,
   canaryCommitment,
   FAULT_CLASS,
   groupHeaders,
@@ -16,7 +17,7 @@ import {
 import { BATCH_STATE } from '@assay/verify'
 import { type Address, type Hex, type PublicClient, stringToHex, zeroAddress, zeroHash } from 'viem'
 import { freshSalt } from '../faults/attendFault.ts'
-import { CANARY_STATE, canaryCalls, canaryChain } from '../faults/canaryChain.ts'
+import { canaryCalls, canaryChain } from '../faults/canaryChain.ts'
 import { wouldSucceed } from '../wouldSucceed.ts'
 import { designCanary } from './designCanary.ts'
 
@@ -83,12 +84,7 @@ export async function dueToReveal({ batchId }: Canary, { client, network }: SowC
   ])
   await until(async () => {
     const [batch, { timestamp }, { flagger }] = await Promise.all([
-      client.readContract({
-        address: network.contracts.Settlement,
-        abi: settlementAbi,
-        functionName: 'batch',
-        args: [batchId],
-      }),
+      batchAt(client, network, batchId),
       client.getBlock(),
       chain.stance(batchId),
     ])
@@ -98,8 +94,25 @@ export async function dueToReveal({ batchId }: Canary, { client, network }: SowC
   })
 }
 
-/** Shows what it was. @returns the transaction. @throws AssayError `conflict` where it is too late, or was shown already */
-export async function revealCanary(canary: Canary, { network, sender }: SowContext): Promise<Hex> {
+/** Whether the canary's batch is on chain: whoever sowed it may have been interrupted before. */
+export async function isCommitted({ batchId }: Canary, { client, network }: SowContext): Promise<boolean> {
+  const { state } = await batchAt(client, network, batchId)
+  return state !== BATCH_STATE.none
+}
+
+/** Takes back what was sown for a canary whose batch was never committed. @returns OPG base units, 0 where nothing was */
+export async function takeSeedBack(canary: Canary, { client, network, sender }: SowContext): Promise<bigint> {
+  const [commitment, , deposit, reward] = await canaryChain(client, network).sownBy(sender.address)
+  if (commitment !== canaryCommitment(sender.address, canary.batchId, canary.salt)) return 0n
+  await sender.send(canaryCalls(network).withdrawSeed())
+  return deposit + reward
+}
+
+/** Shows what it was, unless it was shown already. @returns the transaction. @throws AssayError `conflict` where it is too late */
+export async function revealCanary(canary: Canary, { client, network, sender }: SowContext): Promise<Hex> {
+  const { committedBlock } = await batchAt(client, network, canary.batchId)
+  const shown = await readCanary(client, network, { batchId: canary.batchId, committedBlock })
+  if (shown !== null) return shown.transactionHash
   const batch = batchOf(canary)
   const [entry] = batchEntries(batch)
   if (entry === undefined) throw new Error('a canary holds a receipt')
@@ -139,6 +152,11 @@ async function allowDeposit({ client, network, sender }: SowContext): Promise<vo
   if (allowed < needed) {
     await sender.send({ ...token, functionName: 'approve', args: [CanaryRegistry, needed] })
   }
+}
+
+function batchAt(client: PublicClient, { contracts }: Network, batchId: Hex) {
+  const settlement = { address: contracts.Settlement, abi: settlementAbi } as const
+  return client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
 }
 
 function batchOf({ batchId, height, file }: Canary): Batch {

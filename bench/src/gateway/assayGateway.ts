@@ -4,22 +4,44 @@ import { DEVELOPMENT_ROLES, developmentAccount, saveNetwork } from '@assay/chain
 import type { LocalNetwork } from '../localNetwork.ts'
 import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
 
-/** Starts our gateway as its own process, as it ships, batcher running; over the embedded database where none is named. */
-export async function startAssayGateway(
+type Started = { url: string; process: ServerProcess }
+
+async function start(
   local: LocalNetwork,
-  databaseUrl?: string,
-): Promise<{ url: string; process: ServerProcess }> {
+  name: string,
+  program: string,
+  settings: Record<string, string>,
+): Promise<Started> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const networkFile = join(local.folder, `network-${port}.json`)
   saveNetwork(networkFile, { ...local.network, gatewayUrl: url })
-  const program = join(dirname(fileURLToPath(import.meta.resolve('@assay/gateway'))), 'main.ts')
   const env = {
     ASSAY_NETWORK: networkFile,
     ASSAY_KEY: developmentAccount(DEVELOPMENT_ROLES.gateway).privateKey,
     ASSAY_DATA: join(local.folder, `gateway-${port}`),
     ASSAY_PORT: String(port),
-    ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+    ...settings,
   }
-  return { url, process: await startServerProcess('The gateway', [program], env, `${url}/health`) }
+  return { url, process: await startServerProcess(name, [program], env, `${url}/health`) }
+}
+
+/** Starts our gateway as its own process, as it ships, batcher running; over the embedded database where none is named. */
+export function startAssayGateway(local: LocalNetwork, databaseUrl?: string): Promise<Started> {
+  const program = join(dirname(fileURLToPath(import.meta.resolve('@assay/gateway'))), 'main.ts')
+  return start(local, 'The gateway', program, databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
+}
+
+/** What a gateway of ours does for a call beyond passing it on. */
+export const GUARANTEES = ['payment', 'receipt', 'outbox'] as const
+
+/** Starts the gateway's parts as a process of their own, with these of its guarantees, over one upstream. */
+export function startParts(
+  local: LocalNetwork,
+  upstreamUrl: string,
+  guarantees: readonly (typeof GUARANTEES)[number][],
+): Promise<Started> {
+  const program = fileURLToPath(new URL('./partsMain.ts', import.meta.url))
+  const settings = { BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') }
+  return start(local, 'The proxy of our parts', program, settings)
 }

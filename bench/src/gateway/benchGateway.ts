@@ -4,8 +4,8 @@ import { postgresMissing, startPostgres } from '../../../test/postgres/startPost
 import { type SignedPayment, signExactPayment } from '../exactPayment.ts'
 import { LOCAL_PRICE, startLocalNetwork } from '../localNetwork.ts'
 import { number, printTable } from '../table.ts'
-import { startAssayGateway } from './assayGateway.ts'
-import { startLiteLlm } from './litellm.ts'
+import { GUARANTEES, startAssayGateway, startParts } from './assayGateway.ts'
+import { litellmMissing, startLiteLlm } from './litellm.ts'
 import { type Latency, measureLatency } from './measure.ts'
 import { startPortkey } from './portkey.ts'
 import type { ServerProcess } from './serverProcess.ts'
@@ -15,13 +15,19 @@ import { startStubUpstream } from './stubUpstream.ts'
 const CALLS = 400
 const WARM_UP = 100
 const MAX_TOKENS = 32
+const DESCRIBED = {
+  payment: 'the payment check',
+  receipt: 'the receipt check',
+  outbox: 'the durable outbox',
+}
 
 type Server = { url: string; process?: ServerProcess }
 
 /**
  * What a gateway adds to a call over an upstream that answers at once, one call at a time. Ours does all of its work: it
  * checks the payment, asks a chain for balance and nonce, checks the receipt, makes it durable before the last byte, and
- * batches and commits meanwhile. Every gateway runs in a process of its own.
+ * batches and commits meanwhile. What each guarantee costs shows in the rows that leave it out; with none of them the same
+ * parts are a plain proxy. Every gateway runs in a process of its own.
  */
 export async function benchGateway(): Promise<void> {
   const closers: (() => unknown)[] = []
@@ -44,24 +50,39 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   const local = await startLocalNetwork(node.url)
   closers.push(() => local.close())
   const portkey = kept(await startPortkey())
-  const litellm = await startLiteLlm(local.folder, stub.url)
-  if (litellm === undefined) console.log('LiteLLM is skipped: ASSAY_LITELLM does not name its program.')
-  else kept(litellm)
+  const noLiteLlm = litellmMissing()
+  if (noLiteLlm !== undefined) console.log(`LiteLLM is skipped: ${noLiteLlm}.`)
+  const litellm = noLiteLlm === undefined ? kept(await startLiteLlm(local.folder, stub.url)) : undefined
   const missing = postgresMissing()
   if (missing !== false) console.log(`The gateway over PostgreSQL is skipped: ${missing}.`)
   const ids = new Map<string, Hex>()
   await node.serve(local, (header) => ids.get(header) as Hex)
-  const ours: { name: string; server: Server }[] = [
-    { name: 'assay over it, embedded store', server: kept(await startAssayGateway(local)) },
-  ]
+  const plain = kept(await startParts(local, stub.url, []))
+  const off = kept(await startParts(local, node.url, []))
+  const ours: { name: string; server: Server }[] = []
+  for (const left of GUARANTEES) {
+    const server = kept(
+      await startParts(
+        local,
+        node.url,
+        GUARANTEES.filter((name) => name !== left),
+      ),
+    )
+    ours.push({ name: `our parts without ${DESCRIBED[left]}`, server })
+  }
+  ours.push(
+    { name: 'our parts with all three', server: kept(await startParts(local, node.url, GUARANTEES)) },
+    { name: 'assay as it ships, embedded store', server: kept(await startAssayGateway(local)) },
+  )
   if (missing === false) {
     const postgres = await startPostgres()
     closers.push(() => postgres.close())
     const server = kept(await startAssayGateway(local, await postgres.createDatabase()))
-    ours.push({ name: 'assay over it, PostgreSQL with fsync', server })
+    ours.push({ name: 'assay as it ships, PostgreSQL with fsync', server })
   }
 
   const rows: string[][] = []
+  const firstBytes: string[] = []
   let payment = 0
   for (const stream of [false, true]) {
     const body = JSON.stringify({
@@ -71,7 +92,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
       stream,
     })
     const value = quoteMaximum(LOCAL_PRICE, Buffer.byteLength(body), MAX_TOKENS)
-    const plain = () => ({ headers: {}, body })
+    const unpaid = () => ({ headers: {}, body })
     const measure = (
       server: Server,
       callOf: (call: number) => { headers: Record<string, string>; body: string },
@@ -88,7 +109,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
         body,
       }))
     }
-    const direct = await measure(stub, plain)
+    const direct = await measure(stub, unpaid)
     const peer = await measure(portkey, () => ({
       headers: {
         'x-portkey-provider': 'openai',
@@ -109,14 +130,25 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
       latency.memory === undefined ? '' : number(latency.memory),
     ]
     rows.push(row('upstream alone', direct, direct), row('@portkey-ai/gateway over it', peer, direct))
-    if (litellm !== undefined) rows.push(row('LiteLLM over it', await measure(litellm, plain), direct))
+    if (litellm !== undefined) rows.push(row('LiteLLM over it', await measure(litellm, unpaid), direct))
+    rows.push(row('assay as a plain proxy over it', await measure(plain, unpaid), direct))
     const signing = await paid(node)
     rows.push(row('upstream that signs receipts, alone', signing, signing))
-    for (const { name, server } of ours) rows.push(row(name, await paid(server), signing))
+    const without = await paid(off)
+    rows.push(row('our parts without all three', without, signing))
+    for (const { name, server } of ours) {
+      const latency = await paid(server)
+      rows.push(row(name, latency, signing))
+      if (name.includes('without')) continue
+      const later = number(latency.firstP50 - without.firstP50, 2)
+      firstBytes.push(`${kind}, ${name}: ${later} ms`)
+    }
   }
   printTable(
     `Milliseconds per call, ${CALLS} calls one after another; added = over the same upstream alone`,
     ['call', 'p50', 'p99', 'added p50', 'added to first byte', 'vs portkey', 'calls/s a core', 'MiB'],
     rows,
   )
+  console.log('\nFirst byte later than without the three guarantees, p50:')
+  for (const line of firstBytes) console.log(`  ${line}`)
 }

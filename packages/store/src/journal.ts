@@ -205,15 +205,27 @@ function forget(payments: Payments): void {
   for (const [requestId, { expiresAt }] of payments) if (expiresAt < now) payments.delete(requestId)
 }
 
-/** Neighbours of one kind, which go into one statement. */
+/**
+ * Entries of one kind together, since each run is one statement, and those of one request in their order: nothing else
+ * of the order matters. Calls one after another would else take a statement for each claim and each receipt.
+ */
 function runs(entries: readonly Entry[]): Entry[][] {
   const found: Entry[][] = []
+  const next = new Map<Hex, number>()
   for (const entry of entries) {
-    const last = found.at(-1)
-    if (last?.[0]?.kind === entry.kind) last.push(entry)
-    else found.push([entry])
+    const requestId = requestOf(entry)
+    const from = next.get(requestId) ?? 0
+    let at = found.findIndex((run, index) => index >= from && run[0]?.kind === entry.kind)
+    if (at === -1) at = found.push([]) - 1
+    found[at]?.push(entry)
+    next.set(requestId, at + 1)
   }
   return found
+}
+
+function requestOf(entry: Entry): Hex {
+  if (entry.kind === 'claim') return entry.request.requestId
+  return entry.kind === 'record' ? entry.receipt.requestId : entry.requestId
 }
 
 async function applyRun(transaction: Queryable, run: readonly Entry[]): Promise<void> {

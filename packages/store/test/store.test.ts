@@ -24,6 +24,7 @@ import {
   openAmountOf,
   openAmounts,
   openDatabase,
+  openStore,
   outboxLoad,
   postponePayment,
   receiptStatus,
@@ -240,4 +241,37 @@ test('a live lock is a clear error, a stale one is taken over', () => {
   lockDirectory(directory)()
   release()
   lockDirectory(directory)()
+})
+
+test('the journal claims at once, and applies what befell one request in its order', async () => {
+  const { database, writer } = await openStore({ directory: temporaryFolder('store') })
+  const receipt = async (index: number) => {
+    const signed = await receiptAt(index)
+    return {
+      requestId: signed.receipt.requestId,
+      receipt: canonicalJson(receiptToJson(signed.receipt)),
+      signature: signed.signature,
+      leaf: receiptLeaf(signed),
+      price: 7n,
+      collectAmount: 7n,
+      prepaid: false,
+    }
+  }
+  const first = await writer.claim(requestAt(0))
+  assert.equal(await writer.claim(requestAt(0)), undefined)
+  const others = await Promise.all([1, 2].map((index) => writer.claim(requestAt(index))))
+  await Promise.all([first, ...others].map((claim) => claim?.durable))
+  await writer.record(await receipt(1))
+  await writer.end(requestIdAt(0), 'released')
+  await writer.end(requestIdAt(2), 'failed')
+  await (await writer.claim({ ...requestAt(0), nodeUrl: 'http://127.0.0.1:2' }))?.durable
+  await writer.record(await receipt(0))
+  const rows = await Promise.all([0, 1, 2].map((index) => findRequest(database, requestIdAt(index))))
+  assert.deepEqual(
+    rows.map((row) => row?.state),
+    ['finished', 'finished', 'failed'],
+  )
+  assert.equal(rows[0]?.nodeUrl, 'http://127.0.0.1:2')
+  assert.equal((await duePayments(database, 10)).length, 2)
+  await database.close()
 })

@@ -12,6 +12,7 @@ import {
   verifyProof,
 } from '@assay/zkml'
 import { number, printTable } from '../table.ts'
+import { benchPeers } from './benchPeers.ts'
 import { benchTrained } from './benchTrained.ts'
 import { measure, milliseconds, type Timing } from './measure.ts'
 import { convolutional, parameterCount, perceptron } from './models.ts'
@@ -112,4 +113,5 @@ export async function benchZkml(): Promise<void> {
       `verify ~ parameters^${fit(({ verify }) => verify.processor)}`,
   )
   benchTrained()
+  benchPeers()
 }

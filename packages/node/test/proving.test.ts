@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import {
   modelIdOf,
   type ProofAttachment,
   proofAttachmentFromJson,
+  receiptFromJson,
   requestHash,
   responseHash,
 } from '@assay/protocol'
@@ -77,6 +82,34 @@ test('an answer is durable with what proves it before it goes out, and a later p
   const shown = await fetch(`${again.url}/v1/proofs/${receipt.requestId}`)
   assert.deepEqual(proofAttachmentFromJson((await shown.json()) as never), zk)
   await again.close()
+})
+
+test('an answer survives kill -9 between answer and proof, and a later process proves it', async (t) => {
+  const dir = temporaryFolder('proving')
+  const program = path.join(import.meta.dirname, 'answerAndWait.process.ts')
+  const child = spawn(process.execPath, [program, dir, fraudScorerFile(), JSON.stringify(inputs[2])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL'))
+  const gone = once(child, 'exit')
+  const lines = createInterface({ input: child.stdout })
+  const [said] = (await Promise.race([once(lines, 'line'), gone])) as [unknown]
+  child.kill('SIGKILL')
+  const [, signal] = (await gone) as [number | null, string | null]
+  assert.equal(signal, 'SIGKILL', 'it was alive until then')
+  const receipt = receiptFromJson(JSON.parse(said as string))
+
+  const store = openReceiptStore(dir)
+  t.after(() => store.close())
+  const left = store.proofs.find(receipt.requestId)
+  assert.ok(left !== undefined && left.proof === undefined, 'answered, and not proved')
+  const proving = startProving({ models: [served], store: store.proofs, log: quiet })
+  await proving.stop()
+  const found = store.proofs.find(receipt.requestId)
+  assert.ok(found?.proof !== undefined)
+  const zk: ProofAttachment = { card: prover.card, proof: found.proof, ...found.bodies }
+  const step = await proofHolds({ receipt, signature: '0x', zk }, view())
+  assert.deepEqual([step.outcome, step.code], ['passed', 'ok'], step.reason)
 })
 
 test('a proof that cannot be made ends there, and the next one is made', async () => {

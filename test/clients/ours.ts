@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
-import { STATUS } from '@assay/protocol'
+import { CONFIDENTIAL_PATH, STATUS } from '@assay/protocol'
 import { createAssay, readReceiptStatus, SdkError, spendingLimit } from '@assay/sdk'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { npmVersion } from './npmVersion.ts'
 import type { Row } from './row.ts'
+import { startTap } from './tap.ts'
 import { MODEL, QUESTION, type World } from './world.ts'
 
 const messages = [{ role: 'user', content: QUESTION }]
@@ -160,6 +161,39 @@ const proxy: Omit<Row, 'client' | 'version' | 'way'>[] = [
       assert.match(await streamed.text(), /: x-assay-verified true\n.*data: \[DONE\]\n\n$/s)
       const id = streamed.headers.get('x-assay-request-id') as `0x${string}`
       assert.ok((await readReceiptStatus(network, id))?.signed)
+    },
+  },
+  {
+    what: '--confidential: verified as ever, and whoever listens in front of the gateway reads nothing of it',
+    async run({ network, startProxy }) {
+      const tap = await startTap(network.gatewayUrl)
+      const confidential = await startProxy({ ...network, gatewayUrl: tap.url }, '--confidential')
+      try {
+        const content = `${QUESTION} It is between you and me.`
+        for (const stream of [false, true]) {
+          const answer = await fetch(`${confidential.url}/v1/chat/completions`, {
+            method: 'POST',
+            headers: { authorization: `Bearer ${confidential.key}`, 'content-type': 'application/json' },
+            body: JSON.stringify({
+              model: MODEL,
+              messages: [{ role: 'user', content }],
+              max_tokens: 12,
+              stream,
+            }),
+          })
+          const text = await answer.text()
+          assert.equal(answer.status, 200, text)
+          assert.match(text, /Paris/)
+          if (stream) assert.match(text, /: x-assay-verified true\n.*data: \[DONE\]\n\n$/s)
+          else assert.equal(answer.headers.get('x-assay-verified'), 'true')
+        }
+        const heard = tap.heard()
+        assert.ok(heard.includes(`POST ${CONFIDENTIAL_PATH}`), 'nothing went through the tap')
+        assert.doesNotMatch(heard, /between you and me|Paris/)
+      } finally {
+        await confidential.close()
+        await tap.close()
+      }
     },
   },
   {

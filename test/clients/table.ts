@@ -8,6 +8,7 @@ const GAPS: readonly string[] = [
   'openai: audio, images, files, batches, fine-tuning, vector stores and the realtime API are not served',
   'anthropic: message batches, files and server-side tools are not served; prompt caching earns no discount',
   'a key under a grant or a proxy token is one secret for all models that it may use; no organisations or projects',
+  'opengradient (TypeScript): the npm registry has no such package, so only the Python SDK is tried',
   'x402 (PyPI), @x402/fetch: OPG must be allowed once as a token that may be spent; upto needs a Permit2 approval',
 ]
 

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
+import { saveNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
 import { createApiKey, openGrant } from '@assay/sdk'
 import { type Hex, parseEther } from 'viem'
@@ -29,6 +30,8 @@ export type World = {
   grant: Way
   /** Through `assay proxy`. */
   proxy: Way
+  /** Another `assay proxy`, with a home of its own and these options, on the network as this file tells of it. */
+  startProxy(network: Network, ...options: string[]): Promise<Way & { close(): Promise<void> }>
   /** Where the examples run: the network's files are in `.assay`, as in a checkout. */
   folder: string
   /** Runs a program there; with a way, the vendors' own variables name it. */
@@ -71,7 +74,7 @@ async function worldOf(local: LocalNetwork): Promise<World> {
   const folder = path.join(home, 'examples')
   mkdirSync(folder)
   symlinkSync(home, path.join(folder, '.assay'))
-  const proxy = await startProxyCommand(home)
+  const proxy = await startProxyCommand({ ASSAY_HOME: home, ASSAY_WALLET_KEY: '' })
 
   function environment(way: Way | undefined): NodeJS.ProcessEnv {
     return {
@@ -116,7 +119,14 @@ async function worldOf(local: LocalNetwork): Promise<World> {
     network,
     privateKey,
     grant: { name: 'grant key', url: network.gatewayUrl, key },
-    proxy: { name: 'proxy', url: proxy.url, key: proxy.token },
+    proxy,
+    startProxy(seen, ...options) {
+      const own = mkdtempSync(path.join(home, 'proxy-'))
+      const file = path.join(own, 'network.json')
+      saveNetwork(file, seen)
+      const environment = { ASSAY_HOME: own, ASSAY_WALLET_KEY: privateKey }
+      return startProxyCommand(environment, '--network', file, ...options)
+    },
     folder,
     run,
     example(file, way) {
@@ -132,10 +142,14 @@ async function worldOf(local: LocalNetwork): Promise<World> {
 }
 
 /** `assay proxy`, run as its user runs it. */
-async function startProxyCommand(home: string) {
+async function startProxyCommand(
+  environment: Record<'ASSAY_HOME' | 'ASSAY_WALLET_KEY', string>,
+  ...options: string[]
+): Promise<Way & { close(): Promise<void> }> {
   const port = await freePorts(1)
-  const child: ChildProcess = spawn(process.execPath, [CLI, 'proxy', '--json', '--port', String(port)], {
-    env: { ...process.env, ASSAY_HOME: home, ASSAY_WALLET_KEY: '' },
+  const args = [CLI, 'proxy', '--json', '--port', String(port), ...options]
+  const child: ChildProcess = spawn(process.execPath, args, {
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -150,8 +164,9 @@ async function startProxyCommand(home: string) {
   if (output === '') throw new Error(`assay proxy did not start:\n${complaints}`)
   const { url, token } = JSON.parse(output) as { url: string; token: string }
   return {
+    name: 'proxy',
     url,
-    token,
+    key: token,
     async close() {
       if (child.exitCode !== null) return
       const gone = once(child, 'exit')

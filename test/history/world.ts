@@ -24,7 +24,7 @@ import { startWire, type Wire } from './wire.ts'
 const GATEWAYS = 3
 /** The first is the development node; the others are accounts of the development phrase with no other part. */
 const NODE_ACCOUNTS = [DEVELOPMENT_ROLES.node, 12, 13, 14]
-const READY_MS = 180_000
+const READY_MS = 300_000
 /** OPG base units per call, input and output token. */
 const PRICE = [10n ** 14n, 10n ** 12n, 2n * 10n ** 12n] as const
 

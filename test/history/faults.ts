@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { publicClientOf } from '@assay/chain'
+import { BlockNotFoundError } from 'viem'
 import type { Random } from '../attempts/random.ts'
 import type { History } from './history.ts'
 import type { Server } from './server.ts'
@@ -98,7 +99,12 @@ export function injectFaults(world: World, random: Random, history: History, pac
     history.note(`the chain loses ${depth} blocks`)
     // Blocks of the same numbers take their places, without the transactions.
     await world.devnet.admin('anvil_reorg', [depth, []])
-    return (await chain.getBlock({ blockNumber: number })).hash !== hash
+    // For a moment there may be no block of that number at all.
+    const now = await chain.getBlock({ blockNumber: number }).catch((error: unknown) => {
+      if (error instanceof BlockNotFoundError) return undefined
+      throw error
+    })
+    return now?.hash !== hash
   }
 
   function inject(fault: Fault): Promise<boolean> | boolean {

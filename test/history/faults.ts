@@ -76,7 +76,9 @@ export function injectFaults(world: World, random: Random, history: History, pac
     return server.kill()
   }
   async function cut(from: 'database' | 'node' | 'chain'): Promise<boolean> {
-    const { name, wire } = random.pick(world.wires.filter(({ to }) => to === from))
+    const all = world.wires.filter(({ to }) => to === from)
+    const used = all.filter(({ wire }) => wire.isUsed())
+    const { name, wire } = random.pick(used.length > 0 ? used : all)
     history.note(`the wire from ${name} is cut`)
     wire.cut()
     await rest(length())

@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export type Wire = {
   /** On 127.0.0.1. */
   port: number
+  /** Whether a connection goes over it. */
+  isUsed(): boolean
   /** From now on every byte is kept back, in both directions, and new connections hang. */
   cut(): void
   /** Lets the bytes through that were kept back, or breaks every connection that waited. @returns how many waited */
@@ -43,6 +45,7 @@ export async function startWire(target: number, port = 0): Promise<Wire> {
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
+    isUsed: () => pairs.size > 0,
     cut() {
       isCut = true
       for (const pair of pairs) for (const socket of pair) socket.pause()

@@ -167,6 +167,44 @@ contract StakeSlashingTest is StakingFixture {
         assertNear(staking.stakeOfHolder(V, ALICE), 4000e18 - uint256(2000e18) * 4000 / 4500, 1);
     }
 
+    /// @dev To the last base unit: each part is rounded up in turn, and the last one pays what is left.
+    function test_partsAreRoundedUpInTurnAndTheSumIsExact() public {
+        delegateTo(V, ALICE, 333e18 + 7);
+        uint64 captured = epoch();
+        undelegate(V, V, 400e18 + 1);
+        uint256 taken = slash(V, captured, ALL / 7);
+        uint256 first = taken * 2000 / 10_000;
+        // The bond that stayed, then the delegator's young deposit, then the bond that leaves.
+        uint256 bond = 600e18 - 1;
+        uint256 own = up(first, bond, 1000e18);
+        (uint256 rest, uint256 over) = (taken - first, 1333e18 + 7 - first);
+        uint256 more = up(rest, bond - own, over);
+        assertEq(staking.stakeOfHolder(V, V), bond - own - more);
+        (rest, over) = (rest - more, over - (bond - own));
+        more = up(rest, 333e18 + 7, over);
+        assertEq(staking.stakeOfHolder(V, ALICE), 333e18 + 7 - more);
+        assertEq(leavingOf(V, V), 400e18 + 1 - (first - own) - (rest - more));
+    }
+
+    function test_aSlashChangesNothingOfWhatStoodInItsEpoch() public {
+        delegateTo(V, ALICE, 500e18);
+        undelegate(V, ALICE, 100e18);
+        assertEq(staking.exposureAt(V, epoch()), 1500e18);
+        slash(V, epoch(), ALL / 3);
+        assertEq(staking.exposureAt(V, epoch()), 1500e18);
+        skipEpochs(12);
+        staking.sync(V);
+        uint256 stood = staking.stakeOf(V);
+        assertEq(staking.exposureAt(V, epoch()), stood);
+        slash(V, epoch(), ALL - 1);
+        // Its pool has become an exit since.
+        assertEq(staking.exposureAt(V, epoch()), stood);
+        nextEpoch();
+        assertEq(staking.exposureAt(V, epoch()), staking.stakeOf(V));
+        assertTrue(staking.stakeOf(V) < 1e6);
+    }
+
+
     function test_aVoteAfterTheFaultDoesNotChangeWhoPays() public {
         delegateTo(V, ALICE, 1000e18);
         uint64 captured = epoch();
@@ -303,8 +341,11 @@ contract StakeSlashingTest is StakingFixture {
         staking.sync(V);
         slash(V, epoch(), ALL - 1);
         assertEq(staking.sharesOf(V, ALICE), 0);
+        uint256 end = (uint256(epoch()) + 1) * EPOCH;
         nextEpoch();
         delegateTo(V, ALICE, 10e18);
+        assertEq(staking.exitsOf(V, ALICE)[0].releaseAt, end + UNBONDING);
+        assertEq(staking.exitsOf(V, ALICE)[0].toEpoch, epoch() - 1);
         delegateTo(V, BOB, 10e18);
         skipUnbonding();
         staking.sync(V);
@@ -445,6 +486,11 @@ contract StakeSlashingTest is StakingFixture {
     }
 
     // ---------------------------------------------------------------- helpers
+
+    function up(uint256 amount, uint256 part, uint256 whole) private pure returns (uint256) {
+        return (amount * part + whole - 1) / whole;
+    }
+
 
     function tryBond() private returns (bool) {
         try staking.bond(V, ALICE) {

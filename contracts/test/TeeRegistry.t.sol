@@ -403,6 +403,145 @@ contract TeeRegistryTest is Fixture {
         tee.registerBondedKey(key, signature);
     }
 
+    function test_aBondedKeySignsForItselfAndIsAnEvent() public {
+        bytes memory signature = signPossession(NODE);
+        vm.prank(RIVAL);
+        (bool ok, bytes memory reason) = address(tee).call(abi.encodeCall(tee.registerBondedKey, (key, signature)));
+        assertTrue(!ok && bytes4(reason) == TeeRegistry.NotPossessed.selector);
+        vm.expectEmit(address(tee));
+        emit TeeRegistry.KeyAdmitted(bytes32(0), NODE, key, uint64(block.timestamp));
+        vm.prank(NODE);
+        tee.registerBondedKey(key, signature);
+        (address node, bytes32 hardware,,,,, uint64 validFrom,, bool bonded) = tee.key(key);
+        assertEq(node, NODE);
+        assertEq(hardware, bytes32(0));
+        assertEq(validFrom, START + 10);
+        assertTrue(bonded);
+    }
+
+    // ---------------------------------------------------------------- what an indexer reads
+
+    function test_theWayOfAKeyIsToldByEvents() public {
+        bytes32 id = tee.registrationIdOf(NODE, key, HARDWARE, ROOT, CODE, 1, EVIDENCE);
+        told();
+        emit TeeRegistry.KeyProposed(
+            id, NODE, key, HARDWARE, ROOT, CODE, 1, EVIDENCE, "http://node.test/evidence"
+        );
+        assertEq(propose(NODE, EVIDENCE), id);
+        (address key_, address node, uint64 proposedBlock, uint256 yes, uint256 no) = tee.registration(id);
+        assertEq(key_, key);
+        assertEq(node, NODE);
+        assertEq(proposedBlock, 101);
+        assertEq(yes + no, 0);
+        bytes memory against = signVote(id, 3, false);
+        told();
+        emit TeeRegistry.KeyVoted(id, vm.addr(3), false, 300e18);
+        tee.voteKey(id, false, against);
+        vote(id, 1, true);
+        bytes memory last = signVote(id, 2, true);
+        told();
+        emit TeeRegistry.KeyVoted(id, vm.addr(2), true, 300e18);
+        told();
+        emit TeeRegistry.KeyAdmitted(id, NODE, key, uint64(START + 10));
+        tee.voteKey(id, true, last);
+        readsAs(EVIDENCE);
+        vm.warp(START + 15);
+        vm.prank(NODE);
+        told();
+        emit TeeRegistry.KeyRevoked(key, uint64(START + 15));
+        tee.revokeKey(key);
+    }
+
+    function test_approvalsAreToldByEvents() public {
+        (bytes32 hardware, bytes32 root, bytes32 code) = (keccak256("h"), keccak256("r"), keccak256("c"));
+        tee.proposeHardware(hardware, root, "");
+        assertEq(tee.announcedAt(hardware, root), START + 10);
+        vm.warp(START + 10 + HARDWARE_NOTICE);
+        told();
+        emit TeeApprovals.HardwareApproved(hardware);
+        tee.approveHardware(hardware);
+        told();
+        emit TeeApprovals.RootApproved(hardware, root);
+        tee.approveRoot(hardware, root);
+        told();
+        emit TeeApprovals.MeasurementApproved(hardware, code, 5);
+        tee.approveMeasurement(hardware, code, 5);
+        (uint64 from, uint64 revokedAt, uint8 classes) = tee.measurement(hardware, code);
+        assertEq(from, block.timestamp);
+        assertEq(uint256(revokedAt) + classes, 5);
+        uint64 start = uint64(block.timestamp);
+        told();
+        emit TeeApprovals.Suspended(TeeApprovals.Kind.Root, hardware, root, start, start + SUSPENSION);
+        vm.prank(GUARDIAN);
+        tee.suspend(TeeApprovals.Kind.Root, hardware, root);
+        vm.warp(start + 5);
+        told();
+        emit TeeApprovals.SuspensionLifted(TeeApprovals.Kind.Root, hardware, root, start + 5);
+        tee.liftSuspension(TeeApprovals.Kind.Root, hardware, root);
+        (uint64 suspendedFrom, uint64 until) = tee.suspension(TeeApprovals.Kind.Root, hardware, root);
+        assertEq(suspendedFrom, start);
+        assertEq(until, start + 5);
+        told();
+        emit TeeApprovals.HardwareRevoked(hardware);
+        tee.revokeHardware(hardware);
+        told();
+        emit TeeApprovals.RootRevoked(hardware, root);
+        tee.revokeRoot(hardware, root);
+        told();
+        emit TeeApprovals.MeasurementRevoked(hardware, code);
+        tee.revokeMeasurement(hardware, code);
+        (from, revokedAt) = tee.hardware(hardware);
+        assertEq(from, start);
+        assertEq(revokedAt, start + 5);
+        (from, revokedAt) = tee.root(hardware, root);
+        assertEq(from, start);
+        assertEq(revokedAt, start + 5);
+    }
+
+    // ---------------------------------------------------------------- bounds
+
+    function test_addressesAreAtMost512Bytes() public {
+        tee.proposeHardware(HARDWARE, ROOT, string(new bytes(512)));
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.UriTooLong.selector, 513));
+        tee.proposeHardware(HARDWARE, ROOT, string(new bytes(513)));
+        vm.startPrank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.UriTooLong.selector, 513));
+        tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, EVIDENCE, string(new bytes(513)));
+        tee.proposeKey(key, HARDWARE, ROOT, CODE, 1, EVIDENCE, string(new bytes(512)));
+        vm.expectRevert(TeeApprovals.ZeroAddress.selector);
+        tee.proposeKey(address(0), HARDWARE, ROOT, CODE, 1, EVIDENCE, "");
+        vm.stopPrank();
+    }
+
+    function test_whoIsNotOnDutyDoesNotVote() public {
+        bytes32 id = propose(NODE, EVIDENCE);
+        staking.jail(vm.addr(1));
+        bytes memory signature = signVote(id, 1, true);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotAValidator.selector, vm.addr(1)));
+        tee.voteKey(id, true, signature);
+    }
+
+    function test_onlyAKeyThatCountsCanBeEnded() public {
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotValid.selector, key));
+        tee.revokeKey(key);
+        admit();
+        tee.revokeKey(key);
+        vm.expectRevert(abi.encodeWithSelector(TeeRegistry.NotValid.selector, key));
+        tee.revokeKey(key);
+    }
+
+    function test_thereAreEightEngineClasses() public {
+        bytes32 code = keccak256("eighth");
+        tee.approveMeasurement(HARDWARE, code, 0x80);
+        vm.prank(NODE);
+        bytes32 id = tee.proposeKey(key, HARDWARE, ROOT, code, 0x80, EVIDENCE, "");
+        for (uint256 i = 1; i <= 3; i++) vote(id, i, true);
+        assertTrue(tee.isKeyValidAt(key, NODE, 7, false, uint64(START + 10)));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 6, false, uint64(START + 10)));
+        assertTrue(!tee.isKeyValidAt(key, NODE, 8, false, uint64(START + 10)));
+    }
+
+
     // ---------------------------------------------------------------- helpers
 
     function propose(address node, bytes32 evidence) private returns (bytes32) {
@@ -432,6 +571,20 @@ contract TeeRegistryTest is Fixture {
     function validNow() private view returns (bool) {
         return tee.isKeyValidAt(key, NODE, 0, false, uint64(vm.getBlockTimestamp()));
     }
+
+    function told() private {
+        vm.expectEmit(address(tee));
+    }
+
+    function readsAs(bytes32 evidence) private view {
+        (, bytes32 hardware, bytes32 root, bytes32 code, uint8 classes, bytes32 evidenceHash,,,) = tee.key(key);
+        assertEq(hardware, HARDWARE);
+        assertEq(root, ROOT);
+        assertEq(code, CODE);
+        assertEq(classes, 1);
+        assertEq(evidenceHash, evidence);
+    }
+
 
     function suspendAt(uint256 second, TeeApprovals.Kind kind, bytes32 hardwareType, bytes32 id) private {
         vm.warp(START + second);

@@ -220,6 +220,20 @@ contract TeeRegistryTermsTest is Fixture {
         assertEq(tee.rulesAt(HARDWARE, names, type(uint64).max)[0], b);
     }
 
+    function test_atMost128RulesAreReadAtOnce() public {
+        assertEq(tee.rulesAt(HARDWARE, new string[](128), type(uint64).max).length, 128);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.TooManyRules.selector, 129));
+        tee.rulesAt(HARDWARE, new string[](129), 0);
+        setRule("x", 7, 5);
+        string[] memory names = new string[](1);
+        names[0] = "x";
+        assertEq(tee.rulesAt(HARDWARE, names, type(uint64).max)[0], 7);
+        tee.setRule(HARDWARE, string(new bytes(256)), 1);
+        vm.expectRevert(abi.encodeWithSelector(TeeApprovals.RuleTooLong.selector, 257));
+        tee.setRule(HARDWARE, string(new bytes(257)), 1);
+    }
+
+
     // ---------------------------------------------------------------- helpers
 
     function propose(address node, string memory evidence, uint256 second) private returns (bytes32) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
+import {ParamStore} from "../src/ParamStore.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {IStakeOutgoing} from "../src/staking/IStakeOutgoing.sol";
 import {StakePositions} from "../src/staking/StakePositions.sol";
@@ -52,6 +53,28 @@ contract ValidatorStakingTest is StakingFixture {
         other.setSettlement(W);
     }
 
+    /// @dev Settlement keeps who attested in 15 bits each.
+    function test_noMoreValidatorsThanABitmapHoldsAreRegistered() public {
+        uint256 slot = slotOfCount();
+        vm.store(address(staking), bytes32(slot), bytes32(uint256(1 << 15) - 1));
+        registerValidator(ALICE, MIN_BOND);
+        assertEq(staking.indexOf(ALICE), (1 << 15) - 1);
+        fund(BOB, MIN_BOND);
+        vm.prank(BOB);
+        vm.expectRevert(ValidatorStaking.TooManyRegistered.selector);
+        staking.register("", MIN_BOND);
+    }
+
+    function test_anEpochLastsATenthOfTheUnbondingTimeAndNeverNothing() public {
+        assertEq(staking.epochLength(), EPOCH);
+        assertEq(staking.epochAt(EPOCH * 5 - 1), 4);
+        (bytes32[] memory keys, uint256[] memory values) = (new bytes32[](1), new uint256[](1));
+        (keys[0], values[0]) = (Params.UNBONDING, 9);
+        ParamStore brief = new ParamStore(address(this), keys, values, values, values);
+        assertEq(new ValidatorStaking(token, brief).epochLength(), 1);
+    }
+
+
     // ---------------------------------------------------------------- shares
 
     function testFuzz_leaverNeverTakesMoreThanItBrought(uint96 amount, uint64 fraction, uint96 second) public {
@@ -95,6 +118,9 @@ contract ValidatorStakingTest is StakingFixture {
         vm.prank(ALICE);
         vm.expectRevert(abi.encodeWithSelector(StakePositions.TooFewShares.selector, 10e18, 10e18 + 1));
         staking.delegate(V, 10e18, 10e18 + 1);
+        vm.prank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(StakePositions.TooFewShares.selector, 0, 0));
+        staking.delegate(V, 0, 0);
     }
 
     /// @dev Economics, test first 6: the first depositor cannot make the next one's shares round to nothing. Tokens that
@@ -177,8 +203,47 @@ contract ValidatorStakingTest is StakingFixture {
         delegateTo(V, ALICE, 50e18);
         undelegateAll(V, ALICE);
         ValidatorStaking.ExitView memory exit = staking.exitsOf(V, ALICE)[0];
-        assertTrue(exit.toEpoch >= epoch());
+        // A thirtieth of the unbonding time.
+        uint256 grain = 90 days / 30 / EPOCH;
+        assertEq(exit.toEpoch, epoch() / grain * grain + grain - 1);
         assertEq(exit.releaseAt, (uint256(exit.toEpoch) + 1) * EPOCH + 90 days);
+    }
+
+    /// @dev No one can stop an exit by opening buckets: beyond a hundred, leavers share one, and answer for all that was.
+    function test_whereAHundredBucketsAreOpenTheNextLeaveTogether() public {
+        params.set(Params.UNBONDING, 90 days);
+        depositInEpochs(ALICE, 50);
+        depositInEpochs(BOB, 50);
+        depositInEpochs(CAROL, 2);
+        undelegateAll(V, ALICE);
+        undelegateAll(V, BOB);
+        assertEq(staking.exitsOf(V, BOB).length, 50);
+        assertEq(staking.exitsOf(V, BOB)[49].fromEpoch, epoch() - 3);
+        undelegateAll(V, CAROL);
+        assertEq(staking.exitsOf(V, CAROL).length, 1);
+        assertEq(staking.exitsOf(V, CAROL)[0].fromEpoch, 0);
+        assertEq(leavingOf(V, CAROL), 2e18);
+    }
+
+    function test_aBondOfTodayLeavesWithOlderBond() public {
+        nextEpoch();
+        fund(V, 500e18);
+        vm.prank(V);
+        staking.addSelfBond(500e18);
+        undelegate(V, V, 1200e18);
+        assertEq(staking.stakeOfHolder(V, V), 300e18);
+        assertEq(leavingOf(V, V), 1200e18);
+    }
+
+    function test_sharesThatAreWorthNothingLeaveAtOnceAndLeaveNoTrace() public {
+        delegateTo(V, ALICE, 50e18);
+        slash(V, epoch(), ALL);
+        vm.prank(ALICE);
+        vm.expectEmit(address(staking));
+        emit IStakeOutgoing.Undelegated(V, ALICE, 50e18, 0, uint64(block.timestamp));
+        staking.undelegate(V, 50e18);
+        assertEq(staking.exitsOf(V, ALICE).length, 0);
+        assertEq(staking.sharesOf(V, ALICE), 0);
     }
 
     function test_cannotLeaveWithSharesOfOthers() public {
@@ -284,6 +349,68 @@ contract ValidatorStakingTest is StakingFixture {
         assertEq(withdraw(V, ALICE), 60e18);
     }
 
+    function test_redelegationsOfOneEpochGoEachToItsOwn() public {
+        registerValidator(W, 1000e18);
+        registerValidator(BOB, 1000e18);
+        delegateTo(V, ALICE, 60e18);
+        vm.startPrank(ALICE);
+        staking.redelegate(V, W, 10e18);
+        staking.redelegate(V, BOB, 20e18);
+        staking.redelegate(V, W, 5e18);
+        vm.stopPrank();
+        assertEq(staking.exitsOf(V, ALICE).length, 2);
+        skipUnbonding();
+        assertEq(staking.bond(V, ALICE), 35e18);
+        assertEq(staking.stakeOfHolder(W, ALICE), 15e18);
+        assertEq(staking.stakeOfHolder(BOB, ALICE), 20e18);
+    }
+
+    function test_whatASlashLeftNothingOfBondsNothingAndIsGone() public {
+        registerValidator(W, 1000e18);
+        delegateTo(V, ALICE, 60e18);
+        uint64 captured = epoch();
+        vm.prank(ALICE);
+        staking.redelegate(V, W, 60e18);
+        slash(V, captured, ALL);
+        vm.warp(staking.exitsOf(V, ALICE)[0].releaseAt);
+        assertEq(staking.bond(V, ALICE), 0);
+        assertEq(staking.exitsOf(V, ALICE).length, 0);
+        assertEq(staking.stakeOfHolder(W, ALICE), 0);
+    }
+
+    /// @dev Deposits of an epoch whose tranche was wiped wait for the next one; so does what would bond by itself.
+    function test_redelegationWaitsWhereTodaysDepositsWereWiped() public {
+        registerValidator(W, 1000e18);
+        delegateTo(V, ALICE, 60e18);
+        vm.prank(ALICE);
+        staking.redelegate(V, W, 60e18);
+        skipEpochs(10);
+        delegateTo(W, BOB, 10e18);
+        slash(W, epoch(), ALL);
+        vm.expectRevert(IStakeOutgoing.NothingToBond.selector);
+        staking.bond(V, ALICE);
+        nextEpoch();
+        assertEq(staking.bond(V, ALICE), 60e18);
+    }
+
+    function test_aVoteAfterARedelegationDoesNotPutItsReturnOff() public {
+        registerValidator(W, 1000e18);
+        delegateTo(V, ALICE, 60e18);
+        vm.prank(ALICE);
+        staking.redelegate(V, W, 60e18);
+        staking.tombstone(W);
+        uint256 end = (uint256(epoch()) + 1) * EPOCH;
+        vm.warp(end + 1);
+        params.set(Params.UNBONDING, 90 days);
+        vm.warp(end + UNBONDING - 1);
+        vm.prank(ALICE);
+        vm.expectRevert(IStakeOutgoing.NothingToWithdraw.selector);
+        staking.withdraw(V);
+        vm.warp(end + UNBONDING);
+        assertEq(withdraw(V, ALICE), 60e18);
+    }
+
+
     function test_redelegationRefusesWhatMakesNoSense() public {
         registerValidator(W, 1000e18);
         vm.prank(V);
@@ -348,6 +475,23 @@ contract ValidatorStakingTest is StakingFixture {
     }
 
     // ---------------------------------------------------------------- helpers
+
+    /// @dev One token in each of so many epochs.
+    function depositInEpochs(address holder, uint256 count) private {
+        for (uint256 i = 0; i < count; i++) {
+            delegateTo(V, holder, 1e18);
+            nextEpoch();
+        }
+    }
+
+    /// @dev Of the number of registered validators: the slot that goes from one to two when the second comes.
+    function slotOfCount() private returns (uint256 slot) {
+        bool[64] memory isOne;
+        for (uint256 i = 0; i < 64; i++) isOne[i] = uint256(vm.load(address(staking), bytes32(i))) == 1;
+        registerValidator(W, MIN_BOND);
+        while (!isOne[slot] || uint256(vm.load(address(staking), bytes32(slot))) != 2) slot++;
+    }
+
 
     function withdrawAll(address validator, address who) private {
         if (staking.exitsOf(validator, who).length > 0) withdraw(validator, who);

@@ -103,6 +103,68 @@ contract OpenGradientTest is FaultFixture {
         assertTrue(!registry.isTEEActive(TREE));
     }
 
+    function test_theWayOfAnEnclaveIsToldByEvents() public {
+        vm.expectEmit(address(registry));
+        emit OpenGradientRegistry.TEERegistered(teeId, NODE, vm.addr(ENCLAVE));
+        register();
+        vm.startPrank(NODE);
+        vm.expectEmit(address(registry));
+        emit OpenGradientRegistry.TEEHeartbeat(teeId);
+        registry.heartbeat(teeId);
+        vm.expectEmit(address(registry));
+        emit OpenGradientRegistry.TEEDisabled(teeId);
+        registry.disableTEE(teeId);
+        vm.stopPrank();
+        _admit(0xE3);
+        bytes memory signature = signRegistration(0xE3, NODE, RsaVectors.OTHER_KEY);
+        vm.prank(NODE);
+        vm.expectEmit(address(registry));
+        emit OpenGradientRegistry.TEEUnlisted(teeId);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
+    }
+
+    function test_twoEnclavesAreListedInTheirOrder() public {
+        register();
+        _admit(0xE3);
+        bytes memory signature = signRegistration(0xE3, NODE, RsaVectors.OTHER_KEY);
+        vm.prank(NODE);
+        bytes32 second = registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
+        assertEq(registry.teeOf(vm.addr(0xE3)), second);
+        assertEq(registry.getTEEsByType(0)[1], second);
+        assertEq(registry.getTEEsByType(1).length, 0);
+        assertEq(registry.getEnabledTEEs(1).length, 0);
+        assertEq(registry.getEnabledTEEs(0)[0], teeId);
+        assertEq(registry.getEnabledTEEs(0)[1], second);
+        assertEq(keccak256(registry.getActiveTEEs(0)[1].publicKey), second);
+        vm.prank(NODE);
+        registry.disableTEE(teeId);
+        assertEq(registry.getEnabledTEEs(0)[0], second);
+        assertEq(registry.getActiveTEEs(0).length, 1);
+        assertEq(keccak256(registry.getActiveTEEs(0)[0].publicKey), second);
+        assertEq(keccak256(registry.modulusOf(second)), keccak256(this.modulusIn(RsaVectors.OTHER_KEY)));
+        assertEq(registry.modulusOf(TREE).length, 0);
+    }
+
+    function test_64EnclavesAreListedAtMost() public {
+        register();
+        uint256 slot = slotOfCount();
+        vm.store(address(registry), bytes32(slot), bytes32(uint256(1)));
+        assertEq(registry.getTEEsByType(0).length, 1);
+        bytes32 first = keccak256(abi.encode(slot));
+        for (uint256 i = 1; i < 64; i++) vm.store(address(registry), bytes32(uint256(first) + i), teeId);
+        vm.store(address(registry), bytes32(slot), bytes32(uint256(64)));
+        _admit(0xE3);
+        bytes memory signature = signRegistration(0xE3, NODE, RsaVectors.OTHER_KEY);
+        vm.prank(NODE);
+        vm.expectRevert(OpenGradientRegistry.RegistryFull.selector);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
+        vm.store(address(registry), bytes32(slot), bytes32(uint256(63)));
+        vm.prank(NODE);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
+        assertEq(registry.getTEEsByType(0).length, 64);
+    }
+
+
     function test_aKeyThatValidatorsDidNotAdmitListsNothing() public {
         bytes memory signature = signRegistration(ROGUE, NODE, RsaVectors.KEY);
         vm.expectRevert(
@@ -146,6 +208,11 @@ contract OpenGradientTest is FaultFixture {
         registry.registerTEE(COMMITTER, string(new bytes(257)), RsaVectors.KEY, CERTIFICATE, "");
         vm.expectRevert(OpenGradientRegistry.TooLong.selector);
         registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, new bytes(4097), "");
+        (string memory url, bytes memory certificate) = (string(new bytes(256)), new bytes(4096));
+        bytes memory signature = signDigest(
+            ENCLAVE, registry.registrationDigest(NODE, COMMITTER, url, RsaVectors.KEY, certificate)
+        );
+        registry.registerTEE(COMMITTER, url, RsaVectors.KEY, certificate, signature);
         vm.stopPrank();
     }
 
@@ -294,6 +361,12 @@ contract OpenGradientTest is FaultFixture {
         vm.prank(NODE);
         return registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
     }
+
+    /// @dev Of the list's length: the one slot that holds the number of enclaves, one.
+    function slotOfCount() private view returns (uint256 slot) {
+        while (uint256(vm.load(address(registry), bytes32(slot))) != 1) slot++;
+    }
+
 
     function finalBatch() private returns (bytes32 batchId) {
         batchId = commitEntries(among(honestEntry(9), 1, 3));

@@ -105,7 +105,10 @@ contract EscrowClaimsTest is EscrowFixture {
         bytes memory forged = signDigest(0xBAD, authDigest(auth));
         vm.expectRevert(refused);
         escrow.postRequestAuth(auth, payer, forged);
-        escrow.postRequestAuth(auth, payer, signDigest(PAYER_KEY, authDigest(auth)));
+        bytes memory own = signDigest(PAYER_KEY, authDigest(auth));
+        vm.expectEmit(address(escrow));
+        emit InferenceEscrow.RequestAuthPosted(receipt.requestId, payer);
+        escrow.postRequestAuth(auth, payer, own);
         auth.maxPrice = 0;
         bytes memory second = signDigest(PAYER_KEY, authDigest(auth));
         vm.expectRevert(refused);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {GatewayTill} from "../src/GatewayTill.sol";
@@ -44,11 +45,54 @@ contract EscrowCollectingTest is EscrowFixture {
         vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.NoTill.selector, STRANGER));
         escrow.setTillUrl("http://stranger.test");
         vm.prank(G);
+        vm.expectEmit(address(escrow));
+        emit InferenceEscrow.TillUrlSet(G, "http://moved.test");
         escrow.setTillUrl("http://moved.test");
         assertEq(keccak256(bytes(escrow.tillUrl(G))), keccak256("http://moved.test"));
         vm.prank(G);
         vm.expectRevert(abi.encodeWithSelector(InferenceEscrow.UrlTooLong.selector, 257));
         escrow.setTillUrl(string(new bytes(257)));
+        vm.prank(G);
+        escrow.setTillUrl(string(new bytes(256)));
+        vm.prank(STRANGER);
+        vm.expectEmit(true, false, false, false);
+        emit InferenceEscrow.TillOpened(STRANGER, address(0), "http://s.test");
+        GatewayTill own = escrow.openTill("http://s.test");
+        assertEq(address(escrow.tillOf(STRANGER)), address(own));
+        assertEq(keccak256(bytes(escrow.tillUrl(STRANGER))), keccak256("http://s.test"));
+    }
+
+    /// @dev Above what an amount holds nothing is asked of the token; at it, the token's own answer is the reason.
+    function test_anAmountThatNoPaymentHoldsIsRejectedByName() public {
+        uint256 least = uint256(type(uint96).max) + 1;
+        vm.expectEmit();
+        emit InferenceEscrow.PaymentRejected(
+            escrow.requestIdOf(payer, 1, "a"),
+            abi.encodePacked(InferenceEscrow.AuthorisationNotForTill.selector)
+        );
+        collect(exactOf(least, "a"));
+        vm.expectEmit();
+        emit InferenceEscrow.PaymentRejected(
+            escrow.requestIdOf(payer, 1, "b"),
+            abi.encodeWithSelector(
+                IERC20Errors.ERC20InsufficientBalance.selector, payer, token.balanceOf(payer), least - 1
+            )
+        );
+        collect(exactOf(least - 1, "b"));
+        vm.expectEmit();
+        emit InferenceEscrow.PaymentRejected(
+            escrow.requestIdOf(payer, 2, bytes32(uint256(9))),
+            abi.encodePacked(InferenceEscrow.AmountTooLarge.selector)
+        );
+        collectUpto(G, uptoOf(till, least, least, 9));
+        vm.expectEmit();
+        emit InferenceEscrow.PaymentRejected(
+            escrow.requestIdOf(payer, 2, bytes32(uint256(9))),
+            abi.encodeWithSelector(
+                IERC20Errors.ERC20InsufficientBalance.selector, payer, token.balanceOf(payer), least - 1
+            )
+        );
+        collectUpto(G, uptoOf(till, least - 1, least - 1, 9));
     }
 
     function test_onlyEscrowMovesATillsMoney() public {

@@ -34,6 +34,8 @@ contract EscrowSettlingTest is EscrowFixture {
         assertEq(token.balanceOf(address(splitter)), PRICE / 3);
         assertEq(escrow.credit(payer), PRICE - PRICE / 3);
         vm.prank(payer);
+        vm.expectEmit(address(escrow));
+        emit InferenceEscrow.CreditWithdrawn(payer, PRICE - PRICE / 3);
         escrow.withdrawCredit();
         assertEq(token.balanceOf(payer), 1_000_000e18 - PRICE / 3);
         vm.prank(payer);
@@ -95,11 +97,56 @@ contract EscrowSettlingTest is EscrowFixture {
         bytes32 id = pay(PRICE, NONCE);
         Receipt memory receipt = receiptOf(id, 0);
         receipt.status = 2;
-        escrow.settle(finalSingle(G, receipt));
+        InferenceEscrow.SettleItem[] memory items = finalSingle(G, receipt);
+        vm.recordLogs();
+        escrow.settle(items);
+        // No transfer and no credit of nothing.
+        assertEq(vm.getRecordedLogs().length, 1);
         assertPayment(id, InferenceEscrow.PaymentState.Paid, 0);
         assertEq(escrow.credit(payer), PRICE);
         assertEq(token.balanceOf(address(splitter)), 0);
     }
+
+    function test_aPriceAndARestOfOneBaseUnitArePaid() public {
+        escrow.settle(finalSingle(G, receiptOf(pay(1, NONCE), 1)));
+        assertEq(token.balanceOf(address(splitter)), 1);
+        assertEq(splitter.balanceOf(PUBLISHER), 1);
+        escrow.settle(finalSingle(G, receiptOf(pay(3, keccak256("b")), 2)));
+        assertEq(escrow.credit(payer), 1);
+        assertEq(token.balanceOf(address(splitter)), 3);
+    }
+
+    function test_partsAndTheirPaymentAreEvents() public {
+        InferenceEscrow.SettleItem[] memory items = finalSingle(G, receiptOf(pay(1000, NONCE), 1000));
+        vm.expectEmit(address(splitter));
+        emit RevenueSplitter.RevenueCredited(MODEL, PUBLISHER, NODE, 700, 150, 100, 50);
+        escrow.settle(items);
+        vm.expectEmit(address(splitter));
+        emit RevenueSplitter.ValidatorsPaid(100);
+        splitter.payValidators();
+        assertEq(token.allowance(address(splitter), address(staking)), 0);
+        vm.prank(NODE);
+        vm.expectEmit(address(splitter));
+        emit RevenueSplitter.Withdrawn(NODE, 150);
+        splitter.withdraw();
+    }
+
+    function test_nobodyElseCreditsOrWires() public {
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(RevenueSplitter.NotEscrow.selector, STRANGER));
+        splitter.credit(MODEL, PUBLISHER, NODE, 1);
+        RevenueSplitter fresh = new RevenueSplitter(token, staking, TREASURY);
+        vm.prank(STRANGER);
+        vm.expectRevert(RevenueSplitter.AlreadyWired.selector);
+        fresh.wire(STRANGER, STRANGER);
+        fresh.wire(address(1), address(2));
+        vm.expectRevert(RevenueSplitter.AlreadyWired.selector);
+        fresh.wire(address(1), address(2));
+        vm.prank(STRANGER);
+        vm.expectRevert(InferenceEscrow.AlreadyWired.selector);
+        escrow.setFaultManager(STRANGER);
+    }
+
 
     function test_aRequestIdIsPaidInOneBatchOnly() public {
         bytes32 id = pay(PRICE, NONCE);

@@ -27,8 +27,14 @@ contract SpendingGrantsTest is EscrowFixture {
         SpendingGrant memory grant = grantOf(1);
         bytes32 id = grants.grantIdOf(grant);
         fundStranger(DEPOSIT);
+        bytes memory signature = signDigest(PAYER_KEY, id);
         vm.prank(STRANGER);
-        grants.open(grant, signDigest(PAYER_KEY, id), DEPOSIT);
+        vm.expectEmit(address(grants));
+        emit SpendingGrants.GrantOpened(id, payer, G, grant);
+        vm.expectEmit(address(grants));
+        emit SpendingGrants.GrantFunded(id, STRANGER, DEPOSIT);
+        grants.open(grant, signature, DEPOSIT);
+        assertEq(grants.gatewayOf(id), G);
         (uint96 funded, uint96 spent, uint64 revokedAt, bool opened) = grants.account(id);
         assertEq(funded, DEPOSIT);
         assertEq(uint256(spent) + revokedAt, 0);
@@ -232,6 +238,11 @@ contract SpendingGrantsTest is EscrowFixture {
         vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NotThePayer.selector, STRANGER, payer));
         grants.revoke(grant);
         vm.prank(payer);
+        vm.expectEmit(address(grants));
+        emit SpendingGrants.GrantRevoked(id, uint64(vm.getBlockTimestamp()));
+        grants.revoke(grant);
+        vm.prank(payer);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.AlreadyRevoked.selector, id));
         grants.revoke(grant);
         uint64 dueAt = uint64(vm.getBlockTimestamp() + DEPOSIT_WITHDRAWAL);
         // Calls from before the revocation are paid still.
@@ -242,7 +253,9 @@ contract SpendingGrantsTest is EscrowFixture {
         vm.warp(dueAt);
         uint256 before = token.balanceOf(payer);
         vm.prank(STRANGER);
-        grants.withdraw(grant);
+        vm.expectEmit(address(grants));
+        emit SpendingGrants.GrantWithdrawn(id, payer, 70e18);
+        assertEq(grants.withdraw(grant), 70e18);
         assertEq(token.balanceOf(payer) - before, 70e18);
         vm.expectRevert(abi.encodeWithSelector(SpendingGrants.NothingLeft.selector, id));
         grants.withdraw(grant);
@@ -259,6 +272,50 @@ contract SpendingGrantsTest is EscrowFixture {
         vm.expectRevert(abi.encodeWithSelector(SpendingGrants.AlreadyOpened.selector, id));
         grants.open(grant, signDigest(PAYER_KEY, id), 0);
     }
+
+    function test_aGrantThatExpiredIsPaidBackFromItsExpiryOnWhateverIsRevokedThen() public {
+        SpendingGrant memory grant = openAs(1, 1);
+        bytes32 id = grants.grantIdOf(grant);
+        uint64 dueAt = grant.expiry + uint64(DEPOSIT_WITHDRAWAL);
+        vm.warp(grant.expiry + 1);
+        vm.prank(payer);
+        grants.revoke(grant);
+        vm.warp(dueAt - 1);
+        vm.expectRevert(abi.encodeWithSelector(SpendingGrants.WithdrawalNotDue.selector, id, dueAt));
+        grants.withdraw(grant);
+        vm.warp(dueAt);
+        assertEq(grants.withdraw(grant), 1);
+    }
+
+    function test_openingWithoutMoneyMovesNone() public {
+        vm.recordLogs();
+        openAs(1, 0);
+        assertEq(vm.getRecordedLogs().length, 1);
+    }
+
+    /// @dev Rows are told apart by where they begin, and 256 of them share a slot.
+    function test_everyRowOfALargeBatchIsPaidOnce() public {
+        SumNode[] memory ofNode = new SumNode[](3);
+        SpendingGrants.RowItem[] memory rows = new SpendingGrants.RowItem[](3);
+        Receipt memory receipt = receiptOf(keccak256("request"), 0);
+        for (uint256 i = 0; i < 3; i++) {
+            bytes32 id = grants.grantIdOf(openAs(i, DEPOSIT));
+            rows[i].key = RowKey(NODE, payer, id, MODEL, 1);
+            // They begin at 0, 1 and 256.
+            rows[i].top = SumNode(keccak256(abi.encode(i)), 1e18, 1e18, i == 1 ? 255 : 1);
+            ofNode[i] = MerkleSumBuilder.row(receipt, id, rows[i].top);
+        }
+        for (uint256 i = 0; i < 3; i++) rows[i].rowSiblings = MerkleSumBuilder.proof(ofNode, i);
+        Group[] memory groups = new Group[](1);
+        groups[0] = MerkleSumBuilder.group(NODE, ofNode);
+        vm.prank(G);
+        bytes32 batchId = settlement.commit(1, keccak256("data"), groups);
+        finaliseBatch(batchId);
+        grants.settle(batchId, rows);
+        grants.settle(batchId, rows);
+        assertEq(grants.takings(MODEL, NODE), 3e18);
+    }
+
 
     // ---------------------------------------------------------------- helpers
 

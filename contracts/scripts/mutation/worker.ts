@@ -1,6 +1,6 @@
 /**
  * Runs suites of the woven program with one mutant switched on, in a process of its own: what hangs in the EVM can only
- * be ended with its process. Takes `Job` messages, answers each with an `Answer`.
+ * be ended with its process. Takes `Job` messages, answers each with an `Answer`, or with `endless`.
  */
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -40,6 +40,9 @@ export interface Answer {
 
 /** Far above what a test of ours uses; a mutant that never ends is stopped by it within seconds. */
 const GAS_LIMIT = 4_000_000_000n
+
+/** Microseconds of processor that no job of ours needs, however long it waits on a busy machine. */
+const ENDLESS = 120_000_000
 
 const { schemata } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as { schemata: Schemata }
 const artifacts = schemata.artifacts.map(({ source, name, abi, bytecode, deployedBytecode, suite }) => ({
@@ -98,8 +101,16 @@ async function run({ mutant, suites, tests, fuzzRuns, invariantRuns }: Job): Pro
 }
 
 process.on('message', (job: Job) => {
+  const before = process.cpuUsage()
+  const watch = setInterval(() => {
+    const { user, system } = process.cpuUsage(before)
+    if (user + system > ENDLESS) process.send?.('endless')
+  }, 1000)
   run(job).then(
-    (answer) => process.send?.(answer),
+    (answer) => {
+      clearInterval(watch)
+      process.send?.(answer)
+    },
     (error: unknown) => {
       console.error(error)
       process.exit(1)

@@ -12,6 +12,7 @@ import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
+import {Vm} from "./Vm.sol";
 
 /// @title Class 4: a committer that withholds its batch file, and a challenger that only says so
 contract DataChallengeTest is FaultFixture {
@@ -300,7 +301,43 @@ contract DataChallengeTest is FaultFixture {
         assertEq(before - token.balanceOf(CHALLENGER) - bondOf(COMMITTER), 4e18);
     }
 
+    // ---------------------------------------------------------------- what an indexer reads
+
+    function test_theWayOfADemandIsToldByEvents() public {
+        vm.recordLogs();
+        bytes32 id = demand(0);
+        assertEq(firstTopicOf(vm.getRecordedLogs()), DataChallenge.PartDemanded.selector);
+        vm.expectEmit(address(dataChallenge));
+        emit DataChallenge.ChunkShown(id, batchId, address(this), chunks[0]);
+        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        id = demand(3);
+        vm.expectEmit(address(dataChallenge));
+        emit DataChallenge.ChunkAbsent(id, batchId, address(this), LENGTH);
+        dataChallenge.showEnd(id, LENGTH, chunkRoot());
+        id = demand(1);
+        vm.warp(vm.getBlockTimestamp() + DATA_RESPONSE);
+        vm.expectEmit(address(dataChallenge));
+        emit DataChallenge.PartWithheld(id, batchId);
+        dataChallenge.conclude(id);
+        vm.expectEmit(address(dataChallenge));
+        emit DataChallenge.CreditWithdrawn(address(this), CHALLENGE_BOND);
+        dataChallenge.withdraw();
+        Entry[] memory entries = only(honestEntry(1));
+        batchId = commitEntries(entries);
+        id = demandReceipt(2);
+        bytes memory signature = sign(entries[0].receipt, ENCLAVE);
+        vm.expectEmit(address(dataChallenge));
+        emit DataChallenge.ReceiptShown(id, batchId, address(this), entries[0], signature);
+        dataChallenge.showReceipt(id, entries[0], signature, pathOf(entries, 0));
+    }
+
+
     // ---------------------------------------------------------------- helpers
+
+    function firstTopicOf(Vm.Log[] memory logs) private pure returns (bytes32) {
+        return logs[0].topics[0];
+    }
+
 
     function demand(uint64 chunk) private returns (bytes32) {
         vm.prank(CHALLENGER);

@@ -448,6 +448,74 @@ contract FaultManagerTest is FaultFixture {
         faults.prove(5, "", SALT);
     }
 
+    // ---------------------------------------------------------------- what an indexer reads
+
+    function test_theWayOfAFaultIsToldByEvents() public {
+        (bytes32 batchId, bytes[] memory proofs) = badReceipts(1);
+        attestAll(batchId, 1);
+        payments.set(honest(0).requestId, PAYER, COMMITTER, 500, LOCKED);
+        bytes32 faultId = faults.faultIdOf(1, batchId);
+        bytes32 commitment = faults.commitmentOf(HUNTER, 1, keccak256(proofs[0]), SALT);
+        vm.prank(HUNTER);
+        vm.expectEmit(address(faults));
+        emit FaultManager.Announced(commitment, HUNTER);
+        faults.announce(commitment);
+        vm.expectRevert(abi.encodeWithSelector(FaultManager.AlreadyAnnounced.selector, commitment));
+        faults.announce(commitment);
+        vm.roll(vm.getBlockNumber() + 1);
+        announce(COPIER, 1, proofs[0]);
+        Finding memory none;
+        vm.expectEmit(true, true, true, false);
+        emit FaultManager.FaultProven(faultId, batchId, COPIER, 1, none);
+        vm.expectEmit(address(faults));
+        emit FaultManager.PayerRefunded(faultId, honest(0).requestId, PAYER);
+        vm.expectEmit(address(faults));
+        emit FaultManager.OperatorPunished(faultId, COMMITTER, MIN_BOND / 2);
+        vm.prank(COPIER);
+        faults.prove(1, proofs[0], SALT);
+        // Who announced it earlier takes its place.
+        vm.expectEmit(address(faults));
+        emit FaultManager.ProverReplaced(faultId, HUNTER);
+        vm.prank(HUNTER);
+        faults.prove(1, proofs[0], SALT);
+        assertEq(faults.proceedsOf(faultId).prover, HUNTER);
+        vm.expectEmit(true, true, false, false);
+        emit FaultManager.ValidatorPunished(faultId, validatorAt(0), 0, 0);
+        faults.punish(faultId, 0, 1);
+    }
+
+    function test_whatAFaultPaysIsToldByEvents() public {
+        (bytes32 batchId, bytes[] memory proofs) = expensiveReceipts();
+        finalise(batchId);
+        payments.set(honest(0).requestId, PAYER, COMMITTER, 5e18, PAID);
+        bytes32 faultId = faults.faultIdOf(1, batchId);
+        announce(HUNTER, 1, proofs[0]);
+        vm.expectEmit(address(faults));
+        emit FaultProceeds.ClaimNoted(faultId, honest(0).requestId, PAYER, 5e18);
+        vm.prank(HUNTER);
+        faults.prove(1, proofs[0], SALT);
+        vm.warp(vm.getBlockTimestamp() + GRACE);
+        vm.expectEmit(address(faults));
+        emit FaultProceeds.Compensated(faultId, PAYER, 5e18);
+        // Of 50: 5 to the payer, a fifth of the rest to the hunter, three tenths to insurance.
+        vm.expectEmit(address(faults));
+        emit FaultProceeds.ProceedsDistributed(faultId, HUNTER, 5e18, 9e18, 13.5e18, 22.5e18);
+        faults.distribute(faultId);
+        vm.prank(PAYER);
+        vm.expectEmit(address(faults));
+        emit FaultProceeds.CreditWithdrawn(PAYER, 5e18);
+        faults.withdraw();
+    }
+
+    function test_anAnnouncementLastsADayAndItsLastSecond() public {
+        (, bytes memory proof) = badBatch(0);
+        announce(HUNTER, 1, proof);
+        vm.warp(vm.getBlockTimestamp() + 1 days);
+        vm.prank(HUNTER);
+        faults.prove(1, proof, SALT);
+    }
+
+
     // ---------------------------------------------------------------- helpers
 
     /// @dev One bad receipt among four honest ones, which `attesters` validators call valid.

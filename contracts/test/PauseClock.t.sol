@@ -139,11 +139,11 @@ contract PauseClockTest is TestBase {
 
     function test_aPauseAndItsEndAreEvents() public {
         vm.expectEmit(address(clock));
-        emit PauseClock.Paused(uint64(block.timestamp), uint64(block.timestamp) + 10);
+        emit PauseClock.Paused(uint64(START), uint64(START) + 10);
         clock.pause(10);
-        vm.warp(block.timestamp + 4);
+        vm.warp(START + 4);
         vm.expectEmit(address(clock));
-        emit PauseClock.Resumed(uint64(block.timestamp));
+        emit PauseClock.Resumed(uint64(START) + 4);
         clock.resume();
     }
 

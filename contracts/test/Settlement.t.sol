@@ -487,6 +487,50 @@ contract SettlementTest is SettlementFixture {
         assertEq(fresh.faultManager(), STRANGER);
     }
 
+    // ---------------------------------------------------------------- what an indexer reads
+
+    function test_theWayOfABatchIsToldByEvents() public {
+        bytes32 id = commitAt(1);
+        bytes[] memory signatures = signAll(firstKeys(2), attestationDigest(id, VALID));
+        for (uint256 i = 0; i < 2; i++) {
+            vm.expectEmit(address(settlement));
+            emit BatchBook.BatchAttested(id, vm.addr(validatorKeys[i]), VALID, MIN_BOND);
+        }
+        vm.expectEmit(address(settlement));
+        emit Settlement.QuorumReached(id, VALID);
+        settlement.attest(id, 101, true, VALID, signatures);
+        vm.expectEmit(address(settlement));
+        emit Settlement.ChallengeOpened(id, 1);
+        settlement.openChallenge(id);
+        vm.expectEmit(address(settlement));
+        emit Settlement.ChallengeClosed(id, 0);
+        settlement.closeChallenge(id);
+        vm.expectRevert(abi.encodeWithSelector(Settlement.NoChallenge.selector, id));
+        settlement.closeChallenge(id);
+        vm.warp(START + WINDOW);
+        vm.expectEmit(address(settlement));
+        emit Settlement.BatchFinalised(id);
+        settlement.finalise(id);
+        assertEq(settlement.batch(id).finalisedAt, START + WINDOW);
+        id = commitAt(2);
+        vm.warp(START + WINDOW + ATTEST_TIMEOUT);
+        vm.expectEmit(address(settlement));
+        emit Settlement.BatchExpired(id);
+        settlement.expire(id);
+        Settlement fresh = newSettlement(DEPLOYMENT);
+        vm.expectEmit(address(fresh));
+        emit Settlement.FaultManagerSet(STRANGER);
+        fresh.setFaultManager(STRANGER);
+    }
+
+    function test_aHeightFits32Bits() public {
+        vm.expectRevert(abi.encodeWithSelector(Settlement.HeightTooHigh.selector, uint64(1) << 32));
+        commitAt(uint64(1) << 32);
+        bytes32 id = commitAt(type(uint32).max);
+        assertEq(settlement.batch(id).height, type(uint32).max);
+    }
+
+
     // ---------------------------------------------------------------- helpers
 
     function commitAt(uint64 height) private returns (bytes32) {

@@ -1,4 +1,5 @@
 import { loadNetwork } from '@assay/chain'
+import { startTracing } from '@assay/chain/tracing'
 import { AssayError, readOpg } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
 import { type NodeSource, startGateway } from './index.ts'
@@ -51,6 +52,7 @@ function allowanceLimits(): AllowanceLimits {
 }
 
 try {
+  const stopTracing = await startTracing('gateway')
   const gateway = await startGateway({
     network: loadNetwork(setting('ASSAY_NETWORK')),
     privateKey: keySetting(),
@@ -66,10 +68,13 @@ try {
     process.on(signal, () => {
       if (closing) return
       closing = true
-      gateway.close().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      )
+      gateway
+        .close()
+        .then(stopTracing)
+        .then(
+          () => process.exit(0),
+          () => process.exit(1),
+        )
     })
   }
 } catch (error) {

@@ -1,6 +1,7 @@
 /** Runs an inference node from its environment; see docs for the variables. */
 import { delimiter } from 'node:path'
 import { createSender, loadNetwork, publicClientOf } from '@assay/chain'
+import { startTracing } from '@assay/chain/tracing'
 import { AssayError, readOpg } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { readUpstreams } from './engines/upstream/readUpstreams.ts'
@@ -42,6 +43,7 @@ try {
   const upstreams = process.env.ASSAY_UPSTREAMS
   const circuits = process.env.ASSAY_CIRCUITS
   const sender = createSender({ network, privateKey: required('ASSAY_KEY') as Hex })
+  const stopTracing = await startTracing('node')
   const node = await startNode({
     network,
     client: publicClientOf(network),
@@ -62,13 +64,16 @@ try {
     if (closing) return
     closing = true
     log('closing', {})
-    node.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        console.error(error instanceof Error ? error.message : error)
-        process.exit(1)
-      },
-    )
+    node
+      .close()
+      .then(stopTracing)
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          console.error(error instanceof Error ? error.message : error)
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', stop)
   // Not SIGHUP, by which a closed terminal ends a node that was started in it.

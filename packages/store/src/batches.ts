@@ -124,6 +124,16 @@ export async function watchedBatches(
   return rows.map(toRow)
 }
 
+/** W3C traceparents of a batch's traced requests, at most `limit` of them. */
+export async function tracesOfBatch(database: Queryable, batchId: Hex, limit: number): Promise<string[]> {
+  const rows = await database.query<{ trace: string }>(
+    `select q.trace from receipts r join requests q using (request_id)
+     where r.batch_id = $1 and q.trace is not null limit $2`,
+    [batchId, limit],
+  )
+  return rows.map((row) => row.trace)
+}
+
 /** Ids of every committer's batches in a state, lowest first. */
 export async function batchesInState(database: Queryable, state: BatchState): Promise<Hex[]> {
   const rows = await database.query<{ batch_id: Hex }>(

@@ -13,6 +13,7 @@ import { CHAIN_BATCH, type ChainBatch } from '../chain/gatewayChain.ts'
 import type { Context } from '../context.ts'
 import type { Jobs } from './batcher.ts'
 import { finaliseAndPay } from './settleRows.ts'
+import { traceCommit } from './traceCommit.ts'
 
 /** Newest batches that are looked at even when done: a reorganisation may have undone them. */
 const RECENT = 16n
@@ -60,7 +61,7 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
     // Read before the job begins: heights are to reach the chain in their order, and reads do not end in theirs.
     const groups = await batchGroups(database, row.batchId)
     jobs.start(`commit:${row.batchId}`, async () => {
-      const transactionHash = await chain.commit(row, groups)
+      const transactionHash = await traceCommit(context, row, () => chain.commit(row, groups))
       await note(row, 'committed', transactionHash)
     })
   }

@@ -30,6 +30,8 @@ export type GrantedRequest = {
   maximum: bigint
   /** Of the request's arrival, `performance.now()`. */
   arrivedAt: number
+  /** W3C traceparent, where the call is traced. */
+  trace: string | undefined
 }
 
 /** Seconds for which a node takes the gateway's word on a call. */
@@ -107,7 +109,7 @@ async function reserve(
 
 async function tryReserve(
   context: Context,
-  { credential, model, route: { node }, requestHash, maximum }: GrantedRequest,
+  { credential, model, route: { node }, requestHash, maximum, trace }: GrantedRequest,
   account: GrantAccount,
 ): Promise<Extract<Reservation, { reserved: true }> | { reserved: false; error: DialectError }> {
   const { grantId, grant } = credential
@@ -127,6 +129,7 @@ async function tryReserve(
     nodeUrl: node.url,
     requestHash,
     instance: context.instance,
+    trace,
     requestIdOf: (counter) =>
       grantRequestId({
         chainId: context.network.chainId,

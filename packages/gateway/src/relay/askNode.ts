@@ -1,3 +1,4 @@
+import { endSpan, startSpan, traceparentOf } from '@assay/chain/tracing'
 import { RECEIPT_HEADER, SCHEME } from '@assay/protocol'
 import { rerouteRequest } from '@assay/store'
 import type { Dispatcher } from 'undici'
@@ -98,15 +99,36 @@ async function send({
   body,
   abort,
   headers,
+  attempt,
+  expected,
 }: Exchange): Promise<Dispatcher.ResponseData> {
-  const sentAt = performance.now()
-  const upstream = await node.pool.request({
-    method: 'POST',
-    path: request.url ?? '/',
-    headers: requestHeaders(request.rawHeaders, context.committer, headers),
-    body,
-    signal: abort.signal,
+  const span = startSpan('ask node', {
+    kind: 'client',
+    parent: request.headers.traceparent,
+    attributes: {
+      'assay.request_id': expected.requestId,
+      'assay.node': node.operator,
+      'assay.attempt': attempt,
+      'url.full': node.url,
+    },
   })
+  const traced = span === undefined ? {} : { traceparent: traceparentOf(span) }
+  const sentAt = performance.now()
+  let upstream: Dispatcher.ResponseData
+  try {
+    upstream = await node.pool.request({
+      method: 'POST',
+      path: request.url ?? '/',
+      headers: requestHeaders(request.rawHeaders, context.committer, { ...headers, ...traced }),
+      body,
+      signal: abort.signal,
+    })
+  } catch (error) {
+    endSpan(span, error)
+    throw error
+  }
+  span?.setAttribute('http.response.status_code', upstream.statusCode)
+  endSpan(span)
   const now = performance.now()
   if (upstream.statusCode === 200) node.latency.observe(now - sentAt, now)
   return upstream

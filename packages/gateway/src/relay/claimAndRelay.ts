@@ -25,6 +25,8 @@ export type Claiming = {
   maximum: bigint
   /** Of the request's arrival, `performance.now()`. */
   arrivedAt: number
+  /** W3C traceparent, where the call is traced. */
+  trace: string | undefined
 }
 
 /**
@@ -36,7 +38,7 @@ export async function claimAndRelay(
   context: Context,
   request: FastifyRequest,
   reply: FastifyReply,
-  { payment, nonceUnused, model, route, requestHash, body, name, maximum, arrivedAt }: Claiming,
+  { payment, nonceUnused, model, route, requestHash, body, name, maximum, arrivedAt, trace }: Claiming,
 ): Promise<void> {
   const { requestId } = payment
   const expected = {
@@ -59,7 +61,7 @@ export async function claimAndRelay(
       modelId: model.modelId,
       nodeUrl: route.node.url,
       requestHash,
-      trace: traceOf(request.headers.traceparent),
+      trace,
     })
   } catch (error) {
     // Whether it was written is not known, so it is taken back as soon as the database answers again.
@@ -91,13 +93,6 @@ export async function claimAndRelay(
     name,
     arrivedAt,
   })
-}
-
-/** W3C Trace Context §3.2: the client's own, which goes on to the node as it came. */
-function traceOf(header: string | string[] | undefined): string | undefined {
-  return typeof header === 'string' && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header)
-    ? header
-    : undefined
 }
 
 /** What speaks against a payment that its own bytes do not show; asked while the node is already at work. */

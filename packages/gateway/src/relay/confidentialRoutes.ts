@@ -1,3 +1,4 @@
+import { traceExchange } from '@assay/chain/tracing'
 import {
   CONFIDENTIAL_HEADERS,
   CONFIDENTIAL_PATH,
@@ -18,6 +19,7 @@ import { readBounded } from '../nodes/readBounded.ts'
 import { admit, authenticate } from '../payment/admit.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
+import { traceOf } from './traceOf.ts'
 
 const MAX_KEY_BYTES = 8192
 
@@ -56,6 +58,7 @@ export function confidentialRoutes(
   })
 
   server.post(CONFIDENTIAL_PATH, async (request, reply) => {
+    traceExchange(request.raw, reply.raw)
     await bounded(() => handle(context, request, reply))
     return reply
   })
@@ -119,6 +122,7 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
     body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),
     maximum,
     arrivedAt,
+    trace: traceOf(request.headers),
   })
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { inSpan } from '@assay/chain/tracing'
 import {
   decodeReceiptHeader,
   type GrantCall,
@@ -95,7 +96,13 @@ export async function makeDurable(
   const { context, expected, request } = exchange
   try {
     if (answer !== undefined) await context.statements?.keep(expected.requestId, request.headers, answer)
-    await context.record({ ...signed, grant: exchange.grant }, exchange.scheme)
+    const span = {
+      parent: request.headers.traceparent,
+      attributes: { 'assay.request_id': expected.requestId },
+    }
+    await inSpan('record receipt', span, () =>
+      context.record({ ...signed, grant: exchange.grant }, exchange.scheme),
+    )
   } catch (error) {
     context.log('record_failed', { requestId: expected.requestId, why: messageOf(error) })
     throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')

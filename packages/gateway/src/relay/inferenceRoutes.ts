@@ -1,3 +1,4 @@
+import { traceExchange } from '@assay/chain/tracing'
 import { INFERENCE_PATHS, type InferenceRoute, listedHeaders, requestHash } from '@assay/protocol'
 import type { AnswerName } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
@@ -17,6 +18,7 @@ import { route } from '../routing/route.ts'
 import { claimAndRelay } from './claimAndRelay.ts'
 import { confidentialRoutes } from './confidentialRoutes.ts'
 import { bodyOf, quote } from './quote.ts'
+import { traceOf } from './traceOf.ts'
 import { headerPairs, requestHeaders, responseHeaders } from './upstreamHeaders.ts'
 
 /** The paid routes: read what is asked, quote, admit the payment, claim it durably, relay. */
@@ -55,6 +57,7 @@ export function inferenceRoutes(server: FastifyInstance, context: Context): void
 
   for (const [path, dialect] of Object.entries(INFERENCE_PATHS)) {
     server.post(path, async (request, reply) => {
+      traceExchange(request.raw, reply.raw)
       await bounded(() => handle(context, path, dialect, request, reply))
       return reply
     })
@@ -128,7 +131,8 @@ async function handle(
       return void reply.code(kept.status).headers(kept.headers).send(Buffer.from(kept.body))
   }
   try {
-    const asked = { model, route: route(context, asking), requestHash: hash, body, maximum, arrivedAt }
+    const trace = traceOf(request.headers)
+    const asked = { model, route: route(context, asking), requestHash: hash, body, maximum, arrivedAt, trace }
     if (credential !== undefined) {
       return await relayUnderGrant(context, request, reply, { credential, name, ...asked })
     }

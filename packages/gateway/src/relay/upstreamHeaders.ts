@@ -42,7 +42,8 @@ export function requestHeaders(
   const headers: string[] = []
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] as string
-    if (!DROPPED_REQUEST.has(name.toLowerCase())) headers.push(name, raw[at + 1] as string)
+    const key = name.toLowerCase()
+    if (!DROPPED_REQUEST.has(key) && !Object.hasOwn(ours, key)) headers.push(name, raw[at + 1] as string)
   }
   headers.push('assay-committer', committer, 'accept-encoding', 'identity', ...Object.entries(ours).flat())
   return headers

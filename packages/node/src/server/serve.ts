@@ -1,3 +1,4 @@
+import { inSpan } from '@assay/chain/tracing'
 import {
   concatBytes,
   type DialectError,
@@ -37,6 +38,8 @@ export type ServeParameters = {
   chain: NodeChain
   store: ReceiptStore
   sign: (answer: ReceiptParameters) => Promise<SignedReceipt>
+  /** W3C traceparent of what its spans stand under. */
+  trace?: string | string[] | undefined
   log: (event: string, facts: Record<string, unknown>) => void
 }
 
@@ -190,13 +193,14 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
 
 /** Runs the engine in its turn. A client that left while waiting never starts it. */
 async function run(
-  { admission, signal, log }: ServeParameters,
+  { admission, signal, trace, log }: ServeParameters,
   emit: (event: AnswerEvent, outputUnits: number) => void,
 ): Promise<Result> {
   const { prepared, payment } = admission
   if (signal.aborted) return { usage: { inputUnits: prepared.inputUnits ?? 0, outputUnits: 0 } }
   try {
-    return { usage: await prepared.run({ signal, emit }) }
+    const span = { parent: trace, attributes: { 'assay.request_id': payment.requestId } }
+    return { usage: await inSpan('run model', span, () => prepared.run({ signal, emit })) }
   } catch (error) {
     if (error instanceof EngineError) {
       const { status, message, code, param, retryAfter } = error
@@ -222,9 +226,10 @@ async function settle(
   parameters: ServeParameters,
   { response, evidenceHash, ...outcome }: Outcome,
 ): Promise<SignedReceipt> {
-  const { admission, chain, store, sign, log } = parameters
+  const { admission, chain, store, sign, trace, log } = parameters
   const { engine } = admission.served
-  const signed = await sign({
+  const span = { parent: trace, attributes: { 'assay.request_id': admission.payment.requestId } }
+  const statement: ReceiptParameters = {
     requestId: admission.payment.requestId,
     payer: admission.payment.payer,
     committer: admission.committer,
@@ -243,7 +248,8 @@ async function settle(
     // The quote is what the payer agreed to: whatever a template or a provider made of the request, no more is charged.
     inputUnits: Math.min(outcome.inputUnits, admission.maxInputUnits),
     outputUnits: Math.min(outcome.outputUnits, admission.reading.intent.maxOutput),
-  })
+  }
+  const signed = await inSpan('sign receipt', span, () => sign(statement))
   store.save(signed, evidenceHash === undefined ? undefined : { request: admission.request, response })
   const { requestId, status, outputUnits, price, seq } = signed.receipt
   log('receipt', {

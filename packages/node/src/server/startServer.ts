@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { traceExchange } from '@assay/chain/tracing'
 import {
   AssayError,
   CONFIDENTIAL_PATH,
@@ -341,6 +342,7 @@ export async function startServer(parameters: StartServerParameters): Promise<No
           chain,
           store: receipts,
           sign: answering.sign ?? sign,
+          trace: reply.request.headers.traceparent,
           log,
         }),
       )
@@ -361,7 +363,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
   }
 
   for (const [path, dialect] of Object.entries(dialects)) {
-    app.post(path, (request, reply) => answer(dialect, request, reply))
+    app.post(path, (request, reply) => {
+      traceExchange(request.raw, reply.raw)
+      return answer(dialect, request, reply)
+    })
   }
   openGradient?.routes(app, refuse)
 
@@ -376,9 +381,10 @@ export async function startServer(parameters: StartServerParameters): Promise<No
 
   const noEnclave = (reply: FastifyReply): FastifyReply =>
     refuse(reply, badRequest('There is no enclave here that could be encrypted to.', null, 'not_found', 404))
-  app.post(CONFIDENTIAL_PATH, (request, reply) =>
-    confidential().length === 0 ? noEnclave(reply) : answerSealed(request, reply),
-  )
+  app.post(CONFIDENTIAL_PATH, (request, reply) => {
+    traceExchange(request.raw, reply.raw)
+    return confidential().length === 0 ? noEnclave(reply) : answerSealed(request, reply)
+  })
   app.get(CONFIDENTIAL_PATH, async (_request, reply) => {
     const [first] = confidential()
     if (first === undefined) return noEnclave(reply)

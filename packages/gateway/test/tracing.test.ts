@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startTracing } from '@assay/chain/tracing'
+import { type OtlpSpan, startOtlpReceiver } from '../../../test/otlpReceiver.ts'
+import { BODY } from './fixtures.ts'
+import { type Harness, startHarness } from './harness.ts'
+
+/** What the node was sent last, as it was on the wire. */
+function traceparentAt({ node }: Harness): string | undefined {
+  const raw = node.requests.at(-1)?.rawHeaders ?? []
+  return raw[raw.findIndex((name) => name.toLowerCase() === 'traceparent') + 1]
+}
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const CLIENT_SPAN = '00f067aa0ba902b7'
+
+test('a call is one trace from its client over gateway and node into its batch, without a word of what was said', async () => {
+  const receiver = await startOtlpReceiver()
+  const harness = await startHarness()
+  process.env.OTEL_EXPORTER_OTLP_ENDPOINT = receiver.url
+  const stop = await startTracing('gateway')
+  try {
+    harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{"said":"tides"}') }
+    const headers = await harness.payFor(BODY)
+    const traceparent = `00-${TRACE}-${CLIENT_SPAN}-01`
+    const answer = await harness.post(BODY, { ...headers, traceparent })
+    assert.equal(answer.status, 200)
+    await answer.arrayBuffer()
+    while (!harness.chain.log.some((line) => line.startsWith('commit:'))) await harness.gateway.batcher.tick()
+    await harness.gateway.batcher.idle()
+  } finally {
+    delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT
+    await harness.close()
+    await stop()
+    receiver.close()
+  }
+  const spans = receiver.spans()
+  const only = (name: string): OtlpSpan => {
+    const found = spans.filter(
+      (span) => span.name === name && (name === 'commit batch' || span.traceId === TRACE),
+    )
+    assert.equal(found.length, 1, name)
+    return found[0] as OtlpSpan
+  }
+  const call = only('POST /v1/chat/completions')
+  assert.equal(call.parentSpanId, CLIENT_SPAN)
+  for (const name of ['ask node', 'record receipt', 'in batch'])
+    assert.equal(only(name).parentSpanId, call.spanId)
+  const batch = only('commit batch')
+  assert.deepEqual(
+    batch.links?.map(({ traceId, spanId }) => [traceId, spanId]),
+    [[TRACE, call.spanId]],
+  )
+  assert.equal(only('in batch').links?.[0]?.spanId, batch.spanId)
+  assert.equal(traceparentAt(harness), `00-${TRACE}-${only('ask node').spanId}-01`)
+  for (const word of ['hello', 'messages', 'tides']) assert.ok(!receiver.text().includes(word), word)
+})
+
+test("where nothing is traced, the client's traceparent goes on to the node as it came", async () => {
+  const harness = await startHarness()
+  try {
+    harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{"said":"tides"}') }
+    const traceparent = `00-${TRACE}-${CLIENT_SPAN}-01`
+    const answer = await harness.post(BODY, { ...(await harness.payFor(BODY)), traceparent })
+    await answer.arrayBuffer()
+    assert.equal(answer.status, 200)
+    assert.equal(traceparentAt(harness), traceparent)
+  } finally {
+    await harness.close()
+  }
+})

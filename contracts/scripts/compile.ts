@@ -42,6 +42,7 @@ const PUBLISHED = [
   'DataChallenge',
   'SumFault',
   'RowFault',
+  'ZkFault',
   'CanaryRegistry',
   'OpenGradientRegistry',
   'OpenGradientSettlement',

@@ -1,4 +1,12 @@
-import { type AbiParameter, type Address, encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
+import {
+  type AbiParameter,
+  type Address,
+  concatHex,
+  encodeAbiParameters,
+  type Hex,
+  parseAbiParameters,
+  toHex,
+} from 'viem'
 import { keccak256 } from '#keccak256'
 import type { Attestation } from './attestation.ts'
 import {
@@ -11,9 +19,11 @@ import {
   NO_GRANT,
   type Row,
 } from './batch.ts'
+import { chunkTree, DATA_CHUNK_BYTES } from './batchData.ts'
 import { AssayError } from './errors.ts'
 import { findInnerLie, type InnerLie } from './innerLie.ts'
 import { type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
+import { proofToJson } from './proofAttachment.ts'
 import { type BatchEntry, RECEIPT_FIELDS, type Receipt, type SignedReceipt } from './receipt.ts'
 import { TAGS } from './tag.ts'
 
@@ -57,6 +67,8 @@ const STRUCTS = [
   'struct SumProof { bytes32 batchId; SumNode accused; uint8 content; Entry leaf; SumNode left; SumNode right; RowKey rowKey; SumNode rowTop; bool inRow; address node; Sibling[] leafSiblings; Sibling[] rowSiblings; Sibling[] groupSiblings; }',
   'struct Place { bytes32 batchId; Entry entry; RowKey key; address group; Path path; }',
   'struct RowProof { Place place; bytes signature; Place[] other; }',
+  'struct DataSibling { bytes32 hash; bool left; }',
+  'struct ZkProof { Place place; bytes signature; bytes32 modelRoot; bytes32 inputHash; bytes32 outputHash; uint64 length; uint64 firstChunk; bytes chunks; DataSibling[][] siblings; uint256 start; uint256 cardLength; uint256 layers; }',
 ] as const
 
 /** viem cannot infer types from a text built at run time; `encode*` below say what goes in. */
@@ -68,6 +80,7 @@ const TEE_PROOF = parameters('TeeProof proof')
 const NODE_PROOF = parameters('uint256 kind, NodeProof proof')
 const VALIDATOR_PROOF = parameters('uint256 kind, ValidatorProof proof')
 const SUM_PROOF = parameters('SumProof proof')
+const ZK_PROOF = parameters('ZkProof proof')
 const ROW_PROOF = parameters('uint256 kind, RowProof proof')
 const COMMITMENT = parseAbiParameters('address, uint8, bytes32, bytes32')
 const FAULT_ID = parseAbiParameters('bytes32, uint8, bytes32')
@@ -135,6 +148,64 @@ export type InBatch = Hex | SignedReceipt
 export function teeFaultProof(batch: Batch, which: InBatch): Hex {
   const { batchId, entry, signature, path } = placeOf(batch, which)
   return encodeAbiParameters(TEE_PROOF, [{ batchId, entry, signature, path }])
+}
+
+/** Where a proof of inference fails: the statement it is checked for, and how far down it has to be replayed. */
+export type FalseInference = {
+  modelRoot: Hex
+  inputHash: Hex
+  outputHash: Hex
+  /** Layer of the tree of fractions, 0 = the root. */
+  layer: number
+  /** Bytes of the proof that are read down to there. */
+  read: number
+}
+
+/**
+ * Class 2: the proof beside a receipt of mode zk fails in one of its first steps.
+ * @throws AssayError `not_found` where the file holds no such receipt with its proof
+ */
+export function zkFaultProof(batch: Batch, entry: BatchEntry, failing: FalseInference): Hex {
+  const { zk } = entry
+  const { signature, ...place } = placeOf(batch, entry)
+  const { batchId, file } = batch
+  if (zk === undefined) throw notFound(entry.receipt.requestId)
+  const { card, proof } = proofToJson(zk) as { card: string; proof: string }
+  const opening = `"signature":"${signature}","zk":{"card":"${card}","proof":"`
+  const start = findBytes(file, new TextEncoder().encode(`${opening}${proof}"`))
+  if (start < 0) throw notFound(entry.receipt.requestId)
+  // The closing quote too, where the proof is shorter than what is to be read of it.
+  const read = Math.min(Math.ceil(failing.read / 3) * 4, proof.length + 1)
+  const firstChunk = Math.floor(start / DATA_CHUNK_BYTES)
+  const lastChunk = Math.floor((start + opening.length + read - 1) / DATA_CHUNK_BYTES)
+  const tree = chunkTree(file)
+  const shown = Array.from({ length: lastChunk - firstChunk + 1 }, (_, at) => tree.prove(firstChunk + at))
+  const { modelRoot, inputHash, outputHash, layer } = failing
+  return encodeAbiParameters(ZK_PROOF, [
+    {
+      place: { ...place, batchId },
+      signature,
+      modelRoot,
+      inputHash,
+      outputHash,
+      length: BigInt(file.length),
+      firstChunk: BigInt(firstChunk),
+      chunks: concatHex(shown.map(({ chunk }) => toHex(chunk))),
+      siblings: shown.map(({ siblings }) => siblings),
+      start: BigInt(start - firstChunk * DATA_CHUNK_BYTES),
+      cardLength: BigInt(card.length),
+      layers: BigInt(layer),
+    },
+  ])
+}
+
+/** Where the bytes stand first, or −1. */
+function findBytes(file: Uint8Array, wanted: Uint8Array): number {
+  const [first] = wanted
+  for (let at = file.indexOf(first as number); at >= 0; at = file.indexOf(first as number, at + 1)) {
+    if (wanted.every((byte, offset) => file[at + offset] === byte)) return at
+  }
+  return -1
 }
 
 /**

@@ -27,6 +27,7 @@ export const CONTRACT_NAMES = [
   'SumFault',
   'RowFault',
   'CanaryRegistry',
+  'ZkFault',
 ] as const
 export type ContractName = (typeof CONTRACT_NAMES)[number]
 export type Contracts = Record<ContractName, Address>

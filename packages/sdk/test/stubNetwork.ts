@@ -113,6 +113,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       SumFault: contract('1e'),
       RowFault: contract('1f'),
       CanaryRegistry: `0x${'11'.repeat(20)}`,
+      ZkFault: `0x${'12'.repeat(20)}`,
       SpendingGrants: `0x${'10'.repeat(20)}`,
     },
     gateway: address(gatewayKey),

@@ -5,6 +5,7 @@
  * Start with `verifyBundle.ts`.
  */
 export * from './chainView.ts'
+export { falseInference } from './falseInference.ts'
 export * from './grant.ts'
 export * from './grantPass.ts'
 export * from './openBatchFile.ts'

@@ -86,7 +86,7 @@ const GROUPS: readonly (readonly ContractName[])[] = [
   ['Settlement', 'RevenueSplitter', 'OpgVotes'],
   ['TeeRegistry', 'InferenceEscrow', 'SpendingGrants', 'OpgGovernor'],
   ['FaultManager', 'SupplyView'],
-  ['TeeFault', 'EquivocationFault', 'DataChallenge', 'SumFault', 'RowFault', 'CanaryRegistry'],
+  ['TeeFault', 'EquivocationFault', 'DataChallenge', 'SumFault', 'RowFault', 'CanaryRegistry', 'ZkFault'],
 ]
 
 /** Contracts that learn once, after their deployment, who else may act on them. */

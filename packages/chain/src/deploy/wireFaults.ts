@@ -5,6 +5,7 @@ import type { Sender } from '../sender/createSender.ts'
 /** The judges that a deployment begins with, and the gas that each gets for one proof. */
 const ADAPTERS = [
   { class: FAULT_CLASS.tee, contract: 'TeeFault', gas: 1_000_000n },
+  { class: FAULT_CLASS.zk, contract: 'ZkFault', gas: 1_500_000n },
   { class: FAULT_CLASS.equivocation, contract: 'EquivocationFault', gas: 1_000_000n },
   { class: FAULT_CLASS.data, contract: 'DataChallenge', gas: 200_000n },
   { class: FAULT_CLASS.sum, contract: 'SumFault', gas: 1_000_000n },

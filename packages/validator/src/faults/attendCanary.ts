@@ -12,7 +12,12 @@ import { end, type FaultContext, type FaultOutcome, step } from './faultContext.
 import type { FaultJob, FaultPlan } from './faultJobs.ts'
 
 /** What a canary is false by, and is exempt from: what any validator can see in the file. */
-const OF_CANARIES: ReadonlySet<number> = new Set([FAULT_CLASS.tee, FAULT_CLASS.sum, FAULT_CLASS.row])
+const OF_CANARIES: ReadonlySet<number> = new Set([
+  FAULT_CLASS.tee,
+  FAULT_CLASS.zk,
+  FAULT_CLASS.sum,
+  FAULT_CLASS.row,
+])
 
 /**
  * What is due about a fault in a batch that may turn out to be false on purpose, or did: it is proven all the same, which

@@ -10,8 +10,9 @@ import {
   SKEW_SECONDS,
   STATUS,
   teeFaultProof,
+  zkFaultProof,
 } from '@assay/protocol'
-import type { ChainView, Step, StepCode } from '@assay/verify'
+import { type ChainView, falseInference, type Step, type StepCode } from '@assay/verify'
 import type { Flaw } from './findFaults.ts'
 
 /** A receipt that is nobody's, or whose key was not approved: class 1 where the registry still says so. */
@@ -34,7 +35,10 @@ const NOT_THE_NODES: ReadonlySet<StepCode> = new Set<StepCode>([
   'key_of_other_node',
 ])
 
-/** What of a receipt's failed steps can be proven: class 1 against its committer, an overcharge against its node too. */
+/**
+ * What of a receipt's failed steps can be proven: class 2 and class 1 against its committer, an overcharge against its node
+ * too.
+ */
 export function brokenReceipt(parameters: {
   batch: Batch
   entry: BatchEntry
@@ -47,8 +51,18 @@ export function brokenReceipt(parameters: {
   const { batch, entry, steps, committedAt, view } = parameters
   const { batchId } = batch
   const { receipt } = entry
-  if (!inOwnRow(batch, entry)) return []
   const flaws: Flaw[] = []
+  const lie = steps.some(({ name }) => name === 'proofHolds') ? falseInference(entry) : undefined
+  if (lie !== undefined) {
+    flaws.push({
+      faultClass: FAULT_CLASS.zk,
+      faultKey: batchId,
+      batchId,
+      reason: `A proof of inference fails in layer ${lie.layer} of its lookups.`,
+      proof: zkFaultProof(batch, entry, lie),
+    })
+  }
+  if (!inOwnRow(batch, entry)) return flaws
   const keyless = steps.find(({ code }) => NO_VALID_KEY.has(code))
   if (keyless !== undefined || untimely(receipt, committedAt)) {
     flaws.push({

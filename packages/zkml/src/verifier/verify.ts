@@ -19,7 +19,7 @@ import { ZkmlError } from '../errors.ts'
 import type { Ext } from '../field/extension.ts'
 import * as ext from '../field/extension.ts'
 import { evaluateIntegers, type Point } from '../field/multilinear.ts'
-import { checkLeaves, verifyFractionTree } from '../lookup/verifyLookups.ts'
+import { checkLeaves, type Fingerprint, verifyFractionTree } from '../lookup/verifyLookups.ts'
 import { type Soundness, soundnessOf } from '../soundness/soundness.ts'
 import { ProofReader } from '../transcript/proofReader.ts'
 import { Transcript } from '../transcript/transcript.ts'
@@ -28,20 +28,29 @@ import { verifyNode } from './linear/verifyNode.ts'
 import { reduceColumnClaims, reduceWeightClaims } from './reduceClaims.ts'
 
 /** What a valid proof shows. It is a `validity` proof: it convinces, and does not promise to hide anything. */
-export type Verified = {
-  kind: 'validity'
-  modelRoot: Uint8Array
-  inputHash: Uint8Array
-  outputHash: Uint8Array
-  soundness: Soundness
+export type Verified = StatementHashes & { kind: 'validity'; soundness: Soundness }
+
+/** A statement by the hashes that stand for it, which a receipt commits to. */
+export type StatementHashes = { modelRoot: Uint8Array; inputHash: Uint8Array; outputHash: Uint8Array }
+
+function hashesOf(plan: Plan, { weightsRoot, input, output }: Statement): StatementHashes {
+  return {
+    modelRoot: modelRootOf(plan, weightsRoot),
+    inputHash: tensorHash(input),
+    outputHash: tensorHash(output),
+  }
 }
 
 /** The transcript after the statement; both sides start from it. */
 export function statementTranscript(plan: Plan, statement: Statement): Transcript {
+  return transcriptOf(hashesOf(plan, statement))
+}
+
+export function transcriptOf({ modelRoot, inputHash, outputHash }: StatementHashes): Transcript {
   const transcript = new Transcript(PROTOCOL)
-  transcript.absorb('model', modelRootOf(plan, statement.weightsRoot))
-  transcript.absorb('input', tensorHash(statement.input))
-  transcript.absorb('output', tensorHash(statement.output))
+  transcript.absorb('model', modelRoot)
+  transcript.absorb('input', inputHash)
+  transcript.absorb('output', outputHash)
   return transcript
 }
 
@@ -53,10 +62,8 @@ export function verifyProof(architecture: Architecture, statement: Statement, pr
   const plan = planCircuit(architecture)
   checkStatement(plan, statement)
   const reader = new ProofReader(proof, statementTranscript(plan, statement))
-  const { transcript } = reader
 
-  const witnessRoot = reader.hash('witness')
-  const keys = { alpha: transcript.challenge('lookup/alpha'), beta: transcript.challenge('lookup/beta') }
+  const { witnessRoot, keys } = beginLookups(reader)
   const leaves = verifyFractionTree(reader, plan.leafBits)
 
   const evaluations = receiveEvaluations(reader, plan, statement, leaves.point)
@@ -84,13 +91,15 @@ export function verifyProof(architecture: Architecture, statement: Statement, pr
   checkWitness()
   checkWeights()
   reader.end()
-  return {
-    kind: 'validity',
-    modelRoot: modelRootOf(plan, statement.weightsRoot),
-    inputHash: tensorHash(statement.input),
-    outputHash: tensorHash(statement.output),
-    soundness: soundnessOf(plan),
-  }
+  return { kind: 'validity', ...hashesOf(plan, statement), soundness: soundnessOf(plan) }
+}
+
+/** The commitment to the columns, and the challenges that their lookups are fingerprinted with. */
+export function beginLookups(reader: ProofReader): { witnessRoot: Uint8Array; keys: Fingerprint } {
+  const { transcript } = reader
+  const witnessRoot = reader.hash('witness')
+  const keys = { alpha: transcript.challenge('lookup/alpha'), beta: transcript.challenge('lookup/beta') }
+  return { witnessRoot, keys }
 }
 
 /**

@@ -3,6 +3,7 @@
  * was honest keeps everything. One network for all scenes.
  */
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import { formatOpg } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
@@ -27,6 +28,7 @@ before(async () => {
   stage = {
     network: local.network,
     payer: demo,
+    simulatedRoot: path.join(local.home, 'simulated-root'),
     assay: local.assay,
     tell: (sentence) => console.log(`  ${sentence}`),
     atEnd: (close) => void closers.push(close),

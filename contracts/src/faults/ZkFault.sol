@@ -44,9 +44,9 @@ contract ZkFault is IFaultAdapter {
         uint256 layers;
     }
 
-    /// @notice Layers below the root that every circuit's tree has, whatever its model: a circuit has a lookup, and no table
-    /// of less than 256 rows for it but behind one of 512.
-    uint256 public constant MAX_LAYERS = 8;
+    /// @notice Layers below the root that are replayed at most. Every circuit's tree has eight: a circuit has a lookup, in a
+    /// table of at least 256 rows. Five take less than a million gas.
+    uint256 public constant MAX_LAYERS = 5;
     uint8 private constant MODE_ZK = 2;
     bytes32 private constant EVIDENCE_TAG = keccak256("assay/zk-evidence/v1");
 

@@ -6,15 +6,12 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import {
   type BatchEntry,
-  ENGINE_CLASS,
   FAULT_CLASS,
   faultCommitment,
   faultIdOf,
   faultManagerAbi,
-  MODE,
-  requestHash,
-  responseHash,
-  zkEvidenceHash,
+  readInferAnswer,
+  readInferRequest,
   zkFaultAbi,
   zkFaultProof,
 } from '@assay/protocol'
@@ -24,18 +21,16 @@ import {
   commitModel,
   createWorkspace,
   decodeModelCard,
-  decodeOutput,
   encodeInput,
-  encodeModelCard,
   type Model,
   planCircuit,
   proveInference,
   tensorHash,
   verifyProof,
 } from '@assay/zkml'
-import { falseLayer, MIN_LEAF_BITS, prefixBytes } from '@assay/zkml/verifier'
+import { falseLayer, prefixBytes, REPLAYED_LAYERS } from '@assay/zkml/verifier'
 import { bytesToHex, type Hex, toHex } from 'viem'
-import { fraudScorer } from '../../../test/fraudScorer.ts'
+import { paymentScorer } from '../../../test/faults/scoredPayment.ts'
 import { randomInput, randomIntegers, smallPerceptron } from '../../zkml/test/support/models.ts'
 import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
@@ -94,7 +89,7 @@ async function onChain(
   return [flaw, Number(layer)]
 }
 
-const LAST = MIN_LEAF_BITS - 1
+const LAST = REPLAYED_LAYERS
 
 test('no circuit has a smaller tree than is replayed, whatever its lookups are', () => {
   const map: Architecture = {
@@ -104,15 +99,16 @@ test('no circuit has a smaller tree than is replayed, whatever its lookups are',
       { op: 'dense', input: 1, units: 1, requantise: null },
     ],
   } as Architecture
-  assert.equal(planCircuit(map).leafBits, MIN_LEAF_BITS)
-  assert.ok(smallPerceptron(1, [1, 1, 1]).plan.leafBits >= MIN_LEAF_BITS)
+  assert.ok(planCircuit(map).leafBits > LAST)
+  assert.ok(smallPerceptron(1, [1, 1, 1]).plan.leafBits > LAST)
 })
 
 test('of honest proofs the contract finds nothing in any layer', async () => {
   for (let seed = 1; seed <= 8; seed++) {
     const { hashes, proof } = prove(smallPerceptron(seed, [3 + seed, 4 * seed, 5]), seed)
     assert.equal(falseLayer(hashes, proof), undefined)
-    for (const layers of [0, seed, LAST]) assert.deepEqual((await onChain(hashes, proof, layers))[0], 0)
+    for (const layers of [0, Math.min(seed, LAST), LAST])
+      assert.deepEqual((await onChain(hashes, proof, layers))[0], 0)
   }
 })
 
@@ -151,42 +147,23 @@ test('a root of zero over zero is refused by both', async () => {
 
 // ------------------------------------------------------------------ receipts, batches, validators
 
-const { compiled, inputs } = fraudScorer()
-const scorer = commitModel(workspace, compiled.model)
-const card = encodeModelCard({
-  ...compiled,
-  architecture: compiled.model.plan.architecture,
-  weightsRoot: scorer.commitment.root,
-})
-const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+const score = paymentScorer()
 
 /** A receipt of mode zk with a proof; `lie` is added to the first number of the answer, which the proof does not know of. */
 async function scored(which: number, lie = 0): Promise<BatchEntry> {
-  const asked = inputs[which] as number[]
-  const input = encodeInput(compiled, asked)
-  const { output, proof } = proveInference(scorer, input)
-  const tensor = [...output].map((value, at) => (at === 0 ? value + lie : value))
-  const request = {
-    method: 'POST',
-    path: '/v1/infer',
-    headers: [],
-    body: bytes({ model: 'fraud-scorer', input: asked }),
+  const { receipt, zk } = score(which, lie)
+  return { ...(await on.signed(receipt)), zk }
+}
+
+/** The statement that a receipt of the scorer was signed for. */
+function statementOf({ zk }: BatchEntry) {
+  assert.ok(zk)
+  const read = decodeModelCard(zk.card)
+  return {
+    modelRoot: bytesToHex(read.modelRoot),
+    inputHash: bytesToHex(tensorHash(encodeInput(read, readInferRequest(zk.request.body).input))),
+    outputHash: bytesToHex(tensorHash(readInferAnswer(zk.response.body).tensor)),
   }
-  const body = bytes({ model: 'fraud-scorer', output: decodeOutput(compiled, tensor), tensor })
-  const response = { status: 200, contentType: 'application/json', body }
-  const evidenceHash = zkEvidenceHash({
-    modelRoot: bytesToHex(decodeModelCard(card).modelRoot),
-    inputHash: bytesToHex(tensorHash(input)),
-    outputHash: bytesToHex(tensorHash(tensor)),
-  })
-  const entry = await on.signed({
-    mode: MODE.zk,
-    engineClass: ENGINE_CLASS.unattested,
-    evidenceHash,
-    requestHash: requestHash(request),
-    responseHash: responseHash(response),
-  })
-  return { ...entry, zk: { card, proof, request, response } }
 }
 
 const judge = (proof: Hex) =>
@@ -215,14 +192,9 @@ test('class 2: the proof of a false statement is shown for less than a million g
 
   const statement = (change: Partial<typeof lie>) => zkFaultProof(batch, shifted, { ...lie, ...change })
   await refused(statement({ outputHash: lie.inputHash }), 'NotTheStatement')
-  await refused(statement({ layer: MIN_LEAF_BITS, read: prefixBytes(MIN_LEAF_BITS) }), 'TooDeep')
+  await refused(statement({ layer: LAST + 1, read: prefixBytes(LAST + 1) }), 'TooDeep')
   if (lie.layer > 0) await refused(statement({ layer: lie.layer - 1 }), 'ProofHolds')
-  const asked = encodeInput(compiled, inputs[0] as number[])
-  const own = {
-    modelRoot: lie.modelRoot,
-    inputHash: bytesToHex(tensorHash(asked)),
-    outputHash: bytesToHex(tensorHash(proveInference(scorer, asked).output)),
-  }
+  const own = statementOf(honest)
   for (let layer = 0; layer <= LAST; layer++) {
     await refused(zkFaultProof(batch, honest, { ...own, layer, read: prefixBytes(layer) }), 'ProofHolds')
     await refused(zkFaultProof(batch, honest, { ...lie, layer, read: prefixBytes(layer) }), 'NotTheStatement')
@@ -232,6 +204,25 @@ test('class 2: the proof of a false statement is shown for less than a million g
     zkFaultProof({ ...batch, file: elsewhere.file }, honest, { ...own, layer: 1, read: 300 }),
     'NotTheFile',
   )
+
+  // The dearest: in the last layer that is replayed.
+  const late = await scored(6)
+  assert.ok(late.zk)
+  const damaged = late.zk.proof.slice()
+  flipBit(damaged, prefixBytes(LAST) - 20, 0)
+  const deep = { ...late, zk: { ...late.zk, proof: damaged } }
+  const last = falseInference(deep)
+  assert.equal(last?.layer, LAST)
+  const holding = await on.among(deep)
+  await on.commit(holding)
+  const dearest = await on.client.estimateContractGas({
+    address: on.network.contracts.ZkFault,
+    abi: zkFaultAbi,
+    functionName: 'judge',
+    args: [zkFaultProof(holding, deep, last as NonNullable<typeof last>)],
+  })
+  console.log(`gas 2 zk, layer ${LAST}, judged: ${dearest}`)
+  assert.ok(dearest < GAS_LIMIT, `${dearest}`)
 
   const commitment = faultCommitment(on.bank.address, FAULT_CLASS.zk, proof, SALT)
   const faults = { address: on.network.contracts.FaultManager, abi: faultManagerAbi } as const

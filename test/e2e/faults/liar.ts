@@ -25,12 +25,16 @@ export const CAST = {
   delegator: FIRST_PLAYER + 48,
   leaver: FIRST_PLAYER + 49,
   sower: FIRST_PLAYER + 50,
+  falseProver: FIRST_PLAYER + 51,
+  bribed: FIRST_PLAYER + 52,
 } as const
 
 /** A bonded operator with a signing key, a till and a server of its own: a node and a gateway in one, of any morals. */
 export type Player = {
   address: Address
   sender: Sender
+  /** Where it listens. */
+  url: string
   /** Registered for it as a node. */
   key: Address
   keySecret: Hex
@@ -60,6 +64,7 @@ export async function createPlayer(
   return {
     address: sender.address,
     sender,
+    url: server.url,
     key,
     keySecret,
     build(receipts) {

@@ -1,6 +1,7 @@
 /**
  * Starts a network of its own and plays scenes in which somebody lies: `npm run scenes`, or `npm run scenes -- forgery`.
  */
+import path from 'node:path'
 import { developmentAccount } from '@assay/chain'
 import { createLocalNetwork } from '../localNetwork.ts'
 import { sowByCommand } from './canary.ts'
@@ -39,6 +40,7 @@ try {
   const stage: Stage = {
     network,
     payer: demo,
+    simulatedRoot: path.join(local.home, 'simulated-root'),
     assay: local.assay,
     tell: (sentence) => say(`  ${sentence}`),
     atEnd: (close) => void closers.push(close),

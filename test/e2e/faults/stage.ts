@@ -10,6 +10,8 @@ import type { Player } from './liar.ts'
 export type Stage = {
   network: Network
   payer: DevelopmentAccount
+  /** Folder of the root under which its enclaves are simulated. */
+  simulatedRoot: string
   /** Runs `assay …`. */
   assay(...args: string[]): Promise<CommandResult>
   /** Says what happens, a sentence at a time. */
@@ -22,10 +24,10 @@ const USAGE = { inputUnits: 20n, outputUnits: 10n }
 
 export type Bill = { modelId: Hex; priceVersion: bigint; price: bigint }
 
-/** What one answer of the network's first model costs now. */
-export async function billFor({ network }: Stage): Promise<Bill> {
+/** What one answer of a model costs now, the network's first by default. */
+export async function billFor({ network }: Stage, name = network.models[0]?.name): Promise<Bill> {
   const registry = { address: network.contracts.ModelRegistry, abi: modelRegistryAbi } as const
-  const modelId = network.models[0]?.modelId as Hex
+  const modelId = network.models.find((model) => model.name === name)?.modelId as Hex
   const client = publicClientOf(network)
   const priceVersion = await client.readContract({
     ...registry,

@@ -8,10 +8,11 @@ import { ProofReader } from '../transcript/proofReader.ts'
 import { beginLookups, type StatementHashes, transcriptOf } from './verify.ts'
 
 /**
- * Bits of the smallest tree of fractions. A circuit has a lookup: in a table of 512 rows at least where something is
- * requantised or pooled, else in a map of 256, and the lookup itself is a leaf beside the table's.
+ * Layers of fractions below the root that a contract replays (ZkFault's MAX_LAYERS). Every circuit has eight: it has a
+ * lookup, in a table of 512 rows at least where something is requantised or pooled, else in a map of 256, and the lookup
+ * itself is a leaf beside the table's.
  */
-export const MIN_LEAF_BITS = 9
+export const REPLAYED_LAYERS = 5
 
 /** Bytes of a proof down to a layer, 0 = the root: the commitment, and the halves and rounds of every layer. */
 export function prefixBytes(layer: number): number {
@@ -19,11 +20,11 @@ export function prefixBytes(layer: number): number {
 }
 
 /**
- * The layer, 0 = the root, of those that every circuit has, in which the verifier refuses a proof of the statement.
+ * The layer, 0 = the root, of those that a contract replays, in which the verifier refuses a proof of the statement.
  * @returns undefined where it comes past them all
  */
 export function falseLayer(statement: StatementHashes, proof: Uint8Array): number | undefined {
-  for (let layer = 0; layer < MIN_LEAF_BITS; layer++) {
+  for (let layer = 0; layer <= REPLAYED_LAYERS; layer++) {
     const reader = new ProofReader(proof, transcriptOf(statement))
     try {
       beginLookups(reader)

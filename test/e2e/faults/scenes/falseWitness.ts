@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict'
 import { developmentAccount, publicClientOf, readHolderStake, type Sender } from '@assay/chain'
-import {
-  AssayError,
-  attestationDigest,
-  type Batch,
-  FAULT_CLASS,
-  formatOpg,
-  type Network,
-  settlementAbi,
-  signDigest,
-  VERDICT,
-  validatorStakingAbi,
-} from '@assay/protocol'
+import { type Batch, FAULT_CLASS, formatOpg, type Network, validatorStakingAbi } from '@assay/protocol'
 import { type Address, type Hex, parseEther } from 'viem'
-import { deploymentAt, outfit } from '../../../faults/operators.ts'
+import { outfit } from '../../../faults/operators.ts'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
+import { attestFalsely } from '../attestFalsely.ts'
 import { justiceOn } from '../justice.ts'
 import { CAST, createPlayer } from '../liar.ts'
 import type { Scene } from '../scene.ts'
@@ -51,7 +41,7 @@ export const falseWitness: Scene = {
       const batch = liar.build([await receiptFor(stage, by, { ...paid, bill, seq: BigInt(at) })])
       liar.publish(batch.batchId, batch.file)
       const hash = await liar.commit(batch)
-      if (await attestFalsely(network, batch, witness)) {
+      if (await attestFalsely(network, batch, witness, CAST.falseWitness)) {
         attested = { batch, ...paid }
         tell(
           `Its accomplice commits a receipt of a key that nobody registered (${hash}), and it signs: valid.`,
@@ -113,34 +103,6 @@ async function stakeAll(network: Network): Promise<{ witness: Sender; delegator:
     leaver.send({ ...staking, functionName: 'delegate', args: [witness.address, LEAVING, 0n] }),
   ])
   return { witness, delegator, leaver }
-}
-
-/** Signs that a batch is valid, whatever it holds. @returns false where the batch had ended before */
-async function attestFalsely(network: Network, batch: Batch, witness: Sender): Promise<boolean> {
-  const settlement = { address: network.contracts.Settlement, abi: settlementAbi } as const
-  const { batchId, header } = batch
-  const { committedBlock } = await publicClientOf(network).readContract({
-    ...settlement,
-    functionName: 'batch',
-    args: [batchId],
-  })
-  const statement = {
-    batchId,
-    root: header.root,
-    registryBlock: committedBlock,
-    dataAvailable: true,
-    verdict: VERDICT.valid,
-  }
-  const { privateKey } = developmentAccount(CAST.falseWitness)
-  const signature = await signDigest(attestationDigest(statement, deploymentAt(network)), privateKey)
-  try {
-    const args = [batchId, committedBlock, true, VERDICT.valid, [signature]] as const
-    await witness.send({ ...settlement, functionName: 'attest', args, gas: 1_000_000n })
-    return true
-  } catch (error) {
-    if (error instanceof AssayError && error.code === 'conflict') return false
-    throw error
-  }
 }
 
 type Held = { shares: bigint; worth: bigint }

@@ -20,7 +20,8 @@ export type Stage = {
   atEnd(close: () => void): void
 }
 
-const USAGE = { inputUnits: 20n, outputUnits: 10n }
+/** What the answer of a scene counts. */
+export const USAGE = { inputUnits: 20n, outputUnits: 10n }
 
 export type Bill = { modelId: Hex; priceVersion: bigint; price: bigint }
 

@@ -17,7 +17,7 @@ import { attestFalsely } from '../attestFalsely.ts'
 import { justiceOn } from '../justice.ts'
 import { CAST, createPlayer } from '../liar.ts'
 import type { Scene } from '../scene.ts'
-import { billFor, pay } from '../stage.ts'
+import { billFor, pay, USAGE } from '../stage.ts'
 
 const STAKE = parseEther('300')
 /** The others may void a batch before the bribed one has spoken; then the liar tries the next. */
@@ -53,6 +53,7 @@ export const falseProof: Scene = {
         ...{ requestId: paid.requestId, payer: payer.address, committer: liar.address },
         ...{ node: liar.address, key: enclave.key, seq: BigInt(at), engineClass: ENGINE_CLASS.enclave },
         ...bill,
+        ...USAGE,
         ...stated,
       })
       const signature = await enclave.sign(receiptDigest(receipt, deploymentAt(network)))

@@ -10,7 +10,7 @@ const PACE = { restMs: 700, longestMs: 1500, without: ['gateway silent for over 
 test('three gateways on one PostgreSQL under faults: no double charge, no charge without service, nothing lost', {
   skip: postgresMissing(),
 }, async (context) => {
-  const result = await runHistory({ calls: 300, seed: 1, pace: PACE })
+  const result = await runHistory({ calls: 300, minutes: 4, seed: 1, pace: PACE })
   for (const line of linesOf(result)) context.diagnostic(line)
   assert.deepEqual(result.broken, [], result.told)
   assert.ok(result.outcomes.get('verified, of another gateway'), 'no client has changed its gateway')

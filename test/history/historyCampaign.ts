@@ -45,7 +45,7 @@ export type HistoryResult = Omit<Verdict, 'broken'> & {
 
 export type HistoryOptions = {
   calls: number
-  /** After which no new call is made, whatever their number. */
+  /** After which no new call is made, whatever their number and whatever fault has not happened. */
   minutes?: number | undefined
   seed: number
   pace?: Pace | undefined
@@ -72,7 +72,7 @@ function startAttesting(world: World, stopped: () => boolean): Promise<void> {
   })()
 }
 
-/** Runs until so many calls went out and every fault has happened; then everything is let settle, and judged. */
+/** Runs until so many calls went out and every fault has happened, or the time is over; then everything is let settle, and judged. */
 export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   const world = await startWorld()
   try {
@@ -104,7 +104,7 @@ async function historyOn(
   const faults = injectFaults(world, createRandom(seed + 1), history, pace)
   try {
     const end = began + minutes * 60_000
-    while (!faults.isComplete() || (load.calls() < calls && Date.now() < end)) {
+    while (!(faults.isComplete() && load.calls() >= calls) && Date.now() < end) {
       await delay(200)
       progress(load.calls())
     }

@@ -263,6 +263,9 @@ export async function startFaultNetwork() {
     return events.map(({ args: { faultId: _, ...shares } }) => shares)
   }
 
+  /** Validators that run; those that a failed test has left are closed with the network, or the process never ends. */
+  const watching = new Set<Awaited<ReturnType<typeof startValidator>>>()
+
   /** Runs a validator of the network in this process. */
   async function watch(which: number, name = `validator-${which}`): Promise<Watching> {
     const entries: LogEntry[] = []
@@ -277,8 +280,13 @@ export async function startFaultNetwork() {
         for (const look of waiting) look()
       },
     })
+    watching.add(validator)
     return {
       ...validator,
+      close() {
+        watching.delete(validator)
+        return validator.close()
+      },
       said: (event, test = () => true) =>
         new Promise((resolve) => {
           const look = () => {
@@ -323,6 +331,7 @@ export async function startFaultNetwork() {
     give,
     watch,
     async close(): Promise<void> {
+      await Promise.all([...watching].map((validator) => validator.close()))
       gateway.closeAllConnections()
       await Promise.all([devnet.close(), new Promise((resolve) => gateway.close(resolve))])
     },

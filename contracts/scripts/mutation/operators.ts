@@ -207,6 +207,8 @@ export function mutantsOf(file: string, ast: AstNode, text: string): Mutant[] {
         add(node, 'condition', textOf(node.falseExpression as AstNode))
         break
       case 'ExpressionStatement': {
+        // A block, which a woven statement stands in, cannot begin a loop.
+        if (parent?.nodeType === 'ForStatement' && parent.initializationExpression === node) break
         const expression = node.expression as AstNode
         const operator = String(expression.operator)
         if (expression.nodeType === 'Assignment' && ASSIGNMENT[operator] !== undefined) {

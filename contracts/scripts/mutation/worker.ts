@@ -43,6 +43,8 @@ const GAS_LIMIT = 4_000_000_000n
 
 /** Microseconds of processor that no job of ours needs, however long it waits on a busy machine. */
 const ENDLESS = 120_000_000
+/** Bytes of memory that no job of ours needs; a mutant that records without end would take all of the machine's. */
+const MOST_MEMORY = 4 * 1024 ** 3
 
 const { schemata } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as { schemata: Schemata }
 const artifacts = schemata.artifacts.map(({ source, name, abi, bytecode, deployedBytecode, suite }) => ({
@@ -104,8 +106,8 @@ process.on('message', (job: Job) => {
   const before = process.cpuUsage()
   const watch = setInterval(() => {
     const { user, system } = process.cpuUsage(before)
-    if (user + system > ENDLESS) process.send?.('endless')
-  }, 1000)
+    if (user + system > ENDLESS || process.memoryUsage.rss() > MOST_MEMORY) process.send?.('endless')
+  }, 250)
   run(job).then(
     (answer) => {
       clearInterval(watch)

@@ -5,17 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import {
   canonicalJson,
-  cardHash,
-  MODE,
-  type ModelManifest,
   modelIdOf,
   type ProofAttachment,
   proofAttachmentToJson,
   receiptLeaf,
   receiptToJson,
-  requestHash,
-  responseHash,
-  zkEvidenceHash,
 } from '@assay/protocol'
 import {
   claimRequests,
@@ -25,40 +19,16 @@ import {
   recordReceipts,
   takeOutbox,
 } from '@assay/store'
-import {
-  commitModel,
-  createWorkspace,
-  decodeModelCard,
-  decodeOutput,
-  encodeInput,
-  encodeModelCard,
-  proveInference,
-  tensorHash,
-} from '@assay/zkml'
 import { Pool } from 'undici'
-import { bytesToHex, type Hex, keccak256, numberToHex, toHex } from 'viem'
-import { fraudScorer } from '../../../test/fraudScorer.ts'
+import { type Hex, keccak256, numberToHex, toHex } from 'viem'
+import { paymentScorer } from '../../../test/scoredPayment.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { createProofCollector } from '../src/batcher/proofs.ts'
 import type { Context } from '../src/context.ts'
 import { createMetrics } from '../src/metrics.ts'
 
-const { compiled, inputs } = fraudScorer()
-const committed = commitModel(createWorkspace(), compiled.model)
-const { architecture } = compiled.model.plan
-const card = encodeModelCard({ ...compiled, architecture, weightsRoot: committed.commitment.root })
-const modelRoot = bytesToHex(decodeModelCard(card).modelRoot)
-const manifest: ModelManifest = {
-  name: 'fraud-scorer',
-  engine: 'circuit',
-  files: [],
-  contextLength: 1,
-  license: 'Apache-2.0',
-  modes: ['zk'],
-  card: cardHash(card),
-}
+const { modelRoot, manifest, score } = paymentScorer()
 const address = (byte: string): Hex => `0x${byte.repeat(20)}`
-const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 let database: Database
 let node: Server
@@ -106,17 +76,7 @@ let calls = 0
 
 /** An answer that the gateway has recorded; its proof is not at the node yet. */
 async function answered(includeBy: bigint): Promise<{ requestId: Hex; zk: ProofAttachment }> {
-  const input = inputs[calls++] as number[]
-  const encoded = encodeInput(compiled, input)
-  const { output: tensor, proof } = proveInference(committed, encoded)
-  const request = {
-    method: 'POST',
-    path: '/v1/infer',
-    headers: [],
-    body: bytes({ model: 'fraud-scorer', input }),
-  }
-  const body = bytes({ model: 'fraud-scorer', output: decodeOutput(compiled, tensor), tensor })
-  const response = { status: 200, contentType: 'application/json', body }
+  const { receipt: scored, zk } = score(calls++)
   const requestId = keccak256(numberToHex(calls))
   const nothing: Hex = `0x${'00'.repeat(32)}`
   const receipt = {
@@ -131,15 +91,8 @@ async function answered(includeBy: bigint): Promise<{ requestId: Hex; zk: ProofA
     modelId: modelIdOf(manifest),
     priceVersion: 1n,
     engineClass: 0,
-    mode: MODE.zk,
     status: 0,
-    requestHash: requestHash(request),
-    responseHash: responseHash(response),
-    evidenceHash: zkEvidenceHash({
-      modelRoot,
-      inputHash: bytesToHex(tensorHash(encoded)),
-      outputHash: bytesToHex(tensorHash(tensor)),
-    }),
+    ...scored,
     inputUnits: 24n,
     outputUnits: 1n,
     price: 5n,
@@ -175,7 +128,7 @@ async function answered(includeBy: bigint): Promise<{ requestId: Hex; zk: ProofA
       unproven: true,
     },
   ])
-  return { requestId, zk: { card, proof, request, response } }
+  return { requestId, zk }
 }
 
 const stateOf = async (requestId: Hex) => (await receiptStatus(database, requestId))?.receiptState

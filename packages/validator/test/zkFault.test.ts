@@ -30,7 +30,7 @@ import {
 } from '@assay/zkml'
 import { falseLayer, prefixBytes, REPLAYED_LAYERS } from '@assay/zkml/verifier'
 import { bytesToHex, type Hex, toHex } from 'viem'
-import { paymentScorer } from '../../../test/faults/scoredPayment.ts'
+import { paymentScorer } from '../../../test/scoredPayment.ts'
 import { randomInput, randomIntegers, smallPerceptron } from '../../zkml/test/support/models.ts'
 import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
@@ -147,7 +147,7 @@ test('a root of zero over zero is refused by both', async () => {
 
 // ------------------------------------------------------------------ receipts, batches, validators
 
-const score = paymentScorer()
+const { score } = paymentScorer()
 
 /** A receipt of mode zk with a proof; `lie` is added to the first number of the answer, which the proof does not know of. */
 async function scored(which: number, lie = 0): Promise<BatchEntry> {

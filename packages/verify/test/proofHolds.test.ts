@@ -3,81 +3,30 @@ import { test } from 'node:test'
 import {
   type BatchEntry,
   buildBatch,
-  cardHash,
   MODE,
-  type ModelManifest,
   modelIdOf,
   parseBatchFile,
   type Receipt,
-  requestHash,
   responseHash,
   STATUS,
-  zkEvidenceHash,
 } from '@assay/protocol'
-import {
-  commitModel,
-  createWorkspace,
-  decodeModelCard,
-  decodeOutput,
-  encodeInput,
-  encodeModelCard,
-  proveInference,
-  tensorHash,
-} from '@assay/zkml'
-import { bytesToHex, zeroHash } from 'viem'
-import { fraudScorer } from '../../../test/fraudScorer.ts'
+import { zeroHash } from 'viem'
+import { paymentScorer } from '../../../test/scoredPayment.ts'
 import { type ChainView, proofHolds, verifyReceipt } from '../src/index.ts'
 import { deployment, gateway, makeReceipt, makeView, signReceipt } from './world.ts'
 
-const { compiled, inputs } = fraudScorer()
-const committed = commitModel(createWorkspace(), compiled.model)
-const card = encodeModelCard({
-  ...compiled,
-  architecture: compiled.model.plan.architecture,
-  weightsRoot: committed.commitment.root,
-})
-const modelRoot = bytesToHex(decodeModelCard(card).modelRoot)
-const manifest: ModelManifest = {
-  name: 'fraud-scorer',
-  engine: 'circuit',
-  files: [],
-  contextLength: 1,
-  license: 'Apache-2.0',
-  modes: ['zk'],
-  card: cardHash(card),
-}
+const { card, modelRoot, manifest, score } = paymentScorer()
 const view: ChainView = makeView({ model: { weightsHash: modelRoot, manifest } })
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 /** An honest answer to one payment, with its proof. */
-function answerTo(input: readonly number[], changes: Partial<Receipt> = {}) {
-  const encoded = encodeInput(compiled, input)
-  const { output: tensor, proof } = proveInference(committed, encoded)
-  const request = {
-    method: 'POST',
-    path: '/v1/infer',
-    headers: [],
-    body: bytes({ model: 'fraud-scorer', input }),
-  }
-  const body = bytes({ model: 'fraud-scorer', output: decodeOutput(compiled, tensor), tensor })
-  const response = { status: 200, contentType: 'application/json', body }
-  const receipt = makeReceipt({
-    mode: MODE.zk,
-    modelId: modelIdOf(manifest),
-    requestHash: requestHash(request),
-    responseHash: responseHash(response),
-    evidenceHash: zkEvidenceHash({
-      modelRoot,
-      inputHash: bytesToHex(tensorHash(encoded)),
-      outputHash: bytesToHex(tensorHash(tensor)),
-    }),
-    ...changes,
-  })
-  return { receipt, zk: { card, proof, request, response } }
+function answerTo(which: number) {
+  const { receipt, zk } = score(which)
+  return { receipt: makeReceipt({ modelId: modelIdOf(manifest), ...receipt }), zk }
 }
 
-const honest = answerTo(inputs[0] as number[])
+const honest = answerTo(0)
 const signature = '0x' as const
 const codeOf = async (entry: BatchEntry, seen: ChainView = view) => (await proofHolds(entry, seen)).code
 
@@ -89,7 +38,7 @@ test('the proof of an honest answer holds, for the bodies that the receipt cover
 
 test('a proof that is absent, of another call, another model or another answer does not count', async () => {
   const { receipt, zk } = honest
-  const other = answerTo(inputs[1] as number[])
+  const other = answerTo(1)
   const signed = { receipt, signature }
   assert.equal(await codeOf(signed), 'proof_absent')
   assert.equal(await codeOf({ ...signed, zk: other.zk }), 'proof_differs')

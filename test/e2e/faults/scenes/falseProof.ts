@@ -12,7 +12,7 @@ import { admittedEnclave } from '../../../faults/enclaveKey.ts'
 import { deploymentAt, outfit } from '../../../faults/operators.ts'
 import { PAYMENT, paymentOf } from '../../../faults/payments.ts'
 import { draftReceipt } from '../../../faults/receipts.ts'
-import { paymentScorer } from '../../../faults/scoredPayment.ts'
+import { paymentScorer } from '../../../scoredPayment.ts'
 import { attestFalsely } from '../attestFalsely.ts'
 import { justiceOn } from '../justice.ts'
 import { CAST, createPlayer } from '../liar.ts'
@@ -42,7 +42,7 @@ export const falseProof: Scene = {
       `A node sells proved scores of card payments; a validator with ${formatOpg(STAKE)} has taken its bribe.`,
     )
     const bill = await billFor(stage, 'fraud-scorer')
-    const score = paymentScorer()
+    const { score } = paymentScorer()
     let attested: { batch: Batch; requestId: Hex; value: bigint } | undefined
     const requests: Hex[] = []
     for (let at = 1; attested === undefined && at <= TRIES; at++) {

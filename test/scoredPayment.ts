@@ -1,5 +1,7 @@
 import {
+  cardHash,
   MODE,
+  type ModelManifest,
   type ProofAttachment,
   type Receipt,
   requestHash,
@@ -16,8 +18,8 @@ import {
   proveInference,
   tensorHash,
 } from '@assay/zkml'
-import { bytesToHex } from 'viem'
-import { fraudScorer } from '../fraudScorer.ts'
+import { bytesToHex, type Hex } from 'viem'
+import { fraudScorer } from './fraudScorer.ts'
 
 /** What a receipt of mode zk says of an answer, and what stands beside it in a batch. */
 export type Scored = {
@@ -25,18 +27,37 @@ export type Scored = {
   zk: ProofAttachment
 }
 
-/**
- * Answers of the development network's scorer of card payments, each with the proof of the honest one.
- * @returns a function of which payment is asked about, and of a lie, which is added to the first number of the answer
- */
-export function paymentScorer(): (which: number, lie?: number) => Scored {
+/** The development network's scorer of card payments, as it is published, and answers of it. */
+export type PaymentScorer = {
+  card: Uint8Array
+  modelRoot: Hex
+  manifest: ModelManifest
+  /**
+   * The answer about a payment, with the proof of the honest one.
+   * @param lie is added to the first number of the answer, which the proof does not know of
+   */
+  score(which: number, lie?: number): Scored
+}
+
+export function paymentScorer(): PaymentScorer {
   const { compiled, inputs } = fraudScorer()
   const committed = commitModel(createWorkspace(), compiled.model)
   const { architecture } = compiled.model.plan
   const card = encodeModelCard({ ...compiled, architecture, weightsRoot: committed.commitment.root })
-  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+  const modelRoot = bytesToHex(decodeModelCard(card).modelRoot)
   const model = 'fraud-scorer'
-  return (which, lie = 0) => {
+  const manifest: ModelManifest = {
+    name: model,
+    engine: 'circuit',
+    files: [],
+    contextLength: 1,
+    license: 'Apache-2.0',
+    modes: ['zk'],
+    card: cardHash(card),
+  }
+  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+  function score(which: number, lie = 0): Scored {
     const asked = inputs[which] as number[]
     const input = encodeInput(compiled, asked)
     const { output, proof } = proveInference(committed, input)
@@ -45,7 +66,7 @@ export function paymentScorer(): (which: number, lie?: number) => Scored {
     const body = bytes({ model, output: decodeOutput(compiled, tensor), tensor })
     const response = { status: 200, contentType: 'application/json', body }
     const evidenceHash = zkEvidenceHash({
-      modelRoot: bytesToHex(decodeModelCard(card).modelRoot),
+      modelRoot,
       inputHash: bytesToHex(tensorHash(input)),
       outputHash: bytesToHex(tensorHash(tensor)),
     })
@@ -59,4 +80,5 @@ export function paymentScorer(): (which: number, lie?: number) => Scored {
       zk: { card, proof, request, response },
     }
   }
+  return { card, modelRoot, manifest, score }
 }

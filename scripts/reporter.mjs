@@ -9,6 +9,9 @@ import { inspect } from 'node:util'
 const place = (file) => (file === undefined ? '' : relative(process.cwd(), file))
 
 function reasonOf(error) {
+  // A file whose process died names no test; how it died is all there is to say.
+  if (error?.signal || error?.exitCode)
+    return `its process ended with ${error.signal ?? `exit code ${error.exitCode}`}`
   const cause = error?.cause ?? error
   if (cause instanceof Error) return cause.stack ?? cause.message
   return typeof cause === 'string' ? cause : inspect(cause, { depth: 4 })

@@ -32,7 +32,7 @@ const CRYPTO_MODULES = [
   /^@peculiar\//,
   /^ethereum-cryptography/,
   /^ox(\/|$)/,
-  /^secp256k1$/,
+  /^secp256k1(\/|$)/,
   /^hash-wasm$/,
   /^cbor2(\/|$)/,
 ]

@@ -8,6 +8,7 @@ import {
   responseHash,
   zkEvidenceHash,
 } from '@assay/protocol'
+import { circuitHashOf } from '@assay/verify'
 import {
   commitModel,
   createWorkspace,
@@ -16,9 +17,12 @@ import {
   encodeInput,
   encodeModelCard,
   proveInference,
+  recordProof,
+  tapeRoot,
   tensorHash,
 } from '@assay/zkml'
 import { bytesToHex, type Hex } from 'viem'
+import { forge } from '../packages/zkml/test/support/maliciousProver.ts'
 import { fraudScorer } from './fraudScorer.ts'
 
 /** What a receipt of mode zk says of an answer, and what stands beside it in a batch. */
@@ -30,13 +34,16 @@ export type Scored = {
 /** The development network's scorer of card payments, as it is published, and answers of it. */
 export type PaymentScorer = {
   card: Uint8Array
-  modelRoot: Hex
+  /** What the registry holds as its weights. */
+  weightsHash: Hex
   manifest: ModelManifest
   /**
    * The answer about a payment, with the proof of the honest one.
    * @param lie is added to the first number of the answer, which the proof does not know of
    */
   score(which: number, lie?: number): Scored
+  /** A false answer: of a prover that lies in the first layer and computes everything after it anew, the proof too. */
+  forgeScore(which: number): Scored
 }
 
 export function paymentScorer(): PaymentScorer {
@@ -44,7 +51,8 @@ export function paymentScorer(): PaymentScorer {
   const committed = commitModel(createWorkspace(), compiled.model)
   const { architecture } = compiled.model.plan
   const card = encodeModelCard({ ...compiled, architecture, weightsRoot: committed.commitment.root })
-  const modelRoot = bytesToHex(decodeModelCard(card).modelRoot)
+  const decoded = decodeModelCard(card)
+  const modelRoot = bytesToHex(decoded.modelRoot)
   const model = 'fraud-scorer'
   const manifest: ModelManifest = {
     name: model,
@@ -59,9 +67,27 @@ export function paymentScorer(): PaymentScorer {
 
   function score(which: number, lie = 0): Scored {
     const asked = inputs[which] as number[]
+    const { output, proof } = proveInference(committed, encodeInput(compiled, asked))
+    return scored(
+      asked,
+      [...output].map((value, at) => (at === 0 ? value + lie : value)),
+      proof,
+    )
+  }
+
+  function forgeScore(which: number): Scored {
+    const asked = inputs[which] as number[]
+    const { statement, proof } = forge(committed, encodeInput(compiled, asked), {
+      afterNode(node, columns, plan) {
+        if (node === 0) columns[plan.tensorValues[1] as number]?.fill(127)
+      },
+    })
+    return scored(asked, Array.from(statement.output), proof)
+  }
+
+  function scored(asked: number[], tensor: number[], proof: Uint8Array): Scored {
     const input = encodeInput(compiled, asked)
-    const { output, proof } = proveInference(committed, input)
-    const tensor = [...output].map((value, at) => (at === 0 ? value + lie : value))
+    const tape = bytesToHex(tapeRoot(recordProof(decoded, { input, output: tensor }, proof).tape))
     const request = { method: 'POST', path: '/v1/infer', headers: [], body: bytes({ model, input: asked }) }
     const body = bytes({ model, output: decodeOutput(compiled, tensor), tensor })
     const response = { status: 200, contentType: 'application/json', body }
@@ -77,8 +103,8 @@ export function paymentScorer(): PaymentScorer {
         requestHash: requestHash(request),
         responseHash: responseHash(response),
       },
-      zk: { card, proof, request, response },
+      zk: { card, proof, tape, request, response },
     }
   }
-  return { card, modelRoot, manifest, score }
+  return { card, weightsHash: circuitHashOf(decoded), manifest, score, forgeScore }
 }

@@ -1,5 +1,6 @@
-"""A CNN of the digits CNN's shape and a hundredth of its size, with weights drawn from a seed: makeCnn.py OUT.onnx DATA.json
-EZKL proves it in seconds of memory that any machine has."""
+"""A CNN of the digits CNN's layers, smaller, with weights drawn from a seed, so that EZKL's proof fits in any machine's memory.
+  makeCnn.py OUT.onnx DATA.json FIRST SECOND HIDDEN SIDE
+with the channels of both convolutions, the neurons of the hidden layer and the pixels of a side."""
 
 import json
 import sys
@@ -8,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-FIRST, SECOND, HIDDEN, CLASSES, SIDE = 4, 8, 32, 10, 8
+FIRST, SECOND, HIDDEN, SIDE = (int(each) for each in sys.argv[3:7])
+CLASSES = 10
 random = np.random.default_rng(6)
 weights = []
 

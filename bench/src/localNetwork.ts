@@ -2,14 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
-  deploy,
   developmentAccount,
-  publicClientOf,
   type Sender,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
 import { inferenceEscrowAbi, modelRegistryAbi, type Network, tag } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
@@ -37,26 +34,10 @@ export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetw
   const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'))
   // Also where the measurement fails or is interrupted.
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const devnet = await startDevnet({ dir: join(folder, 'chain'), port: 0 })
+  const { devnet, network, client } = await startDeployedDevnet(folder, { nodeUrl })
+  const { contracts } = network
   const account = (index: number) => developmentAccount(index)
-  const deployed = await deploy({
-    rpcUrl: devnet.url,
-    chainId: devnet.chainId,
-    deployerKey: account(DEVELOPMENT_ROLES.deployer).privateKey,
-    treasury: account(DEVELOPMENT_ROLES.treasury).address,
-    journalFile: join(folder, 'deployment.json'),
-    devnet,
-  })
-  const { contracts } = deployed
-  const place = { rpcUrl: devnet.url, chainId: devnet.chainId }
-  await bootstrapDevnet({
-    ...place,
-    contracts,
-    nodeUrl,
-    gatewayUrl: 'http://127.0.0.1:4020',
-    validatorUrls: [],
-  })
-  const senderOf = (index: number) => createSender({ network: place, privateKey: account(index).privateKey })
+  const senderOf = (index: number) => createSender({ network, privateKey: account(index).privateKey })
   const modelId = tag('bench model')
   const { perCall, inputPrice, outputPrice } = LOCAL_PRICE
   await senderOf(DEVELOPMENT_ROLES.publisher).send({
@@ -68,20 +49,9 @@ export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetw
   const gateway = senderOf(DEVELOPMENT_ROLES.gateway)
   const escrow = { address: contracts.InferenceEscrow, abi: inferenceEscrowAbi } as const
   await gateway.send({ ...escrow, functionName: 'openTill', args: [URL_UNUSED] })
-  const client = publicClientOf(place)
   const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [gateway.address] })
   return {
-    network: {
-      ...place,
-      gatewayUrl: URL_UNUSED,
-      deploymentId: deployed.deploymentId,
-      contracts,
-      gateway: gateway.address,
-      nodes: [{ operator: account(DEVELOPMENT_ROLES.node).address, url: nodeUrl }],
-      validators: [],
-      accounts: {},
-      models: [{ name: 'bench', modelId, contextLength: 256, modes: ['tee'] }],
-    },
+    network: { ...network, models: [{ name: 'bench', modelId, contextLength: 256, modes: ['tee'] }] },
     client,
     folder,
     modelId,

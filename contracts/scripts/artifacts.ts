@@ -1,4 +1,5 @@
 /** Compiled contracts, as compile.ts left them on disk. */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 /** ABI and code of one contract; both codes are 0x-hex, `bytecode` being the creation code without arguments. */
@@ -31,4 +32,11 @@ export function loadArtifact(name: string): Artifact {
   const parsed: unknown = JSON.parse(text)
   if (!isArtifact(parsed)) throw new Error(`The artifact of ${name} is damaged. ${again}`)
   return parsed
+}
+
+/** SHA-256 of the creation codes of these contracts, in this order: the same for the same code, whatever its comments. */
+export function codeVersion(names: readonly string[]): `0x${string}` {
+  const hash = createHash('sha256')
+  for (const name of names) hash.update(`${name} ${loadArtifact(name).bytecode} `)
+  return `0x${hash.digest('hex')}`
 }

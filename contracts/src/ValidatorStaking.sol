@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Params} from "./libraries/Params.sol";
 import {ParamStore} from "./ParamStore.sol";
 import {IStakeOutgoing} from "./staking/IStakeOutgoing.sol";
@@ -117,17 +118,22 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         return _validators[validator_].url;
     }
 
-    /// @notice Active shares of a holder: of the main pool and of its deposits that are too young to be in it. For the
-    /// validator itself: its own bond, OPG base units.
+    /// @notice Active shares of a holder, as a call in this epoch would find them: of the main pool and of its deposits that
+    /// are too young to be in it. For the validator itself: its own bond, OPG base units.
     function sharesOf(address validator_, address holder) external view returns (uint256 shares) {
         Validator storage v = _validators[validator_];
         if (validator_ == holder) return v.self;
         Position storage p = _positions[validator_][holder];
         if (p.generation == v.generation) shares = p.shares;
         for (uint256 i = 0; i < p.lots.length; i++) {
-            Tranche storage t = _tranches[validator_][p.lots[i].id];
-            if (!t.folded) shares += p.lots[i].shares;
-            else if (t.foldedGeneration == v.generation) shares += _foldedShares(t, p.lots[i].shares);
+            Lot storage lot = p.lots[i];
+            Tranche storage t = _tranches[validator_][lot.id];
+            if (t.folded) {
+                if (t.foldedGeneration == v.generation) shares += _foldedShares(t, lot.shares);
+                continue;
+            }
+            (bool folds, uint256 folded) = _foldAhead(validator_, v, lot.id);
+            shares += folds ? Math.mulDiv(lot.shares, folded, t.shares) : lot.shares;
         }
     }
 
@@ -173,7 +179,6 @@ contract ValidatorStaking is StakeRewards, StakeCoverage, IStakeOutgoing {
         _cover[msg.sender].index = uint16(_list.length);
         v.status = Status.Active;
         v.epoch = uint32(currentEpoch());
-        v.perToken = rewardPerToken;
         _setUrl(v, url);
         _list.push(msg.sender);
         emit ValidatorRegistered(msg.sender, url, selfBond);

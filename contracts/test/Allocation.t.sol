@@ -120,6 +120,23 @@ contract AllocationTest is TestBase {
         for (uint256 i = 0; i < 7; i++) assertEq(token.balanceOf(beneficiary(i)), totals[i] * M);
     }
 
+    /// @dev Bucket by bucket, half of it taken, then all; those without a wallet owe nothing.
+    function test_unreleasedIsWhatVestedAndNobodyTook() public {
+        uint64 half = TGE + 24 * MONTH;
+        vm.warp(half);
+        uint256 sum;
+        for (uint256 i = 0; i < 7; i++) {
+            assertEq(allocator.unreleasedAt(i, half), curve(i, 24));
+            sum += curve(i, 24);
+        }
+        vm.roll(100);
+        assertEq(view_.supply().unreleased, sum);
+        allocator.bucket(0).wallet.release(address(token));
+        assertEq(allocator.unreleasedAt(0, half), 0);
+        assertEq(view_.supply().unreleased, sum - curve(0, 24));
+        assertEq(allocator.unreleasedAt(0, TGE + 36 * MONTH), curve(0, 36) - curve(0, 24));
+    }
+
     // ---------------------------------------------------------------- wallets
 
     function test_walletsCannotChangeHandsNorVote() public {
@@ -259,20 +276,44 @@ contract AllocationTest is TestBase {
         view_.listReserve(address(3), 0);
         view_.listReserve(address(17), 1);
         assertEq(view_.reserves().length, 16);
+        // Who is on no list leaves a full one as it is.
+        view_.listReserve(address(18), 0);
+        assertEq(view_.reserves().length, 16);
     }
 
-    function test_stakedBondedAndEscrowedAreShownApart() public {
+    /// @dev Taking one off must not let another's tokens circulate.
+    function test_takingAReserveOffLeavesTheOthers() public {
+        for (uint256 i = 0; i < 3; i++) view_.listReserve(beneficiary(i == 2 ? 5 : i), (i + 1) * M);
+        view_.listReserve(beneficiary(1), 0);
+        address[] memory left = view_.reserves();
+        assertEq(left.length, 2);
+        assertEq(left[0], beneficiary(0));
+        assertEq(left[1], beneficiary(5));
+        view_.listReserve(address(0xBAD), 0);
+        assertEq(view_.reserves().length, 2);
+        vm.roll(100);
+        SupplyView.Supply memory s = view_.supply();
+        assertEq(s.reserves, 4 * M);
+        assertEq(s.circulating, 186 * M);
+    }
+
+    function test_stakedBondedEscrowedAndPrepaidAreShownApart() public {
         vm.roll(100);
         stakes.set(beneficiary(6), 5 * M);
         vm.roll(101);
+        // Of this block nobody can know the end.
+        stakes.set(beneficiary(6), 6 * M);
         vm.prank(beneficiary(6));
         token.transfer(address(0xB0), 3);
         vm.prank(beneficiary(6));
         token.transfer(address(0xE5), 4);
+        vm.prank(beneficiary(6));
+        token.transfer(address(0x64A7), 5);
         SupplyView.Supply memory s = view_.supply();
         assertEq(s.staked, 5 * M);
         assertEq(s.bonded, 3);
         assertEq(s.escrowed, 4);
+        assertEq(s.prepaid, 5);
         assertEq(s.circulating, 190 * M);
         // Burning is the only way supply falls, and circulation falls with it.
         vm.prank(beneficiary(6));

@@ -4,12 +4,13 @@ pragma solidity 0.8.37;
 import {DataChallenge} from "../src/faults/DataChallenge.sol";
 import {FaultManager} from "../src/FaultManager.sol";
 import {DataSibling} from "../src/libraries/DataLib.sol";
-import {Entry, Path} from "../src/libraries/InclusionLib.sol";
+import {Entry} from "../src/libraries/InclusionLib.sol";
 import {RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
+import {ChunkTree} from "./ChunkTree.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 import {Vm} from "./Vm.sol";
@@ -22,14 +23,14 @@ contract DataChallengeTest is FaultFixture {
     DataChallenge.Part private constant CHUNK = DataChallenge.Part.Chunk;
     DataChallenge.Part private constant RECEIPT = DataChallenge.Part.Receipt;
 
-    bytes[] private chunks;
+    bytes private file;
     bytes32 private batchId;
 
     function setUp() public {
         deployFaults();
-        for (uint256 i = 0; i < 3; i++) chunks.push(new bytes(i < 2 ? 8192 : 100));
-        for (uint256 i = 0; i < 3; i++) chunks[i][0] = bytes1(uint8(i + 1));
-        batchId = commitGroups(groupsWith(NODE, leavesOf(only(honestEntry(1)))[0]), dataHash());
+        file = new bytes(LENGTH);
+        for (uint256 i = 0; i < 3; i++) file[i * ChunkTree.CHUNK] = bytes1(uint8(i + 1));
+        batchId = commitGroups(groupsWith(NODE, leavesOf(only(honestEntry(1)))[0]), ChunkTree.dataHash(file));
         token.transfer(CHALLENGER, 1000e18);
         vm.prank(CHALLENGER);
         token.approve(address(dataChallenge), type(uint256).max);
@@ -42,7 +43,7 @@ contract DataChallengeTest is FaultFixture {
             bytes32 id = demand(i);
             uint256 supply = token.totalSupply();
             vm.prank(HOLDER);
-            dataChallenge.show(id, LENGTH, chunks[i], siblings(i));
+            dataChallenge.show(id, LENGTH, chunk(i), siblings(i));
             assertEq(dataChallenge.credit(HOLDER), CHALLENGE_BOND / 2 * (i + 1));
             assertEq(supply - token.totalSupply(), CHALLENGE_BOND / 2);
             assertEq(settlement.batch(batchId).challenges, 0);
@@ -57,37 +58,37 @@ contract DataChallengeTest is FaultFixture {
     function test_aChunkBeyondTheEndIsAnsweredByTheLength() public {
         bytes32 id = demand(3);
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
-        dataChallenge.showEnd(id, LENGTH + 1, chunkRoot());
+        dataChallenge.showEnd(id, LENGTH + 1, ChunkTree.root(file));
         vm.prank(HOLDER);
-        dataChallenge.showEnd(id, LENGTH, chunkRoot());
+        dataChallenge.showEnd(id, LENGTH, ChunkTree.root(file));
         assertEq(dataChallenge.credit(HOLDER), CHALLENGE_BOND / 2);
         // But not one before it.
         id = demand(2);
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
-        dataChallenge.showEnd(id, LENGTH, chunkRoot());
+        dataChallenge.showEnd(id, LENGTH, ChunkTree.root(file));
     }
 
     function test_anotherChunkALengthOrASiblingIsNoAnswer() public {
         bytes32 id = demand(1);
         bytes memory reason = abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id);
         vm.expectRevert(reason);
-        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
         vm.expectRevert(reason);
-        dataChallenge.show(id, LENGTH, chunks[1], siblings(0));
+        dataChallenge.show(id, LENGTH, chunk(1), siblings(0));
         vm.expectRevert(reason);
-        dataChallenge.show(id, LENGTH - 1, chunks[1], siblings(1));
+        dataChallenge.show(id, LENGTH - 1, chunk(1), siblings(1));
         vm.expectRevert(reason);
         dataChallenge.show(id, LENGTH, "", siblings(1));
-        dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
+        dataChallenge.show(id, LENGTH, chunk(1), siblings(1));
         vm.expectRevert(
             abi.encodeWithSelector(DataChallenge.NotOpen.selector, id, DataChallenge.State.Answered)
         );
-        dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
+        dataChallenge.show(id, LENGTH, chunk(1), siblings(1));
     }
 
     function test_whatWasShownIsNotDemandedAgain() public {
         bytes32 id = demand(1);
-        dataChallenge.show(id, LENGTH, chunks[1], siblings(1));
+        dataChallenge.show(id, LENGTH, chunk(1), siblings(1));
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.AlreadyDemanded.selector, id));
         vm.prank(CHALLENGER);
         dataChallenge.demand(batchId, CHUNK, 1);
@@ -110,7 +111,7 @@ contract DataChallengeTest is FaultFixture {
             vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
             dataChallenge.showReceipt(id, entries[i], rogue, pathOf(entries, i));
             vm.expectRevert(abi.encodeWithSelector(DataChallenge.WrongAnswer.selector, id));
-            dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+            dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
             dataChallenge.showReceipt(id, entries[i], signature, pathOf(entries, i));
         }
         assertEq(settlement.batch(batchId).challenges, 0);
@@ -120,7 +121,7 @@ contract DataChallengeTest is FaultFixture {
     function test_oneHonestPartyStopsAQuorumThatInventsARow() public {
         SumNode memory invented = SumNode(keccak256("nothing"), 10e18, 10e18, 4);
         SumNode memory row = rowOf(keyOf(grantedEntry(1)), invented);
-        batchId = commitGroups(groupsWith(NODE, MerkleSumBuilder.top(rowsAround(row))), dataHash());
+        batchId = commitGroups(groupsWith(NODE, MerkleSumBuilder.top(rowsAround(row))), ChunkTree.dataHash(file));
         attestAll(batchId, 3);
         bytes32 id = demandReceipt(3);
         Entry[] memory entries = only(grantedEntry(1));
@@ -164,7 +165,7 @@ contract DataChallengeTest is FaultFixture {
         dataChallenge.conclude(id);
         vm.warp(block.timestamp + 1);
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.TooLate.selector, id, uint64(block.timestamp)));
-        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
         dataChallenge.conclude(id);
         assertState(batchId, BatchBook.State.Void);
         assertEq(settlement.batch(batchId).challenges, 0);
@@ -200,7 +201,7 @@ contract DataChallengeTest is FaultFixture {
         bytes32 id = demand(0);
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.NotOpen.selector, id, DataChallenge.State.Open));
         faults.prove(4, abi.encode(id), SALT);
-        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
         vm.warp(block.timestamp + DATA_RESPONSE);
         vm.expectRevert(abi.encodeWithSelector(DataChallenge.NotOpen.selector, id, DataChallenge.State.Answered));
         faults.prove(4, abi.encode(id), SALT);
@@ -211,7 +212,7 @@ contract DataChallengeTest is FaultFixture {
         vm.prank(GUARDIAN);
         clock.pause(10);
         vm.warp(block.timestamp + DATA_RESPONSE + 5);
-        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
     }
 
     // ---------------------------------------------------------------- opening
@@ -253,9 +254,9 @@ contract DataChallengeTest is FaultFixture {
         // It would end after ADJUDICATION from the first: the batch waits, the validator does not.
         assertEq(staking.validator(validatorAt(0)).openChallenges, 1);
         assertEq(settlement.batch(batchId).challenges, 2);
-        dataChallenge.show(first, LENGTH, chunks[0], siblings(0));
+        dataChallenge.show(first, LENGTH, chunk(0), siblings(0));
         assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
-        dataChallenge.show(second, LENGTH, chunks[1], siblings(1));
+        dataChallenge.show(second, LENGTH, chunk(1), siblings(1));
         assertEq(staking.validator(validatorAt(0)).openChallenges, 0);
         assertEq(settlement.batch(batchId).challenges, 0);
     }
@@ -282,7 +283,7 @@ contract DataChallengeTest is FaultFixture {
         uint256 before = token.balanceOf(CHALLENGER);
         bytes32 id = demand(0);
         vm.startPrank(CHALLENGER);
-        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
         dataChallenge.withdraw();
         vm.stopPrank();
         assertEq(before - token.balanceOf(CHALLENGER), CHALLENGE_BOND / 2);
@@ -308,12 +309,12 @@ contract DataChallengeTest is FaultFixture {
         bytes32 id = demand(0);
         assertEq(firstTopicOf(vm.getRecordedLogs()), DataChallenge.PartDemanded.selector);
         vm.expectEmit(address(dataChallenge));
-        emit DataChallenge.ChunkShown(id, batchId, address(this), chunks[0]);
-        dataChallenge.show(id, LENGTH, chunks[0], siblings(0));
+        emit DataChallenge.ChunkShown(id, batchId, address(this), chunk(0));
+        dataChallenge.show(id, LENGTH, chunk(0), siblings(0));
         id = demand(3);
         vm.expectEmit(address(dataChallenge));
         emit DataChallenge.ChunkAbsent(id, batchId, address(this), LENGTH);
-        dataChallenge.showEnd(id, LENGTH, chunkRoot());
+        dataChallenge.showEnd(id, LENGTH, ChunkTree.root(file));
         id = demand(1);
         vm.warp(vm.getBlockTimestamp() + DATA_RESPONSE);
         vm.expectEmit(address(dataChallenge));
@@ -331,17 +332,15 @@ contract DataChallengeTest is FaultFixture {
         dataChallenge.showReceipt(id, entries[0], signature, pathOf(entries, 0));
     }
 
-
     // ---------------------------------------------------------------- helpers
 
     function firstTopicOf(Vm.Log[] memory logs) private pure returns (bytes32) {
         return logs[0].topics[0];
     }
 
-
-    function demand(uint64 chunk) private returns (bytes32) {
+    function demand(uint64 index) private returns (bytes32) {
         vm.prank(CHALLENGER);
-        return dataChallenge.demand(batchId, CHUNK, chunk);
+        return dataChallenge.demand(batchId, CHUNK, index);
     }
 
     function demandReceipt(uint64 index) private returns (bytes32) {
@@ -353,30 +352,11 @@ contract DataChallengeTest is FaultFixture {
         return CHALLENGE_BOND + attesters * MIN_BOND / 1000;
     }
 
-    function leaf(uint64 index) private view returns (bytes32) {
-        return keccak256(abi.encode(keccak256("assay/data-chunk/v1"), index, keccak256(chunks[index])));
+    function chunk(uint256 index) private view returns (bytes memory) {
+        return ChunkTree.chunk(file, index);
     }
 
-    function node(bytes32 left, bytes32 right) private pure returns (bytes32) {
-        return keccak256(abi.encode(keccak256("assay/data-node/v1"), left, right));
-    }
-
-    function chunkRoot() private view returns (bytes32) {
-        return node(node(leaf(0), leaf(1)), leaf(2));
-    }
-
-    function dataHash() private view returns (bytes32) {
-        return keccak256(abi.encode(keccak256("assay/data/v1"), LENGTH, chunkRoot()));
-    }
-
-    function siblings(uint64 index) private view returns (DataSibling[] memory s) {
-        if (index == 2) {
-            s = new DataSibling[](1);
-            s[0] = DataSibling(node(leaf(0), leaf(1)), true);
-            return s;
-        }
-        s = new DataSibling[](2);
-        s[0] = DataSibling(leaf(1 - index), index == 1);
-        s[1] = DataSibling(leaf(2), false);
+    function siblings(uint256 index) private view returns (DataSibling[] memory) {
+        return ChunkTree.proof(file, index);
     }
 }

@@ -146,15 +146,23 @@ contract DevPermit2Test is TestBase {
     }
 
     function test_plainTransferIsBoundToItsSpender() public {
-        bytes32 structHash =
-            keccak256(abi.encode(PLAIN_TYPEHASH, _permittedHash(), address(this), NONCE, NOW + 60));
-        bytes memory signature = signDigest(KEY, typedDigest(PERMIT2.DOMAIN_SEPARATOR(), structHash));
+        bytes memory signature = _signPlain(address(this));
         IPermit2.SignatureTransferDetails memory details = IPermit2.SignatureTransferDetails(TILL, 1e18);
         vm.expectRevert(IPermit2.InvalidSigner.selector);
         vm.prank(address(0xBAD));
         PERMIT2.permitTransferFrom(_permit(), details, payer, signature);
         PERMIT2.permitTransferFrom(_permit(), details, payer, signature);
         assertEq(token.balanceOf(TILL), 1e18);
+    }
+
+    function test_aSpenderTakesAllThatWasPermittedAndNoMore() public {
+        bytes memory signature = _signPlain(address(this));
+        IPermit2.SignatureTransferDetails memory details = IPermit2.SignatureTransferDetails(TILL, MAX + 1);
+        vm.expectRevert(abi.encodeWithSelector(IPermit2.InvalidAmount.selector, MAX));
+        PERMIT2.permitTransferFrom(_permit(), details, payer, signature);
+        details.requestedAmount = MAX;
+        PERMIT2.permitTransferFrom(_permit(), details, payer, signature);
+        assertEq(token.balanceOf(TILL), MAX);
     }
 
     function test_aPayerWithoutAllowancePermitsAndPaysInOneTransaction() public {
@@ -216,7 +224,6 @@ contract DevPermit2Test is TestBase {
         vm.stopPrank();
     }
 
-
     function testFuzz_uptoNeverTakesMoreThanPermitted(uint256 amount) public {
         bytes memory signature = _signUpto(_uptoWitness());
         vm.prank(TILL);
@@ -267,6 +274,10 @@ contract DevPermit2Test is TestBase {
         return signDigest(KEY, typedDigest(PERMIT2.DOMAIN_SEPARATOR(), structHash));
     }
 
+    function _signPlain(address spender) private view returns (bytes memory) {
+        bytes32 structHash = keccak256(abi.encode(PLAIN_TYPEHASH, _permittedHash(), spender, NONCE, NOW + 60));
+        return signDigest(KEY, typedDigest(PERMIT2.DOMAIN_SEPARATOR(), structHash));
+    }
 
     function _signUpto(IX402UptoProxy.Witness memory witness) private view returns (bytes memory) {
         bytes32 witnessHash = keccak256(

@@ -7,16 +7,16 @@ import {GatewayTill} from "../src/GatewayTill.sol";
 import {InferenceEscrow} from "../src/InferenceEscrow.sol";
 import {IPermit2} from "../src/interfaces/IPermit2.sol";
 import {IX402UptoProxy} from "../src/interfaces/IX402UptoProxy.sol";
-import {Group, SumNode} from "../src/libraries/MerkleSumLib.sol";
+import {Group} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt, RequestAuth} from "../src/libraries/ReceiptLib.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {RevenueSplitter} from "../src/RevenueSplitter.sol";
 import {SpendingGrants} from "../src/SpendingGrants.sol";
-import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
+import {ReceiptTrees} from "./ReceiptTrees.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
 
 /// @title Everything money passes through, with one gateway, one published model and one payer
-abstract contract EscrowFixture is SettlementFixture {
+abstract contract EscrowFixture is SettlementFixture, ReceiptTrees {
     address internal constant G = address(0x6A7E);
     address internal constant NODE = address(0x40DE);
     address internal constant NODE_2 = address(0x40DF);
@@ -141,6 +141,28 @@ abstract contract EscrowFixture is SettlementFixture {
         assertEq(held, amount);
     }
 
+    function expectRejected(bytes32 requestId) internal {
+        vm.expectEmit();
+        emit InferenceEscrow.PaymentRejected(
+            requestId, abi.encodePacked(InferenceEscrow.AuthorisationNotForTill.selector)
+        );
+    }
+
+    function _uptoHash(InferenceEscrow.UptoPayment memory item) private pure returns (bytes32) {
+        bytes32 permitted = keccak256(
+            abi.encode(keccak256("TokenPermissions(address token,uint256 amount)"), item.permit.permitted)
+        );
+        bytes32 witness = keccak256(
+            abi.encode(keccak256("Witness(address to,address facilitator,uint256 validAfter)"), item.witness)
+        );
+        bytes32 typeHash = keccak256(
+            "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)TokenPermissions(address token,uint256 amount)Witness(address to,address facilitator,uint256 validAfter)"
+        );
+        return keccak256(
+            abi.encode(typeHash, permitted, address(UPTO), item.permit.nonce, item.permit.deadline, witness)
+        );
+    }
+
     // ---------------------------------------------------------------- receipts and batches
 
     function receiptOf(bytes32 requestId, uint128 price) internal view returns (Receipt memory r) {
@@ -159,42 +181,6 @@ abstract contract EscrowFixture is SettlementFixture {
         r.outputUnits = 1;
         r.price = price;
         r.issuedAt = uint64(START);
-    }
-
-    /// @dev The escrow takes any hash here: validators have judged the signature itself.
-    function signatureHashOf(Receipt memory receipt) internal pure returns (bytes32) {
-        return keccak256(abi.encode("signature", receipt.requestId));
-    }
-
-    /// @dev Groups over rows of receipts, whose nodes ascend, and for every receipt its item, in order.
-    function treeOf(Receipt[][] memory rows)
-        internal
-        pure
-        returns (Group[] memory groups, InferenceEscrow.SettleItem[] memory items)
-    {
-        SumNode[][] memory ofNode = _rowsByNode(rows);
-        groups = new Group[](ofNode.length);
-        for (uint256 g = 0; g < ofNode.length; g++) groups[g] = MerkleSumBuilder.group(address(0), ofNode[g]);
-        uint256 count = 0;
-        (uint256 groupAt, uint256 inGroup) = (0, 0);
-        for (uint256 i = 0; i < rows.length; i++) {
-            groups[groupAt].node = rows[i][0].node;
-            count += rows[i].length;
-            if (++inGroup == ofNode[groupAt].length) (groupAt, inGroup) = (groupAt + 1, 0);
-        }
-        items = new InferenceEscrow.SettleItem[](count);
-        (count, groupAt, inGroup) = (0, 0, 0);
-        for (uint256 i = 0; i < rows.length; i++) {
-            for (uint256 j = 0; j < rows[i].length; j++) {
-                InferenceEscrow.SettleItem memory item = items[count++];
-                item.entry.receipt = rows[i][j];
-                item.entry.signatureHash = signatureHashOf(rows[i][j]);
-                item.path.leafSiblings = MerkleSumBuilder.proof(_leaves(rows[i]), j);
-                item.path.rowSiblings = MerkleSumBuilder.proof(ofNode[groupAt], inGroup);
-                item.path.groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), groupAt);
-            }
-            if (++inGroup == ofNode[groupAt].length) (groupAt, inGroup) = (groupAt + 1, 0);
-        }
     }
 
     /// @dev Commits the groups in `committer`'s name and names the batch in the items.
@@ -231,12 +217,6 @@ abstract contract EscrowFixture is SettlementFixture {
         return finalBatch(committer, oneRow(receipt));
     }
 
-    function oneRow(Receipt memory receipt) internal pure returns (Receipt[][] memory rows) {
-        rows = new Receipt[][](1);
-        rows[0] = new Receipt[](1);
-        rows[0][0] = receipt;
-    }
-
     function ids(bytes32 requestId) internal pure returns (bytes32[] memory list) {
         list = new bytes32[](1);
         list[0] = requestId;
@@ -265,46 +245,29 @@ abstract contract EscrowFixture is SettlementFixture {
         emit InferenceEscrow.SettlementSkipped(requestId, batchId, reason);
     }
 
-    // ---------------------------------------------------------------- private
+    function expectNotInBatch(InferenceEscrow.SettleItem memory item) internal {
+        vm.expectRevert(
+            abi.encodeWithSelector(InferenceEscrow.NotInBatch.selector, item.entry.receipt.requestId, item.batchId)
+        );
+    }
 
-    /// @dev Row nodes, those of one node together.
-    function _rowsByNode(Receipt[][] memory rows) private pure returns (SumNode[][] memory ofNode) {
-        uint256 nodes = 0;
-        for (uint256 i = 0; i < rows.length; i++) {
-            if (i == 0 || rows[i][0].node != rows[i - 1][0].node) nodes++;
-        }
-        ofNode = new SumNode[][](nodes);
-        uint256 start = 0;
-        for (uint256 g = 0; g < nodes; g++) {
-            uint256 end = start + 1;
-            while (end < rows.length && rows[end][0].node == rows[start][0].node) end++;
-            ofNode[g] = new SumNode[](end - start);
-            for (uint256 i = start; i < end; i++) {
-                ofNode[g][i - start] = MerkleSumBuilder.row(rows[i][0], MerkleSumBuilder.top(_leaves(rows[i])));
+    /// @dev `width` rows of one to `height` receipts, each paid for with PRICE.
+    function mixedRows(uint256 width, uint256 height)
+        internal
+        returns (Receipt[][] memory rows, uint256 count, uint256 total)
+    {
+        rows = new Receipt[][](width);
+        for (uint256 i = 0; i < width; i++) {
+            rows[i] = new Receipt[](height);
+            for (uint256 j = 0; j < height; j++) {
+                Receipt memory receipt = receiptOf(pay(PRICE, keccak256(abi.encode(i, j))), uint128(100 + 7 * count));
+                // Two rows of each node.
+                receipt.node = [NODE, NODE_2, NODE_3][i / 2];
+                receipt.priceVersion = uint64(i + 1);
+                rows[i][j] = receipt;
+                count += 1;
+                total += receipt.price;
             }
-            start = end;
         }
-    }
-
-    function _leaves(Receipt[] memory receipts) private pure returns (SumNode[] memory nodes) {
-        nodes = new SumNode[](receipts.length);
-        for (uint256 i = 0; i < receipts.length; i++) {
-            nodes[i] = MerkleSumBuilder.leaf(receipts[i], signatureHashOf(receipts[i]));
-        }
-    }
-
-    function _uptoHash(InferenceEscrow.UptoPayment memory item) private pure returns (bytes32) {
-        bytes32 permitted = keccak256(
-            abi.encode(keccak256("TokenPermissions(address token,uint256 amount)"), item.permit.permitted)
-        );
-        bytes32 witness = keccak256(
-            abi.encode(keccak256("Witness(address to,address facilitator,uint256 validAfter)"), item.witness)
-        );
-        bytes32 typeHash = keccak256(
-            "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)TokenPermissions(address token,uint256 amount)Witness(address to,address facilitator,uint256 validAfter)"
-        );
-        return keccak256(
-            abi.encode(typeHash, permitted, address(UPTO), item.permit.nonce, item.permit.deadline, witness)
-        );
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Finding, IFaultAdapter} from "../src/faults/IFaultAdapter.sol";
+
 /// @title The payments of an escrow, as a test sets them
 contract EscrowDouble {
     struct Payment {
@@ -36,5 +38,18 @@ contract EscrowDouble {
         return keccak256(
             abi.encode(keccak256("assay/request-id/v1"), block.chainid, address(this), payer, scheme, paymentNonce)
         );
+    }
+}
+
+/// @title A judge that finds what a test says, whatever the proof
+contract FixedJudge is IFaultAdapter {
+    Finding private _finding;
+
+    function set(Finding memory finding) external {
+        _finding = finding;
+    }
+
+    function judge(bytes calldata) external view returns (Finding memory) {
+        return _finding;
     }
 }

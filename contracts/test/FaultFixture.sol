@@ -1,213 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CanaryRegistry} from "../src/faults/CanaryRegistry.sol";
-import {DataChallenge} from "../src/faults/DataChallenge.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {EquivocationFault} from "../src/faults/EquivocationFault.sol";
-import {IFaultAdapter} from "../src/faults/IFaultAdapter.sol";
-import {RowFault} from "../src/faults/RowFault.sol";
-import {SumFault} from "../src/faults/SumFault.sol";
-import {TeeFault} from "../src/faults/TeeFault.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
-import {FaultManager} from "../src/FaultManager.sol";
-import {Guardian} from "../src/Guardian.sol";
-import {InferenceEscrow} from "../src/InferenceEscrow.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
-import {Group, RowKey, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
-import {Params} from "../src/libraries/Params.sol";
+import {Group, RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
-import {ModelRegistry} from "../src/ModelRegistry.sol";
-import {NodeBond} from "../src/NodeBond.sol";
-import {OPG} from "../src/OPG.sol";
-import {ParamStore} from "../src/ParamStore.sol";
-import {PauseClock} from "../src/PauseClock.sol";
-import {RevenueSplitter} from "../src/RevenueSplitter.sol";
-import {Settlement} from "../src/Settlement.sol";
-import {SpendingGrants} from "../src/SpendingGrants.sol";
-import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
-import {ValidatorStaking} from "../src/ValidatorStaking.sol";
-import {EscrowDouble} from "./FaultDoubles.sol";
+import {FaultDeployment} from "./FaultDeployment.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
-import {SettlementFixture} from "./SettlementFixture.sol";
 
-/// @title A deployment that judges faults: a bonded committer, a bonded node with an enclave key, three validators
-abstract contract FaultFixture is SettlementFixture {
-    uint256 internal constant GRACE = 5;
-    uint256 internal constant DATA_RESPONSE = 20;
-    uint256 internal constant CHALLENGE_BOND = 10e18;
-    uint256 internal constant CANARY_DEPOSIT = 10e18;
-    uint256 internal constant CANARY_REWARD = 6e18;
-    uint256 internal constant ENCLAVE = 0xE1;
-    uint256 internal constant ROGUE = 0xE2;
-    bytes32 internal constant HARDWARE = keccak256("nitro-sim");
-    bytes32 internal constant ROOT = keccak256("root");
-    bytes32 internal constant CODE = keccak256("code");
-    bytes32 internal constant MODEL = keccak256("model");
-    bytes32 internal constant GRANT = keccak256("grant");
-    bytes32 internal constant SALT = keccak256("salt");
-    address internal constant COMMITTER = address(0xC0117);
-    address internal constant NODE = address(0x40DE);
-    address internal constant PAYER = address(0xFA7);
-    address internal constant HUNTER = address(0x4017);
-    address internal constant INSURANCE = address(0x1115);
-
-    FaultManager internal faults;
-    TeeFault internal teeFault;
-    EquivocationFault internal equivocation;
-    DataChallenge internal dataChallenge;
-    SumFault internal sumFault;
-    RowFault internal rowFault;
-    CanaryRegistry internal canaries;
-    EscrowDouble internal payments;
-    SpendingGrants internal grants;
-    ModelRegistry internal models;
-    PauseClock internal clock;
+/// @title Receipts, batches and proofs, honest and false, for a deployment that judges them
+abstract contract FaultFixture is FaultDeployment {
     uint64 internal height;
     uint256 internal bondedAnew;
-
-    function deployFaults() internal {
-        vm.warp(START);
-        vm.roll(100);
-        token = new OPG(address(this));
-        params = deployFaultParams();
-        guardian = new Guardian(address(this), GUARDIAN, 365 days);
-        clock = new PauseClock(guardian, 60, 120);
-        bonds = new NodeBond(token, params);
-        staking = new ValidatorStaking(token, params);
-        settlement = new Settlement(staking, bonds, params, clock, DEPLOYMENT);
-        bonds.setSettlement(address(settlement));
-        staking.setSettlement(address(settlement));
-        models = new ModelRegistry(params);
-        payments = new EscrowDouble();
-        // What is settled is not passed on here.
-        grants = new SpendingGrants(token, settlement, models, RevenueSplitter(address(0)), params);
-        TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
-        approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 1);
-        tee = deployTee(approvals);
-        _deployJudges();
-        models.publish(MODEL, "http://model.test", CODE, 100, 2, 3);
-        uint256[] memory keys = new uint256[](3);
-        (keys[0], keys[1], keys[2]) = (0xA1, 0xA2, 0xA3);
-        validatorKeys = ascending(keys);
-        for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), MIN_BOND);
-        registerNode(NODE);
-        registerNode(COMMITTER);
-        // The neighbour in every batch, and whoever commits in its own name.
-        registerNode(address(type(uint160).max));
-        registerNode(address(0xBAD));
-        vm.roll(101);
-        _admit(ENCLAVE);
-        vm.warp(START + 100);
-    }
-
-    function _deployJudges() private {
-        faults = new FaultManager(
-            token,
-            params,
-            settlement,
-            staking,
-            bonds,
-            InferenceEscrow(address(payments)),
-            grants,
-            INSURANCE,
-            address(this)
-        );
-        settlement.setFaultManager(address(faults));
-        staking.setFaultManager(address(faults));
-        bonds.setFaultManager(address(faults));
-        teeFault = new TeeFault(settlement, tee, params);
-        equivocation = new EquivocationFault(settlement, tee, staking);
-        dataChallenge = new DataChallenge(token, params, clock, settlement, faults);
-        sumFault = new SumFault(settlement);
-        rowFault = new RowFault(settlement, InferenceEscrow(address(payments)), models, tee);
-        canaries =
-            new CanaryRegistry(token, params, settlement, staking, InferenceEscrow(address(payments)), faults);
-        uint8[] memory classes = new uint8[](6);
-        (classes[0], classes[1], classes[2], classes[3], classes[4], classes[5]) = (1, 3, 4, 6, 7, 8);
-        IFaultAdapter[] memory adapters = new IFaultAdapter[](6);
-        (adapters[0], adapters[1], adapters[2], adapters[3], adapters[4], adapters[5]) =
-            (teeFault, equivocation, dataChallenge, sumFault, rowFault, canaries);
-        uint64[] memory gas = new uint64[](6);
-        for (uint256 i = 0; i < 6; i++) gas[i] = 1_000_000;
-        faults.wire(classes, adapters, gas);
-    }
-
-    function deployFaultParams() internal returns (ParamStore) {
-        bytes32[28] memory names = [
-            Params.UNBONDING,
-            Params.CHALLENGE_WINDOW,
-            Params.ADJUDICATION,
-            Params.GRACE,
-            Params.ATTEST_TIMEOUT,
-            Params.REFUND_TIMEOUT,
-            Params.DATA_RESPONSE,
-            Params.MIN_SELF_BOND,
-            Params.MIN_NODE_BOND,
-            Params.COVERAGE_KAPPA_BPS,
-            Params.PRICE_RISE_DELAY,
-            Params.PHI_TEE_BPS,
-            Params.PHI_EQUIVOCATION_BPS,
-            Params.PHI_DATA_BPS,
-            Params.PHI_SUM_BPS,
-            Params.PHI_ROW_BPS,
-            Params.CHALLENGE_BOND,
-            Params.BOUNTY_BPS,
-            Params.BOUNTY_CAP,
-            Params.INSURANCE_BPS,
-            Params.SELF_FIRST_BPS,
-            Params.COMMISSION_CAP_BPS,
-            Params.COMMISSION_STEP_BPS,
-            Params.COMMISSION_DELAY,
-            Params.PHI_CANARY_BPS,
-            Params.CANARY_DEPOSIT,
-            Params.CANARY_REWARD,
-            Params.VOID_FEE_BPS
-        ];
-        uint256[28] memory starts = [
-            ATTEST_TIMEOUT + UNBONDING,
-            WINDOW,
-            20,
-            GRACE,
-            ATTEST_TIMEOUT,
-            REFUND_TIMEOUT,
-            DATA_RESPONSE,
-            MIN_BOND,
-            MIN_BOND,
-            6667,
-            1 days,
-            5000,
-            10_000,
-            500,
-            5000,
-            5000,
-            CHALLENGE_BOND,
-            2000,
-            30e18,
-            3000,
-            2000,
-            2000,
-            100,
-            60,
-            100,
-            CANARY_DEPOSIT,
-            CANARY_REWARD,
-            VOID_FEE_BPS
-        ];
-        bytes32[] memory keys = new bytes32[](28);
-        uint256[] memory values = new uint256[](28);
-        uint256[] memory mins = new uint256[](28);
-        uint256[] memory maxs = new uint256[](28);
-        for (uint256 i = 0; i < 28; i++) (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
-        return new ParamStore(address(this), keys, values, mins, maxs);
-    }
-
-    function _admit(uint256 key) internal {
-        vm.prank(NODE);
-        bytes32 id = tee.proposeKey(vm.addr(key), HARDWARE, ROOT, CODE, 1, CODE, "http://evidence.test");
-        bytes32 vote = keccak256(abi.encode(keccak256("KeyVote(bytes32 registrationId,bool valid)"), id, true));
-        vm.roll(block.number + 1);
-        for (uint256 i = 0; i < 2; i++) tee.voteKey(id, true, signDigest(validatorKeys[i], settlement.digestOf(vote)));
-    }
 
     // ---------------------------------------------------------------- receipts
 
@@ -255,6 +61,13 @@ abstract contract FaultFixture is SettlementFixture {
     function grantedEntry(uint64 counter) internal view returns (Entry memory) {
         Receipt memory r = granted(counter);
         return Entry(r, keccak256(sign(r, ENCLAVE)), GRANT, counter);
+    }
+
+    /// @dev As a batch file states the tape of a receipt, beside its signature.
+    function stated(bytes memory signature, bytes32 tapeRoot) internal pure returns (bytes memory) {
+        return abi.encodePacked(
+            '"signature":"', Strings.toHexString(signature), '","tape":"', Strings.toHexString(uint256(tapeRoot), 32), '"'
+        );
     }
 
     // ---------------------------------------------------------------- batches
@@ -305,8 +118,15 @@ abstract contract FaultFixture is SettlementFixture {
     }
 
     function commitRowIn(address group, RowKey memory key, SumNode[] memory leaves) internal returns (bytes32) {
+        return commitFile(group, key, leaves, keccak256("data"));
+    }
+
+    function commitFile(address group, RowKey memory key, SumNode[] memory leaves, bytes32 dataHash)
+        internal
+        returns (bytes32)
+    {
         SumNode memory top = MerkleSumBuilder.top(rowsAround(rowOf(key, MerkleSumBuilder.top(leaves))));
-        return commitGroups(groupsWith(group, top), keccak256("data"));
+        return commitGroups(groupsWith(group, top), dataHash);
     }
 
     function commitGroups(Group[] memory groups, bytes32 dataHash) internal returns (bytes32 batchId) {

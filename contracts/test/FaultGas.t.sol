@@ -7,31 +7,28 @@ import {Place} from "../src/faults/Places.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
 import {SumFault} from "../src/faults/SumFault.sol";
 import {TeeFault} from "../src/faults/TeeFault.sol";
+import {ZkFault} from "../src/faults/ZkFault.sol";
 import {FaultManager} from "../src/FaultManager.sol";
 import {DataSibling} from "../src/libraries/DataLib.sol";
 import {Entry, Path} from "../src/libraries/InclusionLib.sol";
 import {Group, Sibling, SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
-import {FaultFixture} from "./FaultFixture.sol";
+import {ChunkTree} from "./ChunkTree.sol";
 import {GasMeter} from "./GasMeter.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
+import {Told, ZkFixture} from "./ZkFixture.sol";
 
 /// @title The dearest proof of every class: 4,096 receipts in one row, 4,096 rows in one group, 32 groups, 80 attesters, who are the
 /// most that a batch can have
 /// @notice Each must stay below 2M gas, its calldata included.
-contract FaultGasTest is FaultFixture, GasMeter {
+contract FaultGasTest is ZkFixture, GasMeter {
     uint256 private constant LEAVES = 12;
     uint256 private constant VALIDATORS = 80;
     uint256 private constant PROOF_CAP = 2_000_000;
 
     function setUp() public {
-        deployFaults();
-        for (uint256 i = 3; i < VALIDATORS; i++) {
-            validatorKeys.push(0x7000 + i);
-            registerValidator(vm.addr(0x7000 + i), MIN_BOND);
-        }
-        validatorKeys = ascending(validatorKeys);
-        vm.roll(block.number + 1);
+        deployZk();
+        enrol(VALIDATORS - 3, MIN_BOND);
     }
 
     /// forge-config: default.isolate = true
@@ -40,6 +37,28 @@ contract FaultGasTest is FaultFixture, GasMeter {
         bytes memory signature = sign(r, ROGUE);
         (bytes32 batchId, Path memory path) = deep(entryOf(r, signature));
         measure("prove 1 tee", 1, abi.encode(TeeFault.Proof(batchId, entryOf(r, signature), signature, path)));
+    }
+
+    /// @dev A step of a real check; its tape is stated across two chunks of the longest file.
+    /// forge-config: default.isolate = true
+    function test_gas_zk() public {
+        Told memory told = falseStep();
+        Receipt memory r = inferred(told);
+        ZkFault.Proof memory p;
+        p.signature = sign(r, ENCLAVE);
+        (p.tapeRoot, p.length, p.firstChunk, p.start) = (told.tapeRoot, 1024 * 8192, 1022, 8192 - 100);
+        bytes memory words = stated(p.signature, told.tapeRoot);
+        p.chunks = fullBytes(2 * 8192);
+        for (uint256 i = 0; i < words.length; i++) p.chunks[p.start + i] = words[i];
+        bytes32 dataHash;
+        (dataHash, p.siblings) = lastTwo(p.chunks);
+        Entry memory entry = entryOf(r, p.signature);
+        (bytes32 batchId, Path memory path) = deepIn(leavesOf(only(entry))[0], entry, dataHash);
+        p.place = Place(batchId, entry, keyOf(entry), NODE, path);
+        (p.modelRoot, p.weightsRoot, p.programRoot) = (told.modelRoot, told.weightsRoot, told.programRoot);
+        (p.gates, p.gate) = (told.gates, told.gate);
+        (p.shownGate, p.shownValue, p.reads) = (told.shownGate, told.shownValue, told.reads);
+        measure("prove 2 zk", ZK, abi.encode(p));
     }
 
     /// forge-config: default.isolate = true
@@ -106,23 +125,13 @@ contract FaultGasTest is FaultFixture, GasMeter {
         measure("prove 3 equivocation, a validator", 3, abi.encode(1, fork(batchId, validatorKeys[0], height_)));
     }
 
-    /// @dev The last chunk of the longest file that has a name for each: 1,024 chunks without a zero byte.
+    /// @dev The last chunk of the longest file.
     /// forge-config: default.isolate = true
     function test_gas_dataChallenge() public {
-        bytes memory chunk = new bytes(8192);
-        for (uint256 i = 0; i < 8192; i += 32) {
-            assembly {
-                mstore(add(add(chunk, 32), i), not(0))
-            }
-        }
-        DataSibling[] memory siblings = new DataSibling[](10);
-        bytes32 node = keccak256(abi.encode(keccak256("assay/data-chunk/v1"), uint64(1023), keccak256(chunk)));
-        for (uint256 i = 0; i < 10; i++) {
-            siblings[i] = DataSibling(keccak256(abi.encode(i)), true);
-            node = keccak256(abi.encode(keccak256("assay/data-node/v1"), siblings[i].hash, node));
-        }
+        bytes memory chunk = fullBytes(8192);
         uint64 length = 1024 * 8192;
-        bytes32 dataHash = keccak256(abi.encode(keccak256("assay/data/v1"), length, node));
+        (bytes32 dataHash, DataSibling[][] memory ways) = lastTwo(bytes.concat(chunk, chunk));
+        DataSibling[] memory siblings = ways[1];
         Entry memory entry = honestEntry(1);
         bytes32 batchId = commitGroups(groupsWith(NODE, leavesOf(only(entry))[0]), dataHash);
         attestAll(batchId, VALIDATORS);
@@ -153,7 +162,14 @@ contract FaultGasTest is FaultFixture, GasMeter {
     }
 
     /// @dev Commits the leaf as deep as a batch of 4,096 receipts can put it, at each of the three levels.
-    function deepOf(SumNode memory leaf, Entry memory entry) private returns (bytes32 batchId, Path memory path) {
+    function deepOf(SumNode memory leaf, Entry memory entry) private returns (bytes32, Path memory) {
+        return deepIn(leaf, entry, keccak256("data"));
+    }
+
+    function deepIn(SumNode memory leaf, Entry memory entry, bytes32 dataHash)
+        private
+        returns (bytes32 batchId, Path memory path)
+    {
         SumNode memory top;
         (top, path.leafSiblings) = climb(leaf);
         (top, path.rowSiblings) = climb(rowOf(keyOf(entry), top));
@@ -163,7 +179,7 @@ contract FaultGasTest is FaultFixture, GasMeter {
             if (!bonds.isBonded(address(0xFFFFFF + i))) registerNode(address(0xFFFFFF + i));
         }
         for (uint160 i = 1; i < 32; i++) groups[i] = Group(address(0xFFFFFF + i), keccak256(abi.encode(i)), 1, 1, 1);
-        batchId = commitGroups(groups, keccak256("data"));
+        batchId = commitGroups(groups, dataHash);
         path.groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), 0);
     }
 
@@ -176,6 +192,33 @@ contract FaultGasTest is FaultFixture, GasMeter {
             SumNode memory other = SumNode(hash, 1e18, 1e18, 1);
             top = i % 2 == 0 ? MerkleSumBuilder.parent(other, top) : MerkleSumBuilder.parent(top, other);
         }
+    }
+
+    /// @dev None of them zero, which is dearer.
+    function fullBytes(uint256 length) private pure returns (bytes memory full) {
+        full = new bytes(length);
+        for (uint256 i = 0; i < length; i += 32) {
+            assembly {
+                mstore(add(add(full, 32), i), not(0))
+            }
+        }
+    }
+
+    /// @dev The hash of the longest file that has a name for each chunk, 1,024 of them, and the ways of its last two.
+    function lastTwo(bytes memory chunks) private pure returns (bytes32 dataHash, DataSibling[][] memory ways) {
+        ways = new DataSibling[][](2);
+        bytes32[2] memory leaves;
+        for (uint256 i = 0; i < 2; i++) {
+            leaves[i] = ChunkTree.leaf(1022 + i, ChunkTree.chunk(chunks, i));
+            ways[i] = new DataSibling[](10);
+        }
+        (ways[0][0], ways[1][0]) = (DataSibling(leaves[1], false), DataSibling(leaves[0], true));
+        bytes32 node = ChunkTree.node(leaves[0], leaves[1]);
+        for (uint256 i = 1; i < 10; i++) {
+            ways[0][i] = ways[1][i] = DataSibling(keccak256(abi.encode(i)), true);
+            node = ChunkTree.node(ways[0][i].hash, node);
+        }
+        dataHash = ChunkTree.hashOf(1024 * 8192, node);
     }
 
     function measure(string memory what, uint8 class, bytes memory proof) private {

@@ -11,10 +11,11 @@ import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
 import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {ValidatorStaking} from "../src/ValidatorStaking.sol";
 import {Params} from "../src/libraries/Params.sol";
+import {ParamTable} from "./ParamTable.sol";
 import {TestBase} from "./TestBase.sol";
 
 /// @title Registries, bonds and stake, wired as a deployment wires them; this contract governs, deploys and judges
-abstract contract Fixture is TestBase {
+abstract contract Fixture is TestBase, ParamTable {
     uint256 internal constant START = 1_700_000_000;
     uint256 internal constant UNBONDING = 30;
     uint256 internal constant MIN_BOND = 100e18;
@@ -58,42 +59,31 @@ abstract contract Fixture is TestBase {
     }
 
     function deployTee(TeeApprovals.Approval[] memory approvals) internal returns (TeeRegistry) {
-        return new TeeRegistry(
-            address(this), guardian, bonds, staking, settlement, TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, KEY_TERM), approvals
-        );
+        return deployTee(approvals, KEY_TERM);
     }
 
-    function deployParams(address governor_) internal returns (ParamStore) {
-        bytes32[15] memory names = [
-            Params.UNBONDING,
-            Params.CHALLENGE_WINDOW,
-            Params.ADJUDICATION,
-            Params.GRACE,
-            Params.ATTEST_TIMEOUT,
-            Params.REFUND_TIMEOUT,
-            Params.MIN_SELF_BOND,
-            Params.MIN_NODE_BOND,
-            Params.COVERAGE_KAPPA_BPS,
-            Params.PRICE_RISE_DELAY,
-            Params.SELF_FIRST_BPS,
-            Params.COMMISSION_CAP_BPS,
-            Params.COMMISSION_STEP_BPS,
-            Params.COMMISSION_DELAY,
-            Params.VOID_FEE_BPS
-        ];
-        uint256[15] memory starts =
-            [UNBONDING, 5, 5, 5, 1, 900, MIN_BOND, MIN_BOND, 6667, 1 days, 2000, 2000, 100, 60, 100];
-        uint256[15] memory lows = [uint256(10), 1, 1, 1, 1, 1, 1, 1, 6667, 1 hours, 1000, 100, 1, 1, 0];
-        uint256[15] memory highs =
-            [uint256(90 days), 30 days, 30 days, 30 days, 7 days, 60 days, 1e25, 1e25, 10_000, 30 days, 10_000, 5000, 500, 30 days, 1000];
-        bytes32[] memory keys = new bytes32[](15);
-        uint256[] memory values = new uint256[](15);
-        uint256[] memory mins = new uint256[](15);
-        uint256[] memory maxs = new uint256[](15);
-        for (uint256 i = 0; i < 15; i++) {
-            (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], lows[i], highs[i]);
-        }
-        return new ParamStore(governor_, keys, values, mins, maxs);
+    function deployTee(TeeApprovals.Approval[] memory approvals, uint64 keyTerm) internal returns (TeeRegistry) {
+        TeeRegistry.Times memory times = TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, keyTerm);
+        return new TeeRegistry(address(this), guardian, bonds, staking, settlement, times, approvals);
+    }
+
+    function deployParams(address governor) internal returns (ParamStore) {
+        number(Params.UNBONDING, UNBONDING, 10, 90 days);
+        number(Params.CHALLENGE_WINDOW, 5, 1, 30 days);
+        number(Params.ADJUDICATION, 5, 1, 30 days);
+        number(Params.GRACE, 5, 1, 30 days);
+        number(Params.ATTEST_TIMEOUT, 1, 1, 7 days);
+        number(Params.REFUND_TIMEOUT, 900, 1, 60 days);
+        number(Params.MIN_SELF_BOND, MIN_BOND, 1, 1e25);
+        number(Params.MIN_NODE_BOND, MIN_BOND, 1, 1e25);
+        number(Params.COVERAGE_KAPPA_BPS, 6667, 6667, 10_000);
+        number(Params.PRICE_RISE_DELAY, 1 days, 1 hours, 30 days);
+        number(Params.SELF_FIRST_BPS, 2000, 1000, 10_000);
+        number(Params.COMMISSION_CAP_BPS, 2000, 100, 5000);
+        number(Params.COMMISSION_STEP_BPS, 100, 1, 500);
+        number(Params.COMMISSION_DELAY, 60, 1, 30 days);
+        number(Params.VOID_FEE_BPS, 100, 0, 1000);
+        return newParams(governor);
     }
 
     /// @dev Gives `who` tokens and lets both staking contracts take them.

@@ -18,6 +18,7 @@ import {StakeLedger} from "./StakeLedger.sol";
 
 /// @title Everything that governance rules, wired as a deployment wires it; this contract deploys and holds the supply
 abstract contract GovernanceFixture is Fixture {
+    uint256 internal constant M = 1_000_000e18;
     uint48 internal constant VOTING_DELAY = 10;
     uint32 internal constant VOTING_PERIOD = 100;
     uint48 internal constant EXTENSION = 30;
@@ -63,6 +64,14 @@ abstract contract GovernanceFixture is Fixture {
         timelock.wire(address(governor));
     }
 
+    /// @dev With two whose tokens vote: Alice's 50 million and Bob's 30.
+    function deployVoters() internal {
+        deployGovernance();
+        enfranchise(ALICE, 50 * M);
+        enfranchise(BOB, 30 * M);
+        nextBlocks(1);
+    }
+
     /// @dev Tokens that vote, from the next block on.
     function enfranchise(address who, uint256 amount) internal {
         token.transfer(who, amount);
@@ -82,6 +91,10 @@ abstract contract GovernanceFixture is Fixture {
         (targets[0], calls[0]) = (target, data);
         vm.prank(who);
         return governor.propose(targets, values, calls, "a proposal");
+    }
+
+    function setCall(bytes32 key, uint256 value) internal pure returns (bytes memory) {
+        return abi.encodeCall(ParamStore.set, (key, value));
     }
 
     function voteFor(address who, uint256 id) internal {

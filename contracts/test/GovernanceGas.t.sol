@@ -5,7 +5,6 @@ import {Guardian} from "../src/Guardian.sol";
 import {PauseClock} from "../src/PauseClock.sol";
 import {ParamStore} from "../src/ParamStore.sol";
 import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
-import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {GovernanceFixture} from "./GovernanceFixture.sol";
 

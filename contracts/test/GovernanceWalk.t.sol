@@ -2,10 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
-import {OpgGovernor} from "../src/OpgGovernor.sol";
-import {ParamStore} from "../src/ParamStore.sol";
 import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
-import {TeeRegistry} from "../src/TeeRegistry.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {GovernanceFixture} from "./GovernanceFixture.sol";
 import {IWalk, WalkTest} from "./WalkTest.sol";
@@ -238,10 +235,6 @@ contract GovernanceWalk is GovernanceFixture {
         }
         if (kind == 6) return (address(governor), abi.encodeCall(governor.updateQuorumNumerator, (word % 900)), 0);
         return (address(staking), abi.encodeWithSignature("setFaultManager(address)", actor(word)), 0);
-    }
-
-    function setCall(bytes32 key, uint256 value) private pure returns (bytes memory) {
-        return abi.encodeCall(ParamStore.set, (key, value));
     }
 
     function rollTo(uint256 blockNumber) private {

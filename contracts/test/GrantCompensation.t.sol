@@ -168,26 +168,22 @@ contract GrantCompensationTest is FaultFixture {
 
     /// @dev A row that claims to hold no receipts stands at the place of the next one, and only one of the two is paid.
     function test_nobodyIsOwedMoreThanItsGrantHasPaid() public {
-        bytes32 other = opened(3, 100);
-        RowKey memory paid = keyOf(_entries[0]);
-        paid.grantId = other;
-        SumNode memory nothing = SumNode(keccak256("no receipts"), 100, 1, 0);
-        SumNode[] memory rows = rowsAround(rowOf(keyOf(_entries[0]), MerkleSumBuilder.top(leavesOf(_entries))));
-        rows[0] = rowOf(paid, nothing);
-        bytes32 batchId = commitGroups(groupsWith(NODE, MerkleSumBuilder.top(rows)), keccak256("data"));
-        finalise(batchId);
-        SpendingGrants.RowItem[] memory items = new SpendingGrants.RowItem[](1);
-        items[0] = SpendingGrants.RowItem(
-            paid, nothing, MerkleSumBuilder.proof(rows, 0), groupProof(MerkleSumBuilder.top(rows))
-        );
-        grants.settle(batchId, items);
+        (bytes32 batchId, SumNode[] memory rows) = paidBefore(opened(3, 100), 100);
         assertTrue(grants.paidInFull(batchId, 0));
-        Path memory path = pathOf(_entries, 2);
-        path.rowSiblings = MerkleSumBuilder.proof(rows, 1);
-        path.groupSiblings = groupProof(MerkleSumBuilder.top(rows));
-        Receipt memory r = _entries[2].receipt;
-        bytes32 faultId = prove(TEE, abi.encode(TeeFault.Proof(batchId, _entries[2], sign(r, ROGUE), path)));
-        assertEq(faults.claimsOf(faultId).length, 0);
+        bytes memory proof = teeProofIn(batchId, 2, rows);
+        assertEq(faults.claimsOf(prove(TEE, proof)).length, 0);
+        refuseClaim(TEE, proof);
+    }
+
+    function test_allClaimsTogetherAreNoMoreThanTheGrantHasPaid() public {
+        _entries[2] = called(2, ROGUE);
+        _entries[3] = called(3, ROGUE);
+        (bytes32 batchId, SumNode[] memory rows) = paidBefore(_grant, 200);
+        bytes32 faultId = prove(TEE, teeProofIn(batchId, 3, rows));
+        faults.claim(TEE, teeProofIn(batchId, 2, rows));
+        assertEq(faults.claimsOf(faultId)[0].owed, 180);
+        assertEq(faults.claimsOf(faultId)[1].owed, 20);
+        assertEq(faults.claimedUnder(_grant), 200);
     }
 
     // ---------------------------------------------------------------- helpers
@@ -259,6 +255,22 @@ contract GrantCompensationTest is FaultFixture {
         return (batchId, abi.encode(p));
     }
 
+    /// @dev A final batch in which a row of no receipts, of `amount` under `grant`, stands before ours and is paid.
+    function paidBefore(bytes32 grant, uint128 amount) private returns (bytes32 batchId, SumNode[] memory rows) {
+        RowKey memory paid = keyOf(_entries[0]);
+        paid.grantId = grant;
+        SumNode memory nothing = SumNode(keccak256("no receipts"), amount, 1, 0);
+        rows = rowsAround(rowOf(keyOf(_entries[0]), MerkleSumBuilder.top(leavesOf(_entries))));
+        rows[0] = rowOf(paid, nothing);
+        batchId = commitGroups(groupsWith(NODE, MerkleSumBuilder.top(rows)), keccak256("data"));
+        finalise(batchId);
+        SpendingGrants.RowItem[] memory items = new SpendingGrants.RowItem[](1);
+        items[0] = SpendingGrants.RowItem(
+            paid, nothing, MerkleSumBuilder.proof(rows, 0), groupProof(MerkleSumBuilder.top(rows))
+        );
+        grants.settle(batchId, items);
+    }
+
     function placeOf(bytes32 batchId, uint256 index) private view returns (Place memory) {
         return Place(batchId, _entries[index], keyOf(_entries[index]), NODE, pathOf(_entries, index));
     }
@@ -266,6 +278,15 @@ contract GrantCompensationTest is FaultFixture {
     function teeProof(bytes32 batchId, uint256 index) private view returns (bytes memory) {
         Receipt memory r = _entries[index].receipt;
         return abi.encode(TeeFault.Proof(batchId, _entries[index], sign(r, ROGUE), pathOf(_entries, index)));
+    }
+
+    /// @dev In a batch of other rows than usual.
+    function teeProofIn(bytes32 batchId, uint256 index, SumNode[] memory rows) private view returns (bytes memory) {
+        Path memory path = pathOf(_entries, index);
+        path.rowSiblings = MerkleSumBuilder.proof(rows, 1);
+        path.groupSiblings = groupProof(MerkleSumBuilder.top(rows));
+        bytes memory signature = sign(_entries[index].receipt, ROGUE);
+        return abi.encode(TeeFault.Proof(batchId, _entries[index], signature, path));
     }
 
     function refuseClaim(uint8 class, bytes memory proof) private {

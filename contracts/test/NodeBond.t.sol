@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {NodeBond} from "../src/NodeBond.sol";
 import {Params} from "../src/libraries/Params.sol";
 import {Fixture} from "./Fixture.sol";
-import {StubbornToken} from "./StubbornToken.sol";
 
+/// @title What an operator puts up, takes back in time, and covers meanwhile
 contract NodeBondTest is Fixture {
     address private constant NODE = address(0xC1);
     address private constant STRANGER = address(0xC2);
@@ -33,32 +33,17 @@ contract NodeBondTest is Fixture {
         bonds.withdraw();
     }
 
+    function test_whoNeverRegisteredIsNotSaidToHave() public view {
+        (,,,, bool registered) = bonds.node(NODE);
+        assertTrue(registered);
+        (,,,, registered) = bonds.node(STRANGER);
+        assertTrue(!registered);
+    }
+
     function test_cannotUnbondMoreThanBonded() public {
         vm.prank(NODE);
         vm.expectRevert(abi.encodeWithSelector(NodeBond.NotEnoughBond.selector, MIN_BOND, MIN_BOND + 1));
         bonds.beginUnbond(MIN_BOND + 1);
-    }
-
-    function test_slashReachesWhatIsLeaving() public {
-        vm.prank(NODE);
-        bonds.beginUnbond(60e18);
-        uint256 mine = token.balanceOf(address(this));
-        assertEq(bonds.slash(NODE, 70e18, FAULT), 70e18);
-        (uint256 bonded, uint256 unbonding,,,) = bonds.node(NODE);
-        assertEq(bonded, 0);
-        assertEq(unbonding, 30e18);
-        // Never more than there is, so a slash cannot reach the bonds of others.
-        assertEq(bonds.slash(NODE, 1000e18, FAULT), 30e18);
-        assertEq(token.balanceOf(address(this)) - mine, MIN_BOND);
-        assertEq(token.balanceOf(address(bonds)), 0);
-    }
-
-    function test_onlyTheFaultManagerSlashes() public {
-        vm.prank(STRANGER);
-        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotFaultManager.selector, STRANGER));
-        bonds.slash(NODE, 1, FAULT);
-        vm.expectRevert(NodeBond.AlreadyWired.selector);
-        bonds.setFaultManager(STRANGER);
     }
 
     function test_anotherDeploysAndNobodyElseWires() public {
@@ -138,6 +123,31 @@ contract NodeBondTest is Fixture {
         bonds.add(1);
     }
 
+    function test_allMayLeaveButNothingIsNoExit() public {
+        vm.prank(NODE);
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotEnoughBond.selector, MIN_BOND, 0));
+        bonds.beginUnbond(0);
+        unbond(1);
+        unbond(MIN_BOND - 1);
+        (uint256 bonded, uint256 unbonding,,,) = bonds.node(NODE);
+        assertEq(bonded, 0);
+        assertEq(unbonding, MIN_BOND);
+    }
+
+    function test_theEarliestExitIsTheNextWhereverItStands() public {
+        unbond(10e18);
+        vm.warp(START + 10);
+        unbond(20e18);
+        vm.warp(START + 20);
+        unbond(30e18);
+        // The first is paid and the last takes its place in the list.
+        vm.warp(START + UNBONDING);
+        vm.prank(NODE);
+        bonds.withdraw();
+        (,, uint64 next,,) = bonds.node(NODE);
+        assertEq(next, START + 10 + UNBONDING);
+    }
+
     // ---------------------------------------------------------------- coverage
 
     function test_openExposureNeverExceedsKappaTimesTheBond() public {
@@ -174,77 +184,30 @@ contract NodeBondTest is Fixture {
         vm.prank(address(settlement));
         vm.expectRevert(abi.encodeWithSelector(NodeBond.CoverageExceeded.selector, STRANGER, 0, 1, 0));
         bonds.reserve(cover(STRANGER, 1));
+        // Nor nothing: a batch names who can answer for it.
+        vm.prank(address(settlement));
+        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotRegistered.selector, STRANGER));
+        bonds.reserve(cover(STRANGER, 0));
+        assertEq(bonds.coverageOf(STRANGER), 0);
+        assertEq(bonds.coverageOf(NODE), MIN_BOND * 6667 / 10_000);
     }
 
-    // ---------------------------------------------------------------- slashing
-
-    function testFuzz_aFractionIsOfAllThatIsThereRoundedUp(uint64 fraction, uint96 leaving) public {
-        uint256 part = 1 + uint256(fraction) % 1e18;
-        unbond(1 + uint256(leaving) % MIN_BOND);
-        uint256 taken = bonds.slashFraction(NODE, part, FAULT);
-        assertEq(taken, (MIN_BOND * part + 1e18 - 1) / 1e18);
-        assertEq(bonds.slashableOf(NODE), MIN_BOND - taken);
-        vm.warp(START + UNBONDING);
-        vm.prank(NODE);
-        uint256 paid = bonds.withdraw();
-        (uint256 bonded,,,,) = bonds.node(NODE);
-        assertEq(paid + bonded + taken, MIN_BOND);
+    function test_withoutAMinimumAStrangerIsStillNotBonded() public {
+        assertTrue(!bonds.isBonded(STRANGER));
+        vm.mockCall(
+            address(params), abi.encodeCall(params.get, (Params.MIN_NODE_BOND)), abi.encode(uint256(0))
+        );
+        assertTrue(!bonds.isBonded(STRANGER));
+        assertTrue(bonds.isBonded(NODE));
     }
 
-    function test_aFractionIsAPartOfOne() public {
-        vm.expectRevert(abi.encodeWithSelector(NodeBond.BadFraction.selector, 0));
-        bonds.slashFraction(NODE, 0, FAULT);
-        vm.expectRevert(abi.encodeWithSelector(NodeBond.BadFraction.selector, 1e18 + 1));
-        bonds.slashFraction(NODE, 1e18 + 1, FAULT);
-        vm.prank(STRANGER);
-        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotFaultManager.selector, STRANGER));
-        bonds.slashFraction(NODE, 1, FAULT);
-    }
-
-    function test_aSlashNeverRevertsOnATransfer() public {
-        StubbornToken stubborn = new StubbornToken();
-        NodeBond other = new NodeBond(stubborn, params);
-        other.setFaultManager(address(this));
-        stubborn.transfer(NODE, MIN_BOND);
-        vm.startPrank(NODE);
-        stubborn.approve(address(other), MIN_BOND);
-        other.register("http://node.test", MIN_BOND);
+    /// @dev `release` outlives a slash: what was reserved is more than what is left, and never wraps round.
+    function test_moreThanIsOpenIsReleasedAsNothingLeft() public {
+        vm.startPrank(address(settlement));
+        bonds.reserve(cover(NODE, 10e18));
+        bonds.release(share(11e18));
         vm.stopPrank();
-        stubborn.refuse(address(this), false);
-        assertEq(other.slash(NODE, 30e18, FAULT), 30e18);
-        assertEq(other.unsentProceeds(), 30e18);
-        stubborn.refuse(address(0), false);
-        uint256 mine = stubborn.balanceOf(address(this));
-        other.sendProceeds();
-        assertEq(stubborn.balanceOf(address(this)) - mine, 30e18);
-    }
-
-    function test_proceedsThatWereHeldUpAreSentOnce() public {
-        StubbornToken stubborn = new StubbornToken();
-        NodeBond other = new NodeBond(stubborn, params);
-        other.setFaultManager(address(this));
-        stubborn.transfer(NODE, 2 * MIN_BOND);
-        vm.startPrank(NODE);
-        stubborn.approve(address(other), 2 * MIN_BOND);
-        other.register("http://node.test", 2 * MIN_BOND);
-        vm.stopPrank();
-        stubborn.refuse(address(this), false);
-        other.slash(NODE, 30e18, FAULT);
-        stubborn.refuse(address(0), false);
-        other.sendProceeds();
-        assertEq(other.unsentProceeds(), 0);
-        uint256 mine = stubborn.balanceOf(address(this));
-        other.sendProceeds();
-        assertEq(stubborn.balanceOf(address(this)), mine);
-    }
-
-    function test_aTransferOfNothingIsNone() public {
-        vm.recordLogs();
-        bonds.sendProceeds();
-        assertEq(vm.getRecordedLogs().length, 0);
-        uint256 mine = token.balanceOf(address(this));
-        bonds.slash(NODE, 1, FAULT);
-        assertEq(token.balanceOf(address(this)) - mine, 1);
+        assertEq(bonds.openExposureOf(NODE), 0);
     }
 
     // ---------------------------------------------------------------- what an indexer reads
@@ -300,48 +263,7 @@ contract NodeBondTest is Fixture {
         bonds.setUrl(string(new bytes(257)));
     }
 
-    function test_allMayLeaveButNothingIsNoExit() public {
-        vm.prank(NODE);
-        vm.expectRevert(abi.encodeWithSelector(NodeBond.NotEnoughBond.selector, MIN_BOND, 0));
-        bonds.beginUnbond(0);
-        unbond(1);
-        unbond(MIN_BOND - 1);
-        (uint256 bonded, uint256 unbonding,,,) = bonds.node(NODE);
-        assertEq(bonded, 0);
-        assertEq(unbonding, MIN_BOND);
-    }
-
-    function test_withoutAMinimumAStrangerIsStillNotBonded() public {
-        assertTrue(!bonds.isBonded(STRANGER));
-        vm.mockCall(
-            address(params), abi.encodeCall(params.get, (Params.MIN_NODE_BOND)), abi.encode(uint256(0))
-        );
-        assertTrue(!bonds.isBonded(STRANGER));
-        assertTrue(bonds.isBonded(NODE));
-    }
-
-    /// @dev `release` outlives a slash: what was reserved is more than what is left, and never wraps round.
-    function test_moreThanIsOpenIsReleasedAsNothingLeft() public {
-        vm.startPrank(address(settlement));
-        bonds.reserve(cover(NODE, 10e18));
-        bonds.release(share(11e18));
-        vm.stopPrank();
-        assertEq(bonds.openExposureOf(NODE), 0);
-    }
-
-    function test_theEarliestExitIsTheNextWhereverItStands() public {
-        unbond(10e18);
-        vm.warp(START + 10);
-        unbond(20e18);
-        vm.warp(START + 20);
-        unbond(30e18);
-        // The first is paid and the last takes its place in the list.
-        vm.warp(START + UNBONDING);
-        vm.prank(NODE);
-        bonds.withdraw();
-        (,, uint64 next,,) = bonds.node(NODE);
-        assertEq(next, START + 10 + UNBONDING);
-    }
+    // ---------------------------------------------------------------- helpers
 
     function unbond(uint256 amount) private {
         vm.prank(NODE);

@@ -70,7 +70,18 @@ contract OPGTest is TestBase {
 
     function test_authorisationWithSplitSignature() public {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, _transferDigest(payer, VALUE));
+        vm.expectEmit(address(token));
+        emit OPG.AuthorizationUsed(payer, NONCE);
         token.transferWithAuthorization(payer, PAYEE, VALUE, NOW - 1, NOW + 60, NONCE, v, r, s);
+        assertEq(token.balanceOf(PAYEE), VALUE);
+    }
+
+    function test_receivingWithSplitSignature() public {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, _receiveDigest());
+        vm.expectRevert(abi.encodeWithSelector(OPG.CallerNotPayee.selector, address(this), PAYEE));
+        token.receiveWithAuthorization(payer, PAYEE, VALUE, NOW - 1, NOW + 60, NONCE, v, r, s);
+        vm.prank(PAYEE);
+        token.receiveWithAuthorization(payer, PAYEE, VALUE, NOW - 1, NOW + 60, NONCE, v, r, s);
         assertEq(token.balanceOf(PAYEE), VALUE);
     }
 
@@ -151,12 +162,7 @@ contract OPGTest is TestBase {
     }
 
     function test_receiveIsForThePayeeOnly() public {
-        bytes32 receive_ = keccak256(
-            abi.encode(
-                token.RECEIVE_WITH_AUTHORIZATION_TYPEHASH(), payer, PAYEE, VALUE, NOW - 1, NOW + 60, NONCE
-            )
-        );
-        bytes memory signature = signDigest(KEY, typedDigest(token.DOMAIN_SEPARATOR(), receive_));
+        bytes memory signature = signDigest(KEY, _receiveDigest());
         vm.expectRevert(abi.encodeWithSelector(OPG.CallerNotPayee.selector, address(this), PAYEE));
         token.receiveWithAuthorization(payer, PAYEE, VALUE, NOW - 1, NOW + 60, NONCE, signature);
         // The two authorisations are different messages: one cannot stand for the other.
@@ -225,6 +231,15 @@ contract OPGTest is TestBase {
 
     function _signTransfer(uint256 key, uint256 value) private view returns (bytes memory) {
         return signDigest(key, _transferDigest(payer, value));
+    }
+
+    function _receiveDigest() private view returns (bytes32) {
+        bytes32 structHash = keccak256(
+            abi.encode(
+                token.RECEIVE_WITH_AUTHORIZATION_TYPEHASH(), payer, PAYEE, VALUE, NOW - 1, NOW + 60, NONCE
+            )
+        );
+        return typedDigest(token.DOMAIN_SEPARATOR(), structHash);
     }
 
     function _transferDigest(address from, uint256 value) private view returns (bytes32) {

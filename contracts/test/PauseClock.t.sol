@@ -135,6 +135,7 @@ contract PauseClockTest is TestBase {
         // So at most a third of all time is paused with these bounds.
         vm.expectRevert(abi.encodeWithSelector(PauseClock.BadInterval.selector, 100, 199));
         new PauseClock(guardian, 100, 199);
+        assertEq(new PauseClock(guardian, 100, 200).pauseInterval(), 200);
     }
 
     function test_aPauseAndItsEndAreEvents() public {
@@ -169,6 +170,15 @@ contract PauseClockTest is TestBase {
         vm.prank(address(0x6A));
         vm.expectRevert(abi.encodeWithSelector(PauseClock.NotGuardian.selector, address(0x6A)));
         clock.pause(10);
+    }
+
+    function test_whoPausedMayResume() public {
+        guardian.appoint(address(0x6A));
+        vm.startPrank(address(0x6A));
+        clock.pause(50);
+        clock.resume();
+        vm.stopPrank();
+        assertTrue(!clock.paused());
     }
 
     /// @dev Against a plain count of the paused seconds, second by second.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Finding} from "../src/faults/IFaultAdapter.sol";
 import {Place} from "../src/faults/Places.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
@@ -85,6 +86,25 @@ contract RowFaultTest is FaultFixture {
         refuse(7, abi.encode(TWICE, pair(p, p)), holds(entries[0].receipt.requestId));
     }
 
+    function test_8_twoCallsUnderOneGrantAreNoFault() public {
+        Place memory one = placeOf(commitEntries(only(grantedEntry(7))), only(grantedEntry(7)), 0);
+        Place memory other = placeOf(commitEntries(only(grantedEntry(8))), only(grantedEntry(8)), 0);
+        refuse(7, abi.encode(TWICE, pair(one, other)), holds(one.entry.receipt.requestId));
+    }
+
+    /// @dev The escrow pays a request once, however often it is batched: only grants pay by the row.
+    function test_8_aCallThatStandsUnderAGrantOnlyOnceIsNoFault() public {
+        Entry[] memory granted_ = only(grantedEntry(7));
+        Entry[] memory bare = only(entryOf(granted(7), sign(granted(7), ENCLAVE)));
+        Place memory paid = placeOf(commitEntries(granted_), granted_, 0);
+        Place memory first = placeOf(commitEntries(bare), bare, 0);
+        Place memory second = placeOf(commitEntries(bare), bare, 0);
+        bytes memory reason = holds(bare[0].receipt.requestId);
+        refuse(7, abi.encode(TWICE, pair(paid, first)), reason);
+        refuse(7, abi.encode(TWICE, pair(first, paid)), reason);
+        refuse(7, abi.encode(TWICE, pair(first, second)), reason);
+    }
+
     function test_8_aCallBatchedAgainAfterItsBatchExpiredIsNoFault() public {
         Entry[] memory entries = only(grantedEntry(7));
         bytes32 first = commitEntries(entries);
@@ -150,6 +170,30 @@ contract RowFaultTest is FaultFixture {
         assertEq(bondOf(NODE), MIN_BOND / 4);
     }
 
+    /// @dev Not one base unit, and not what the row asks for a call or for what went in.
+    function test_aFailedOrEmptyAnswerCostsNothing() public {
+        Receipt memory r = honest(1);
+        (r.status, r.price) = (2, 1);
+        assertEq(overcharged(r).loss, 1);
+        (r.status, r.outputUnits, r.price) = (0, 0, 120);
+        assertEq(overcharged(r).loss, 120);
+    }
+
+    /// @dev Its own signature under the price of the row, or under less, makes no node guilty.
+    function test_8_anHonestPriceIsNoOvercharge() public {
+        Receipt memory r = honest(1);
+        for (uint256 i = 0; i < 3; i++) {
+            if (i == 1) r.price = 179;
+            // One unit out: 100 + 2 · 10 + 3.
+            if (i == 2) (r.price, r.outputUnits) = (123, 1);
+            bytes memory signature = sign(r, ENCLAVE);
+            Entry memory entry = entryOf(r, signature);
+            bytes memory proof = abi.encode(OVERCHARGE, single(placed(entry, keyOf(entry), NODE), signature));
+            refuse(7, proof, holds(r.requestId));
+        }
+        assertEq(bondOf(NODE), MIN_BOND);
+    }
+
     function test_aPriceOfARowThatDoesNotExistIsAnOvercharge() public {
         Receipt memory r = honest(1);
         r.priceVersion = 9;
@@ -172,6 +216,8 @@ contract RowFaultTest is FaultFixture {
         // Its signature on another receipt, or another signature than the committed one, do not help.
         p = placed(entryOf(r, sign(r, ENCLAVE)), keyOf(entryOf(r, rogue)), NODE);
         refuse(7, abi.encode(OVERCHARGE, single(p, rogue)), holds(r.requestId));
+        p = placed(entryOf(r, rogue), keyOf(entryOf(r, rogue)), NODE);
+        refuse(7, abi.encode(OVERCHARGE, single(p, sign(r, ENCLAVE))), holds(r.requestId));
         r.key = vm.addr(ROGUE);
         rogue = sign(r, ROGUE);
         p = placed(entryOf(r, rogue), keyOf(entryOf(r, rogue)), NODE);
@@ -182,6 +228,67 @@ contract RowFaultTest is FaultFixture {
     function test_anUnknownKindProvesNothing() public {
         Place memory p = placed(honestEntry(1), keyOf(honestEntry(1)), NODE);
         refuse(7, abi.encode(5, single(p, "")), abi.encodeWithSelector(RowFault.UnknownKind.selector, 5));
+    }
+
+    // ---------------------------------------------------------------- what is found
+
+    /// @dev Two receipts stand before ours, in the row before it.
+    function test_theFindingSaysWhoLostWhatAndWhere() public {
+        Receipt memory r = honest(1);
+        r.price = 181;
+        bytes memory signature = sign(r, ENCLAVE);
+        Place memory p = placed(entryOf(r, signature), keyOf(entryOf(r, signature)), NODE);
+        vm.warp(block.timestamp + 1);
+        Finding memory f = rowFault.judge(abi.encode(OVERCHARGE, single(p, signature)));
+        assertFound(f, p, 1);
+        assertEq(f.faultKey, keccak256(abi.encode(p.batchId, OVERCHARGE, NODE)));
+        assertEq(f.node, NODE);
+        RowKey memory key = keyOf(honestEntry(1));
+        key.payer = STRANGER;
+        p = placed(honestEntry(1), key, NODE);
+        vm.warp(block.timestamp + 1);
+        f = rowFault.judge(abi.encode(FOREIGN_ROW, single(p, "")));
+        assertFound(f, p, 180);
+        assertEq(f.faultKey, p.batchId);
+        assertEq(f.node, address(0));
+    }
+
+    /// @dev Whichever of the two is shown first.
+    function test_ofTwoCallsTheLaterIsFound() public {
+        Entry[] memory early = only(grantedEntry(7));
+        bytes32 first = commitEntries(early);
+        Entry[] memory late = only(grantedEntry(7));
+        late[0].receipt.price = 200;
+        bytes32 second = commitEntries(late);
+        Place memory p = placeOf(second, late, 0);
+        vm.warp(block.timestamp + 1);
+        Finding memory f = rowFault.judge(abi.encode(TWICE, pair(placeOf(first, early, 0), p)));
+        assertFound(f, p, 200);
+        assertEq(f.faultKey, second);
+        f = rowFault.judge(abi.encode(TWICE, pair(p, placeOf(first, early, 0))));
+        assertFound(f, p, 200);
+        assertEq(f.faultKey, second);
+    }
+
+    function test_8_aCallBatchedAgainAfterItsBatchWasVoidedIsNoFault() public {
+        Entry[] memory entries = only(grantedEntry(7));
+        bytes32 first = commitEntries(entries);
+        attestWith(first, INVALID, firstKeys(2));
+        bytes32 second = commitEntries(entries);
+        (Place memory a, Place memory b) = (placeOf(first, entries, 0), placeOf(second, entries, 0));
+        refuse(7, abi.encode(TWICE, pair(a, b)), holds(entries[0].receipt.requestId));
+        refuse(7, abi.encode(TWICE, pair(b, a)), holds(entries[0].receipt.requestId));
+    }
+
+    /// @dev In one batch neither is later, and the one shown second is found.
+    function test_ofTwoCallsInOneBatchTheSecondShownIsFound() public {
+        Entry[] memory entries = new Entry[](2);
+        (entries[0], entries[1]) = (grantedEntry(7), grantedEntry(7));
+        bytes32 batchId = commitEntries(entries);
+        (Place memory a, Place memory b) = (placeOf(batchId, entries, 0), placeOf(batchId, entries, 1));
+        vm.warp(block.timestamp + 1);
+        assertEq(rowFault.judge(abi.encode(TWICE, pair(a, b))).position, 3);
+        assertEq(rowFault.judge(abi.encode(TWICE, pair(b, a))).position, 2);
     }
 
     // ---------------------------------------------------------------- helpers
@@ -229,10 +336,11 @@ contract RowFaultTest is FaultFixture {
         return settlement.commit(1, keccak256("data"), groupsWith(key.node, MerkleSumBuilder.top(rows)));
     }
 
-    function overcharged(Receipt memory r) private {
+    function overcharged(Receipt memory r) private returns (Finding memory f) {
         bytes memory signature = sign(r, ENCLAVE);
         Entry memory entry = entryOf(r, signature);
         Place memory p = placed(entry, keyOf(entry), NODE);
+        f = rowFault.judge(abi.encode(OVERCHARGE, single(p, signature)));
         prove(7, abi.encode(OVERCHARGE, single(p, signature)));
         assertState(p.batchId, BatchBook.State.Void);
     }
@@ -248,5 +356,18 @@ contract RowFaultTest is FaultFixture {
     function assertNoFault(uint256 kind, Place memory place) private {
         refuse(7, abi.encode(kind, single(place, "")), holds(place.entry.receipt.requestId));
         assertState(place.batchId, BatchBook.State.Committed);
+    }
+
+    function assertFound(Finding memory f, Place memory p, uint128 loss) private view {
+        assertEq(f.batchId, p.batchId);
+        assertTrue(f.voids && f.attesters);
+        assertEq(f.committer, COMMITTER);
+        assertEq(f.requestId, p.entry.receipt.requestId);
+        assertEq(f.payer, p.key.payer);
+        assertEq(f.loss, loss);
+        assertEq(f.grantId, p.key.grantId);
+        assertEq(f.row, 2);
+        assertEq(f.position, 2);
+        assertEq(f.offenceAt, settlement.batch(p.batchId).committedAt);
     }
 }

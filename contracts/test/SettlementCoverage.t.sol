@@ -10,6 +10,7 @@ import {Settlement} from "../src/Settlement.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 import {SettlementFixture} from "./SettlementFixture.sol";
+import {Vm} from "./Vm.sol";
 
 /// @title What covers an open batch, what holds it open, and what is forced in without its committer
 contract SettlementCoverageTest is SettlementFixture {
@@ -156,13 +157,17 @@ contract SettlementCoverageTest is SettlementFixture {
         vm.warp(entry.receipt.includeBy + 1);
         vm.prank(GUARDIAN);
         pauseClock.pause(60);
+        bytes32 root = MerkleSumBuilder.nodeOf(groupOf(entry)).hash;
+        bytes32 expected = settlement.batchIdOf(address(0xFACE), 1, root, bytes32(0));
         vm.prank(address(0xFACE));
+        vm.expectEmit(address(settlement));
+        emit Settlement.ReceiptForced(expected, entry.receipt.requestId, entry, signature);
         bytes32 id = settlement.force(1, entry, signature);
         BatchBook.Batch memory batch = settlement.batch(id);
         assertEq(batch.committer, address(0xFACE));
         assertTrue(batch.forced);
         assertEq(batch.count, 1);
-        assertEq(batch.root, MerkleSumBuilder.nodeOf(groupOf(entry)).hash);
+        assertEq(batch.root, root);
         assertEq(bonds.openExposureOf(NODE), entry.receipt.valueAtRisk);
         attestWith(id, VALID, firstKeys(2));
         vm.warp(vm.getBlockTimestamp() + 60 + WINDOW);
@@ -257,6 +262,19 @@ contract SettlementCoverageTest is SettlementFixture {
         id = settlement.commit(2, keccak256("data"), groups);
         attestWith(id, INVALID, firstKeys(2));
         assertEq(settlement.voidFeeOf(id), 0.1e18);
+    }
+
+    /// @dev A hundredth of less than a hundred base units is nothing, and nobody is said to have paid it.
+    function test_theSmallestFeeIsOneBaseUnit() public {
+        bytes32 id = commitOf(1, 100);
+        attestWith(id, INVALID, firstKeys(2));
+        assertEq(settlement.voidFeeOf(id), 1);
+        id = commitOf(2, 99);
+        vm.recordLogs();
+        attestWith(id, INVALID, firstKeys(2));
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; i++) assertTrue(logs[i].topics[0] != NodeBond.VoidCharged.selector);
+        assertEq(settlement.voidFeeOf(id), 0);
     }
 
     // ---------------------------------------------------------------- helpers

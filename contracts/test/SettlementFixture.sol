@@ -41,11 +41,25 @@ abstract contract SettlementFixture is Fixture {
         bonds.setFaultManager(address(this));
         settlement.setFaultManager(address(this));
         staking.setFaultManager(address(this));
+        enrolThree();
+        vm.roll(101);
+    }
+
+    function enrolThree() internal {
         uint256[] memory keys = new uint256[](3);
         (keys[0], keys[1], keys[2]) = (0xA1, 0xA2, 0xA3);
         validatorKeys = ascending(keys);
         for (uint256 i = 0; i < 3; i++) registerValidator(vm.addr(validatorKeys[i]), selfBond());
-        vm.roll(101);
+    }
+
+    /// @dev Beside the three, for what is committed from the next block on.
+    function enrol(uint256 more, uint256 bond) internal {
+        for (uint256 i = 0; i < more; i++) {
+            validatorKeys.push(0x7000 + i);
+            registerValidator(vm.addr(0x7000 + i), bond);
+        }
+        validatorKeys = ascending(validatorKeys);
+        vm.roll(block.number + 1);
     }
 
     /// @dev What each of the three validators has at stake.
@@ -59,42 +73,19 @@ abstract contract SettlementFixture is Fixture {
     }
 
     function deployTimedParams() internal returns (ParamStore) {
-        bytes32[12] memory names = [
-            Params.UNBONDING,
-            Params.CHALLENGE_WINDOW,
-            Params.MIN_SELF_BOND,
-            Params.MIN_NODE_BOND,
-            Params.ATTEST_TIMEOUT,
-            Params.REFUND_TIMEOUT,
-            Params.COVERAGE_KAPPA_BPS,
-            Params.SELF_FIRST_BPS,
-            Params.COMMISSION_CAP_BPS,
-            Params.COMMISSION_STEP_BPS,
-            Params.DEPOSIT_WITHDRAWAL,
-            Params.VOID_FEE_BPS
-        ];
-        uint256[12] memory starts = [
-            UNBONDING,
-            WINDOW,
-            MIN_BOND,
-            MIN_BOND,
-            ATTEST_TIMEOUT,
-            REFUND_TIMEOUT,
-            5000,
-            2000,
-            2000,
-            100,
-            DEPOSIT_WITHDRAWAL,
-            VOID_FEE_BPS
-        ];
-        bytes32[] memory keys = new bytes32[](12);
-        uint256[] memory values = new uint256[](12);
-        uint256[] memory mins = new uint256[](12);
-        uint256[] memory maxs = new uint256[](12);
-        for (uint256 i = 0; i < 12; i++) {
-            (keys[i], values[i], mins[i], maxs[i]) = (names[i], starts[i], 1, 1e25);
-        }
-        return new ParamStore(address(this), keys, values, mins, maxs);
+        number(Params.UNBONDING, UNBONDING);
+        number(Params.CHALLENGE_WINDOW, WINDOW);
+        number(Params.MIN_SELF_BOND, MIN_BOND);
+        number(Params.MIN_NODE_BOND, MIN_BOND);
+        number(Params.ATTEST_TIMEOUT, ATTEST_TIMEOUT);
+        number(Params.REFUND_TIMEOUT, REFUND_TIMEOUT);
+        number(Params.COVERAGE_KAPPA_BPS, 5000);
+        number(Params.SELF_FIRST_BPS, 2000);
+        number(Params.COMMISSION_CAP_BPS, 2000);
+        number(Params.COMMISSION_STEP_BPS, 100);
+        number(Params.DEPOSIT_WITHDRAWAL, DEPOSIT_WITHDRAWAL);
+        number(Params.VOID_FEE_BPS, VOID_FEE_BPS);
+        return newParams(address(this));
     }
 
     /// @dev Bonds `who` with enough for whatever a test commits.

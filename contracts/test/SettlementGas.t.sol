@@ -40,13 +40,13 @@ contract SettlementGasTest is EscrowFixture, GasMeter {
 
     /// forge-config: default.isolate = true
     function test_gas_16Validators() public {
-        join(13);
+        enrol(13, RICH_BOND / 25);
         measure("16");
     }
 
     /// forge-config: default.isolate = true
     function test_gas_64Validators() public {
-        join(61);
+        enrol(61, RICH_BOND / 25);
         measure("64");
     }
 
@@ -82,15 +82,6 @@ contract SettlementGasTest is EscrowFixture, GasMeter {
         vm.warp(vm.getBlockTimestamp() + WINDOW);
         string memory settle_ = string.concat("finalise and settle one payer, ", validators, " validators");
         spend(settle_, address(grants), abi.encodeCall(grants.settle, (batchId, rowItems())));
-    }
-
-    function join(uint256 more) private {
-        for (uint256 i = 0; i < more; i++) {
-            validatorKeys.push(0x7000 + i);
-            registerValidator(vm.addr(0x7000 + i), RICH_BOND / 25);
-        }
-        validatorKeys = ascending(validatorKeys);
-        vm.roll(block.number + 1);
     }
 
     function attestation(bytes32 batchId, uint256[] memory keys) private view returns (bytes memory) {

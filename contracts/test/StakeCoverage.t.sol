@@ -40,6 +40,30 @@ contract StakeCoverageTest is StakingFixture {
         assertEq(staking.openExposureOf(W), 0);
     }
 
+    function test_whatIsLeftIsWhatIsNotOpen() public {
+        uint256 covered = 1000e18 * KAPPA / 10_000;
+        reserve(one(V), 300e18);
+        assertEq(staking.coverageLeft(V), covered - 300e18);
+        reserve(one(V), uint128(covered - 300e18));
+        assertEq(staking.coverageLeft(V), 0);
+    }
+
+    /// @dev The end of a batch must not hang on a number that is too small.
+    function test_aReleaseNeverReverts() public {
+        reserve(one(V), 2);
+        release(one(V), 3);
+        assertEq(staking.openExposureOf(V), 0);
+    }
+
+    function test_theStakeOfABlockToComeIsNotKnown() public {
+        assertEq(staking.totalStakeAt(block.number), 1500e18);
+        assertEq(staking.stakeAt(V, block.number), 1000e18);
+        vm.expectRevert(abi.encodeWithSelector(StakeState.FutureBlock.selector, block.number + 1));
+        staking.totalStakeAt(block.number + 1);
+        vm.expectRevert(abi.encodeWithSelector(StakeState.FutureBlock.selector, block.number + 1));
+        staking.stakeAt(V, block.number + 1);
+    }
+
     function test_delegatedStakeCoversAndLeavingStakeDoesNot() public {
         delegateTo(V, ALICE, 1000e18);
         assertEq(staking.coverageLeft(V), 2000e18 * KAPPA / 10_000);

@@ -195,6 +195,10 @@ contract StakeRewardsTest is StakingFixture {
         vm.prank(V);
         vm.expectRevert(abi.encodeWithSelector(StakeRewards.CommissionTooSoon.selector, queuedAt + 60));
         staking.queueCommission(100);
+        uint256 state = vm.snapshotState();
+        vm.warp(queuedAt + 60);
+        queue(100);
+        vm.revertToState(state);
         // 60 s are 20 epochs; the number counts from the epoch after them.
         addReward(20e18);
         skipEpochs(2);
@@ -233,5 +237,82 @@ contract StakeRewardsTest is StakingFixture {
     function queue(uint256 bps) private {
         vm.prank(V);
         staking.queueCommission(bps);
+    }
+
+    // ---------------------------------------------------------------- to the last base unit
+
+    /// @dev Half of three is one for each: what cannot be shared stays here, and is nobody's.
+    function test_roundingIsNobodysGain() public {
+        delegateTo(V, ALICE, 1000e18);
+        nextEpoch();
+        addReward(3);
+        assertEq(staking.rewardOf(V, ALICE), 1);
+        assertEq(claim(V, V), 1);
+        assertEq(claim(V, ALICE), 1);
+    }
+
+    /// @dev A bond of one unit earns less than what rounding takes of it: that locks nobody's stake.
+    function test_aBondTooSmallToEarnLocksNobody() public {
+        params.set(Params.MIN_SELF_BOND, 1);
+        registerValidator(W, 1);
+        delegateTo(W, ALICE, 1000e18);
+        undelegate(V, V, 1000e18);
+        nextEpoch();
+        addReward(3);
+        assertEq(staking.rewardOf(W, W), 0);
+        assertEq(claim(W, ALICE), 2);
+        undelegateAll(W, ALICE);
+    }
+
+    function test_oneShareEarnsItsPart() public {
+        params.set(Params.MIN_SELF_BOND, 1);
+        registerValidator(W, 1);
+        undelegate(V, V, 1000e18);
+        delegateTo(W, ALICE, 1);
+        skipEpochs(12);
+        staking.sync(W);
+        addReward(2);
+        assertEq(claim(W, ALICE), 1);
+        addReward(10);
+        assertEq(staking.rewardOf(W, ALICE), 5);
+        assertEq(claim(W, ALICE), 5);
+    }
+
+    function test_aBondOfTodayLeavesTheRestOfTheEpochToThoseWhoStood() public {
+        delegateTo(V, ALICE, 1000e18);
+        nextEpoch();
+        fund(V, 500e18);
+        vm.prank(V);
+        staking.addSelfBond(500e18);
+        addReward(20e18);
+        nextEpoch();
+        assertEq(staking.rewardOf(V, ALICE), 10e18);
+        assertEq(claim(V, V), 10e18);
+    }
+
+    function test_delegatorsOfAValidatorOutOfDutyEarnNothing() public {
+        registerValidator(W, 1000e18);
+        delegateTo(V, ALICE, 1000e18);
+        nextEpoch();
+        staking.jail(V);
+        nextEpoch();
+        addReward(10e18);
+        assertEq(staking.rewardOf(V, ALICE), 0);
+        staking.sync(V);
+        nextEpoch();
+        assertEq(staking.rewardOf(V, ALICE), 0);
+        assertEq(claim(W, W), 10e18);
+    }
+
+    /// @dev Nothing of what was paid before it came.
+    function test_whoRegistersAfterAPaymentHasNoPartOfIt() public {
+        nextEpoch();
+        addReward(10e18);
+        nextEpoch();
+        registerValidator(W, 1000e18);
+        assertEq(staking.rewardOf(W, W), 0);
+        nextEpoch();
+        addReward(10e18);
+        assertEq(claim(W, W), 5e18);
     }
 }

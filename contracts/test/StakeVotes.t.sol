@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IVotesSource} from "../src/interfaces/IVotesSource.sol";
+import {Params} from "../src/libraries/Params.sol";
 import {StakeState} from "../src/staking/StakeState.sol";
 import {StakeVotes} from "../src/staking/StakeVotes.sol";
 import {StakingFixture} from "./StakingFixture.sol";
@@ -118,5 +119,17 @@ contract StakeVotesTest is StakingFixture {
         staking.delegate(V, 1e18, 0);
         vm.roll(block.number + 1);
         assertEq(staking.getPastStakeVotes(ALICE, block.number - 1), 64e18);
+    }
+
+    /// @dev Below a billionth a unit is worth too little to count in; down to it votes follow the stake.
+    function test_votesFollowTheStakeDownToABillionth() public {
+        params.set(Params.MIN_SELF_BOND, 1);
+        registerValidator(W, 1);
+        delegateTo(W, ALICE, 1e18);
+        // The own bond pays its unit first; of 10^18 then 10^9 are left.
+        slash(W, epoch(), ALL - 1e9);
+        assertEq(staking.stakeOfHolder(W, ALICE), 1e9);
+        vm.roll(block.number + 1);
+        assertEq(staking.getPastStakeVotes(ALICE, block.number - 1), 1e9);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Batches} from "../src/faults/Batches.sol";
+import {Finding} from "../src/faults/IFaultAdapter.sol";
 import {SumFault} from "../src/faults/SumFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
 import {Group, RowKey, SumNode} from "../src/libraries/MerkleSumLib.sol";
@@ -85,6 +86,63 @@ contract SumFaultTest is FaultFixture {
         assertFault(p, batchId);
     }
 
+    // ---------------------------------------------------------------- what it finds
+
+    function test_aFalseLeafVoidsItsBatchAndNamesWhoIsGuiltyAndWhoLost() public {
+        Entry[] memory entries = among(honestEntry(2), 2, 5);
+        SumNode[] memory leaves = leavesOf(entries);
+        lie(leaves[2], 0);
+        (SumFault.Proof memory p, bytes32 batchId) = leafProof(leaves, 2);
+        Finding memory expected = againstCommitterOf(batchId);
+        expected.requestId = entries[2].receipt.requestId;
+        (expected.payer, expected.loss) = (PAYER, entries[2].receipt.price);
+        assertFinds(p, expected);
+    }
+
+    function test_aFalseInnerNodeIsNobodysOwnLoss() public {
+        SumNode[] memory leaves = leavesOf(among(honestEntry(2), 2, 2));
+        SumNode[] memory parents = new SumNode[](2);
+        parents[0] = MerkleSumBuilder.parent(leaves[0], leaves[1]);
+        parents[1] = leaves[1];
+        lie(parents[0], 0);
+        (SumFault.Proof memory p, bytes32 batchId) = leafProof(parents, 0);
+        p.content = SumFault.Content.Inner;
+        (p.left, p.right) = (leaves[0], leaves[1]);
+        assertFinds(p, againstCommitterOf(batchId));
+    }
+
+    /// @dev Behind another node's three receipts and a row of two; of the row under a grant it is the third leaf.
+    function test_underAGrantThePayerLosesWhatTheNodeOverstates() public {
+        int256[3] memory lies = [int256(1000e18), -1, 0];
+        for (uint256 i = 0; i < 3; i++) {
+            Entry[] memory entries = new Entry[](5);
+            for (uint64 j = 0; j < 5; j++) entries[j] = grantedEntry(j + 1);
+            SumNode[] memory leaves = leavesOf(entries);
+            leaves[2].sum = uint128(uint256(int256(uint256(leaves[2].sum)) + lies[i]));
+            // Where the sum is true it is the count that is not.
+            if (lies[i] == 0) leaves[2].count++;
+            SumFault.Proof memory p = behindAnotherNode(keyOf(entries[0]), leaves, 2);
+            p.leaf = entries[2];
+            Finding memory expected = againstCommitterOf(p.batchId);
+            (expected.requestId, expected.payer) = (entries[2].receipt.requestId, PAYER);
+            (expected.grantId, expected.row, expected.position) = (GRANT, 5, 7);
+            expected.loss = lies[i] > 0 ? uint128(uint256(lies[i])) : 0;
+            assertFinds(p, expected);
+        }
+    }
+
+    /// @dev What a grant pays is what the tree below its row states, not what the row's node does.
+    function test_aFalseRowIsNoLossUnderItsGrant() public {
+        Entry[] memory entries = only(grantedEntry(1));
+        SumNode memory top = leavesOf(entries)[0];
+        SumNode memory row = rowOf(keyOf(entries[0]), top);
+        lie(row, 0);
+        (SumFault.Proof memory p, bytes32 batchId) = rowProof(row);
+        p.content = SumFault.Content.Row;
+        (p.rowKey, p.rowTop) = (keyOf(entries[0]), top);
+        assertFinds(p, againstCommitterOf(batchId));
+    }
+
     // ---------------------------------------------------------------- false
 
     function test_honestNodesOfEveryLevelAreNoFault() public {
@@ -141,6 +199,33 @@ contract SumFaultTest is FaultFixture {
         assertState(batchId, BatchBook.State.Void);
         assertEq(bondOf(COMMITTER), before / 2);
         assertEq(bondOf(NODE), MIN_BOND);
+    }
+
+    function againstCommitterOf(bytes32 batchId) private view returns (Finding memory f) {
+        f.faultKey = f.batchId = batchId;
+        f.voids = f.attesters = true;
+        f.committer = COMMITTER;
+        f.offenceAt = uint64(block.timestamp);
+    }
+
+    function assertFinds(SumFault.Proof memory p, Finding memory expected) private view {
+        assertEq(keccak256(abi.encode(sumFault.judge(abi.encode(p)))), keccak256(abi.encode(expected)));
+    }
+
+    /// @dev Accuses a leaf in a batch whose first group is another node's, of three receipts.
+    function behindAnotherNode(RowKey memory key, SumNode[] memory leaves, uint256 index)
+        private
+        returns (SumFault.Proof memory p)
+    {
+        SumNode[] memory rows = rowsAround(rowOf(key, MerkleSumBuilder.top(leaves)));
+        Group[] memory groups = new Group[](2);
+        groups[0] = Group(address(0xBAD), keccak256("other group"), 1, 2, 3);
+        groups[1] = MerkleSumBuilder.group(NODE, rows);
+        p.batchId = commitGroups(groups, keccak256("data"));
+        (p.accused, p.rowKey, p.inRow, p.node) = (leaves[index], key, true, NODE);
+        p.leafSiblings = MerkleSumBuilder.proof(leaves, index);
+        p.rowSiblings = MerkleSumBuilder.proof(rows, 1);
+        p.groupSiblings = MerkleSumBuilder.proof(MerkleSumBuilder.nodesOf(groups), 1);
     }
 
     /// @dev Accuses a node below a row, as a leaf of entry 2.

@@ -5,7 +5,6 @@ import {Batches} from "../src/faults/Batches.sol";
 import {Finding} from "../src/faults/IFaultAdapter.sol";
 import {TeeFault} from "../src/faults/TeeFault.sol";
 import {Entry} from "../src/libraries/InclusionLib.sol";
-import {Params} from "../src/libraries/Params.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
 import {TeeApprovals} from "../src/tee/TeeApprovals.sol";
@@ -189,6 +188,18 @@ contract TeeFaultTest is FaultFixture {
         bytes memory rogue = sign(r, ROGUE);
         Entry[] memory entries = among(entryOf(r, rogue), 2, 5);
         refuse(1, proofOf(CODE, entries, 2, rogue), abi.encodeWithSelector(Batches.UnknownBatch.selector, CODE));
+    }
+
+    /// @dev Two receipts stand before it, in the row before it; its call was paid under a grant.
+    function test_theFindingSaysWhereTheReceiptStands() public {
+        Receipt memory r = granted(7);
+        bytes memory signature = sign(r, ROGUE);
+        Entry[] memory entries = only(Entry(r, keccak256(signature), GRANT, 7));
+        bytes32 batchId = commitEntries(entries);
+        Finding memory f = teeFault.judge(abi.encode(TeeFault.Proof(batchId, entries[0], signature, pathOf(entries, 0))));
+        assertEq(f.grantId, GRANT);
+        assertEq(f.row, 2);
+        assertEq(f.position, 2);
     }
 
     // ---------------------------------------------------------------- helpers

@@ -21,15 +21,7 @@ contract TeeGasTest is Fixture, GasMeter {
         deployAll();
         TeeApprovals.Approval[] memory approvals = new TeeApprovals.Approval[](1);
         approvals[0] = TeeApprovals.Approval(HARDWARE, ROOT, CODE, 3);
-        tee = new TeeRegistry(
-            address(this),
-            guardian,
-            bonds,
-            staking,
-            settlement,
-            TeeRegistry.Times(SUSPENSION, HARDWARE_NOTICE, TERM),
-            approvals
-        );
+        tee = deployTee(approvals, TERM);
         registerNode(NODE);
         for (uint256 i = 1; i <= 3; i++) registerValidator(vm.addr(i), 300e18);
         vm.roll(101);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Finding} from "../src/faults/IFaultAdapter.sol";
 import {FaultProceeds} from "../src/faults/FaultProceeds.sol";
 import {Place} from "../src/faults/Places.sol";
 import {RowFault} from "../src/faults/RowFault.sol";
@@ -9,6 +10,7 @@ import {Entry} from "../src/libraries/InclusionLib.sol";
 import {SumNode} from "../src/libraries/MerkleSumLib.sol";
 import {Receipt} from "../src/libraries/ReceiptLib.sol";
 import {BatchBook} from "../src/settlement/BatchBook.sol";
+import {FixedJudge} from "./FaultDoubles.sol";
 import {FaultFixture} from "./FaultFixture.sol";
 import {MerkleSumBuilder} from "./MerkleSumBuilder.sol";
 
@@ -115,6 +117,18 @@ contract VoidFeeTest is FaultFixture {
         assertTrue(before - left >= settlement.voidFeeOf(batchId));
         assertEq(faults.credit(COMMITTER), settlement.voidFeeOf(batchId));
     }
+
+    /// @dev What a vote took from a committer is no validator's to pay.
+    function test_theFaultOfAValidatorPaysNoFee() public {
+        bytes32 batchId = votedVoid();
+        FixedJudge replay = new FixedJudge();
+        Finding memory f;
+        (f.faultKey, f.batchId, f.validator, f.offenceAt) = (batchId, batchId, validatorAt(0), uint64(block.timestamp));
+        replay.set(f);
+        faults.addAdapter(5, replay, 200_000);
+        assertEq(faults.claimsOf(prove(5, "")).length, 0);
+    }
+
 
     // ---------------------------------------------------------------- helpers
 

@@ -38,8 +38,8 @@ const KEY = FIRST_PLAYER + 13
 const ROGUE = FIRST_PLAYER + 14
 const ENDED = FIRST_PLAYER + 15
 const GRANT = keccak256(toHex('a guilty grant'))
-/** Seconds past GRACE and past DATA_RESPONSE of a development chain. */
-const [PAST_GRACE, PAST_RESPONSE] = [8, 25]
+/** Seconds past GRACE and past DATA_RESPONSE of an unhurried chain. */
+const [PAST_GRACE, PAST_RESPONSE] = [8, 1800 + 5]
 
 /** Parties that are guilty of one fault each: what convicts them must not be found against the honest. */
 export async function createGuilty(world: World): Promise<Target[]> {

@@ -29,8 +29,8 @@ const DELEGATOR = FIRST_PLAYER + 1
 const KEYS = { live: FIRST_PLAYER + 2, ended: FIRST_PLAYER + 3, second: FIRST_PLAYER + 4 } as const
 export const VALIDATORS = DEVELOPMENT_ROLES.validators.map(developmentAccount)
 const GRANT = keccak256(toHex('an honest grant'))
-/** Seconds past ATTEST_TIMEOUT, past GRACE and past CHALLENGE_WINDOW of a development chain. */
-const [PAST_EXPIRY, PAST_GRACE, PAST_CHALLENGES] = [125, 8, 8]
+/** Seconds past ATTEST_TIMEOUT, past GRACE and past CHALLENGE_WINDOW of an unhurried chain. */
+const [PAST_EXPIRY, PAST_GRACE, PAST_CHALLENGES] = [2 * 3600 + 5, 8, 8]
 /** Seconds by which a receipt may be dated ahead: within the skew, and later than the next blocks. */
 const AHEAD = 4n
 

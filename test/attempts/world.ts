@@ -1,14 +1,11 @@
-import path from 'node:path'
 import {
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
   type Devnet,
-  deploy,
   developmentAccount,
   publicClientOf,
   type Sender,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
 import {
   attestationDigest,
@@ -16,6 +13,7 @@ import {
   type BatchEntry,
   buildBatch,
   type Deployment,
+  deploymentOf,
   type GroupHeader,
   groupHeaders,
   modelRegistryAbi,
@@ -26,7 +24,7 @@ import {
   VERDICT,
 } from '@assay/protocol'
 import { type Address, type Hex, keccak256, type PublicClient, stringToHex } from 'viem'
-import { type ChainOnly, deploymentAt } from '../faults/operators.ts'
+import type { ChainOnly } from '../faults/operators.ts'
 
 /** A chain with the contracts on it and nobody's servers: what the attempts are made on. */
 export type World = ChainOnly & {
@@ -52,26 +50,14 @@ const FIRST_PRICE: PriceRow = { perCall: 1000n, inputPrice: 10n, outputPrice: 20
 const SECOND_PRICE: PriceRow = { perCall: 900n, inputPrice: 10n, outputPrice: 20n }
 
 export async function createWorld(folder: string): Promise<World> {
-  const devnet = await startDevnet({ dir: path.join(folder, 'chain'), port: 0 })
+  const { devnet, network, client } = await startDeployedDevnet(folder, { terms: 'unhurried' })
   try {
-    const deployed = await deploy({
-      rpcUrl: devnet.url,
-      chainId: devnet.chainId,
-      deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
-      treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
-      journalFile: path.join(folder, 'deployment.json'),
-      devnet,
-    })
-    // Nothing listens there: whatever needs a server is not tried here.
-    const nowhere = 'http://127.0.0.1:9'
-    await bootstrapDevnet({ ...deployed, nodeUrl: nowhere, gatewayUrl: nowhere, validatorUrls: [] })
-    const { fresh: _, ...chain } = deployed
     return {
-      ...chain,
+      ...network,
       devnet,
-      client: publicClientOf(chain),
-      deployment: deploymentAt(chain),
-      ...(await publishModel(chain)),
+      client,
+      deployment: deploymentOf(network),
+      ...(await publishModel(network)),
       close: () => devnet.close(),
     }
   } catch (error) {

@@ -3,9 +3,11 @@
  * insists on it; and what stands behind their answers. Run: npm run test:opengradient
  */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
 import { publicClientOf } from '@assay/chain'
 import {
   type Network,
@@ -28,9 +30,12 @@ import { UptoEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import { type Address, type Hex, hexToBytes, parseEther } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { createLocalNetwork, freePorts, type LocalNetwork, until } from '../e2e/localNetwork.ts'
+import { createLocalNetwork, type LocalNetwork } from '../e2e/localNetwork.ts'
+import { freePorts } from '../freePorts.ts'
+import { until } from '../until.ts'
 import { pythonWithSdk, runClient } from './opengradient/python.ts'
 
+const SAMPLE = path.resolve(import.meta.dirname, '..', '..', 'examples', 'opengradient_chat.py')
 const python = pythonWithSdk()
 const skip = typeof python === 'string' ? python : false
 /** The TypeScript SDK's README says `npm install opengradient-sdk`, and the registry has nothing of that name. */
@@ -51,7 +56,6 @@ before(async () => {
   payerKey = network.accounts.demo.privateKey
   await until(
     async () => (await activeTees()).length === 1,
-    60_000,
     () => 'the enclave to be listed',
   )
 })
@@ -96,6 +100,18 @@ test('opengradient (PyPI): chat whole, private and streamed, with tools, complet
   assert.ok(String(of.completion?.content).length > 0)
   assert.deepEqual(of.registry, { count: 1, same: true, endpoint: profile.endpoint, ohttp: null })
   assert.equal(of.pinned?.endpoint, profile.endpoint)
+})
+
+test('opengradient (PyPI): the sample of this repository, as it stands', { skip }, async () => {
+  assert.ok(typeof python !== 'string')
+  const folder = path.join(local.home, 'sample')
+  mkdirSync(folder)
+  symlinkSync(local.home, path.join(folder, '.assay'))
+  const { stdout } = await promisify(execFile)(python.interpreter, [SAMPLE], {
+    cwd: folder,
+    env: { ...process.env, BASE_MAINNET_RPC: network.rpcUrl, PYTHONDONTWRITEBYTECODE: '1' },
+  })
+  assert.match(stdout, /Paris[\s\S]* \S{300,}/)
 })
 
 test('opengradient-sdk (npm)', { skip: noTypeScriptSdk }, () => undefined)
@@ -146,7 +162,6 @@ async function finalReceipt(requestId: string): Promise<{ batchId: Hex; receipt:
   const ask = async () => (await fetch(`${network.gatewayUrl}/v1/receipts/${requestId}`)).json()
   await until(
     async () => ((await ask()) as { state: string }).state === 'final',
-    90_000,
     () => `the batch of ${requestId} to be final`,
   )
   return (await ask()) as Awaited<ReturnType<typeof finalReceipt>>
@@ -174,7 +189,6 @@ test('a batch call: fields, Assay receipt, and a leaf in the tree that the chain
     (await (await fetch(`${network.gatewayUrl}/opengradient/batches/${batchId}`)).json()) as Data
   await until(
     async () => (await data()).transactionHash !== null,
-    60_000,
     () => 'the batch to be told of',
   )
   const { merkleRoot, transactionHash, leaves } = await data()

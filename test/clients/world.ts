@@ -6,7 +6,8 @@ import { saveNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
 import { createApiKey, openGrant } from '@assay/sdk'
 import { type Hex, parseEther } from 'viem'
-import { createLocalNetwork, freePorts, type LocalNetwork } from '../e2e/localNetwork.ts'
+import { createLocalNetwork, type LocalNetwork } from '../e2e/localNetwork.ts'
+import { freePorts } from '../freePorts.ts'
 
 const REPOSITORY = path.resolve(import.meta.dirname, '..', '..')
 const CLI = path.join(REPOSITORY, 'packages', 'cli', 'src', 'main.ts')
@@ -99,7 +100,7 @@ async function worldOf(local: LocalNetwork): Promise<World> {
         cwd: folder,
         env: environment(way),
         stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: 120_000,
+        timeout: 300_000,
       })
       let stdout = ''
       let stderr = ''

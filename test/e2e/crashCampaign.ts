@@ -8,7 +8,8 @@ import { parseArgs } from 'node:util'
 import { decodeRequestAuthHeader, type Network, REQUEST_AUTH_HEADER, type Receipt } from '@assay/protocol'
 import { assayFetch } from '@assay/sdk'
 import type { Hex } from 'viem'
-import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+import { until } from '../until.ts'
+import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 import { moneyOf, spendingSince } from './money.ts'
 import { drain, judge, type Verdict } from './promises.ts'
 
@@ -23,7 +24,6 @@ const CLIENTS = [
 const MAX_LIFE = 4000
 /** One kill in this many comes while the gateway still starts. */
 const EARLY_KILLS = 4
-const DRAIN_TIMEOUT = 240_000
 
 export type CampaignResult = Omit<Verdict, 'broken'> & {
   kills: number
@@ -122,13 +122,11 @@ async function killAgainAndAgain(
         pid = gatewayPid(local)
         return pid !== undefined && pid !== last
       },
-      60_000,
       () => 'the supervisor to start the gateway again',
     )
     if (done % EARLY_KILLS !== 0) {
       await until(
         () => healthy(local.network),
-        60_000,
         () => `the gateway to be healthy:\n${local.logOf('gateway').slice(-2000)}`,
       )
     }
@@ -139,7 +137,6 @@ async function killAgainAndAgain(
   }
   await until(
     async () => gatewayPid(local) !== last && (await healthy(local.network)),
-    60_000,
     () => 'the gateway to be healthy after the last kill',
   )
 }
@@ -176,7 +173,7 @@ async function campaignOn(
     await load.stop()
   }
   const { attempted, delivered } = load
-  const statuses = await drain(network, attempted, DRAIN_TIMEOUT)
+  const statuses = await drain(network, attempted)
   const recovered = local
     .logOf('gateway')
     .split('\n')

@@ -4,22 +4,18 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import {
   bondDevelopmentOperator,
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
-  deploy,
   developmentAccount,
   type EnclaveApproval,
-  publicClientOf,
   type Sender,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
 import {
   canonicalJsonBytes,
   deploymentOf,
   type Evidence,
   evidenceToJson,
-  type Network,
   teeRegistryAbi,
 } from '@assay/protocol'
 import { startValidator } from '@assay/validator'
@@ -42,36 +38,16 @@ export async function startEnclaveNetwork(approvals: readonly EnclaveApproval[],
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  const devnet = await startDevnet({ dir: path.join(folder, 'chain'), port: 0 })
-  const where = { rpcUrl: devnet.url, chainId: devnet.chainId }
-  const of = (index: number) => developmentAccount(index)
-  const deployed = await deploy({
-    ...where,
-    deployerKey: of(DEVELOPMENT_ROLES.deployer).privateKey,
-    treasury: of(DEVELOPMENT_ROLES.treasury).address,
-    journalFile: path.join(folder, 'deployment.json'),
-    approvals,
-    keyTerm,
-    devnet,
-  })
-  const { contracts, deploymentId } = deployed
-  await bootstrapDevnet({ ...deployed, nodeUrl: url, gatewayUrl: url, validatorUrls: [] })
-  await bondDevelopmentOperator(deployed, { index: SECOND_OPERATOR, url })
-  const client = publicClientOf(where)
-  const senderOf = (index: number): Sender =>
-    createSender({ network: where, privateKey: of(index).privateKey })
-  const validatorAccounts = DEVELOPMENT_ROLES.validators.map(of)
-  const network: Network = {
-    ...where,
+  const { devnet, network, client } = await startDeployedDevnet(folder, {
+    nodeUrl: url,
     gatewayUrl: url,
-    deploymentId,
-    contracts,
-    gateway: of(DEVELOPMENT_ROLES.gateway).address,
-    nodes: [],
-    validators: validatorAccounts.map(({ address }) => ({ operator: address, url })),
-    accounts: { demo: of(DEVELOPMENT_ROLES.demo) },
-    models: [],
-  }
+    approvals,
+    governance: { keyTerm },
+  })
+  await bondDevelopmentOperator(network, { index: SECOND_OPERATOR, url })
+  const of = (index: number) => developmentAccount(index)
+  const senderOf = (index: number): Sender => createSender({ network, privateKey: of(index).privateKey })
+  const validatorAccounts = DEVELOPMENT_ROLES.validators.map(of)
   const judged: Judgement[] = []
   const waiting = new Set<() => void>()
   const validators = await Promise.all(
@@ -118,7 +94,7 @@ export async function startEnclaveNetwork(approvals: readonly EnclaveApproval[],
     claim: { key: Address; hardwareType: Hex; rootHash: Hex; measurement: Hex },
     evidence: Evidence,
   ): Promise<Judgement> {
-    const at = { address: contracts.TeeRegistry, abi: teeRegistryAbi } as const
+    const at = { address: network.contracts.TeeRegistry, abi: teeRegistryAbi } as const
     const evidenceHash = publish(evidence)
     const { key, hardwareType, rootHash, measurement } = claim
     const args = [key, hardwareType, rootHash, measurement, 1, evidenceHash] as const
@@ -132,12 +108,13 @@ export async function startEnclaveNetwork(approvals: readonly EnclaveApproval[],
   }
 
   return {
+    devnet,
     network,
     deployment: deploymentOf(network),
     client,
     folder,
     url,
-    registry: { address: contracts.TeeRegistry, abi: teeRegistryAbi } as const,
+    registry: { address: network.contracts.TeeRegistry, abi: teeRegistryAbi } as const,
     bank: senderOf(DEVELOPMENT_ROLES.deployer),
     operators: [senderOf(DEVELOPMENT_ROLES.node), senderOf(SECOND_OPERATOR)] as const,
     publish,

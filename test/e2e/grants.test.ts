@@ -25,7 +25,8 @@ import {
 } from '@assay/sdk'
 import OpenAI from 'openai'
 import { type Address, type Hex, parseEther } from 'viem'
-import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+import { until } from '../until.ts'
+import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 
 let local: LocalNetwork
 let network: Network
@@ -86,7 +87,6 @@ async function settledPrice(requestId: string): Promise<bigint> {
       status = await statusOf(requestId)
       return status.state === 'final' && status.payment?.state === 'settled'
     },
-    60_000,
     () => `${requestId} to be paid by the deposit: ${JSON.stringify(status).slice(0, 300)}`,
   )
   return BigInt(status?.receipt?.price ?? 0)
@@ -348,7 +348,6 @@ test('kill -9 of the gateway under calls by key: delivered once is paid once, wh
     // Killed while it serves: only after it has served since it came back.
     await until(
       async () => delivered.size > before + 1,
-      120_000,
       () => `the gateway to serve again after kill ${kill}`,
     )
     last = local.pidOf('gateway')
@@ -357,7 +356,6 @@ test('kill -9 of the gateway under calls by key: delivered once is paid once, wh
   const served = delivered.size
   await until(
     async () => delivered.size > served,
-    120_000,
     () => 'the gateway to serve after the last kill',
   )
   stopped = true
@@ -372,7 +370,6 @@ test('kill -9 of the gateway under calls by key: delivered once is paid once, wh
       )
       return debits.length > 0 && over
     },
-    180_000,
     () => `every call to end: ${JSON.stringify(debits.filter(({ settled }) => !settled))}`,
   )
   const byId = new Map(debits.map((debit) => [debit.requestId as string, debit]))

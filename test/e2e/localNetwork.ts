@@ -1,16 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
+import { freePorts } from '../freePorts.ts'
+import { until } from '../until.ts'
 
 const repository = path.resolve(import.meta.dirname, '..', '..')
 const cli = path.join(repository, 'packages', 'cli', 'src', 'main.ts')
-/** A first start fetches the model and deploys; this bounds it, milliseconds. */
-const START_TIMEOUT = 300_000
 
 export type CommandResult = { code: number; stdout: string; stderr: string }
 
@@ -20,42 +19,34 @@ export type LocalNetwork = {
   network: Network
   /** Runs `assay …` against this network. */
   assay(...args: string[]): Promise<CommandResult>
-  /** Starts the supervisor again after `killEverything` or `stop`; resolves with the milliseconds until /health. */
+  /**
+   * Starts the supervisor again after `killEverything` or `stop`; resolves with the milliseconds until /health, but for those
+   * in which it waited for a processor.
+   */
   start(): Promise<number>
+  /**
+   * Milliseconds for which its processes and this one stood ready while the processors served others, all in all. What is
+   * promised in seconds is promised of a machine that has them to spare.
+   */
+  starvedMs(): number
   /** SIGKILL for the supervisor and every process it started, at once. */
   killEverything(): Promise<void>
-  /** Process id of the first server of a package: gateway, node or validator. @throws Error while it is not running */
+  /** Process ids of the servers of a package: gateway, node or validator. */
+  pidsOf(name: string): number[]
+  /** Process id of the first of them. @throws Error while it is not running */
   pidOf(name: string): number
   /** What a server has written to its log, e.g. of `gateway` or `validator-1`. */
   logOf(name: string): string
   close(): Promise<void>
 }
 
-/**
- * Where the tests look for ports: below the range from which systems give ports to outgoing connections
- * (Linux from 32,768, macOS and Windows from 49,152), or one of those takes a port between its being found
- * free and its server's start.
- */
-const TEST_PORTS = { first: 20_000, count: 12_000 }
-
-/** `count` consecutive free ports on loopback, found by asking the system. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const base = TEST_PORTS.first + Math.floor(Math.random() * (TEST_PORTS.count - count))
-    const servers = Array.from({ length: count }, () => createServer())
-    const results = await Promise.all(
-      servers.map(
-        (server, at) =>
-          new Promise<boolean>((done) => {
-            server.once('error', () => done(false))
-            server.listen(base + at, '127.0.0.1', () => done(true))
-          }),
-      ),
-    )
-    await Promise.all(
-      servers.map((server) => (server.listening ? once(server.close(), 'close') : Promise.resolve([]))),
-    )
-    if (results.every(Boolean)) return base
+/** How long the main thread of a process was ready and did not run, milliseconds; 0 where the system does not tell. */
+function starved(pid: number): number {
+  try {
+    // https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat: the second number, in nanoseconds.
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+  } catch {
+    return 0
   }
 }
 
@@ -81,6 +72,7 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
 
   async function start(): Promise<number> {
     const began = Date.now()
+    const starvedBefore = starved(process.pid)
     const child = spawn(process.execPath, [cli, 'up'], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -98,15 +90,30 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
         if (child.exitCode !== null) throw new Error(`assay up ended with ${child.exitCode}:\n${output}`)
         return (await fetch(health).catch(() => undefined))?.status === 200
       },
-      START_TIMEOUT,
       () => `the gateway to be healthy:\n${output}`,
     )
-    return Date.now() - began
+    return Date.now() - began - (starvedMs() - starvedBefore)
   }
 
   function children(): number[] {
     const parsed = JSON.parse(readFileSync(path.join(home, 'children.json'), 'utf8')) as { pid: number }[]
     return parsed.map((child) => child.pid)
+  }
+
+  function starvedMs(): number {
+    const pids = [process.pid, supervisor?.pid ?? 0, ...children()]
+    return pids.reduce((sum, pid) => sum + starved(pid), 0)
+  }
+
+  function pidsOf(name: string): number[] {
+    // The server's own command line says which of them it is.
+    return children().filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`packages/${name}/`)
+      } catch {
+        return false // It has just ended.
+      }
+    })
   }
 
   async function killEverything(): Promise<void> {
@@ -141,17 +148,11 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
     home,
     network: loadNetwork(networkFile),
     start,
+    starvedMs,
     killEverything,
+    pidsOf,
     pidOf(name) {
-      // The server's own command line says which of them it is.
-      const isIt = (pid: number) => {
-        try {
-          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`packages/${name}/`)
-        } catch {
-          return false // It has just ended.
-        }
-      }
-      const pid = children().find(isIt)
+      const [pid] = pidsOf(name)
       if (pid === undefined) throw new Error(`no process of packages/${name}`)
       return pid
     },
@@ -177,20 +178,5 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
       })
     },
     close,
-  }
-}
-
-/** Asks again every 100 ms until it holds. @throws Error that names what was awaited. */
-export async function until(
-  holds: () => Promise<boolean>,
-  timeoutMs: number,
-  what: () => string,
-): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain for ${what()}`)
-    await new Promise((wake) => {
-      setTimeout(wake, 100)
-    })
   }
 }

@@ -1,8 +1,15 @@
 import { publicClientOf } from '@assay/chain'
-import { inferenceEscrowAbi, type Network, opgAbi, type SignedReceipt } from '@assay/protocol'
+import {
+  inferenceEscrowAbi,
+  larger,
+  type Network,
+  opgAbi,
+  type SignedReceipt,
+  smaller,
+} from '@assay/protocol'
 import { createAssay } from '@assay/sdk'
 import type { Address, Hex } from 'viem'
-import { until } from './localNetwork.ts'
+import { until } from '../until.ts'
 
 /** OPG base units, at one block. */
 export type Money = { balance: bigint; credit: bigint; block: bigint }
@@ -30,6 +37,8 @@ export async function moneyOf(network: Network, payer: Address): Promise<Money> 
   return { balance, credit, block }
 }
 
+type Mined = { transactionHash: Hex; blockHash: Hex }
+
 type ChainPayments = {
   /** Amounts that went into escrow, by request. */
   locked: Map<Hex, bigint[]>
@@ -45,7 +54,29 @@ export async function spendingSince(network: Network, payer: Address, before: Mo
   return { before, after, ...(await paymentsOnChain(network, payer, before.block + 1n, after.block)) }
 }
 
-/** Every payment of a payer that the chain's events tell of, from one block to another. */
+/** What became of the money of several payers, as if they were one. */
+export function together(spendings: readonly Spending[]): Spending {
+  const sum = (moments: readonly Money[]): Money => ({
+    balance: moments.reduce((total, { balance }) => total + balance, 0n),
+    credit: moments.reduce((total, { credit }) => total + credit, 0n),
+    block: moments.reduce((last, { block }) => larger(block, last), 0n),
+  })
+  return {
+    before: sum(spendings.map(({ before }) => before)),
+    after: sum(spendings.map(({ after }) => after)),
+    // A payment locked has one payer; what is paid out names none, so that each of them was told of all.
+    locked: new Map(spendings.flatMap(({ locked }) => [...locked])),
+    settled: new Map(spendings.flatMap(({ settled }) => [...settled])),
+  }
+}
+
+/** Blocks whose events are asked for at once: of more, an answer grows beyond what viem reads. */
+const RANGE = 50n
+
+/**
+ * Every payment of a payer that the chain's events tell of, from one block to another. A transaction counts once: anvil, told
+ * to reorganise while it mines, may leave one in two blocks of the same chain, though its nonce lets it act but once.
+ */
 export async function paymentsOnChain(
   network: Network,
   payer: Address,
@@ -54,19 +85,25 @@ export async function paymentsOnChain(
 ): Promise<ChainPayments> {
   const client = publicClientOf(network)
   const escrow = { address: network.contracts.InferenceEscrow, abi: inferenceEscrowAbi } as const
-  const range = { fromBlock, toBlock: toBlock ?? ('latest' as const) }
-  const [lockedEvents, settledEvents] = await Promise.all([
-    client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentLocked', args: { payer } }),
-    client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentSettled' }),
-  ])
+  const last = toBlock ?? (await client.getBlockNumber())
   const locked = new Map<Hex, bigint[]>()
   const settled = new Map<Hex, bigint[]>()
-  const add = (to: Map<Hex, bigint[]>, requestId: Hex | undefined, amount: bigint | undefined) => {
-    if (requestId === undefined || amount === undefined) throw new Error('an event without its arguments')
+  const blockOf = new Map<Hex, Hex>()
+  const add = (to: Map<Hex, bigint[]>, event: Mined, requestId: Hex, amount: bigint) => {
+    const { transactionHash, blockHash } = event
+    if (blockHash !== (blockOf.get(transactionHash) ?? blockHash)) return
+    blockOf.set(transactionHash, blockHash)
     to.set(requestId, [...(to.get(requestId) ?? []), amount])
   }
-  for (const { args } of lockedEvents) add(locked, args.requestId, args.amount)
-  for (const { args } of settledEvents) add(settled, args.requestId, args.price)
+  for (let from = fromBlock; from <= last; from += RANGE) {
+    const range = { fromBlock: from, toBlock: smaller(from + RANGE - 1n, last), strict: true } as const
+    const [lockedEvents, settledEvents] = await Promise.all([
+      client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentLocked', args: { payer } }),
+      client.getContractEvents({ ...escrow, ...range, eventName: 'PaymentSettled' }),
+    ])
+    for (const event of lockedEvents) add(locked, event, event.args.requestId, event.args.amount)
+    for (const event of settledEvents) add(settled, event, event.args.requestId, event.args.price)
+  }
   return { locked, settled }
 }
 
@@ -89,7 +126,6 @@ export async function settled(on: Network, requestId: Hex): Promise<void> {
       const status = JSON.parse(last) as { state: string; payment?: { state: string } }
       return status.state === 'final' && status.payment?.state === 'settled'
     },
-    60_000,
     () => `${requestId} to be final and settled, it is ${last.slice(0, 200)}`,
   )
 }

@@ -1,7 +1,7 @@
 /** What was promised to clients, held against what the chain and the gateway say once nothing moves any more. */
 import type { Network, Receipt } from '@assay/protocol'
 import type { Hex } from 'viem'
-import { until } from './localNetwork.ts'
+import { until } from '../until.ts'
 import type { Spending } from './money.ts'
 
 export type Status = { state: string; receipt: object | null; payment: { state: string } | null }
@@ -26,7 +26,7 @@ function isOver(status: Status | undefined): boolean {
 export async function drain(
   network: Network,
   requestIds: Iterable<Hex>,
-  timeoutMs: number,
+  patience?: number,
 ): Promise<Map<Hex, Status | undefined>> {
   const over = new Map<Hex, Status | undefined>()
   const open = new Set(requestIds)
@@ -51,8 +51,8 @@ export async function drain(
       await Promise.all(Array.from({ length: LOOKUPS }, look))
       return open.size === 0
     },
-    timeoutMs,
     () => `${open.size} requests to be over, among them ${[...open][0]}; one is ${JSON.stringify(last)}`,
+    patience,
   )
   return over
 }

@@ -30,9 +30,10 @@ import { BODY, createPayer, MODEL } from '../../packages/gateway/test/fixtures.t
 import { type StubNode, startStubNode } from '../../packages/gateway/test/stubNode.ts'
 import { nitroSimAttester, SIMULATED_MEASUREMENT } from '../../packages/node/src/enclaves/nitroSim.ts'
 import { simulatedRoot } from '../../packages/node/src/enclaves/simulatedChain.ts'
+import { freePorts } from '../freePorts.ts'
 import { temporaryFolder } from '../temporaryFolder.ts'
+import { until } from '../until.ts'
 import { startEnclaveNetwork } from './enclaveNetwork.ts'
-import { freePorts, until } from './localNetwork.ts'
 
 /** Seconds: longer than any run of this file. */
 const KEY_TERM = 86_400n
@@ -74,7 +75,6 @@ async function startGatewayProcess(network: Network) {
       if (child.exitCode !== null) throw new Error(`the gateway ended with ${child.exitCode}:\n${log}`)
       return (await fetch(`${url}/health`).catch(() => undefined))?.status === 200
     },
-    180_000,
     () => `the gateway to be healthy:\n${log}`,
   )
   const [listening = '{}'] = log.split('\n').filter((line) => line.includes('"listening"'))
@@ -162,7 +162,7 @@ test('the gateway passes on no answer under a key that is unknown, of a debug en
       args: [key, net.operators[0].address, 0, false, timestamp],
     })
   }
-  await until(counts, 180_000, () => 'the key to be admitted')
+  await until(counts, () => 'the key to be admitted')
   const served = await buyUnder(admitted.privateKey)
   assert.equal(served.status, 200, served.text)
   assert.match(served.text, /told by the node/)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { assayFetch } from '@assay/sdk'
-import { createLocalNetwork, type LocalNetwork, until } from './localNetwork.ts'
+import { until } from '../until.ts'
+import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 
 let local: LocalNetwork
 let pay: typeof fetch
@@ -45,7 +46,6 @@ async function nodes(): Promise<Nodes['data']> {
 const bothServe = () =>
   until(
     async () => (await nodes()).every(({ healthy, models }) => healthy && models[0]?.keyValid === true),
-    120_000,
     () => 'both nodes to serve',
   )
 
@@ -60,7 +60,6 @@ test('the work is shared, each answer says who gave it and why, and every one is
         seen.set(node ?? '', requestId)
       return operators.every((operator) => seen.has(operator))
     },
-    60_000,
     () => 'both nodes to answer',
   )
   const { route } = await ask({ 'x-assay-value-at-risk': '3' })
@@ -74,7 +73,6 @@ test('the work is shared, each answer says who gave it and why, and every one is
         const status = await fetch(`${local.network.gatewayUrl}/v1/receipts/${requestId}`)
         return ((await status.json()) as { payment?: { state: string } }).payment?.state === 'settled'
       },
-      60_000,
       () => `payment of ${requestId} to be settled`,
     )
   }

@@ -13,8 +13,8 @@ import {
   settlementAbi,
 } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
+import { until } from '../until.ts'
 import { startBatchServer } from './faults/batchServer.ts'
-import { until } from './localNetwork.ts'
 
 /** Settlement's batch states (docs/spec.md §9). */
 export const BATCH = { committed: 1, attested: 2, final: 3, void: 4, expired: 5 } as const
@@ -61,7 +61,6 @@ export async function createStranger(network: Network, account: DevelopmentAccou
           state = batch.state
           return state === BATCH.final || state === BATCH.void || state === BATCH.expired
         },
-        60_000,
         () => `batch ${batchId} to be judged, it is in state ${state}`,
       )
       return state
@@ -106,7 +105,6 @@ export async function startSecondGateway(
       await response?.arrayBuffer()
       return response?.status === 200
     },
-    30_000,
     () => `the second gateway to be healthy:\n${output}`,
   )
   return {

@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test'
 import { bondDevelopmentOperator, developmentAccount, publicClientOf } from '@assay/chain'
 import { type Network, nodeBondAbi, validatorStakingAbi } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
-import { createLocalNetwork, freePorts, type LocalNetwork } from './localNetwork.ts'
+import { freePorts } from '../freePorts.ts'
+import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 import { buy, moneyOf, paymentsOnChain, settled } from './money.ts'
 import { exactRequestId, freshNonce, payExactly, post } from './payExactly.ts'
 import { BATCH, createStranger, type SecondGateway, type Stranger, startSecondGateway } from './stranger.ts'
@@ -19,7 +20,7 @@ let second: SecondGateway
 let payer: { address: Address; privateKey: Hex }
 
 before(async () => {
-  local = await createLocalNetwork()
+  local = await createLocalNetwork({ ASSAY_TERMS: 'unhurried' })
   network = local.network
   const { demo } = network.accounts
   if (demo === undefined) throw new Error('a development network has a demo account')

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { publicClientOf } from '@assay/chain'
+import { AssayError } from '@assay/protocol'
 import { BlockNotFoundError } from 'viem'
 import type { Random } from '../attempts/random.ts'
 import type { History } from './history.ts'
@@ -8,9 +9,13 @@ import type { World } from './world.ts'
 
 /** Blocks that a reorganisation replaces at most. */
 const MAX_DEPTH = 3
+/** The devnet's default. */
+const BLOCK_SECONDS = 1
 /** A gateway that is silent for longer counts as dead (`fleet/membership.ts`), milliseconds, and how much longer it is. */
 const SILENCE_MS = 15_000
 const LONGER_MS = 5000
+/** How long each piece of what a gateway and a slow database say to each other takes on its way, milliseconds. */
+const SLOW_MS = { least: 20, most: 500 } as const
 
 const FAULTS = [
   'gateway paused',
@@ -19,6 +24,7 @@ const FAULTS = [
   'gateway killed',
   'node killed',
   'gateway cut from database',
+  'database slow',
   'gateway cut from node',
   'gateway cut from chain',
   'database restarted',
@@ -87,6 +93,18 @@ export function injectFaults(world: World, random: Random, history: History, pac
     history.note(`the wire from ${name} is whole again (${how})`)
     return waited > 0
   }
+  /** For all gateways, or for one. */
+  async function slowDatabase(): Promise<boolean> {
+    const all = world.wires.filter(({ to }) => to === 'database')
+    const slow = random.chance(0.5) ? all : [random.pick(all)]
+    const delayMs = SLOW_MS.least + random.below(SLOW_MS.most - SLOW_MS.least)
+    history.note(`the database is ${delayMs} ms slower, ${slow.map(({ name }) => name).join(', ')}`)
+    for (const { wire } of slow) wire.slow(delayMs)
+    await rest(2 * length())
+    const slowed = slow.map(({ wire }) => wire.quicken())
+    history.note('the database is quick again')
+    return slowed.some((pieces) => pieces > 0)
+  }
   async function stopDatabase(how: 'fast' | 'crash'): Promise<boolean> {
     history.note(`the database stops (${how})`)
     await world.postgres.stop(how)
@@ -95,12 +113,34 @@ export function injectFaults(world: World, random: Random, history: History, pac
     history.note('the database is back')
     return true
   }
+  /**
+   * With no block under way: anvil, told to reorganise while it mines, may keep blocks whose effects are gone, and their
+   * transactions then stand in the chain twice, or beside others of the same nonce.
+   */
+  async function betweenBlocks(work: () => Promise<unknown>): Promise<void> {
+    const { admin } = world.devnet
+    try {
+      await admin('evm_setIntervalMining', [0])
+      // Waits for the block that is under way, which the line above does not.
+      await admin('evm_mine', [])
+      await work()
+    } finally {
+      await admin('evm_setIntervalMining', [BLOCK_SECONDS])
+    }
+  }
   async function reorganise(): Promise<boolean> {
     const depth = 1 + random.below(MAX_DEPTH)
     const { number, hash } = await chain.getBlock()
     history.note(`the chain loses ${depth} blocks`)
     // Blocks of the same numbers take their places, without the transactions.
-    await world.devnet.admin('anvil_reorg', [depth, []])
+    try {
+      await betweenBlocks(() => world.devnet.admin('anvil_reorg', [depth, []]))
+    } catch (error) {
+      // It has too much to do, or no longer has the state of that block: no such fault then, and the campaign goes on.
+      if (!(error instanceof AssayError)) throw error
+      history.note('the chain keeps its blocks')
+      return false
+    }
     // For a moment there may be no block of that number at all.
     const now = await chain.getBlock({ blockNumber: number }).catch((error: unknown) => {
       if (error instanceof BlockNotFoundError) return undefined
@@ -123,6 +163,8 @@ export function injectFaults(world: World, random: Random, history: History, pac
         return kill(random.pick(world.nodes))
       case 'gateway cut from database':
         return cut('database')
+      case 'database slow':
+        return slowDatabase()
       case 'gateway cut from node':
         return cut('node')
       case 'gateway cut from chain':
@@ -146,7 +188,7 @@ export function injectFaults(world: World, random: Random, history: History, pac
       if (await inject(fault)) counts.set(fault, (counts.get(fault) ?? 0) + 1)
     }
   }
-  // The database stops in one line only: to stop it twice is no other fault.
+  // The database stops, and is slow, in one line only: to stop it twice is no other fault.
   const lines = Promise.all([line(kinds), line(kinds.filter((fault) => !fault.startsWith('database')))])
   let failure: unknown
   lines.catch((error: unknown) => {

@@ -10,13 +10,19 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Network } from '@assay/protocol'
+import { type GrantCallRecord, grantAccount, readGrantCalls } from '@assay/sdk'
 import { batchesInState, type Database, openDatabase } from '@assay/store'
+import type { Hex } from 'viem'
 import { createRandom } from '../attempts/random.ts'
 import { attestBatch } from '../attestBatch.ts'
-import { moneyOf, spendingSince } from '../e2e/money.ts'
+import { type Money, moneyOf, spendingSince, together } from '../e2e/money.ts'
 import { drain, judge, type Verdict } from '../e2e/promises.ts'
+import { until } from '../until.ts'
 import { CAMPAIGN_PACE, type Fault, injectFaults, type Pace } from './faults.ts'
 import { createHistory } from './history.ts'
+import { judgeDeposit } from './judgeDeposit.ts'
+import { startKeyLoad } from './keyLoad.ts'
 import { startLoad } from './load.ts'
 import type { Server } from './server.ts'
 import { startWorld, type World } from './world.ts'
@@ -31,6 +37,9 @@ export type HistoryResult = Omit<Verdict, 'broken'> & {
   /** Paid calls that went out, and how many of them were sent a second time. */
   calls: number
   duplicates: number
+  /** Of the calls: those with an API key, and how many of these its deposit paid for. */
+  keyCalls: number
+  debits: number
   delivered: number
   batches: number
   /** From the first call to the last. */
@@ -51,6 +60,24 @@ export type HistoryOptions = {
   pace?: Pace | undefined
   progress?: ((calls: number) => void) | undefined
 }
+
+/** Waits until every call under a grant is over and paid. @throws Error that names one that is not */
+async function drainGrant(network: Network, grantId: Hex, patience: number): Promise<GrantCallRecord[]> {
+  const isOpen = ({ state, amount, settled }: GrantCallRecord) =>
+    state === 'forwarded' || (amount > 0n && !settled)
+  let records: GrantCallRecord[] = []
+  await until(
+    async () => {
+      records = await readGrantCalls(network, grantId)
+      return !records.some(isOpen)
+    },
+    () => `every debit to be paid; one is ${JSON.stringify(records.find(isOpen), jsonOf)}`,
+    patience,
+  )
+  return records
+}
+
+const jsonOf = (_name: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
 
 /** Finds every committed batch valid, as the three validators, until it is stopped. */
 function startAttesting(world: World, stopped: () => boolean): Promise<void> {
@@ -85,7 +112,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
 async function historyOn(
   world: World,
   {
-    calls,
+    calls: wanted,
     minutes = Number.POSITIVE_INFINITY,
     seed,
     pace = CAMPAIGN_PACE,
@@ -93,36 +120,51 @@ async function historyOn(
   }: HistoryOptions,
 ): Promise<HistoryResult> {
   const { network } = world
-  const { demo } = network.accounts
-  if (demo === undefined) throw new Error('a development network has a demo account')
   const began = Date.now()
   const history = createHistory()
-  const before = await moneyOf(network, demo.address)
+  const before = await Promise.all(world.payers.map(({ address }) => moneyOf(network, address)))
   let over = false
   const attesting = startAttesting(world, () => over)
   const load = startLoad(world, createRandom(seed), history)
+  const keyLoad = startKeyLoad(world, createRandom(seed + 2), history)
+  const calls = () => load.calls() + keyLoad.calls()
   const faults = injectFaults(world, createRandom(seed + 1), history, pace)
   try {
     const end = began + minutes * 60_000
-    while (!(faults.isComplete() && load.calls() >= calls) && Date.now() < end) {
+    while (!(faults.isComplete() && calls() >= wanted) && Date.now() < end) {
       await delay(200)
-      progress(load.calls())
+      progress(calls())
     }
     await faults.stop()
-    await load.stop()
+    await Promise.all([load.stop(), keyLoad.stop()])
     const called = Date.now()
     await world.allHealthy()
     history.note('everything is whole again')
     const [gateway] = world.gateways as [Server]
-    const statuses = await drain(world.networkOf(gateway), load.attempted, DRAIN_TIMEOUT_MS)
+    const home = world.networkOf(gateway)
+    const statuses = await drain(home, load.attempted, DRAIN_TIMEOUT_MS)
+    const records = await drainGrant(home, world.key.grantId, DRAIN_TIMEOUT_MS)
+    const recovered = (requestId: Hex) => world.recovered.has(requestId)
+    const spendings = world.payers.map(({ address }, at) =>
+      spendingSince(network, address, before[at] as Money),
+    )
     const { broken, ...verdict } = judge({
-      spending: await spendingSince(network, demo.address, before),
+      spending: together(await Promise.all(spendings)),
       attempted: load.attempted,
       delivered: load.delivered,
       withoutReceipt: load.withoutReceipt,
       statuses,
-      recovered: (requestId) => world.recovered.has(requestId),
+      recovered,
     })
+    const deposit = judgeDeposit({
+      answered: keyLoad.answered,
+      withoutReceipt: keyLoad.withoutReceipt,
+      calls: keyLoad.calls(),
+      records,
+      spent: (await grantAccount(network, world.key.grantId)).spent,
+      recovered,
+    })
+    broken.push(...deposit.broken)
     for (const { failures } of [...world.gateways, ...world.nodes]) {
       for (const what of failures) broken.push({ what })
     }
@@ -131,14 +173,16 @@ async function historyOn(
     await database.close()
     return {
       seed,
-      calls: load.calls(),
+      calls: calls(),
       duplicates: load.duplicates(),
+      keyCalls: keyLoad.calls(),
+      debits: deposit.debits,
       delivered: load.delivered.size,
       ...verdict,
       batches,
-      callsPerSecond: Math.round((load.calls() * 10_000) / (called - began)) / 10,
+      callsPerSecond: Math.round((calls() * 10_000) / (called - began)) / 10,
       seconds: Math.round((Date.now() - began) / 1000),
-      outcomes: load.outcomes,
+      outcomes: new Map([...load.outcomes, ...keyLoad.outcomes]),
       faults: faults.counts,
       broken: broken.map(({ what }) => what),
       told: broken
@@ -149,7 +193,7 @@ async function historyOn(
   } finally {
     over = true
     await faults.stop().catch(() => undefined)
-    await load.stop()
+    await Promise.all([load.stop(), keyLoad.stop()])
     await attesting
   }
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { type Receipt, STATUS } from '@assay/protocol'
 import { type Hex, keccak256, numberToHex, zeroAddress, zeroHash } from 'viem'
 import { judge, type Observed, type Status } from '../e2e/promises.ts'
+import { judgeDeposit, type ObservedDeposit } from './judgeDeposit.ts'
 
 const PRICE = 7n
 const id = (at: number): Hex => keccak256(numberToHex(at, { size: 32 }))
@@ -176,10 +177,109 @@ for (const [name, { doctor, says }] of Object.entries(violations)) {
   test(`the judge sees ${name}`, () => {
     const history = honest()
     doctor(history)
-    const broken = brokenIn(history)
-    assert.ok(
-      broken.some((what) => says.test(what)),
-      `expected ${says}, got:\n${broken.join('\n')}`,
-    )
+    mustSay(brokenIn(history), says)
+  })
+}
+
+function mustSay(broken: readonly string[], expected: RegExp): void {
+  assert.ok(
+    broken.some((what) => expected.test(what)),
+    `expected ${expected}, got:\n${broken.join('\n')}`,
+  )
+}
+
+const debit = (requestId: Hex, amount = PRICE, state = 'finished') => {
+  return { counter: BigInt(requestId), requestId, state, amount, settled: amount > 0n, at: '' }
+}
+
+/** Of a deposit: an answer that was sent for twice under one name, one that a fault kept from its client, a failed call. */
+function honestDeposit() {
+  return {
+    answered: new Map([['a name', [receiptOf(PAID, PRICE), receiptOf(PAID, PRICE)]]]),
+    withoutReceipt: [] as string[],
+    calls: 4,
+    records: [debit(PAID), debit(RECORDED), debit(FAILED, 0n, 'failed')],
+    spent: 2n * PRICE,
+    recovered: new Set<Hex>(),
+  }
+}
+
+function brokenOf(deposit: ReturnType<typeof honestDeposit>): string[] {
+  const observed: ObservedDeposit = { ...deposit, recovered: (requestId) => deposit.recovered.has(requestId) }
+  return judgeDeposit(observed).broken.map(({ what }) => what)
+}
+
+test('a deposit that kept every promise is found to have kept them', () => {
+  assert.deepEqual(brokenOf(honestDeposit()), [])
+})
+
+type Deposit = ReturnType<typeof honestDeposit>
+const depositViolations: Record<string, { doctor: (deposit: Deposit) => void; says: RegExp }> = {
+  'an answer that came without a receipt': {
+    doctor: ({ withoutReceipt }) => void withoutReceipt.push('call 3'),
+    says: /call 3 was answered without a receipt/,
+  },
+  'a name that was served twice': {
+    doctor: ({ answered }) => void answered.get('a name')?.push(receiptOf(RECORDED, PRICE, 2n)),
+    says: /a name was served twice/,
+  },
+  'an answer that took more than its receipt says': {
+    doctor(deposit) {
+      deposit.records[0] = debit(PAID, PRICE + 1n)
+      deposit.spent += 1n
+    },
+    says: /costs 7 and took 8/,
+  },
+  'a charge for a call that failed': {
+    doctor(deposit) {
+      deposit.records[2] = debit(FAILED, PRICE, 'failed')
+      deposit.spent += PRICE
+    },
+    says: /is failed and was charged/,
+  },
+  'a charge for an answer that a fault cut off, on the word of the node': {
+    doctor: ({ recovered }) => void recovered.add(RECORDED),
+    says: /charged by the node's copy of its receipt/,
+  },
+  'more charges than calls that had no answer': {
+    doctor(deposit) {
+      deposit.records.push(debit(FREE), debit(CREDITED))
+      deposit.spent += 2n * PRICE
+    },
+    says: /3 calls were charged unseen, where 2 had no answer/,
+  },
+  'an acknowledged answer that the gateways have no memory of': {
+    doctor: ({ records }) => void records.shift(),
+    says: /was delivered by key and is undefined/,
+  },
+  'an acknowledged answer that its deposit never paid': {
+    doctor({ records }) {
+      records[0] = { ...debit(PAID), settled: false }
+    },
+    says: /the deposit has not paid it/,
+  },
+  'two debits of one call': {
+    doctor(deposit) {
+      deposit.records.push(debit(PAID))
+      deposit.spent += PRICE
+    },
+    says: /two debits have one request id/,
+  },
+  'money that left a deposit for nothing': {
+    doctor(deposit) {
+      deposit.spent += 1n
+    },
+    says: /15 left the deposit, for calls of 14/,
+  },
+  'a deposit under which nothing was delivered': {
+    doctor: ({ answered }) => answered.clear(),
+    says: /nothing was delivered by key/,
+  },
+}
+for (const [name, { doctor, says }] of Object.entries(depositViolations)) {
+  test(`the judge of deposits sees ${name}`, () => {
+    const deposit = honestDeposit()
+    doctor(deposit)
+    mustSay(brokenOf(deposit), says)
   })
 }

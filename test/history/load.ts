@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { decodeRequestAuthHeader, REQUEST_AUTH_HEADER, type Receipt } from '@assay/protocol'
-import { assayFetch, chainReaderOf, SdkError } from '@assay/sdk'
+import type { DevelopmentAccount } from '@assay/chain'
+import { decodeRequestAuthHeader, type Network, REQUEST_AUTH_HEADER, type Receipt } from '@assay/protocol'
+import { assayFetch, type ChainReader, chainReaderOf, SdkError } from '@assay/sdk'
 import type { Hex } from 'viem'
 import type { Random } from '../attempts/random.ts'
 import type { History } from './history.ts'
@@ -9,12 +10,12 @@ import { readAnswer } from './readAnswer.ts'
 import type { Server } from './server.ts'
 import type { World } from './world.ts'
 
-/** Each has a gateway that it asks first; a third of them wait at worst while one gateway is cut off. */
-const CLIENTS = 24
+/** Each has a gateway that it asks first and an account that pays; a third of them wait at worst while one gateway is cut off. */
+const CLIENTS = 48
 /** One call in so many is sent a second time, to another gateway or the same. */
 const DUPLICATES = 10
 /** Longer than a gateway waits for anything: a client that leaves is another story. */
-const CALL_TIMEOUT_MS = 240_000
+export const CALL_TIMEOUT_MS = 240_000
 /** Pause of a client whose call was refused or broke. */
 const BREATH_MS = 100
 
@@ -33,11 +34,29 @@ export type Load = {
   stop(): Promise<void>
 }
 
+/** Reads once what does not change while the campaign runs; what a receipt is checked against it reads each time. */
+function steadyReader(network: Network): ChainReader {
+  const chain = chainReaderOf(network)
+  const once = <Argument, Value>(read: (argument: Argument) => Promise<Value>) => {
+    const known = new Map<Argument, Promise<Value>>()
+    return (argument: Argument): Promise<Value> => {
+      const value = known.get(argument) ?? read(argument)
+      known.set(argument, value)
+      value.catch(() => known.delete(argument))
+      return value
+    }
+  }
+  return {
+    ...chain,
+    tillOf: once(chain.tillOf),
+    priceOf: once(chain.priceOf),
+    permit2Allowance: once(chain.permit2Allowance),
+  }
+}
+
 /** Clients that ask one after another, each of its own gateway and of the others where that fails, and verify what they get. */
 export function startLoad(world: World, random: Random, history: History): Load {
-  const { privateKey } = world.network.accounts.demo ?? {}
-  if (privateKey === undefined) throw new Error('a development network has a demo account')
-  const chain = chainReaderOf(world.network)
+  const chain = steadyReader(world.network)
   const attempted = new Set<Hex>()
   const askedAt = new Map<Hex, string>()
   const delivered = new Map<Hex, Receipt[]>()
@@ -94,7 +113,7 @@ export function startLoad(world: World, random: Random, history: History): Load 
     return plainFetch(input, init)
   }
 
-  async function run(gateway: Server): Promise<void> {
+  async function run(gateway: Server, { privateKey }: DevelopmentAccount): Promise<void> {
     let verified: Receipt | undefined
     const onAnswer = ({ bundle }: { bundle: { receipt: Receipt } }) => {
       verified = bundle.receipt
@@ -141,8 +160,10 @@ export function startLoad(world: World, random: Random, history: History): Load 
       }
     }
   }
+  const { gateways, payers } = world
+  // Four payers and three gateways: every pair of them occurs.
   const running = Array.from({ length: CLIENTS }, (_, at) =>
-    run(world.gateways[at % world.gateways.length] as Server),
+    run(gateways[at % gateways.length] as Server, payers[at % payers.length] as DevelopmentAccount),
   )
   return {
     attempted,

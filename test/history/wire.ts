@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A connection between two parts of the network that can be cut like a cable: nothing is refused, nothing arrives. */
+/**
+ * A connection between two parts of the network that can be cut like a cable, so that nothing is refused and nothing
+ * arrives, or made slow, as by a server or a line that has more to do than it can.
+ */
 export type Wire = {
   /** On 127.0.0.1. */
   port: number
@@ -9,6 +12,10 @@ export type Wire = {
   isUsed(): boolean
   /** From now on every byte is kept back, in both directions, and new connections hang. */
   cut(): void
+  /** From now on each piece of what goes over it, in either direction, takes so long, milliseconds, one after another. */
+  slow(delayMs: number): void
+  /** @returns how many pieces were slow since */
+  quicken(): number
   /** Lets the bytes through that were kept back, or breaks every connection that waited. @returns how many waited */
   heal(how: 'resume' | 'reset'): number
   close(): Promise<void>
@@ -17,7 +24,11 @@ export type Wire = {
 /** @param port 0 for any free one */
 export async function startWire(target: number, port = 0): Promise<Wire> {
   const pairs = new Set<[Socket, Socket]>()
+  /** Ends that are read no further before what they said is passed on. */
+  const waiting = new Set<Socket>()
   let isCut = false
+  let delayMs = 0
+  let slowed = 0
   const server = createServer((near) => {
     const far = connect(target, '127.0.0.1')
     const pair: [Socket, Socket] = [near, far]
@@ -32,11 +43,22 @@ export async function startWire(target: number, port = 0): Promise<Wire> {
       from.on('error', end)
       from.on('close', end)
       from.on('end', () => to.end())
-      from.on('data', (bytes) => {
+      const pass = (bytes: Buffer) => {
         if (!to.write(bytes)) from.pause()
+      }
+      from.on('data', (bytes) => {
+        if (delayMs === 0) return pass(bytes)
+        slowed += 1
+        from.pause()
+        waiting.add(from)
+        setTimeout(() => {
+          waiting.delete(from)
+          if (!isCut) from.resume()
+          if (!to.destroyed) pass(bytes)
+        }, delayMs)
       })
       to.on('drain', () => {
-        if (!isCut) from.resume()
+        if (!isCut && !waiting.has(from)) from.resume()
       })
       if (isCut) from.pause()
     }
@@ -50,13 +72,21 @@ export async function startWire(target: number, port = 0): Promise<Wire> {
       isCut = true
       for (const pair of pairs) for (const socket of pair) socket.pause()
     },
+    slow(milliseconds) {
+      delayMs = milliseconds
+      slowed = 0
+    },
+    quicken() {
+      delayMs = 0
+      return slowed
+    },
     heal(how) {
       isCut = false
       const waited = pairs.size
       for (const pair of pairs) {
         for (const socket of pair) {
           if (how === 'reset') socket.destroy()
-          else socket.resume()
+          else if (!waiting.has(socket)) socket.resume()
         }
       }
       return waited

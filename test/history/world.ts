@@ -3,20 +3,21 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import {
   bondDevelopmentOperator,
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
+  type DevelopmentAccount,
   type Devnet,
-  deploy,
   developmentAccount,
   saveNetwork,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
-import { modelIdOf, modelRegistryAbi, type Network } from '@assay/protocol'
-import type { Hex } from 'viem'
-import { freePorts, until } from '../e2e/localNetwork.ts'
+import { modelIdOf, modelRegistryAbi, type Network, opgAbi, PERMIT2_ADDRESS } from '@assay/protocol'
+import { createApiKey, openGrant } from '@assay/sdk'
+import { type Hex, maxUint256, parseEther } from 'viem'
+import { freePorts } from '../freePorts.ts'
 import { type PostgresServer, startPostgres } from '../postgres/startPostgres.ts'
 import { temporaryFolder } from '../temporaryFolder.ts'
+import { until } from '../until.ts'
 import { type Server, startServer } from './server.ts'
 import { startUpstream } from './upstream.ts'
 import { startWire, type Wire } from './wire.ts'
@@ -24,7 +25,12 @@ import { startWire, type Wire } from './wire.ts'
 const GATEWAYS = 3
 /** The first is the development node; the others are accounts of the development phrase with no other part. */
 const NODE_ACCOUNTS = [DEVELOPMENT_ROLES.node, 12, 13, 14]
-const READY_MS = 300_000
+/** Who pays: the demo account, and others with no other part. */
+const PAYER_ACCOUNTS = [DEVELOPMENT_ROLES.demo, 15, 16, 17]
+/** What each of the others is given, OPG base units. */
+const PAYER_OPG = parseEther('1000')
+/** Of the grant that API keys are under, OPG base units. */
+const DEPOSIT = parseEther('100')
 /** OPG base units per call, input and output token. */
 const PRICE = [10n ** 14n, 10n ** 12n, 2n * 10n ** 12n] as const
 
@@ -32,6 +38,9 @@ export type World = {
   /** As a client of one gateway knows it. */
   networkOf(gateway: Server): Network
   network: Network
+  payers: readonly DevelopmentAccount[]
+  /** Under a grant of the first payer, with a deposit. */
+  key: { secret: string; grantId: Hex }
   devnet: Devnet
   postgres: PostgresServer
   databaseUrl: string
@@ -66,14 +75,18 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
   const postgres = await startPostgres()
   closers.push(() => postgres.close())
   const databaseUrl = await postgres.createDatabase()
-  const devnet = await startDevnet({ dir: path.join(folder, 'chain'), port: 0 })
-  closers.push(() => devnet.close())
   const base = await freePorts(GATEWAYS + NODE_ACCOUNTS.length)
   const urlOf = (at: number) => `http://127.0.0.1:${base + at}`
   const nodeUrls = NODE_ACCOUNTS.map((_, at) => urlOf(GATEWAYS + at))
+  const { devnet, ...deployed } = await startDeployedDevnet(folder, {
+    nodeUrl: nodeUrls[0],
+    gatewayUrl: urlOf(0),
+    durable: false,
+  })
+  closers.push(() => devnet.close())
 
   const { manifest, upstreams } = describeModel(folder, upstream.baseUrl)
-  const network = await deployNetwork(devnet, folder, nodeUrls, urlOf(0))
+  const network = await withNodes(deployed.network, nodeUrls)
   const model = { name: manifest.name, modelId: modelIdOf(manifest), contextLength: 256, modes: ['bonded'] }
   network.models = [model as Network['models'][number]]
   await createSender({
@@ -86,6 +99,8 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
     args: [model.modelId, 'model.json', model.modelId, ...PRICE],
   })
 
+  const payers = PAYER_ACCOUNTS.map(developmentAccount)
+  await fundPayers(network, payers)
   const networkFile = path.join(folder, 'network.json')
   saveNetwork(networkFile, network)
   const nodes = NODE_ACCOUNTS.map((account, at) =>
@@ -159,17 +174,20 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
   async function allHealthy(): Promise<void> {
     const healthy = async () =>
       (await Promise.all(servers.map((server) => server.isHealthy()))).every(Boolean)
-    await until(healthy, READY_MS, () => {
+    await until(healthy, () => {
       const tails = servers.map(({ name, tail }) => `${name}: ${tail.slice(-3).join('\n  ')}`)
       return `every server to be healthy:\n${tails.join('\n')}`
     })
   }
   await allHealthy()
-  // The nodes' keys are in the last few blocks: a reorganisation must not take them.
+  const key = await openKey({ ...network, gatewayUrl: urlOf(0) }, payers[0] as DevelopmentAccount)
+  // The nodes' keys and the deposit are in the last few blocks: a reorganisation must not take them.
   await devnet.snapshot()
   return {
     networkOf: (gateway) => networks.get(gateway) as Network,
     network,
+    payers,
+    key,
     devnet,
     postgres,
     databaseUrl,
@@ -201,37 +219,40 @@ function describeModel(folder: string, baseUrl: string) {
   return { manifest, upstreams }
 }
 
-async function deployNetwork(
-  devnet: Devnet,
-  folder: string,
-  nodeUrls: readonly string[],
-  gatewayUrl: string,
-): Promise<Network> {
-  const place = { rpcUrl: devnet.url, chainId: devnet.chainId }
-  const deployed = await deploy({
-    ...place,
-    deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
-    treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
-    journalFile: path.join(folder, 'deployment.json'),
-    devnet,
-  })
-  const { contracts, deploymentId } = deployed
-  await bootstrapDevnet({ ...place, contracts, nodeUrl: nodeUrls[0] ?? '', gatewayUrl, validatorUrls: [] })
-  for (const [at, index] of NODE_ACCOUNTS.entries()) {
-    if (at > 0) await bondDevelopmentOperator({ ...place, contracts }, { index, url: nodeUrls[at] ?? '' })
-  }
+/** Bonds the nodes that the bootstrap does not; no validator of this world is asked over HTTP. */
+async function withNodes(network: Network, nodeUrls: readonly string[]): Promise<Network> {
+  const nodes = NODE_ACCOUNTS.map((index, at) => ({ index, url: nodeUrls[at] ?? '' }))
+  for (const node of nodes.slice(1)) await bondDevelopmentOperator(network, node)
   return {
-    ...place,
-    gatewayUrl,
-    deploymentId,
-    contracts,
-    gateway: developmentAccount(DEVELOPMENT_ROLES.gateway).address,
-    nodes: NODE_ACCOUNTS.map((index, at) => ({
-      operator: developmentAccount(index).address,
-      url: nodeUrls[at] ?? '',
-    })),
+    ...network,
+    nodes: nodes.map(({ index, url }) => ({ operator: developmentAccount(index).address, url })),
     validators: [],
-    accounts: { demo: developmentAccount(DEVELOPMENT_ROLES.demo) },
-    models: [],
   }
+}
+
+/** An API key for clients that can send nothing else, and the deposit that pays for them. */
+async function openKey(network: Network, { privateKey }: DevelopmentAccount): Promise<World['key']> {
+  const { grantId, grant } = await openGrant({
+    network,
+    privateKey,
+    maxTotal: DEPOSIT,
+    maxPerCall: DEPOSIT,
+    expiry: 2n ** 40n,
+    deposit: DEPOSIT,
+  })
+  return { secret: await createApiKey(network, privateKey, grant), grantId }
+}
+
+/** The first has everything it needs from the bootstrap. */
+async function fundPayers(network: Network, [, ...others]: readonly DevelopmentAccount[]): Promise<void> {
+  const opg = { address: network.contracts.OPG, abi: opgAbi } as const
+  const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.deployer)
+  const bank = createSender({ network, privateKey })
+  await Promise.all(
+    others.map(async (payer) => {
+      await bank.send({ ...opg, functionName: 'transfer', args: [payer.address, PAYER_OPG] })
+      const own = createSender({ network, privateKey: payer.privateKey })
+      await own.send({ ...opg, functionName: 'approve', args: [PERMIT2_ADDRESS, maxUint256] })
+    }),
+  )
 }

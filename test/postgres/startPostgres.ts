@@ -2,10 +2,11 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePorts } from '../freePorts.ts'
+import { until } from '../until.ts'
 
 export type PostgresServer = {
   /** Where it listens on 127.0.0.1. */
@@ -21,7 +22,6 @@ export type PostgresServer = {
   close(): Promise<void>
 }
 
-const START_TIMEOUT = 30_000
 /** For the client programs that come with the server. */
 const client = promisify(execFile)
 /** Debian keeps the server's programs out of the PATH. */
@@ -54,15 +54,6 @@ export function postgresMissing(): string | false {
   return false
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
 /** @throws Error where `postgresMissing` gives a reason */
 export async function startPostgres(): Promise<PostgresServer> {
   const bin = binaries()
@@ -71,7 +62,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   // A folder below one of root's own is out of its reach.
   const folder = mkdtempSync(join(identity === undefined ? tmpdir() : '/tmp', 'assay-postgres-'))
   const data = join(folder, 'data')
-  const port = await freePort()
+  const port = await freePorts(1)
   const url = `postgres://assay@127.0.0.1:${port}/postgres`
   const connection = ['-h', '127.0.0.1', '-p', String(port), '-U', 'assay']
   let server: ChildProcess | undefined
@@ -106,12 +97,13 @@ export async function startPostgres(): Promise<PostgresServer> {
     child.stderr?.on('data', (chunk) => {
       said = (said + chunk).slice(-4000)
     })
-    const deadline = Date.now() + START_TIMEOUT
-    while (!(await isReady())) {
-      if (child.exitCode !== null || Date.now() > deadline)
-        throw new Error(`PostgreSQL did not start:\n${said}`)
-      await new Promise((wake) => setTimeout(wake, 50))
-    }
+    await until(
+      () => {
+        if (child.exitCode !== null) throw new Error(`PostgreSQL did not start:\n${said}`)
+        return isReady()
+      },
+      () => `PostgreSQL to start:\n${said}`,
+    )
   }
 
   async function close(): Promise<void> {

@@ -45,3 +45,9 @@ export function startParts(
   const settings = { BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') }
   return start(local, 'The proxy of our parts', program, settings)
 }
+
+/** Starts the barest pipe to an upstream, which no proxy in this runtime can be faster than by much. */
+export function startFloor(local: LocalNetwork, upstreamUrl: string): Promise<Started> {
+  const program = fileURLToPath(new URL('./floorMain.ts', import.meta.url))
+  return start(local, 'The bare pipe', program, { BENCH_UPSTREAM: upstreamUrl })
+}

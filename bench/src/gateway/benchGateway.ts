@@ -4,16 +4,18 @@ import { postgresMissing, startPostgres } from '../../../test/postgres/startPost
 import { type SignedPayment, signExactPayment } from '../exactPayment.ts'
 import { LOCAL_PRICE, startLocalNetwork } from '../localNetwork.ts'
 import { number, printTable } from '../table.ts'
-import { GUARANTEES, startAssayGateway, startParts } from './assayGateway.ts'
+import { GUARANTEES, startAssayGateway, startFloor, startParts } from './assayGateway.ts'
 import { litellmMissing, startLiteLlm } from './litellm.ts'
 import { type Latency, measureLatency } from './measure.ts'
 import { startPortkey } from './portkey.ts'
 import type { ServerProcess } from './serverProcess.ts'
 import { startStubNode } from './stubNode.ts'
 import { startStubUpstream } from './stubUpstream.ts'
+import { chainReadTime, commitTime, syncTimes } from './waits.ts'
 
-const CALLS = 400
-const WARM_UP = 100
+const CALLS = 600
+/** A gateway runs for weeks: what its compiler still does for the first calls is no part of what a call takes. */
+const WARM_UP = 600
 const MAX_TOKENS = 32
 const DESCRIBED = {
   payment: 'the payment check',
@@ -57,6 +59,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   if (missing !== false) console.log(`The gateway over PostgreSQL is skipped: ${missing}.`)
   const ids = new Map<string, Hex>()
   await node.serve(local, (header) => ids.get(header) as Hex)
+  const floor = kept(await startFloor(local, stub.url))
   const plain = kept(await startParts(local, stub.url, []))
   const off = kept(await startParts(local, node.url, []))
   const ours: { name: string; server: Server }[] = []
@@ -74,10 +77,12 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     { name: 'our parts with all three', server: kept(await startParts(local, node.url, GUARANTEES)) },
     { name: 'assay as it ships, embedded store', server: kept(await startAssayGateway(local)) },
   )
+  let databaseUrl: string | undefined
   if (missing === false) {
     const postgres = await startPostgres()
     closers.push(() => postgres.close())
-    const server = kept(await startAssayGateway(local, await postgres.createDatabase()))
+    databaseUrl = await postgres.createDatabase()
+    const server = kept(await startAssayGateway(local, databaseUrl))
     ours.push({ name: 'assay as it ships, PostgreSQL with fsync', server })
   }
 
@@ -131,6 +136,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     ]
     rows.push(row('upstream alone', direct, direct), row('@portkey-ai/gateway over it', peer, direct))
     if (litellm !== undefined) rows.push(row('LiteLLM over it', await measure(litellm, unpaid), direct))
+    rows.push(row('bare node:http and undici over it', await measure(floor, unpaid), direct))
     rows.push(row('assay as a plain proxy over it', await measure(plain, unpaid), direct))
     const signing = await paid(node)
     rows.push(row('upstream that signs receipts, alone', signing, signing))
@@ -149,6 +155,15 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     ['call', 'p50', 'p99', 'added p50', 'added to first byte', 'vs portkey', 'calls/s a core', 'MiB'],
     rows,
   )
+  const { grown, inside } = await syncTimes(local.folder)
+  console.log('\nWhat a paid call cannot be done without, p50:')
+  console.log(
+    `  fdatasync of one line: ${number(inside, 2)} ms inside a file, ${number(grown, 2)} ms where it grows`,
+  )
+  console.log(`  one question to the chain: ${number(await chainReadTime(local.network), 2)} ms`)
+  if (databaseUrl !== undefined) {
+    console.log(`  one commit of PostgreSQL: ${number(await commitTime(databaseUrl), 2)} ms`)
+  }
   console.log('\nFirst byte later than without the three guarantees, p50:')
   for (const line of firstBytes) console.log(`  ${line}`)
 }

@@ -29,13 +29,14 @@ import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { connectChain } from '../../../packages/gateway/src/chain/onChain.ts'
 import { createFreshCache } from '../../../packages/gateway/src/freshCache.ts'
+import { ask } from '../../../packages/gateway/src/http/ask.ts'
 import { createServer } from '../../../packages/gateway/src/http/createServer.ts'
 import { DEFAULT_LIMITS } from '../../../packages/gateway/src/limits.ts'
 import { readBounded } from '../../../packages/gateway/src/nodes/readBounded.ts'
 import { encodeCollect } from '../../../packages/gateway/src/payment/collectArgument.ts'
 import { createFundsCache } from '../../../packages/gateway/src/payment/fundsCache.ts'
 import { receiptProblem } from '../../../packages/gateway/src/relay/checkReceipt.ts'
-import { writeToClient } from '../../../packages/gateway/src/relay/clientWriter.ts'
+import { writeStreamHead, writeToClient } from '../../../packages/gateway/src/relay/clientWriter.ts'
 import { createKeyCheck } from '../../../packages/gateway/src/relay/keyCheck.ts'
 import { bodyOf } from '../../../packages/gateway/src/relay/quote.ts'
 import { ReceiptGate } from '../../../packages/gateway/src/relay/receiptGate.ts'
@@ -152,7 +153,6 @@ server.post('/v1/chat/completions', async (request, reply) => {
           headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
           body,
         })
-  let claimed: Promise<unknown> | undefined
   if (store !== undefined && payment !== undefined) {
     const { requestId, payer, amount, expiresAt, collect } = payment
     const claim = await store.writer.claim({
@@ -163,17 +163,17 @@ server.post('/v1/chat/completions', async (request, reply) => {
       instance: 'bench',
     })
     if (claim === undefined) throw new Error('The payment is in use.')
-    claimed = claim.durable
   }
   reply.hijack()
-  const upstream = await pool.request({
+  const upstream = await ask(pool, {
     method: 'POST',
     path: request.raw.url ?? '/',
     headers: requestHeaders(request.raw.rawHeaders, committer),
     body,
   })
-  await claimed
-  if ((await checked?.unused) === false) throw new Error('The nonce was used.')
+  const good = async (): Promise<void> => {
+    if ((await checked?.unused) === false) throw new Error('The nonce was used.')
+  }
   const headers = responseHeaders(upstream.headers)
   const contentType = String(upstream.headers['content-type'])
   const status = upstream.statusCode
@@ -184,16 +184,16 @@ server.post('/v1/chat/completions', async (request, reply) => {
     await record(signed)
   }
   if (!contentType.startsWith('text/event-stream')) {
+    await good()
     const bytes = await readBounded(upstream.body, limits.maxAnswerBytes)
     await judge(String(upstream.headers[RECEIPT_HEADER]), bytes)
     reply.raw.writeHead(status, { ...headers, 'content-length': bytes.length }).end(bytes)
     return
   }
-  reply.raw.writeHead(status, headers)
-  reply.raw.flushHeaders()
+  writeStreamHead(reply.raw, status, headers)
   const gate = new ReceiptGate()
   const passed: Uint8Array[] = []
-  for await (const chunk of upstream.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of upstream.body) {
     if (payment === undefined) {
       await writeToClient(reply.raw, chunk, limits.clientStallMs)
       continue
@@ -203,6 +203,8 @@ server.post('/v1/chat/completions', async (request, reply) => {
     await writeToClient(reply.raw, open, limits.clientStallMs)
     const end = gate.end()
     if (end === undefined) continue
+    // The opening goes out before; this payer has paid for calls, and the stream is no longer than an opening.
+    await good()
     await judge(end.receipt.trim(), stripSseComments(concatBytes([...passed, end.terminal])))
     await writeToClient(reply.raw, end.held, limits.clientStallMs)
   }

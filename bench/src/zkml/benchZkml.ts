@@ -12,6 +12,7 @@ import {
   verifyProof,
 } from '@assay/zkml'
 import { number, printTable } from '../table.ts'
+import { benchHiding } from './benchHiding.ts'
 import { benchPeers } from './benchPeers.ts'
 import { benchTrained } from './benchTrained.ts'
 import { measure, milliseconds, type Timing } from './measure.ts'
@@ -113,5 +114,6 @@ export async function benchZkml(): Promise<void> {
       `verify ~ parameters^${fit(({ verify }) => verify.processor)}`,
   )
   benchTrained()
+  benchHiding()
   benchPeers()
 }

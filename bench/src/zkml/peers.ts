@@ -35,12 +35,19 @@ export type EzklShape = { columns: number; logrows: number }
 
 type Job = { name: string; onnx: string; calibrate: number[][]; input: number[]; ezkl: EzklShape | null }
 
-/** The small CNN, made once. @returns the file, and inputs for it */
-export function makeCnn(): { onnx: string; data: string } {
-  const [onnx, data] = [path.join(work, 'cnn-5k.onnx'), path.join(work, 'cnn-5k.json')]
-  if (!existsSync(onnx)) {
+/** Of a CNN: channels of both convolutions, neurons of the hidden layer, pixels of a side. */
+export type CnnShape = { first: number; second: number; hidden: number; side: number }
+
+/** A CNN smaller than the digits', made once. @returns the file, and inputs for it */
+export function makeCnn(
+  name: string,
+  { first, second, hidden, side }: CnnShape,
+): { onnx: string; data: string } {
+  const [onnx, data] = [path.join(work, `${name}.onnx`), path.join(work, `${name}-data.json`)]
+  if (!existsSync(data)) {
     mkdirSync(work, { recursive: true })
-    runProgram(python, [path.join(peers, 'makeCnn.py'), onnx, data])
+    const sizes = [first, second, hidden, side].map(String)
+    runProgram(python, [path.join(peers, 'makeCnn.py'), onnx, data, ...sizes])
   }
   return { onnx, data }
 }

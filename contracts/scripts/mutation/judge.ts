@@ -1,6 +1,6 @@
 /** Asks a worker about one mutant after the other, and ends the worker where a mutant never ends. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Mutant } from './operators.ts'
 import type { Answer, Job } from './worker.ts'
@@ -21,6 +21,7 @@ type Place = Pick<Mutant, 'file' | 'where'>
 export class Judge {
   readonly #schemata: string
   readonly #likeliest: number
+  readonly #names: (suite: string, contract: string) => boolean
   #worker: ChildProcess | undefined
   #times: Record<string, number> = {}
   /** `place suite`, a place being a file or its folder → mutants there that the suite has killed. */
@@ -28,10 +29,14 @@ export class Judge {
   /** Function, then file → test → mutants there that the test has killed. */
   readonly #killers = new Map<string, Map<string, number>>()
 
-  /** @param likeliest whole suites that are asked about a mutant at most */
-  constructor(schemata: string, likeliest: number) {
+  /**
+   * @param likeliest whole suites that are asked about a mutant at most
+   * @param names whether a suite's source names a contract
+   */
+  constructor(schemata: string, likeliest: number, names: (suite: string, contract: string) => boolean) {
     this.#schemata = schemata
     this.#likeliest = likeliest
+    this.#names = names
   }
 
   /** @returns the tests that fail without any mutant, and the time of each suite in milliseconds. */
@@ -111,10 +116,13 @@ export class Judge {
   }
 
   #weight(file: string, suite: string): number {
-    const words = file.replace(/^.*\//, '').match(/[A-Z][a-z]+/g) ?? []
-    const shared = words.filter((word) => suite.includes(word)).length
+    // Stake, staked and staking are one word.
+    const contract = basename(file, '.sol')
+    const stems = contract.match(/[A-Z][a-z]{2,3}/g) ?? []
+    const shared = stems.filter((stem) => suite.includes(stem)).length
     return (
       2 * shared +
+      (this.#names(suite, contract) ? 2 : 0) +
       (this.#kills.get(`${file} ${suite}`) ?? 0) +
       (this.#kills.get(`${dirname(file)} ${suite}`) ?? 0) / 4
     )

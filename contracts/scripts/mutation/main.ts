@@ -4,8 +4,9 @@
  *   --sample N        at most N mutants a source, drawn with --seed (default: all)
  *   --seed TEXT       of the draw (default: assay)
  *   --budget SECONDS  stop after this time; the next run goes on where this one ended
- *   --suites N        ask only the N likeliest suites; those that survive are for --survivors, which asks all
- *   --survivors       ask again about those that survived, with more fuzzing
+ *   --suites N        ask only the N likeliest suites; those that survive are for --survivors without it, which asks all
+ *   --survivors       ask again about those that survived without a reason; all suites, with more fuzzing
+ *   --again           ask again about those without a reason that were asked of other tests than those that stand here
  *   --fresh           forget what earlier runs found
  * Results stand in contracts/cache/mutation/results.json. Exit 1 below 95 % or with a survivor that
  * equivalent.json does not explain.
@@ -22,12 +23,18 @@ import { allMutants, buildSchemata, type Schemata, suitesThatHold } from './sche
 import type { Answer } from './worker.ts'
 
 type Named = Mutant & { name: string }
-type Result = Verdict | { outcome: 'stillborn' }
+/** With the hash of all tests as they were when it was asked. */
+type Result = (Verdict | { outcome: 'stillborn' }) & { tests?: string }
 
 const here = dirname(fileURLToPath(import.meta.url))
 const cache = join(here, '../../cache/mutation')
 const resultsPath = join(cache, 'results.json')
 const TARGET = 0.95
+const readJson = <T>(path: string, otherwise: T): T =>
+  existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : otherwise
+
+/** Mutants that change nothing that could be observed, and why. */
+const reasons = readJson<Record<string, string>>(join(here, 'equivalent.json'), {})
 
 const { values: options } = parseArgs({
   options: {
@@ -37,12 +44,10 @@ const { values: options } = parseArgs({
     budget: { type: 'string' },
     suites: { type: 'string' },
     survivors: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
   },
 })
-
-const readJson = <T>(path: string, otherwise: T): T =>
-  existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : otherwise
 
 const sha256 = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex')
 
@@ -73,8 +78,11 @@ function drawn(mutants: readonly Named[]): Named[] {
   )
 }
 
+const tests = readSources('test')
+const testsHash = sha256(tests).slice(0, 12)
+
 const programKey = (wanted: readonly Named[]): string =>
-  sha256([readSources('src'), readSources('test'), wanted.map(({ name }) => name)])
+  sha256([readSources('src'), tests, wanted.map(({ name }) => name)])
 
 /** The woven program: the one of the last run where sources, tests and choice are the same. */
 function program(path: string, wanted: readonly Named[]): Schemata {
@@ -98,9 +106,8 @@ function inTurn<M extends Mutant>(mutants: readonly M[]): M[] {
 }
 
 function report(mutants: readonly Named[], results: Record<string, Result>): void {
-  const reasons = readJson<Record<string, string>>(join(here, 'equivalent.json'), {})
   const rows: string[] = []
-  const sum = { mutants: 0, killed: 0, explained: 0, survived: 0, stillborn: 0 }
+  const sum = { mutants: 0, asked: 0, killed: 0, explained: 0, survived: 0, stillborn: 0 }
   const open: Named[] = []
   for (const [file, own] of Map.groupBy(mutants, (mutant) => mutant.file)) {
     const outcome = (mutant: Named) => results[mutant.name]?.outcome
@@ -113,9 +120,10 @@ function report(mutants: readonly Named[], results: Record<string, Result>): voi
     if (asked === 0) continue
     const rate = ((100 * killed) / Math.max(1, killed + survivors.length - explained)).toFixed(1)
     rows.push(
-      `| ${file.replace('src/', '')} | ${asked} | ${killed} | ${survivors.length} | ${explained} | ${rate} |`,
+      `| ${file.replace('src/', '')} | ${own.length} | ${asked} | ${killed} | ${survivors.length} | ${explained} | ${rate} |`,
     )
-    sum.mutants += asked
+    sum.mutants += own.length
+    sum.asked += asked
     sum.killed += killed
     sum.explained += explained
     sum.survived += survivors.length
@@ -128,15 +136,20 @@ function report(mutants: readonly Named[], results: Record<string, Result>): voi
     )
   }
   console.log(
-    '\n| source | mutants | killed | survived | of these explained | killed % |\n| --- | --- | --- | --- | --- | --- |',
+    '\n| source | mutants | asked | killed | survived | of these explained | killed % |\n| --- | --- | --- | --- | --- | --- | --- |',
   )
   for (const row of rows) console.log(row)
   // What changes nothing cannot be noticed.
   const rate = sum.killed / Math.max(1, sum.killed + sum.survived - sum.explained)
   console.log(
-    `| **all** | ${sum.mutants} | ${sum.killed} | ${sum.survived} | ${sum.explained} | ${(100 * rate).toFixed(1)} |`,
+    `| **all** | ${sum.mutants} | ${sum.asked} | ${sum.killed} | ${sum.survived} | ${sum.explained} | ${(100 * rate).toFixed(1)} |`,
   )
-  console.log(`${sum.stillborn} stillborn, ${open.length} survivors without a reason`)
+  const earlier = mutants.filter(
+    ({ name }) => reasons[name] === undefined && results[name] && results[name].tests !== testsHash,
+  ).length
+  console.log(
+    `${sum.stillborn} stillborn, ${open.length} survivors without a reason, ${earlier} asked of the tests as they were before`,
+  )
   process.exitCode = rate < TARGET || open.length > 0 ? 1 : 0
 }
 
@@ -146,21 +159,29 @@ async function main(): Promise<void> {
   const wanted = drawn(named(allMutants()))
   const todo = wanted.filter(({ name }) => {
     const outcome = results[name]?.outcome
-    return options.survivors ? outcome === 'survived' : outcome === undefined
+    if (options.again) return reasons[name] === undefined && results[name]?.tests !== testsHash
+    if (!options.survivors) return outcome === undefined
+    return outcome === 'survived' && reasons[name] === undefined
   })
   console.log(`${wanted.length} mutants, ${todo.length} to ask about`)
   if (todo.length > 0) {
     const started = performance.now()
     const seconds = () => Math.round((performance.now() - started) / 1000)
     const schemataPath = join(cache, 'schemata.json')
-    // Survivors are few: a program of their own is smaller.
-    const woven = options.survivors ? todo : wanted
+    // What is asked about alone makes a smaller program; a run in pieces keeps the one it began with.
+    const woven = options.budget === undefined ? todo : wanted
     const schemata = program(schemataPath, woven)
     console.log(`one program with ${schemata.mutants.length} mutants in ${seconds()} s`)
-    const [fuzzRuns, invariantRuns] = options.survivors ? [64, 4] : [6, 1]
+    // A look at the likeliest suites is a quick one.
+    const thorough = options.survivors && options.suites === undefined
+    const [fuzzRuns, invariantRuns] = thorough ? [64, 4] : [6, 1]
+    const sourceOf = new Map(
+      schemata.artifacts.map(({ name, source }) => [name, tests[source]?.content ?? '']),
+    )
     const judge = new Judge(
       schemataPath,
-      options.survivors ? Number.POSITIVE_INFINITY : Number(options.suites ?? Number.POSITIVE_INFINITY),
+      Number(options.suites ?? Number.POSITIVE_INFINITY),
+      (suite, contract) => new RegExp(`\\b${contract}\\b`).test(sourceOf.get(suite) ?? ''),
     )
     const names = schemata.artifacts.filter(({ suite }) => suite).map(({ name }) => name)
     // A test that measures gas measures the switches too.
@@ -177,7 +198,7 @@ async function main(): Promise<void> {
     const suites = timed.filter((name) => !broken.has(name)).sort((a, b) => (times[a] ?? 0) - (times[b] ?? 0))
     // A mutant's number is its place in what was asked for.
     const nameOf = (id: number) => woven[id - 1]?.name ?? ''
-    for (const { id } of schemata.stillborn) results[nameOf(id)] = { outcome: 'stillborn' }
+    for (const { id } of schemata.stillborn) results[nameOf(id)] = { outcome: 'stillborn', tests: testsHash }
     const deadline = Number(options.budget ?? Number.POSITIVE_INFINITY)
     for (const mutant of wanted) {
       const result = results[mutant.name]
@@ -189,7 +210,8 @@ async function main(): Promise<void> {
     for (const mutant of inTurn(schemata.mutants.filter(({ id }) => asking.has(nameOf(id))))) {
       if (seconds() > deadline) break
       const able = suites.filter((suite) => holding.get(mutant.id)?.has(suite))
-      results[nameOf(mutant.id)] = await judge.judge(mutant.id, mutant, able, fuzzRuns, invariantRuns)
+      const verdict = await judge.judge(mutant.id, mutant, able, fuzzRuns, invariantRuns)
+      results[nameOf(mutant.id)] = { ...verdict, tests: testsHash }
       if (++asked % 10 === 0) writeFileSync(resultsPath, JSON.stringify(results))
       if (asked % 500 === 0) console.log(`${asked} asked, ${seconds()} s`)
     }

@@ -7,6 +7,9 @@ import {FaultManager} from "../FaultManager.sol";
 import {DataLib, DataSibling} from "../libraries/DataLib.sol";
 import {Entry, InclusionLib, Path, Spot} from "../libraries/InclusionLib.sol";
 import {Params} from "../libraries/Params.sol";
+import {TapeLib} from "../libraries/TapeLib.sol";
+import {WordRun} from "../libraries/WordTree.sol";
+import {ModelRegistry} from "../ModelRegistry.sol";
 import {OPG} from "../OPG.sol";
 import {ParamStore} from "../ParamStore.sol";
 import {PauseClock} from "../PauseClock.sol";
@@ -14,14 +17,15 @@ import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
 import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
+import {ShownTapes} from "./ShownTapes.sol";
 
 /// @title Class 4: a part of a batch that nobody can show
-/// @notice Whoever cannot fetch a chunk of the batch file, or finds no receipt behind what the root claims, demands it
-/// here, with a bond. Anyone who holds it answers, and earns half the bond; the rest is burned. Unanswered in
-/// DATA_RESPONSE, the batch is void, its committer and those who called it valid pay, and the bond goes back.
+/// @notice Whoever cannot fetch a chunk of the batch file, finds no receipt behind what the root claims, or no tape behind a
+/// tape's root, demands it here, with a bond. Anyone who holds it answers, and earns half the bond; the rest is burned. Unanswered
+/// in DATA_RESPONSE, the batch is void, its committer and those who called it valid pay, and the bond goes back.
 /// @dev A receipt is demanded by its place under the root, and shown in the row of its own payer, node, model and grant.
 /// So a claim without receipts behind it cannot become final while one honest party looks, whatever file was published.
-contract DataChallenge is IFaultAdapter {
+contract DataChallenge is IFaultAdapter, ShownTapes {
     using SafeERC20 for IERC20;
     using Batches for Settlement;
 
@@ -34,10 +38,11 @@ contract DataChallenge is IFaultAdapter {
         Unanswered
     }
 
-    /// @notice What is demanded: a chunk of the file, or the receipt at a place under the root.
+    /// @notice What is demanded: a chunk of the file, the receipt at a place under the root, or the tape beside it.
     enum Part {
         Chunk,
-        Receipt
+        Receipt,
+        Tape
     }
 
     struct Challenge {
@@ -101,8 +106,9 @@ contract DataChallenge is IFaultAdapter {
         ParamStore params_,
         PauseClock pauseClock_,
         Settlement settlement_,
-        FaultManager faultManager_
-    ) {
+        FaultManager faultManager_,
+        ModelRegistry models_
+    ) ShownTapes(models_) {
         token = token_;
         params = params_;
         clock = pauseClock_;
@@ -135,7 +141,7 @@ contract DataChallenge is IFaultAdapter {
     // ------------------------------------------------------------------ writes
 
     /// @notice Demands a part of a batch that is not final. Each part once: what was shown is on chain.
-    /// @param index of the chunk, or of the receipt from the left of the batch tree
+    /// @param index of the chunk, or of the receipt from the left of the batch tree, also where its tape is demanded
     function demand(bytes32 batchId, Part part, uint64 index) external returns (bytes32 challengeId) {
         BatchBook.Batch memory b = settlement.known(batchId);
         _requireChallengeable(batchId, b);
@@ -172,18 +178,33 @@ contract DataChallenge is IFaultAdapter {
         _answered(challengeId, c);
     }
 
-    /// @notice Shows the demanded receipt where it stands, in the row of its own payer, node, model, price and grant.
+    /// @notice Shows the demanded receipt where it stands, in the row of its own payer, node, model, price and grant. Where its
+    /// tape is demanded, that it has none: it is of another mode, or nothing was inferred.
     function showReceipt(bytes32 challengeId, Entry calldata entry, bytes calldata signature, Path calldata path)
         external
     {
-        Challenge storage c = _answerable(challengeId, Part.Receipt);
-        Spot memory spot = InclusionLib.spotOf(entry, path);
-        bool signed = keccak256(signature) == entry.signatureHash;
-        if (!signed || spot.position != c.index || spot.root != settlement.batch(c.batchId).root) {
+        bool proven = entry.receipt.mode == TapeLib.MODE_ZK && entry.receipt.evidenceHash != 0;
+        Part part = _challenges[challengeId].part;
+        Challenge storage c = _answerable(challengeId, part == Part.Tape && !proven ? part : Part.Receipt);
+        if (keccak256(signature) != entry.signatureHash || !_standsThere(c, entry, path)) {
             revert WrongAnswer(challengeId);
         }
         emit ReceiptShown(challengeId, c.batchId, msg.sender, entry, signature);
         _answered(challengeId, c);
+    }
+
+    /// @notice Begins to show the demanded tape: where its root stands, and how many words are under it.
+    function showTapeRoot(bytes32 challengeId, StatedTape calldata tape) external {
+        Challenge storage c = _answerable(challengeId, Part.Tape);
+        if (!_standsThere(c, tape.entry, tape.path)) revert WrongAnswer(challengeId);
+        _showRoot(settlement, challengeId, c.batchId, tape);
+    }
+
+    /// @notice Shows words of the demanded tape. Whoever shows the last that are missing has answered.
+    /// @param part which PART_WORDS of them; all, where there are fewer
+    function showTape(bytes32 challengeId, uint256 part, WordRun calldata run) external {
+        Challenge storage c = _answerable(challengeId, Part.Tape);
+        if (_showPart(challengeId, c.batchId, part, run)) _answered(challengeId, c);
     }
 
     /// @notice Ends a challenge that nobody met in time. Anyone may call.
@@ -243,6 +264,12 @@ contract DataChallenge is IFaultAdapter {
     function _isDataOf(bytes32 batchId, bytes32 dataHash) private view returns (bool) {
         BatchBook.Batch memory b = settlement.batch(batchId);
         return settlement.batchIdOf(b.committer, b.height, b.root, dataHash) == batchId;
+    }
+
+    /// @dev In the row of its own payer, node, model, price and grant, with as many receipts before it as was asked for.
+    function _standsThere(Challenge storage c, Entry calldata entry, Path calldata path) private view returns (bool) {
+        Spot memory spot = InclusionLib.spotOf(entry, path);
+        return spot.position == c.index && spot.root == settlement.batch(c.batchId).root;
     }
 
     function _open(bytes32 challengeId) private view returns (Challenge storage c) {

@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Base64} from "@openzeppelin/contracts/utils/Base64.sol";
-import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
-import {DataLib, DataSibling} from "../libraries/DataLib.sol";
+import {DataSibling} from "../libraries/DataLib.sol";
 import {Spot} from "../libraries/InclusionLib.sol";
-import {Receipt} from "../libraries/ReceiptLib.sol";
+import {Circuit, TapeLib} from "../libraries/TapeLib.sol";
+import {WordRun, WordTree} from "../libraries/WordTree.sol";
+import {ModelRegistry} from "../ModelRegistry.sol";
 import {BatchBook} from "../settlement/BatchBook.sol";
 import {Settlement} from "../Settlement.sol";
-import {Batches} from "./Batches.sol";
 import {Finding, IFaultAdapter} from "./IFaultAdapter.sol";
 import {Place, Places} from "./Places.sol";
 import {ProofBytes} from "./ProofBytes.sol";
-import {ZkFractions} from "./ZkFractions.sol";
+import {ZkGates} from "./ZkGates.sol";
 
-/// @title Class 2: beside a receipt of mode zk stands a proof that the verifier refuses
-/// @notice Replays the verifier from the proof's first byte, which the batch file holds, down to the step that fails: the
-/// transcript from the statement that the receipt commits to, the root of the tree of fractions, and the sumchecks of its
-/// upper layers. Those steps are the same for every model, so nothing but the batch has to be known.
-/// @dev What fails only later is not judged here, and no proof of it holds. The node is not guilty: its signature covers
-/// the statement and not the proof, which a gateway could have exchanged.
+/// @title Class 2: beside a receipt of mode zk stands the tape of a verification of which a step does not hold
+/// @notice For a given model the verifier is a program, a list of gates, whose root its publisher registers; the tape holds
+/// the value of every gate, and its root stands in the batch file beside the receipt. Were all gates to hold, the tape would
+/// show the receipt's statement. A proof shows one gate that does not.
+/// @dev The node is not guilty: its signature covers the statement, not the tape, which a gateway could have exchanged.
 contract ZkFault is IFaultAdapter {
     struct Proof {
         Place place;
-        /// Of the receipt: with the attachment behind it, it says where in the file the proof stands.
+        /// Of the receipt: it says where in the file the tape's root stands.
         bytes signature;
-        bytes32 modelRoot;
-        bytes32 inputHash;
-        bytes32 outputHash;
+        bytes32 tapeRoot;
         /// Of the whole batch file, bytes.
         uint64 length;
         /// Index of the first chunk shown.
@@ -38,28 +34,29 @@ contract ZkFault is IFaultAdapter {
         DataSibling[][] siblings;
         /// Where in `chunks` the receipt's signature begins, with its name.
         uint256 start;
-        /// Characters of the model's card, which stands before the proof.
-        uint256 cardLength;
-        /// Down to which layer of the tree is replayed, 0 = its root.
-        uint256 layers;
+        /// What the registry's hash of the model's weights stands for.
+        bytes32 modelRoot;
+        bytes32 weightsRoot;
+        bytes32 programRoot;
+        /// Gates of the program.
+        uint32 gates;
+        /// The gate that does not hold, and its value.
+        uint32 gate;
+        WordRun shownGate;
+        WordRun shownValue;
+        /// What the gate reads of the tape, in the order of its members.
+        WordRun[] reads;
     }
 
-    /// @notice Layers below the root that are replayed at most. Every circuit's tree has eight: a circuit has a lookup, in a
-    /// table of at least 256 rows. Five take less than a million gas.
-    uint256 public constant MAX_LAYERS = 5;
-    uint8 private constant MODE_ZK = 2;
-    bytes32 private constant EVIDENCE_TAG = keccak256("assay/zk-evidence/v1");
-
     Settlement public immutable settlement;
+    ModelRegistry public immutable models;
 
-    error NotTheStatement(bytes32 requestId);
-    error NotTheFile(bytes32 batchId);
-    error NotThere(uint256 position);
-    error TooDeep(uint256 layers);
-    error ProofHolds(bytes32 requestId);
+    error NotInTheProgram(uint256 gate);
+    error GateHolds(uint256 gate);
 
-    constructor(Settlement settlement_) {
+    constructor(Settlement settlement_, ModelRegistry models_) {
         settlement = settlement_;
+        models = models_;
     }
 
     /// @param proof abi.encode(Proof)
@@ -70,98 +67,49 @@ contract ZkFault is IFaultAdapter {
             p := offset
         }
         (BatchBook.Batch memory b, Spot memory spot) = Places.find(settlement, p.place);
-        Receipt calldata r = p.place.entry.receipt;
-        if (!_states(r, p)) revert NotTheStatement(r.requestId);
-        _requireFile(p, b);
-        (ZkFractions.Flaw flaw,) = replay(p.modelRoot, p.inputHash, p.outputHash, _proofText(p), p.layers);
-        if (flaw == ZkFractions.Flaw.None) revert ProofHolds(r.requestId);
+        TapeLib.requireModel(
+            models, p.place.entry.receipt, Circuit(p.modelRoot, p.weightsRoot, p.programRoot, p.gates)
+        );
+        TapeLib.requireFile(settlement, p.place.batchId, p.length, p.firstChunk, p.chunks, p.siblings);
+        TapeLib.requireStated(p.place.entry, p.signature, p.tapeRoot, p.chunks, p.start);
+        _requireViolated(p);
         f.faultKey = p.place.batchId;
         f.batchId = p.place.batchId;
         f.voids = true;
         f.attesters = true;
         f.committer = b.committer;
-        (f.requestId, f.payer, f.loss) = (r.requestId, p.place.key.payer, r.price);
+        f.requestId = p.place.entry.receipt.requestId;
+        (f.payer, f.loss) = (p.place.key.payer, p.place.entry.receipt.price);
         (f.grantId, f.row, f.position) = (p.place.key.grantId, spot.row, spot.position);
         f.offenceAt = b.committedAt;
     }
 
-    /// @notice What the verifier says of the beginning of a proof.
-    /// @param text the proof in base64, all of it or as much as `layers` layers take
-    /// @return flaw the first that it meets
-    /// @return layer in which, 0 = the root
-    function replay(
-        bytes32 modelRoot,
-        bytes32 inputHash,
-        bytes32 outputHash,
-        string memory text,
-        uint256 layers
-    ) public pure returns (ZkFractions.Flaw flaw, uint256 layer) {
-        return ZkFractions.replay(modelRoot, inputHash, outputHash, Base64.decode(text), layers);
+    /// @notice Whether a gate holds, as `judge` sees it.
+    /// @param reads what it reads of the tape, in the order of its members
+    function holds(ZkGates.Step memory step, WordRun[] calldata reads) external pure returns (bool) {
+        return ZkGates.holds(step, reads);
     }
 
     // ------------------------------------------------------------------ internal
 
-    function _states(Receipt calldata r, Proof calldata p) private pure returns (bool) {
-        return r.mode == MODE_ZK
-            && r.evidenceHash == keccak256(abi.encode(EVIDENCE_TAG, p.modelRoot, p.inputHash, p.outputHash));
+    function _requireViolated(Proof calldata p) private pure {
+        uint256 depth = WordTree.bitsOf(p.gates);
+        ZkGates.Step memory step = ZkGates.Step({
+            gate: _shown(p.shownGate, p.gate, p.programRoot, depth),
+            value: _shown(p.shownValue, p.gate, p.tapeRoot, depth),
+            tapeRoot: p.tapeRoot,
+            depth: depth,
+            modelRoot: p.modelRoot,
+            weightsRoot: p.weightsRoot,
+            evidenceHash: p.place.entry.receipt.evidenceHash
+        });
+        if (ZkGates.holds(step, p.reads)) revert GateHolds(p.gate);
     }
 
-    /// @dev The chunks are those of the file that the batch's id commits to.
-    function _requireFile(Proof calldata p, BatchBook.Batch memory b) private view {
-        bytes32 batchId = p.place.batchId;
-        uint256 from = 0;
-        for (uint256 i = 0; i < p.siblings.length; i++) {
-            uint64 index = p.firstChunk + uint64(i);
-            uint256 size = DataLib.chunkLength(p.length, index);
-            if (size == 0 || from + size > p.chunks.length) revert NotTheFile(batchId);
-            bytes32 dataHash = DataLib.dataHash(p.length, index, p.chunks[from:from + size], p.siblings[i]);
-            if (settlement.batchIdOf(b.committer, b.height, b.root, dataHash) != batchId) revert NotTheFile(batchId);
-            from += size;
-        }
-        if (from != p.chunks.length) revert NotTheFile(batchId);
-    }
-
-    /// @dev `"signature":"0x…","zk":{"card":"…","proof":"…`: no text inside a canonical JSON file holds such quotes, so these
-    /// bytes stand in it only where it states the attachment of this receipt.
-    function _proofText(Proof calldata p) private pure returns (string memory) {
-        if (p.layers > MAX_LAYERS) revert TooDeep(p.layers);
-        if (keccak256(p.signature) != p.place.entry.signatureHash) revert NotThere(p.start);
-        bytes memory opening =
-            abi.encodePacked('"signature":"', Strings.toHexString(p.signature), '","zk":{"card":"');
-        uint256 position = _after(p, p.start, opening);
-        uint256 behind = position + p.cardLength;
-        if (behind > p.chunks.length || _end(p.chunks[position:behind]) != p.cardLength) revert NotThere(position);
-        position = _after(p, behind, '","proof":"');
-        // Base64: four characters for three bytes.
-        uint256 wanted = (ZkFractions.lengthFor(p.layers) + 2) / 3 * 4;
-        bytes calldata rest = p.chunks[position:];
-        uint256 end = _end(rest);
-        if (end < wanted && end == rest.length) revert NotThere(position);
-        return string(rest[:end < wanted ? end : wanted]);
-    }
-
-    /// @return behind `expected`, which must stand at `position`
-    function _after(Proof calldata p, uint256 position, bytes memory expected) private pure returns (uint256 behind) {
-        behind = position + expected.length;
-        if (behind > p.chunks.length || keccak256(p.chunks[position:behind]) != keccak256(expected)) {
-            revert NotThere(position);
-        }
-    }
-
-    /// @return length characters before the first quote, or all of them
-    function _end(bytes calldata text) private pure returns (uint256 length) {
-        // A word at a time: with `"` turned to zero, borrows show whether a byte of it is zero.
-        uint256 low = type(uint256).max / 255;
-        unchecked {
-            while (length + 32 <= text.length) {
-                uint256 word;
-                assembly ("memory-safe") {
-                    word := xor(calldataload(add(text.offset, length)), mul(low, 0x22))
-                }
-                if ((word - low) & ~word & (low << 7) != 0) break;
-                length += 32;
-            }
-            while (length < text.length && text[length] != '"') length++;
-        }
+    function _shown(WordRun calldata run, uint256 place, bytes32 root, uint256 depth) private pure returns (bytes32) {
+        if (run.words.length != 1) revert NotInTheProgram(place);
+        (bytes32 found, uint256 levels) = WordTree.rootOf(run, place);
+        if (found != root || levels != depth) revert NotInTheProgram(place);
+        return run.words[0];
     }
 }

@@ -12,20 +12,10 @@ library BabyBear5 {
     uint256 private constant BYTES = type(uint256).max / 0xffff * 0xff;
     uint256 private constant HALVES = type(uint256).max / 0xffffffff * 0xffff;
 
-    /// @return element the 20 bytes at `position` of `data`: five little-endian words
-    /// @return canonical whether each is below p
-    function read(bytes memory data, uint256 position) internal pure returns (uint256 element, bool canonical) {
-        assert(position + 20 <= data.length);
-        uint256 v;
-        assembly ("memory-safe") {
-            v := shr(96, mload(add(add(data, 32), position)))
-        }
-        // Each word turned round: its bytes, then its halves.
-        v = (v & BYTES) << 8 | v >> 8 & BYTES;
-        v = (v & HALVES) << 16 | v >> 16 & HALVES;
-        canonical = (v & WORD) < P && (v >> 32 & WORD) < P && (v >> 64 & WORD) < P && (v >> 96 & WORD) < P
-            && v >> 128 < P;
-        return (v, canonical);
+    /// @return words of four bytes each, turned round: between how they are computed with and how a proof holds them
+    function turned(uint256 words) internal pure returns (uint256) {
+        words = (words & BYTES) << 8 | words >> 8 & BYTES;
+        return (words & HALVES) << 16 | words >> 16 & HALVES;
     }
 
     /// @notice Five 48-bit numbers from the first, modulo p: a challenge.

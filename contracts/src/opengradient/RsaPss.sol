@@ -42,10 +42,11 @@ library RsaPss {
         // §9.1.2 steps 4 and 6: the trailer, and the bit that 2047 bits leave over.
         if (uint8(em[SIZE - 1]) != 0xbc || uint8(em[0]) & 0x80 != 0) return false;
         bytes32 h = _word(em, DB);
-        // Steps 7 to 9: the mask is taken off in place, a hash at a time; what it does beyond DB is not read again.
+        // Steps 7 to 9: the mask is taken off in place, a hash at a time; the one byte behind DB that it
+        // spoils is of `h`, which was read.
         for (uint256 start = 0; start < DB; start += HASH) {
             bytes32 mask = sha256(abi.encodePacked(h, uint32(start / HASH)));
-            for (uint256 i = 0; i < HASH && start + i < DB; i++) em[start + i] ^= mask[i];
+            for (uint256 i = 0; i < HASH; i++) em[start + i] ^= mask[i];
         }
         em[0] &= 0x7f;
         // Step 10.

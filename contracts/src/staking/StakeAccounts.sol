@@ -27,7 +27,7 @@ abstract contract StakeAccounts is StakeState {
         uint256 cohortStart;
     }
 
-        /// @dev Brings a validator up to now; before any of its stake, shares or its status change.
+    /// @dev Brings a validator up to now; before any of its stake, shares or its status change.
     function _settle(address validator) internal returns (Validator storage v) {
         v = _registered(validator);
         Accrual memory a = _accrue(v);
@@ -95,6 +95,28 @@ abstract contract StakeAccounts is StakeState {
     function _perShare(Tranche storage t, uint256 net) internal view returns (uint256) {
         if (t.shares == 0 || t.folded) return t.perShare;
         return t.perShare + Math.mulDiv(net - t.settled, t.tokens, t.shares);
+    }
+
+    /// @dev Whether the next settlement folds a young tranche into the main pool, and how many of its shares that makes:
+    /// what views have to say, since whoever reads them acts on a settled validator.
+    function _foldAhead(address validator, Validator storage v, uint128 id)
+        internal
+        view
+        returns (bool folds, uint256 foldedShares)
+    {
+        if (v.epoch == currentEpoch()) return (false, 0);
+        TrancheQueue storage q = _youngs[validator];
+        Tranche storage main = _tranches[validator][_mainId(v.generation)];
+        (uint256 tokens, uint256 shares) = (main.tokens, main.shares);
+        for (uint256 i = q.head; i < q.head + FOLDS_PER_CALL && i < q.ids.length; i++) {
+            uint128 young = q.ids[i];
+            if (Tranches.releaseOf(young) > block.timestamp) return (false, 0);
+            uint256 amount = _tranches[validator][young].tokens;
+            foldedShares = Tranches.sharesFor(amount, tokens, shares);
+            if (young == id) return (true, foldedShares);
+            (tokens, shares) = (tokens + amount, shares + foldedShares);
+        }
+        return (false, 0);
     }
 
     /// @dev A tranche that came after every fault that can still be proven is no different from the main pool.

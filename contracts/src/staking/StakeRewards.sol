@@ -32,8 +32,9 @@ abstract contract StakeRewards is StakePositions {
         if (validator == holder) return a.income;
         Position storage p = _positions[validator][holder];
         reward = p.reward;
+        // A retired pool earns nothing more: it has no tokens, whatever the rate.
         if (p.shares > 0) {
-            uint256 perShare = _perShare(_tranches[validator][_mainId(p.generation)], _netOf(v, p.generation, a));
+            uint256 perShare = _perShare(_tranches[validator][_mainId(p.generation)], a.netPerToken);
             reward += Math.mulDiv(perShare - p.settled, p.shares, SCALE);
         }
         for (uint256 i = 0; i < p.lots.length; i++) reward += _lotReward(validator, v, p.lots[i], a);
@@ -49,20 +50,14 @@ abstract contract StakeRewards is StakePositions {
         uint256 perShare;
         if (v.fresh && lot.id == _lastYoung(validator)) {
             // Not settled since its epoch: it has earned from that epoch's end on.
-            if (t.shares > 0) perShare = Math.mulDiv(a.netPerToken - a.cohortStart, t.tokens, t.shares);
+            perShare = Math.mulDiv(a.netPerToken - a.cohortStart, t.tokens, t.shares);
         } else {
             perShare = _perShare(t, a.netPerToken);
         }
         reward = Math.mulDiv(perShare - lot.settled, lot.shares, SCALE);
         if (!t.folded) return reward;
-        uint256 main =
-            _perShare(_tranches[validator][_mainId(t.foldedGeneration)], _netOf(v, t.foldedGeneration, a));
+        uint256 main = _perShare(_tranches[validator][_mainId(t.foldedGeneration)], a.netPerToken);
         reward += Math.mulDiv(main - t.foldedPerShare, _foldedShares(t, lot.shares), SCALE);
-    }
-
-    /// @dev A retired pool earns nothing more: it has no tokens, whatever the rate.
-    function _netOf(Validator storage v, uint256 generation, Accrual memory a) private view returns (uint256) {
-        return generation == v.generation ? a.netPerToken : v.netPerToken;
     }
 
     // ------------------------------------------------------------------ writes
@@ -88,7 +83,7 @@ abstract contract StakeRewards is StakePositions {
         if (v.delegated != 0 && bps > v.commissionBps) {
             uint256 delay = params.get(Params.COMMISSION_DELAY);
             uint256 notBefore = v.commissionQueuedAt + delay;
-            if (v.commissionQueuedAt != 0 && block.timestamp < notBefore) revert CommissionTooSoon(notBefore);
+            if (block.timestamp < notBefore) revert CommissionTooSoon(notBefore);
             cap = Math.min(cap, v.commissionBps + params.get(Params.COMMISSION_STEP_BPS));
             fromEpoch = epochAt(block.timestamp + delay) + 1;
             v.commissionQueuedAt = uint40(block.timestamp);

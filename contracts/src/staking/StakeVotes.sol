@@ -60,7 +60,6 @@ abstract contract StakeVotes is StakeState {
     function _recordVotes(address validator, address holder, uint256 amount) internal {
         Checkpoints.Trace208 storage trace = _units[validator][holder];
         if (trace.length() == 0) {
-            if (amount == 0) return;
             if (_backed[holder].length == MAX_BACKED) revert TooManyValidators(holder);
             _backed[holder].push(validator);
         }
@@ -75,7 +74,7 @@ abstract contract StakeVotes is StakeState {
 
     /// @dev A slash left `left` of `stood` tokens of every delegator that it hit.
     function _shrinkVotes(address validator, uint256 left, uint256 stood) internal {
-        if (stood == 0 || left == stood) return;
+        if (left == stood) return;
         Checkpoints.Trace208 storage trace = _unitWorth[validator];
         (uint256 generation, uint256 unitWorth) = _split(trace.latest());
         unitWorth = Math.mulDiv(unitWorth, left, stood);

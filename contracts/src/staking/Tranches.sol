@@ -75,10 +75,15 @@ library Tranches {
         return uint256(t.tokens) * FLOOR_SHARES < t.shares;
     }
 
+    /// @dev What `amount` is in shares of a pool that holds `tokens` under `all` shares.
+    function sharesFor(uint256 amount, uint256 tokens, uint256 all) internal pure returns (uint256) {
+        return all == 0 ? amount : Math.mulDiv(amount, all, tokens);
+    }
+
     /// @dev Rounded down: the newcomer never dilutes those who are there. Never called on a wiped tranche.
     function join(Tranche storage t, uint256 amount) internal returns (uint256 shares) {
         (uint256 tokens, uint256 all) = (t.tokens, t.shares);
-        shares = all == 0 ? amount : Math.mulDiv(amount, all, tokens);
+        shares = sharesFor(amount, tokens, all);
         // Safe casts: the supply is below 2^90 and the floor lets shares be at most 10^9 times that.
         t.tokens = uint128(tokens + amount);
         t.shares = uint128(all + shares);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Entry, Path} from "../../src/libraries/InclusionLib.sol";
+import {Entry} from "../../src/libraries/InclusionLib.sol";
 import {ITeeRegistry} from "../../src/opengradient/ITeeRegistry.sol";
 import {OpenGradientRegistry} from "../../src/opengradient/OpenGradientRegistry.sol";
 import {OpenGradientSettlement} from "../../src/opengradient/OpenGradientSettlement.sol";
@@ -38,46 +38,6 @@ contract OpenGradientTest is FaultFixture {
         teeId = keccak256(RsaVectors.KEY);
     }
 
-    // ---------------------------------------------------------------- RSA
-
-    function test_aSignatureOfPythonHolds() public view {
-        assertTrue(this.holds(RsaVectors.MESSAGE, RsaVectors.SIGNATURE, RsaVectors.KEY));
-    }
-
-    function test_anotherSchemeSaltKeyOrMessageDoesNot() public view {
-        assertTrue(!this.holds(RsaVectors.MESSAGE, RsaVectors.SHORT_SALT, RsaVectors.KEY));
-        assertTrue(!this.holds(RsaVectors.MESSAGE, RsaVectors.OLD_SCHEME, RsaVectors.KEY));
-        assertTrue(!this.holds(RsaVectors.MESSAGE, RsaVectors.SIGNATURE, RsaVectors.OTHER_KEY));
-        assertTrue(!this.holds(abi.encodePacked(RsaVectors.INPUT), RsaVectors.SIGNATURE, RsaVectors.KEY));
-        assertTrue(!this.holds("", RsaVectors.SIGNATURE, RsaVectors.KEY));
-        assertTrue(!this.holds(RsaVectors.MESSAGE, "", RsaVectors.KEY));
-        assertTrue(!this.holds(RsaVectors.MESSAGE, new bytes(256), RsaVectors.KEY));
-    }
-
-    /// @dev The representative s + n leads to the same power; only s itself is the signature (RFC 8017 §5.2.2).
-    function test_aRepresentativeOutOfRangeDoesNot() public view {
-        bytes memory modulus = this.modulusIn(RsaVectors.KEY);
-        assertTrue(!this.holds(RsaVectors.MESSAGE, modulus, RsaVectors.KEY));
-        bytes memory above = modulus;
-        above[255] = bytes1(uint8(above[255]) + 1);
-        assertTrue(!this.holds(RsaVectors.MESSAGE, above, RsaVectors.KEY));
-    }
-
-    function testFuzz_noFlippedBitHolds(uint16 bit) public view {
-        bytes memory signature = RsaVectors.SIGNATURE;
-        uint256 place = uint256(bit) % 2048;
-        signature[place / 8] ^= bytes1(uint8(1 << (place % 8)));
-        assertTrue(!this.holds(RsaVectors.MESSAGE, signature, RsaVectors.KEY));
-    }
-
-    function test_onlyKeysOf2048BitsAndTheUsualExponentAreRead() public {
-        bytes[3] memory wrong = [RsaVectors.SMALL_EXPONENT, RsaVectors.LONG_KEY, bytes(hex"30")];
-        for (uint256 i = 0; i < 3; i++) {
-            vm.expectRevert(RsaPss.NotAnRsa2048Key.selector);
-            this.modulusIn(wrong[i]);
-        }
-    }
-
     // ---------------------------------------------------------------- registry
 
     function test_anEnclaveIsListedWithAllThatClientsRead() public {
@@ -94,13 +54,42 @@ contract OpenGradientTest is FaultFixture {
         assertTrue(info.enabled && info.teeType == 0);
         assertEq(info.registeredAt, block.timestamp);
         assertEq(info.lastHeartbeatAt, block.timestamp);
-        assertEq(info.ohttpConfig.publicKey.length, 0);
+        assertEq(keccak256(abi.encode(info.ohttpConfig)), keccak256(abi.encode(ITeeRegistry.OhttpConfig(0, 0, 0, 0, "", "", 0))));
         assertEq(registry.getActiveTEEs(1).length, 0);
         assertEq(registry.getTEEsByType(0)[0], teeId);
         assertEq(registry.getEnabledTEEs(0)[0], teeId);
         assertEq(registry.keyOf(teeId), vm.addr(ENCLAVE));
         assertEq(registry.getTEE(TREE).owner, address(0));
         assertTrue(!registry.isTEEActive(TREE));
+    }
+
+    /// @dev One that sends requests on to a provider, and was attested to do that alone.
+    function test_anEnclaveThatIsAProxyIsListedToo() public {
+        bytes32 code = keccak256("proxy");
+        tee.approveMeasurement(HARDWARE, code, 1 << 1);
+        _admit(0xE3, code, 1 << 1);
+        bytes memory signature = signRegistration(0xE3, NODE, RsaVectors.KEY);
+        vm.prank(NODE);
+        registry.registerTEE(COMMITTER, URL, RsaVectors.KEY, CERTIFICATE, signature);
+        assertTrue(registry.isTEEActive(teeId));
+        assertEq(registry.getActiveTEEs(0)[0].pcrHash, code);
+    }
+
+    /// @dev As packages/protocol/src/opengradient/registration.ts says it, for this chain and this registry alone.
+    function test_anEnclaveSignsAllThatClientsRead() public view {
+        bytes32 signed = keccak256(
+            abi.encode(
+                keccak256("assay/opengradient-tee/v1"),
+                block.chainid,
+                registry,
+                NODE,
+                COMMITTER,
+                keccak256(bytes(URL)),
+                teeId,
+                keccak256(CERTIFICATE)
+            )
+        );
+        assertEq(registry.registrationDigest(NODE, COMMITTER, URL, RsaVectors.KEY, CERTIFICATE), signed);
     }
 
     function test_theWayOfAnEnclaveIsToldByEvents() public {
@@ -136,6 +125,12 @@ contract OpenGradientTest is FaultFixture {
         assertEq(registry.getEnabledTEEs(0)[0], teeId);
         assertEq(registry.getEnabledTEEs(0)[1], second);
         assertEq(keccak256(registry.getActiveTEEs(0)[1].publicKey), second);
+        uint256 state = vm.snapshotState();
+        vm.prank(NODE);
+        registry.disableTEE(second);
+        assertEq(registry.getEnabledTEEs(0)[0], teeId);
+        assertEq(keccak256(registry.getActiveTEEs(0)[0].publicKey), teeId);
+        vm.revertToState(state);
         vm.prank(NODE);
         registry.disableTEE(teeId);
         assertEq(registry.getEnabledTEEs(0)[0], second);
@@ -163,7 +158,6 @@ contract OpenGradientTest is FaultFixture {
         registry.registerTEE(COMMITTER, URL, RsaVectors.OTHER_KEY, CERTIFICATE, signature);
         assertEq(registry.getTEEsByType(0).length, 64);
     }
-
 
     function test_aKeyThatValidatorsDidNotAdmitListsNothing() public {
         bytes memory signature = signRegistration(ROGUE, NODE, RsaVectors.KEY);
@@ -283,6 +277,14 @@ contract OpenGradientTest is FaultFixture {
         told.settleBatch(batchId, DATA, keccak256("another"), 3);
     }
 
+    function test_allOfABatchMayBeTold() public {
+        bytes32 batchId = finalBatch();
+        uint256 count = settlement.batch(batchId).count;
+        vm.prank(COMMITTER);
+        told.settleBatch(batchId, DATA, TREE, count);
+        assertEq(told.rootOf(batchId), TREE);
+    }
+
     function test_nothingIsToldThatIsNotFinal() public {
         bytes32 batchId = commitEntries(among(honestEntry(9), 1, 3));
         refuseBatch(COMMITTER, batchId, DATA, TREE, 3, OpenGradientSettlement.NotFinal.selector);
@@ -344,10 +346,6 @@ contract OpenGradientTest is FaultFixture {
 
     // ---------------------------------------------------------------- helpers
 
-    function holds(bytes memory message, bytes calldata signature, bytes calldata key) external view returns (bool) {
-        return RsaPss.verify(message, signature, RsaPss.modulusOf(key));
-    }
-
     function modulusIn(bytes calldata key) external pure returns (bytes memory) {
         return RsaPss.modulusOf(key);
     }
@@ -366,7 +364,6 @@ contract OpenGradientTest is FaultFixture {
     function slotOfCount() private view returns (uint256 slot) {
         while (uint256(vm.load(address(registry), bytes32(slot))) != 1) slot++;
     }
-
 
     function finalBatch() private returns (bytes32 batchId) {
         batchId = commitEntries(among(honestEntry(9), 1, 3));

@@ -1,6 +1,7 @@
 /**
  * Deploys the contracts on any EVM chain:
  *   node packages/chain/src/deployMain.ts --rpc <url> --chain-id <n> --treasury <address> --beneficiaries <file>
+ * or, beside a deployment that exists and with its token, --succeeds <its journal> instead of the beneficiaries.
  * The deployer's key comes from ASSAY_KEY, never from the command line, where others on the machine could read it.
  */
 import { readFileSync } from 'node:fs'
@@ -10,11 +11,13 @@ import { type Address, isAddress, isHex, size } from 'viem'
 import { ALLOCATION, type Beneficiaries } from './deploy/allocation.ts'
 import { deploy } from './deploy/deploy.ts'
 
-const USAGE = `Usage: deploy --rpc <url> --chain-id <n> --treasury <address> --beneficiaries <file> [options]
+const USAGE = `Usage: deploy --rpc <url> --chain-id <n> --treasury <address>
+              (--beneficiaries <file> | --succeeds <file>) [options]
   --rpc <url>                JSON-RPC address of the chain
   --chain-id <n>             its chain id, checked against what the RPC answers
   --treasury <address>       receives its share of every payment
   --beneficiaries <file>     JSON object: one address for each of ${ALLOCATION.join(', ')}
+  --succeeds <file>          journal of an earlier deployment, whose token goes on (docs/upgrades.md)
   --guardian <address>       may suspend and pause, for a year (default: nobody)
   --journal <file>           remembers what was deployed (default: deployment-<chain id>.json)
   --insecure-development     allow the public development keys on this chain
@@ -54,6 +57,14 @@ function beneficiariesFrom(file: string | undefined): Beneficiaries {
   return Object.fromEntries(entries) as Beneficiaries
 }
 
+function supplyFrom(values: { beneficiaries?: string; succeeds?: string }) {
+  const { beneficiaries, succeeds } = values
+  if (succeeds === undefined) return { beneficiaries: beneficiariesFrom(beneficiaries) }
+  if (beneficiaries !== undefined)
+    throw usage('--succeeds goes on with a supply that is allocated; --beneficiaries is for a new one.')
+  return { succeeds }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -61,6 +72,7 @@ async function main(): Promise<void> {
       'chain-id': { type: 'string' },
       treasury: { type: 'string' },
       beneficiaries: { type: 'string' },
+      succeeds: { type: 'string' },
       guardian: { type: 'string' },
       journal: { type: 'string' },
       'insecure-development': { type: 'boolean' },
@@ -84,7 +96,7 @@ async function main(): Promise<void> {
     deployerKey: key,
     treasury: addressOf(values.treasury, 'treasury'),
     guardian: values.guardian === undefined ? undefined : addressOf(values.guardian, 'guardian'),
-    beneficiaries: beneficiariesFrom(values.beneficiaries),
+    ...supplyFrom(values),
     journalFile: values.journal ?? `deployment-${chainId}.json`,
     insecureDevelopment: values['insecure-development'],
     onProgress: (step) => process.stderr.write(`${step}\n`),

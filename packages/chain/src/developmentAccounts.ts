@@ -22,10 +22,22 @@ export const DEVELOPMENT_ROLES = {
   moreNodes: [12, 13, 14],
 } as const
 
-export type DevelopmentAccount = { address: Address; privateKey: Hex }
+export type DevelopmentAccount = { readonly address: Address; readonly privateKey: Hex }
+
+/** Those that were asked for: the phrase's 2,048 rounds of SHA-512 take longer than a signature, again for each. */
+const derived = new Map<number, DevelopmentAccount>()
 
 /** Account `index` of the development phrase. */
 export function developmentAccount(index: number): DevelopmentAccount {
+  let account = derived.get(index)
+  if (account === undefined) {
+    account = derive(index)
+    derived.set(index, account)
+  }
+  return account
+}
+
+function derive(index: number): DevelopmentAccount {
   const account = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: index })
   const privateKey = account.getHdKey().privateKey
   if (privateKey === null) throw new Error('unreachable: a derived key has its private half')

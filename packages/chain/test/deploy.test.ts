@@ -1,94 +1,41 @@
+/** A deployment, step by step and again: what stands after it, and which settings it refuses. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import {
   AssayError,
-  assayDomain,
-  batchIdOf,
   CONTRACT_NAMES,
-  deploymentOf,
-  groupNode,
-  HARDWARE_NITRO_SIM,
-  type Network,
   opgTimelockAbi,
   PERMIT2_ADDRESS,
-  type SignedReceipt,
-  settlementAbi,
   teeRegistryAbi,
   X402_UPTO_PROXY_ADDRESS,
 } from '@assay/protocol'
-import { type Address, type Hex, parseAbi, parseEther, zeroAddress, zeroHash } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
-import { ALLOCATION, type Beneficiaries } from '../src/deploy/allocation.ts'
+import { type Address, parseAbi, parseEther } from 'viem'
 import { PARAMETERS, parameterKey } from '../src/deploy/parameters.ts'
 import {
   bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
-  type Devnet,
   deploy,
   developmentAccount,
   publicClientOf,
-  readChainView,
-  readCommittedBatch,
-  startDevnet,
 } from '../src/index.ts'
+import {
+  account,
+  approval,
+  type BareChain,
+  beneficiaries,
+  startBareChain,
+  word,
+} from './support/bareChain.ts'
 
-const word = (byte: string): Hex => `0x${byte.repeat(32)}`
-const account = (role: 'deployer' | 'treasury' | 'node' | 'demo' | 'publisher' | 'gateway') =>
-  developmentAccount(DEVELOPMENT_ROLES[role])
-const approval = {
-  hardwareType: HARDWARE_NITRO_SIM,
-  rootHash: word('a1'),
-  measurement: word('b2'),
-  engineClasses: 1,
-}
-
-let devnet: Devnet
-let folder: string
+let on: BareChain
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'assay-chain-'))
-  devnet = await startDevnet({ dir: path.join(folder, 'chain'), port: 0 })
+  on = await startBareChain()
 })
-after(async () => {
-  await devnet.close()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-const beneficiaries = Object.fromEntries(
-  ALLOCATION.map((bucket, at) => [bucket, developmentAccount(at).address]),
-) as Beneficiaries
-
-function options() {
-  return {
-    rpcUrl: devnet.url,
-    chainId: devnet.chainId,
-    deployerKey: account('deployer').privateKey,
-    treasury: account('treasury').address,
-    approvals: [approval],
-    journalFile: path.join(folder, 'deployment.json'),
-    devnet,
-  }
-}
-
-function networkOf(deployed: Awaited<ReturnType<typeof deploy>>): Network {
-  const { rpcUrl, chainId, deploymentId, contracts } = deployed
-  return {
-    rpcUrl,
-    chainId,
-    deploymentId,
-    contracts,
-    gatewayUrl: 'http://127.0.0.1:4020',
-    gateway: account('gateway').address,
-    nodes: [],
-    validators: [],
-    accounts: {},
-    models: [],
-  }
-}
+after(() => on.close())
 
 const READS = parseAbi([
   'function deploymentId() view returns (bytes32)',
@@ -104,31 +51,31 @@ const READS = parseAbi([
 ])
 
 test('deploy, interrupted and repeated, deploys once; the network is ready to act', async () => {
-  const client = publicClientOf({ chainId: devnet.chainId, rpcUrl: devnet.url })
+  const client = publicClientOf({ chainId: on.devnet.chainId, rpcUrl: on.devnet.url })
   // Breaks off in the middle: what was deployed until then must be kept.
   let steps = 0
   await assert.rejects(
     deploy({
-      ...options(),
+      ...on.options(),
       onProgress: () => {
         if (++steps === 3) throw new Error('interrupted')
       },
     }),
     /interrupted/,
   )
-  const half = JSON.parse(readFileSync(options().journalFile, 'utf8')) as {
+  const half = JSON.parse(readFileSync(on.options().journalFile, 'utf8')) as {
     contracts: Record<string, string>
   }
   assert.equal(Object.keys(half.contracts).length, 5)
 
-  const first = await deploy(options())
+  const first = await deploy(on.options())
   assert.equal(first.fresh, true)
   for (const [name, address] of Object.entries(half.contracts)) {
     assert.equal(first.contracts[name as 'OPG'], address)
   }
   assert.deepEqual(Object.keys(first.contracts).sort(), [...CONTRACT_NAMES].sort())
   const nonce = await client.getTransactionCount({ address: account('deployer').address })
-  const second = await deploy(options())
+  const second = await deploy(on.options())
   assert.deepEqual(second, { ...first, fresh: false })
   assert.equal(await client.getTransactionCount({ address: account('deployer').address }), nonce)
 
@@ -184,8 +131,8 @@ test('deploy, interrupted and repeated, deploys once; the network is ready to ac
 })
 
 test('the deployer holds no role, and the timelock governs from the first block', async () => {
-  const { contracts } = await deploy(options())
-  const client = publicClientOf({ chainId: devnet.chainId, rpcUrl: devnet.url })
+  const { contracts } = await deploy(on.options())
+  const client = publicClientOf({ chainId: on.devnet.chainId, rpcUrl: on.devnet.url })
   const timelock = { address: contracts.OpgTimelock, abi: opgTimelockAbi } as const
   const names = ['DEFAULT_ADMIN_ROLE', 'PROPOSER_ROLE', 'EXECUTOR_ROLE', 'CANCELLER_ROLE'] as const
   for (const functionName of names) {
@@ -205,7 +152,7 @@ test('the deployer holds no role, and the timelock governs from the first block'
     assert.equal(governor, contracts.OpgTimelock, name)
   }
   const stranger = createSender({
-    network: { chainId: devnet.chainId, rpcUrl: devnet.url },
+    network: { chainId: on.devnet.chainId, rpcUrl: on.devnet.url },
     privateKey: account('deployer').privateKey,
   })
   const wire = stranger.send({ ...timelock, functionName: 'wire', args: [account('deployer').address] })
@@ -213,7 +160,7 @@ test('the deployer holds no role, and the timelock governs from the first block'
 })
 
 test('a development network votes in the enclave that it lacks, once', async () => {
-  const deployed = await deploy(options())
+  const deployed = await deploy(on.options())
   const client = publicClientOf(deployed)
   const other = { ...approval, hardwareType: word('77'), rootHash: word('78'), measurement: word('79') }
   const bootstrap = {
@@ -238,124 +185,10 @@ test('a development network votes in the enclave that it lacks, once', async () 
   assert.equal(await client.getTransactionCount({ address: account('deployer').address }), sent)
 })
 
-test('readChainView fills what the chain knows and leaves the rest null', async () => {
-  const deployed = await deploy(options())
-  await bootstrapDevnet({
-    ...deployed,
-    nodeUrl: 'http://127.0.0.1:4030',
-    gatewayUrl: 'http://127.0.0.1:4020',
-    validatorUrls: [],
-  })
-  const network = networkOf(deployed)
-  const client = publicClientOf(network)
-  const operator = createSender({ network, privateKey: account('node').privateKey })
-  const publisher = createSender({ network, privateKey: account('publisher').privateKey })
-  const committer = createSender({ network, privateKey: account('gateway').privateKey })
-  const holder = privateKeyToAccount(developmentAccount(17).privateKey)
-  const key = holder.address
-  const possession = await holder.signTypedData({
-    domain: assayDomain(deploymentOf(network)),
-    types: {
-      KeyPossession: [
-        { name: 'node', type: 'address' },
-        { name: 'key', type: 'address' },
-      ],
-    },
-    primaryType: 'KeyPossession',
-    message: { node: operator.address, key },
-  })
-  const modelId = word('c3')
-  const abi = parseAbi([
-    'function registerBondedKey(address key, bytes signature)',
-    'function publish(bytes32 modelId, string manifestURI, bytes32 weightsHash, uint128 perCall, uint128 inputPrice, uint128 outputPrice)',
-  ])
-  const { TeeRegistry, ModelRegistry, Settlement } = network.contracts
-  const group = { node: operator.address, top: word('e5'), sum: 7n, exposure: 9n, count: 1n }
-  const publish = [modelId, 'data:,x', word('d4'), 3n, 2n, 1n]
-  await Promise.all([
-    operator.send({ address: TeeRegistry, abi, functionName: 'registerBondedKey', args: [key, possession] }),
-    publisher.send({ address: ModelRegistry, abi, functionName: 'publish', args: publish }),
-    committer.send({
-      address: Settlement,
-      abi: settlementAbi,
-      functionName: 'commit',
-      args: [1n, word('f6'), [group]],
-    }),
-  ])
-  const { hash: root } = groupNode(group.node, { ...group, hash: group.top })
-  const batchId = batchIdOf({ committer: committer.address, height: 1n, root, dataHash: word('f6') })
-  const anchor = await client.getBlock()
-  const signed: SignedReceipt = {
-    signature: '0x',
-    receipt: {
-      version: 1,
-      requestId: word('11'),
-      payer: account('demo').address,
-      node: operator.address,
-      key,
-      seq: 1n,
-      committer: committer.address,
-      includeBy: 0n,
-      modelId,
-      priceVersion: 1n,
-      engineClass: 2,
-      mode: 0,
-      status: 0,
-      requestHash: zeroHash,
-      responseHash: zeroHash,
-      evidenceHash: zeroHash,
-      inputUnits: 1n,
-      outputUnits: 1n,
-      price: 6n,
-      valueAtRisk: 0n,
-      anchorBlock: anchor.number,
-      anchorHash: anchor.hash,
-      issuedAt: anchor.timestamp,
-    },
-  }
-  const view = await readChainView(client, network, signed, { inclusion: { batchId } })
-  assert.deepEqual(view.deployment, {
-    chainId: 31337,
-    settlement: Settlement,
-    deploymentId: network.deploymentId,
-  })
-  assert.equal(view.key?.node, operator.address)
-  assert.equal(view.key?.bonded, true)
-  assert.deepEqual([view.hardware, view.root, view.measurement, view.payment], [null, null, null, null])
-  assert.deepEqual(view.anchor, { hash: anchor.hash, timestamp: anchor.timestamp })
-  assert.deepEqual([view.price?.perCall, view.price?.inputPrice, view.price?.outputPrice], [3n, 2n, 1n])
-  assert.equal(view.publisher, publisher.address)
-  assert.deepEqual(
-    [view.batch?.batchId, view.batch?.root, view.batch?.exposure, view.batch?.state],
-    [batchId, root, 9n, 1],
-  )
-  const committed = await readCommittedBatch(client, network, batchId)
-  assert.deepEqual([committed?.sum, committed?.dataHash, committed?.root], [7n, word('f6'), root])
-  assert.equal(await readCommittedBatch(client, network, word('00')), null)
-
-  const stranger = {
-    ...signed.receipt,
-    key: zeroAddress,
-    modelId: word('00'),
-    anchorBlock: 2n ** 64n - 1n,
-    priceVersion: 9n,
-  }
-  const empty = await readChainView(
-    client,
-    network,
-    { ...signed, receipt: stranger },
-    { inclusion: { batchId: word('99') } },
-  )
-  assert.deepEqual(
-    [empty.key, empty.price, empty.publisher, empty.anchor, empty.batch, empty.payment],
-    [null, null, null, null, null, null],
-  )
-})
-
 test('settings that must not pass', async () => {
   const config = (pattern: RegExp) => (error: unknown) =>
     error instanceof AssayError && error.code === 'config' && pattern.test(error.message)
-  const { devnet: _, ...bare } = options()
+  const { devnet: _, ...bare } = on.options()
   await assert.rejects(deploy({ ...bare, chainId: 8453 }), config(/development key/))
   await assert.rejects(
     deploy({ ...bare, chainId: 8453, insecureDevelopment: true }),
@@ -366,13 +199,13 @@ test('settings that must not pass', async () => {
     config(/another chain/),
   )
   await assert.rejects(
-    deploy({ ...options(), deployerKey: developmentAccount(9).privateKey }),
+    deploy({ ...on.options(), deployerKey: developmentAccount(9).privateKey }),
     config(/belongs to another/),
   )
 })
 
 test('the command deploys over any RPC, and explains what it lacks', async () => {
-  const file = path.join(folder, 'beneficiaries.json')
+  const file = path.join(on.folder, 'beneficiaries.json')
   const { privateKey } = account('deployer')
   writeFileSync(file, JSON.stringify(beneficiaries))
   const run = async (args: string[]) => {
@@ -391,8 +224,17 @@ test('the command deploys over any RPC, and explains what it lacks', async () =>
     const code = await new Promise((resolve) => child.once('close', resolve))
     return { code, out, err }
   }
-  const journal = path.join(folder, 'other.json')
-  const common = ['--rpc', devnet.url, '--chain-id', '31337', '--journal', journal, '--beneficiaries', file]
+  const journal = path.join(on.folder, 'other.json')
+  const common = [
+    '--rpc',
+    on.devnet.url,
+    '--chain-id',
+    '31337',
+    '--journal',
+    journal,
+    '--beneficiaries',
+    file,
+  ]
   const deployed = await run([...common, '--treasury', account('treasury').address])
   assert.equal(deployed.code, 0, deployed.err)
   const { contracts } = JSON.parse(deployed.out) as { contracts: Record<string, string> }

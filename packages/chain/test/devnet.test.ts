@@ -4,10 +4,10 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { AssayError } from '@assay/protocol'
 import { createPublicClient, type Hex, http, type PublicClient, parseGwei } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { until } from '../../../test/until.ts'
 import { developmentAccount, startDevnet } from '../src/index.ts'
 
 const folders: string[] = []
@@ -55,9 +55,10 @@ async function sendTransfer(client: PublicClient, nonce: number): Promise<Hex> {
   return client.request({ method: 'eth_sendRawTransaction', params: [raw] })
 }
 
-async function until(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; await delay(50)) if (await check()) return
-  assert.fail(`never happened: ${what}`)
+/** Of a snapshot file: its first line. */
+function headerOf(file: string): { block: number } {
+  const content = readFileSync(file)
+  return JSON.parse(content.toString('utf8', 0, content.indexOf(0x0a))) as { block: number }
 }
 
 function isRunning(pid: number): boolean {
@@ -75,7 +76,10 @@ async function killed({ child, anvilPid }: { child: ChildProcess; anvilPid: numb
   } catch {
     // The watcher was quicker.
   }
-  await until('the chain process ends', () => !isRunning(anvilPid))
+  await until(
+    () => !isRunning(anvilPid),
+    () => 'the chain process to end',
+  )
 }
 
 test('a devnet that is killed without warning keeps confirmed and accepted transactions', async () => {
@@ -135,9 +139,33 @@ test('a chain process that dies alone is started again behind the same port', as
   const hash = await sendTransfer(client, 0)
   const pid = devnet.anvilPid() as number
   process.kill(pid, 'SIGKILL')
-  await until('another process', () => devnet.anvilPid() !== pid && devnet.anvilPid() !== undefined)
+  await until(
+    () => devnet.anvilPid() !== pid && devnet.anvilPid() !== undefined,
+    () => 'another process',
+  )
   const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 100 })
   assert.equal(receipt.status, 'success')
+  await devnet.close()
+})
+
+test('of a chain that nobody used, a kill takes the newest few blocks and no more', async () => {
+  const folder = temporaryFolder()
+  const devnet = await startDevnet({ dir: folder, port: 0 })
+  await devnet.admin('anvil_mine', ['0x12c'])
+  const snapshots = path.join(folder, 'snapshots')
+  const savedBlock = () =>
+    Math.max(...readdirSync(snapshots).map((name) => headerOf(path.join(snapshots, name)).block))
+  await until(
+    () => savedBlock() >= 300,
+    () => 'the empty blocks to be saved',
+  )
+  const pid = devnet.anvilPid() as number
+  process.kill(pid, 'SIGKILL')
+  await until(
+    () => devnet.anvilPid() !== pid && devnet.anvilPid() !== undefined,
+    () => 'another process',
+  )
+  assert.ok((await clientOf(devnet.url).getBlockNumber()) >= 300n)
   await devnet.close()
 })
 
@@ -145,7 +173,10 @@ test('the chain process ends with its killed parent', { skip: process.platform !
   const started = await startChild(temporaryFolder())
   assert.ok(isRunning(started.anvilPid))
   started.child.kill('SIGKILL')
-  await until('the chain process ends', () => !isRunning(started.anvilPid))
+  await until(
+    () => !isRunning(started.anvilPid),
+    () => 'the chain process to end',
+  )
 })
 
 test('a taken port, a folder in use and a folder of another chain are clear errors', async () => {

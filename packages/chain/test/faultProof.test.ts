@@ -1,274 +1,77 @@
 /** Every proof that TypeScript encodes, shown to the contracts on a chain; and the gas that each takes. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { after, before, test } from 'node:test'
 import {
-  assayDomain,
   attestationDigest,
   type Batch,
-  type BatchEntry,
   batchIdOf,
   buildBatch,
   canonicalJsonBytes,
   challengeIdOf,
   chunkTree,
   DATA_PART,
-  type Deployment,
   dataChallengeAbi,
   equivocationFaultAbi,
   FAULT_CLASS,
   faultCommitment,
   faultIdOf,
-  faultManagerAbi,
-  type GroupHeader,
-  grantRequestId,
   groupHeaders,
   type NamedAttestation,
-  nodeBondAbi,
   nodeEquivocationProof,
-  opgAbi,
   parseCanonicalJson,
-  type Receipt,
-  receiptDigest,
   rowFaultAbi,
   rowFaultProof,
-  settlementAbi,
   signDigest,
   statedBatch,
   sumFaultAbi,
   sumFaultProof,
   teeFaultAbi,
   teeFaultProof,
-  teeRegistryAbi,
   twiceFaultProof,
   VERDICT,
   validatorEquivocationProof,
 } from '@assay/protocol'
-import { type Address, type Hex, parseEther, toHex, zeroHash } from 'viem'
+import { BATCH_STATE } from '@assay/verify'
+import { type Address, type Hex, parseEther, toHex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { type FaultChain, PRICE, ROGUE, startFaultChain } from '../../../test/faults/faultChain.ts'
 import { headerWithLie, placesIn } from '../../../test/faults/lyingTree.ts'
+import { outfit } from '../../../test/faults/operators.ts'
 import { rootOver } from '../../../test/faults/rootOver.ts'
-import {
-  bootstrapDevnet,
-  createSender,
-  DEVELOPMENT_ROLES,
-  type Devnet,
-  deploy,
-  developmentAccount,
-  publicClientOf,
-  type Sender,
-  startDevnet,
-} from '../src/index.ts'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { DEVELOPMENT_ROLES, developmentAccount, type Sender } from '../src/index.ts'
 
 /** What a proof may take (docs: each below 2M, and below Base's cap of a transaction). */
 const GAS_LIMIT = 2_000_000n
-const STATE = { committed: 1, void: 4 } as const
+const HUNTER = 19
+/** Seconds past DATA_RESPONSE of an unhurried chain. */
+const PAST_RESPONSE = 1800 + 5
 const SALT = toHex('salt', { size: 32 })
-const MODEL = toHex('model', { size: 32 })
-const role = (name: 'deployer' | 'gateway' | 'node' | 'demo' | 'publisher' | 'treasury') =>
-  developmentAccount(DEVELOPMENT_ROLES[name])
-const KEY = developmentAccount(17).privateKey
-const ROGUE = developmentAccount(18).privateKey
-const key = privateKeyToAccount(KEY).address.toLowerCase() as Address
 
-let folder: string
-let devnet: Devnet
-let deployed: Awaited<ReturnType<typeof deploy>>
-let client: ReturnType<typeof publicClientOf>
-let deployment: Deployment
-let committer: Sender
+let on: FaultChain
 let hunter: Sender
-let height = 0n
-let nonce = 0n
 const gas: Record<string, bigint> = {}
 
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'assay-faults-'))
-  devnet = await startDevnet({ dir: path.join(folder, 'chain'), port: 0 })
-  const { url: rpcUrl, chainId } = devnet
-  deployed = await deploy({
-    rpcUrl,
-    chainId,
-    deployerKey: role('deployer').privateKey,
-    treasury: role('treasury').address,
-    journalFile: path.join(folder, 'deployment.json'),
-    devnet,
-  })
-  await bootstrapDevnet({
-    ...deployed,
-    nodeUrl: 'http://127.0.0.1:4030',
-    gatewayUrl: 'http://127.0.0.1:4020',
-    validatorUrls: [],
-  })
-  client = publicClientOf({ rpcUrl, chainId })
-  deployment = {
-    chainId,
-    settlement: deployed.contracts.Settlement,
-    deploymentId: deployed.deploymentId,
-  }
-  committer = senderOf(role('gateway').privateKey)
-  hunter = senderOf(developmentAccount(19).privateKey)
-  await Promise.all([registerKey(), fundHunter()])
+  on = await startFaultChain(temporaryFolder('faults'))
+  hunter = await outfit(on.network, HUNTER, parseEther('1000'), [on.network.contracts.DataChallenge])
 })
 after(async () => {
-  await devnet.close()
-  rmSync(folder, { recursive: true, force: true })
+  await on.close()
   for (const [name, used] of Object.entries(gas)) console.log(`gas ${name.padEnd(34)} ${used}`)
 })
 
-function senderOf(privateKey: Hex): Sender {
-  return createSender({ network: { rpcUrl: devnet.url, chainId: devnet.chainId }, privateKey })
-}
-
-async function registerKey(): Promise<void> {
-  const node = senderOf(role('node').privateKey)
-  const signature = await privateKeyToAccount(KEY).signTypedData({
-    domain: assayDomain(deployment),
-    types: {
-      KeyPossession: [
-        { name: 'node', type: 'address' },
-        { name: 'key', type: 'address' },
-      ],
-    },
-    primaryType: 'KeyPossession',
-    message: { node: node.address, key },
-  })
-  await node.send({
-    address: deployed.contracts.TeeRegistry,
-    abi: teeRegistryAbi,
-    functionName: 'registerBondedKey',
-    args: [key, signature],
-  })
-}
-
-async function give(to: Sender, spender: Address, amount: bigint): Promise<void> {
-  const token = { address: deployed.contracts.OPG, abi: opgAbi } as const
-  const bank = senderOf(role('deployer').privateKey)
-  await bank.send({ ...token, functionName: 'transfer', args: [to.address, amount] })
-  await to.send({ ...token, functionName: 'approve', args: [spender, amount] })
-}
-
-/** Brings a bond that a proven fault has eaten up back to what covers the next batch. */
-async function bondAnew(operator: Sender): Promise<void> {
-  const bond = { address: deployed.contracts.NodeBond, abi: nodeBondAbi } as const
-  const [bonded] = await client.readContract({ ...bond, functionName: 'node', args: [operator.address] })
-  const enough = parseEther('1000')
-  if (bonded >= enough) return
-  await give(operator, bond.address, enough)
-  await operator.send({ ...bond, functionName: 'add', args: [enough] })
-}
-
-async function fundHunter(): Promise<void> {
-  const to = { to: hunter.address, amount: parseEther('10') }
-  await senderOf(role('gateway').privateKey).transferEther(to.to, to.amount)
-  await give(hunter, deployed.contracts.DataChallenge, parseEther('1000'))
-}
-
-// ------------------------------------------------------------------ receipts and batches
-
-/** An honest receipt of the node's bonded key; the model has no price row, so it costs nothing. */
-async function receipt(change: Partial<Receipt> = {}): Promise<Receipt> {
-  const own = ++nonce
-  const { timestamp } = await client.getBlock()
-  return {
-    version: 1,
-    requestId: toHex(own, { size: 32 }),
-    payer: role('demo').address.toLowerCase() as Address,
-    node: role('node').address.toLowerCase() as Address,
-    key,
-    seq: own,
-    committer: committer.address.toLowerCase() as Address,
-    includeBy: timestamp + 600n,
-    modelId: MODEL,
-    priceVersion: 1n,
-    engineClass: 2,
-    mode: 0,
-    status: 0,
-    requestHash: zeroHash,
-    responseHash: zeroHash,
-    evidenceHash: zeroHash,
-    inputUnits: 1n,
-    outputUnits: 1n,
-    price: 0n,
-    valueAtRisk: 5n,
-    anchorBlock: 1n,
-    anchorHash: zeroHash,
-    issuedAt: timestamp,
-    ...change,
-  }
-}
-
-async function signed(change: Partial<Receipt> = {}, privateKey = KEY): Promise<BatchEntry> {
-  const one = await receipt(change)
-  return { receipt: one, signature: await signDigest(receiptDigest(one, deployment), privateKey) }
-}
-
-/** A call under a grant; `counter` is its place. */
-async function granted(counter: bigint, change: Partial<Receipt> = {}): Promise<BatchEntry> {
-  const id = toHex('grant', { size: 32 })
-  const requestId = grantRequestId({
-    chainId: deployment.chainId,
-    escrow: deployed.contracts.InferenceEscrow,
-    payer: role('demo').address,
-    grant: { id, counter },
-  })
-  return { ...(await signed({ requestId, ...change })), grant: { id, counter } }
-}
-
-/** Several honest receipts of several payers, with ours among them. */
-async function among(...entries: BatchEntry[]): Promise<Batch> {
-  const others = await Promise.all(
-    Array.from({ length: 5 }, (_, at) => signed({ payer: `0x${String(at % 2).repeat(40)}` })),
-  )
-  return buildBatch({
-    deployment,
-    committer: committer.address,
-    height: ++height,
-    receipts: [...others, ...entries],
-  })
-}
-
-async function commit(
-  batch: Batch,
-  groups: readonly GroupHeader[] = groupHeaders(batch),
-  from = committer,
-): Promise<void> {
-  for (const operator of [from, senderOf(role('node').privateKey)]) await bondAnew(operator)
-  await from.send({
-    address: deployment.settlement,
-    abi: settlementAbi,
-    functionName: 'commit',
-    args: [batch.header.height, batch.header.dataHash, groups],
-  })
-}
-
 async function committed(batch: Batch): Promise<Batch> {
-  await commit(batch)
+  await on.commit(batch)
   return batch
 }
-
-async function stateOf(batchId: Hex): Promise<number> {
-  const found = await client.readContract({
-    address: deployment.settlement,
-    abi: settlementAbi,
-    functionName: 'batch',
-    args: [batchId],
-  })
-  return found.state
-}
-
-// ------------------------------------------------------------------ proving
-
-const faults = () => ({ address: deployed.contracts.FaultManager, abi: faultManagerAbi }) as const
 
 /** Announces and shows a proof as a hunter does. @throws AssayError `conflict` where it does not hold */
 async function prove(name: string, faultClass: number, proof: Hex): Promise<void> {
   const commitment = faultCommitment(hunter.address, faultClass, proof, SALT)
-  await hunter.send({ ...faults(), functionName: 'announce', args: [commitment] })
+  await hunter.send({ ...on.faults, functionName: 'announce', args: [commitment] })
   const { gasUsed } = await hunter.send({
-    ...faults(),
+    ...on.faults,
     functionName: 'prove',
     args: [faultClass, proof, SALT],
   })
@@ -277,8 +80,8 @@ async function prove(name: string, faultClass: number, proof: Hex): Promise<void
 }
 
 async function isProven(faultClass: number, faultKey: Hex): Promise<boolean> {
-  const { provenAt } = await client.readContract({
-    ...faults(),
+  const { provenAt } = await on.client.readContract({
+    ...on.faults,
     functionName: 'fault',
     args: [faultIdOf(faultClass, faultKey)],
   })
@@ -286,7 +89,7 @@ async function isProven(faultClass: number, faultKey: Hex): Promise<boolean> {
 }
 
 async function assertVoid(faultClass: number, batchId: Hex): Promise<void> {
-  assert.equal(await stateOf(batchId), STATE.void)
+  assert.equal(await on.stateOf(batchId), BATCH_STATE.void)
   assert.ok(await isProven(faultClass, batchId))
 }
 
@@ -301,8 +104,8 @@ const JUDGES = {
 /** What the judge finds, without a transaction. */
 async function judge(faultClass: keyof typeof JUDGES, proof: Hex) {
   const [name, abi] = JUDGES[faultClass]
-  return client.readContract({
-    address: deployed.contracts[name],
+  return on.client.readContract({
+    address: on.network.contracts[name],
     abi: abi as typeof teeFaultAbi,
     functionName: 'judge',
     args: [proof],
@@ -316,26 +119,24 @@ async function refused(faultClass: keyof typeof JUDGES, proof: Hex, error: strin
 async function holds(faultClass: keyof typeof JUDGES, proof: Hex, batchId: Hex): Promise<void> {
   const finding = await judge(faultClass, proof)
   assert.equal(finding.batchId, batchId)
-  assert.equal(finding.committer.toLowerCase(), committer.address.toLowerCase())
+  assert.equal(finding.committer.toLowerCase(), on.committer.address.toLowerCase())
   assert.ok(finding.voids && finding.attesters)
 }
 
-// ------------------------------------------------------------------ tests
-
 test('class 1: a receipt that another key signed, and one of a key that nobody registered', async () => {
-  const forged = await signed({}, ROGUE)
-  const first = await committed(await among(forged))
+  const forged = await on.signed({}, ROGUE)
+  const first = await committed(await on.among(forged))
   await prove('1 tee', FAULT_CLASS.tee, teeFaultProof(first, forged.receipt.requestId))
   await assertVoid(FAULT_CLASS.tee, first.batchId)
 
   const rogue = privateKeyToAccount(ROGUE).address.toLowerCase() as Address
-  const unknown = await signed({ key: rogue }, ROGUE)
-  const second = await committed(await among(unknown))
+  const unknown = await on.signed({ key: rogue }, ROGUE)
+  const second = await committed(await on.among(unknown))
   await holds(FAULT_CLASS.tee, teeFaultProof(second, unknown.receipt.requestId), second.batchId)
 })
 
 test('class 1: no honest receipt of any row can be shown as bad', async () => {
-  const batch = await committed(await among(await signed(), await granted(90n)))
+  const batch = await committed(await on.among(await on.signed(), await on.granted(90n)))
   for (const group of batch.groups) {
     for (const { receipts } of group.rows) {
       const [entry] = receipts
@@ -344,24 +145,23 @@ test('class 1: no honest receipt of any row can be shown as bad', async () => {
       await refused(FAULT_CLASS.tee, proof, 'ReceiptHolds')
     }
   }
-  assert.equal(await stateOf(batch.batchId), STATE.committed)
+  assert.equal(await on.stateOf(batch.batchId), BATCH_STATE.committed)
 })
 
 test('class 3: a node that signed two answers under one sequence number', async () => {
-  const first = await signed()
-  const second = await signed({ seq: first.receipt.seq })
-  const batch = await committed(await among(first))
+  const first = await on.signed()
+  const second = await on.signed({ seq: first.receipt.seq })
+  const batch = await committed(await on.among(first))
   await prove('3 node', FAULT_CLASS.equivocation, nodeEquivocationProof(first, second, batch))
-  assert.equal(await stateOf(batch.batchId), STATE.void)
-  const other = await signed()
+  assert.equal(await on.stateOf(batch.batchId), BATCH_STATE.void)
+  const other = await on.signed()
   await refused(FAULT_CLASS.equivocation, nodeEquivocationProof(first, other), 'NoContradiction')
 })
 
 test('class 3: a validator that signed for two roots at one height, or said yes and no', async () => {
   const named = async (batch: Batch, validator: number, verdict: number): Promise<NamedAttestation> => {
-    const { committedBlock } = await client.readContract({
-      address: deployment.settlement,
-      abi: settlementAbi,
+    const { committedBlock } = await on.client.readContract({
+      ...on.settlement,
       functionName: 'batch',
       args: [batch.batchId],
     })
@@ -373,15 +173,15 @@ test('class 3: a validator that signed for two roots at one height, or said yes 
       verdict,
     }
     const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.validators[validator] as number)
-    const signature = await signDigest(attestationDigest(attestation, deployment), privateKey)
+    const signature = await signDigest(attestationDigest(attestation, on.deployment), privateKey)
     return { attestation, signature, batch: batch.header }
   }
-  const batch = await committed(await among(await signed()))
+  const batch = await committed(await on.among(await on.signed()))
   const fork = buildBatch({
-    deployment,
-    committer: committer.address,
+    deployment: on.deployment,
+    committer: on.committer.address,
     height: batch.header.height,
-    receipts: [await signed()],
+    receipts: [await on.signed()],
   })
   const [real, other] = [await named(batch, 0, VERDICT.valid), await named(fork, 0, VERDICT.valid)]
   await prove('3 validator, two roots', FAULT_CLASS.equivocation, validatorEquivocationProof(other, real))
@@ -390,15 +190,13 @@ test('class 3: a validator that signed for two roots at one height, or said yes 
   assert.equal(validator, developmentAccount(DEVELOPMENT_ROLES.validators[1]).address)
   const [a, b] = [await named(batch, 2, VERDICT.valid), await named(batch, 2, VERDICT.valid)]
   await refused(FAULT_CLASS.equivocation, validatorEquivocationProof(a, b), 'NoContradiction')
-  assert.equal(await stateOf(batch.batchId), STATE.committed)
+  assert.equal(await on.stateOf(batch.batchId), BATCH_STATE.committed)
 })
 
-const hooked = settlementAbi.some((entry) => 'name' in entry && String(entry.name) === 'openChallenge')
-const skip = hooked ? false : 'Settlement does not hold batches back for a challenge yet'
-test('class 4: a chunk is shown, another is not', { skip }, async () => {
-  const challenge = { address: deployed.contracts.DataChallenge, abi: dataChallengeAbi } as const
+test('class 4: a chunk is shown, another is not', async () => {
+  const challenge = { address: on.network.contracts.DataChallenge, abi: dataChallengeAbi } as const
   const batch = await committed(
-    await among(...(await Promise.all(Array.from({ length: 12 }, () => signed())))),
+    await on.among(...(await Promise.all(Array.from({ length: 12 }, () => on.signed())))),
   )
   const idOf = (chunk: bigint) => challengeIdOf(batch.batchId, DATA_PART.chunk, chunk)
   for (const chunk of [0n, 1n]) {
@@ -407,17 +205,16 @@ test('class 4: a chunk is shown, another is not', { skip }, async () => {
       functionName: 'demand',
       args: [batch.batchId, DATA_PART.chunk, chunk],
     })
-
     gas['4 data, demand'] = gasUsed
   }
   const { chunk, siblings } = chunkTree(batch.file).prove(1)
-  const answered = await committer.send({
+  const answered = await on.committer.send({
     ...challenge,
     functionName: 'show',
     args: [idOf(1n), BigInt(batch.file.length), toHex(chunk), siblings],
   })
   gas['4 data, show'] = answered.gasUsed
-  await devnet.admin('evm_increaseTime', [60])
+  await on.devnet.admin('evm_increaseTime', [PAST_RESPONSE])
   const concluded = await hunter.send({ ...challenge, functionName: 'conclude', args: [idOf(0n)] })
   gas['4 data, conclude'] = concluded.gasUsed
   for (const used of [answered.gasUsed, concluded.gasUsed]) assert.ok(used < GAS_LIMIT)
@@ -425,11 +222,11 @@ test('class 4: a chunk is shown, another is not', { skip }, async () => {
 })
 
 test('class 6: a group that claims more than its rows', async () => {
-  const batch = await among(await signed(), await granted(80n))
+  const batch = await on.among(await on.signed(), await on.granted(80n))
   const [header, ...rest] = groupHeaders(batch)
   assert.ok(header)
   const lying = [{ ...header, sum: header.sum + 1000n }, ...rest]
-  await commit(batch, lying)
+  await on.commit(batch, { groups: lying })
   const { committer: by, dataHash } = batch.header
   const batchId = batchIdOf({ committer: by, height: batch.header.height, root: rootOver(lying), dataHash })
   const proof = sumFaultProof(batch, lying, batchId)
@@ -439,9 +236,9 @@ test('class 6: a group that claims more than its rows', async () => {
 })
 
 test('class 6: a lie about any one node below a group, also where another group is honest', async () => {
-  const stranger = committer.address.toLowerCase() as Address
-  const batch = await among(
-    ...(await Promise.all([signed(), signed(), granted(81n), signed({ node: stranger })])),
+  const stranger = on.committer.address.toLowerCase() as Address
+  const batch = await on.among(
+    ...(await Promise.all([on.signed(), on.signed(), on.granted(81n), on.signed({ node: stranger })])),
   )
   const index = batch.groups.findIndex(({ node }) => node !== stranger)
   const group = batch.groups[index]
@@ -449,8 +246,8 @@ test('class 6: a lie about any one node below a group, also where another group 
   const surplus = { sum: 7n, exposure: 3n, count: 0n }
   for (const place of placesIn(group)) {
     const groups = groupHeaders(batch).with(index, headerWithLie(group, place, surplus))
-    const header = { ...batch.header, height: ++height, root: rootOver(groups) }
-    await commit({ ...batch, header }, groups)
+    const header = { ...batch.header, height: on.nextHeight(), root: rootOver(groups) }
+    await on.commit({ ...batch, header }, { groups })
     const batchId = batchIdOf(header)
     const proof = sumFaultProof(batch, groups, batchId)
     assert.ok(proof, JSON.stringify(place))
@@ -459,7 +256,7 @@ test('class 6: a lie about any one node below a group, also where another group 
 })
 
 test('class 7: a receipt in the row of another payer', async () => {
-  const honest = await among(await signed())
+  const honest = await on.among(await on.signed())
   const file = parseCanonicalJson(honest.file, honest.file.length) as { rows: { payer: string }[] }
   const [row] = file.rows
   assert.ok(row)
@@ -470,38 +267,43 @@ test('class 7: a receipt in the row of another payer', async () => {
 })
 
 test('class 7: a call that its grant does not pay for, one paid twice, one batched by a stranger', async () => {
-  const wrong = { ...(await granted(1n)), grant: { id: toHex('grant', { size: 32 }), counter: 2n } }
-  const first = await committed(await among(wrong))
+  const call = await on.granted(1n)
+  assert.ok(call.grant)
+  const wrong = { ...call, grant: { ...call.grant, counter: 2n } }
+  const first = await committed(await on.among(wrong))
   await holds(FAULT_CLASS.row, rowFaultProof('foreignGrant', first, wrong.receipt.requestId), first.batchId)
 
-  const call = await granted(3n)
-  const [second, third] = [await committed(await among(call)), await committed(await among(call))]
-  await prove('7 row, twice', FAULT_CLASS.row, twiceFaultProof(second, third, call.receipt.requestId))
+  const twice = await on.granted(3n)
+  const [second, third] = [await committed(await on.among(twice)), await committed(await on.among(twice))]
+  await prove('7 row, twice', FAULT_CLASS.row, twiceFaultProof(second, third, twice.receipt.requestId))
   await assertVoid(FAULT_CLASS.row, third.batchId)
-  assert.equal(await stateOf(second.batchId), STATE.committed)
+  assert.equal(await on.stateOf(second.batchId), BATCH_STATE.committed)
 
-  const foreign = await granted(4n, { committer: role('publisher').address.toLowerCase() as Address })
-  const fourth = await committed(await among(foreign))
+  const foreign = await on.granted(4n, { committer: on.role('publisher').address.toLowerCase() as Address })
+  const fourth = await committed(await on.among(foreign))
   const early = rowFaultProof('stranger', fourth, foreign.receipt.requestId)
   await holds(FAULT_CLASS.row, early, fourth.batchId)
 })
 
 test('class 7: a price above its row, and that honest receipts are none of it', async () => {
-  const dear = await signed({ price: 1n })
-  const batch = await committed(await among(dear))
+  const dear = await on.signed({ price: PRICE.perCall + PRICE.outputPrice + 1n })
+  const unpriced = await on.signed({ modelId: toHex('nobody published it', { size: 32 }), price: 1n })
+  const batch = await committed(await on.among(dear, unpriced))
+  const proof = rowFaultProof('overcharge', batch, unpriced.receipt.requestId)
+  await holds(FAULT_CLASS.row, proof, batch.batchId)
   await prove(
     '7 row, overcharge',
     FAULT_CLASS.row,
     rowFaultProof('overcharge', batch, dear.receipt.requestId),
   )
-  assert.equal(await stateOf(batch.batchId), STATE.void)
+  assert.equal(await on.stateOf(batch.batchId), BATCH_STATE.void)
 
-  const [honest, call] = [await signed(), await granted(7n)]
-  const good = await committed(await among(honest, call))
+  const [honest, call] = [await on.signed(), await on.granted(7n)]
+  const good = await committed(await on.among(honest, call))
   for (const { receipt } of [honest, call]) {
     for (const kind of ['foreignRow', 'foreignGrant', 'stranger', 'overcharge'] as const) {
       await refused(FAULT_CLASS.row, rowFaultProof(kind, good, receipt.requestId), 'RowHolds')
     }
   }
-  assert.equal(await stateOf(good.batchId), STATE.committed)
+  assert.equal(await on.stateOf(good.batchId), BATCH_STATE.committed)
 })

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AssayError } from '@assay/protocol'
 import { type Address, type Hex, parseAbi, toFunctionSelector } from 'viem'
+import { freePorts } from '../../../test/freePorts.ts'
 import { createSender, type Devnet, developmentAccount, publicClientOf, startDevnet } from '../src/index.ts'
 
 let devnet: Devnet
@@ -93,16 +94,14 @@ test('no ether and no chain are clear errors', async () => {
 
 test('a sender waits for a chain that starts later', async () => {
   const other = mkdtempSync(path.join(tmpdir(), 'assay-chain-'))
-  let second = await startDevnet({ dir: other, port: 0 })
-  const { port } = second
-  await second.close()
+  const port = await freePorts(1)
   const sender = createSender({
     network: { chainId: 31337, rpcUrl: `http://127.0.0.1:${port}` },
     privateKey: keyOf(14),
   })
   const receipt = sender.transferEther(receiver, 1n)
   await delay(300)
-  second = await startDevnet({ dir: other, port })
+  const second = await startDevnet({ dir: other, port })
   assert.equal((await receipt).status, 'success')
   await second.close()
   rmSync(other, { recursive: true, force: true })

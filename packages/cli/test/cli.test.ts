@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { CONTRACT_NAMES } from '@assay/protocol'
+import { freePorts } from '../../../test/freePorts.ts'
 import { runAssay } from './runAssay.ts'
 
 let home: string
@@ -22,10 +23,7 @@ before(async () => {
   taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   takenPort = (taken.address() as AddressInfo).port
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  freePort = (probe.address() as AddressInfo).port
-  await new Promise((resolve) => probe.close(resolve))
+  freePort = await freePorts(1)
   const address = `0x${'11'.repeat(20)}`
   // A well-formed network at which nobody listens (port 9, discard).
   const dead = {

@@ -4,16 +4,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import {
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
   type Devnet,
-  deploy,
   developmentAccount,
   publicClientOf,
   readChainView,
   saveNetwork,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
 import {
   assayDomain,
@@ -28,11 +26,13 @@ import {
   teeRegistryAbi,
 } from '@assay/protocol'
 import { verifyReceipt } from '@assay/verify'
-import { type Hex, zeroHash } from 'viem'
+import { type Hex, numberToHex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { runAssay } from './runAssay.ts'
 
 const word = (byte: string): Hex => `0x${byte.repeat(32)}`
+/** Blocks: nobody is too late for a vote on any machine, and who waits for its end mines them. */
+const VOTING_PERIOD = 1000n
 const ROOT = word('a1')
 const CODE = word('c0')
 /** Signing key of an enclave that would run the code under vote. */
@@ -46,32 +46,11 @@ before(async () => {
   for (const name of Object.keys(process.env)) if (name.startsWith('ASSAY_')) delete process.env[name]
   home = mkdtempSync(path.join(tmpdir(), 'assay-gov-'))
   process.env.ASSAY_HOME = home
-  devnet = await startDevnet({ dir: path.join(home, 'chain'), port: 0 })
-  const of = (index: number) => developmentAccount(index)
-  const { contracts, deploymentId } = await deploy({
-    rpcUrl: devnet.url,
-    chainId: devnet.chainId,
-    deployerKey: of(DEVELOPMENT_ROLES.deployer).privateKey,
-    treasury: of(DEVELOPMENT_ROLES.treasury).address,
-    approvals: [
-      { hardwareType: HARDWARE_NITRO_SIM, rootHash: ROOT, measurement: word('b2'), engineClasses: 1 },
-    ],
-    journalFile: path.join(home, 'deployment.json'),
-    devnet,
-  })
-  network = {
-    chainId: devnet.chainId,
-    rpcUrl: devnet.url,
-    gatewayUrl: 'http://127.0.0.1:9',
-    deploymentId,
-    contracts,
-    gateway: of(DEVELOPMENT_ROLES.gateway).address,
-    nodes: [],
-    validators: [],
-    accounts: { demo: of(DEVELOPMENT_ROLES.demo) },
-    models: [],
-  }
-  await bootstrapDevnet({ ...network, nodeUrl: 'http://127.0.0.1:4030', validatorUrls: [] })
+  const approvals = [
+    { hardwareType: HARDWARE_NITRO_SIM, rootHash: ROOT, measurement: word('b2'), engineClasses: 1 },
+  ]
+  const governance = { votingPeriod: VOTING_PERIOD }
+  ;({ devnet, network } = await startDeployedDevnet(home, { approvals, governance }))
   saveNetwork(path.join(home, 'network.json'), network)
 })
 after(async () => {
@@ -100,6 +79,7 @@ async function pass(...what: string[]): Promise<ProposalJson> {
   const id = String(number)
   await json('gov', 'vote', id, 'for', '--as', 'deployer', '--wait')
   await json('gov', 'vote', id, 'for', '--as', 'validator-1')
+  await devnet.admin('anvil_mine', [numberToHex(VOTING_PERIOD)])
   await json('gov', 'queue', id, '--wait')
   return json<ProposalJson>('gov', 'execute', id, '--wait')
 }

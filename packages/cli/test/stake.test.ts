@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import {
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
   type Devnet,
-  deploy,
   developmentAccount,
   publicClientOf,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
 import { type Network, opgAbi, validatorStakingAbi } from '@assay/protocol'
 import { encodeFunctionData, numberToHex, parseEther, zeroAddress, zeroHash } from 'viem'
@@ -21,34 +19,12 @@ let home: string
 let devnet: Devnet
 let network: Network
 const [first, second] = DEVELOPMENT_ROLES.validators.map((index) => developmentAccount(index).address)
-const delegator = developmentAccount(DEVELOPMENT_ROLES.demo)
 const newcomer = developmentAccount(17)
 
 before(async () => {
   for (const name of Object.keys(process.env)) if (name.startsWith('ASSAY_')) delete process.env[name]
   home = mkdtempSync(path.join(tmpdir(), 'assay-stake-'))
-  devnet = await startDevnet({ dir: path.join(home, 'chain'), port: 0 })
-  const { url: rpcUrl, chainId } = devnet
-  const deployed = await deploy({
-    rpcUrl,
-    chainId,
-    deployerKey: developmentAccount(DEVELOPMENT_ROLES.deployer).privateKey,
-    treasury: developmentAccount(DEVELOPMENT_ROLES.treasury).address,
-    journalFile: path.join(home, 'deployment.json'),
-    devnet,
-  })
-  const nobody = 'http://127.0.0.1:9'
-  const urls = { nodeUrl: nobody, gatewayUrl: nobody, validatorUrls: [nobody, nobody, nobody] }
-  await bootstrapDevnet({ ...deployed, ...urls })
-  network = {
-    ...deployed,
-    gatewayUrl: nobody,
-    gateway: developmentAccount(DEVELOPMENT_ROLES.gateway).address,
-    nodes: [],
-    validators: [],
-    accounts: { demo: { address: delegator.address, privateKey: delegator.privateKey } },
-    models: [],
-  }
+  ;({ devnet, network } = await startDeployedDevnet(home, { terms: 'unhurried' }))
   writeFileSync(path.join(home, 'network.json'), JSON.stringify(network))
 })
 after(async () => {
@@ -82,10 +58,10 @@ async function done(...args: string[]): Promise<string[]> {
   return (JSON.parse(out) as { done: { action: string }[] }).done.map(({ action }) => action)
 }
 
-/** Moves the chain's clock; the next block has it. */
-/** Longer than an exit takes on a development network, whichever of its epochs it begins in. */
-const LEAVING_SECONDS = 120
+/** Longer than an exit takes on an unhurried network, whichever of its epochs it begins in. */
+const LEAVING_SECONDS = 5 * 3600
 
+/** Moves the chain's clock; the next block has it. */
 async function pass(seconds: number): Promise<void> {
   await devnet.admin('evm_increaseTime', [seconds])
   await devnet.admin('evm_mine', [])

@@ -36,13 +36,17 @@ after(async () => {
 const registry = () => ({ address: on.network.contracts.CanaryRegistry, abi: canaryRegistryAbi }) as const
 const reveal = (batchId: Hex) => runAssay('validator', 'canary', 'reveal', batchId, ...options)
 
-test('a canary whose sower was killed is shown by `reveal`, once, and the audit says who was rewarded', async () => {
-  const batchId = await killedOnceCommitted()
+test('a canary whose sower was killed twice is shown by `reveal`, once, and the audit says who was rewarded', async () => {
+  const seed = await killedOnce(['seed'], /batch (0x[0-9a-f]{64}) is committed/)
+  const batchId = seed as Hex
+  assert.ok(readdirSync(on.folder).includes(`canary-${batchId}.json`))
   const [first, second] = on.validators
   assert.ok(first && second)
   for (const which of [0, 1]) await on.attestFalsely(batchId, which, VERDICT.invalid)
+  const revealedIn = await killedOnce(['reveal', batchId], /shown what it was: (0x[0-9a-f]{64})/)
   const shown = await reveal(batchId)
   assert.equal(shown.code, 0, shown.err)
+  assert.match(shown.err, new RegExp(`shown what it was: ${revealedIn}`))
   assert.match(shown.out, /10 OPG are back\.\n {2}Nobody called it valid\./)
 
   await on.committer.send({ ...registry(), functionName: 'rewardVoice', args: [batchId, first.address] })
@@ -87,21 +91,20 @@ function refusingCommits(send: ReturnType<typeof senderOf>['send']): typeof send
       : send(call)
 }
 
-/** Runs `seed` and kills it once its batch is on chain. */
-async function killedOnceCommitted(): Promise<Hex> {
+/** Runs a command and kills it once it has said so much. @returns the hash that it named */
+async function killedOnce(command: readonly string[], said: RegExp): Promise<string> {
   const main = path.join(import.meta.dirname, '..', 'src', 'main.ts')
-  const child = spawn(process.execPath, [main, 'validator', 'canary', 'seed', ...options], {
+  const child = spawn(process.execPath, [main, 'validator', 'canary', ...command, ...options], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   running = child
   const ended = new Promise((resolve) => child.once('exit', resolve))
   for await (const line of createInterface({ input: child.stderr })) {
-    const batchId = /batch (0x[0-9a-f]{64}) is committed/.exec(line)?.[1]
-    if (batchId === undefined) continue
+    const hash = said.exec(line)?.[1]
+    if (hash === undefined) continue
     child.kill('SIGKILL')
     await ended
-    assert.ok(readdirSync(on.folder).includes(`canary-${batchId}.json`))
-    return batchId as Hex
+    return hash
   }
-  return assert.fail('the sower ended before it committed')
+  return assert.fail(`it ended before it said ${said}`)
 }

@@ -6,11 +6,14 @@ import { after, before, test } from 'node:test'
 import { type Gateway, startGateway } from '@assay/gateway'
 import { opgAbi } from '@assay/protocol'
 import type { Hex } from 'viem'
-import { BODY, until } from '../../gateway/test/fixtures.ts'
+import { until } from '../../../test/until.ts'
+import { BODY } from '../../gateway/test/fixtures.ts'
 import { account, type RealChain, startRealChain } from '../../gateway/test/realChain.ts'
 import { runAssay } from './runAssay.ts'
 
 const PRICE = 1_000_000n
+/** REFUND_TIMEOUT of an unhurried chain. */
+const REFUND_SECONDS = 4 * 3600
 let world: RealChain
 let gateway: Gateway
 let networkFile: string
@@ -71,9 +74,9 @@ test('an answer that is paid for pays everybody out: change, publisher, node, tr
   const roles = ['demo', 'publisher', 'node', 'treasury'] as const
   const before = new Map(await Promise.all(roles.map(async (role) => [role, await balanceOf(role)] as const)))
   const requestId = await buy()
-  await until(async () => (await pageOf(requestId)).state === 'committed', 20_000)
+  await until(async () => (await pageOf(requestId)).state === 'committed')
   await world.attest((await pageOf(requestId)).batchId)
-  await until(async () => (await pageOf(requestId)).payment.state === 'settled', 40_000)
+  await until(async () => (await pageOf(requestId)).payment.state === 'settled')
   const paid = await wallet('demo', 'refund', requestId)
   assert.deepEqual([paid.code, paid.refusal], [1, 'paid'])
   for (const role of roles) {
@@ -93,7 +96,7 @@ test('a payment whose answer was never batched comes back whole, in its time and
   await gatewayThat(false)
   const before = await balanceOf('demo')
   const requestId = await buy()
-  await until(async () => (await pageOf(requestId)).payment?.state === 'locked', 20_000)
+  await until(async () => (await pageOf(requestId)).payment?.state === 'locked')
   const early = await wallet('demo', 'refund', requestId)
   assert.deepEqual([early.code, early.refusal], [1, 'not_due'])
   const strange = await wallet('demo', 'refund', `0x${'77'.repeat(32)}`)
@@ -101,8 +104,8 @@ test('a payment whose answer was never batched comes back whole, in its time and
   const wrong = await runAssay('wallet', 'refund', '0x12', '--network', networkFile)
   assert.deepEqual([wrong.code, /64 hex digits/.test(wrong.err)], [2, true])
 
-  await world.devnet.admin('evm_increaseTime', [20 * 60])
-  await until(async () => (await world.client.getBlock()).timestamp > BigInt(Date.now()) / 1000n + 1190n)
+  await world.devnet.admin('evm_increaseTime', [REFUND_SECONDS])
+  await world.devnet.admin('evm_mine', [])
   // Anybody may do it for the payer.
   const { code, answer } = await wallet('publisher', 'refund', requestId)
   assert.equal(code, 0, JSON.stringify(answer))

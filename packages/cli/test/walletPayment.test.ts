@@ -3,7 +3,8 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { saveNetwork } from '@assay/chain'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { BODY, networkWith, until } from '../../gateway/test/fixtures.ts'
+import { until } from '../../../test/until.ts'
+import { BODY, networkWith } from '../../gateway/test/fixtures.ts'
 import { startHarness } from '../../gateway/test/harness.ts'
 import { runAssay } from './runAssay.ts'
 
@@ -22,7 +23,7 @@ test('wallet payment says what was taken of an exact payment and what of it came
       assert.equal(code, 0, err)
       const { payment: found } = JSON.parse(out) as { payment: Record<string, string> | null }
       return found?.outcome === 'settled' && found
-    }, 60_000)
+    })
     assert.equal(payment.taken, payment.authorised)
     assert.equal(BigInt(payment.returned ?? '0'), BigInt(payment.authorised ?? '0') - 7n)
     const { out } = await ask()

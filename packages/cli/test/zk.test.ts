@@ -1,9 +1,10 @@
 /** `assay zk` from an ONNX file to a verified proof, and what it says about files that are wrong. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import { decodeVeiledProofFile } from '@assay/zkml/verifier'
 import { runCli } from '../src/index.ts'
 
 const MODELS = path.resolve(import.meta.dirname, '../../zkml/models')
@@ -61,17 +62,12 @@ test('accuracy is not claimed on the data of the calibration', async () => {
   assert.match(out, /accuracy +not measured/)
 })
 
+/** The proof, compared with the model and with an input of the data. */
+const verifyFor = (index: string) =>
+  run('verify', at('proof.azp'), '--model', at('model.azk'), '--input', DATA, '--index', index)
+
 test('a proof verifies for its model and input; what was not compared is skipped', async () => {
-  const full = await run(
-    'verify',
-    at('proof.azp'),
-    '--model',
-    at('model.azk'),
-    '--input',
-    DATA,
-    '--index',
-    '7',
-  )
+  const full = await verifyFor('7')
   assert.equal(full.code, 0)
   assert.equal(full.out.match(/✓/g)?.length, 4)
   const bare = JSON.parse((await run('verify', at('proof.azp'), '--json')).out)
@@ -90,16 +86,7 @@ test('a proof verifies for its model and input; what was not compared is skipped
 })
 
 test('another input, another root and a changed byte fail with code 1', async () => {
-  const other = await run(
-    'verify',
-    at('proof.azp'),
-    '--model',
-    at('model.azk'),
-    '--input',
-    DATA,
-    '--index',
-    '8',
-  )
+  const other = await verifyFor('8')
   assert.equal(other.code, 1)
   assert.match(other.out, /✗ input/)
   assert.equal((await run('verify', at('proof.azp'), '--root', `0x${'ab'.repeat(32)}`)).code, 1)
@@ -111,7 +98,102 @@ test('another input, another root and a changed byte fail with code 1', async ()
   assert.match(changed.out, /✗ proof[\s\S]*NOT verified/)
 })
 
+const proveHiding = (out: string, ...args: string[]) =>
+  run('prove', at('model.azk'), '--input', DATA, '--index', '7', '-o', at(out), '--hiding', ...args)
+
+test('a proof that hides says so, verifies by its root, and by weights and masks', async () => {
+  const proved = await proveHiding('hiding.azp', '--proofs', '3', '--json')
+  assert.equal(proved.code, 0, proved.err)
+  const { kind, modelRoot, output } = JSON.parse(proved.out)
+  assert.equal(kind, 'zk')
+  const plain = JSON.parse((await run('verify', at('proof.azp'), '--json')).out)
+  assert.deepEqual(output, plain.output)
+  assert.notEqual(modelRoot, plain.modelRoot)
+  const rooted = await run('verify', at('hiding.azp'), '--root', modelRoot)
+  assert.equal(rooted.code, 0)
+  assert.match(rooted.out, /hides +weights and intermediate values, from whoever has proofs only \(zk\)/)
+  assert.match((await run('verify', at('proof.azp'))).out, /hides +nothing: it convinces/)
+  const model = ['--model', at('model.azk'), '--input', DATA, '--index', '7']
+  const full = await run('verify', at('hiding.azp'), ...model, '--veil', at('model.azk.veil'))
+  assert.equal(full.out.match(/✓/g)?.length, 4, full.out)
+  const withoutMasks = JSON.parse((await run('verify', at('hiding.azp'), ...model, '--json')).out)
+  assert.deepEqual(
+    withoutMasks.steps.map((step: { outcome: string }) => step.outcome),
+    ['passed', 'skipped', 'passed'],
+  )
+  const bytes = readFileSync(at('hiding.azp'))
+  bytes[bytes.length - 9000] = (bytes[bytes.length - 9000] as number) ^ 1
+  writeFileSync(at('changed.azp'), bytes)
+  assert.equal((await run('verify', at('changed.azp'))).code, 1)
+})
+
+test('a hidden input is shown by its opening, and by no other', async () => {
+  const proved = await proveHiding('input.azp', '--hide-input', '--veil', at('input.veil'))
+  assert.equal(proved.code, 0, proved.err)
+  assert.equal(statSync(at('input.azp.opening')).mode & 0o777, 0o600)
+  const model = ['--model', at('model.azk'), '--input', DATA, '--index']
+  const verify = (...args: string[]) => run('verify', at('input.azp'), ...model, ...args)
+  const bare = await verify('7')
+  assert.equal(bare.code, 0)
+  assert.match(bare.out, /– input +it is hidden[\s\S]*hides +input, weights and intermediate values/)
+  const opened = await verify('7', '--opening', at('input.azp.opening'))
+  assert.equal(opened.code, 0)
+  assert.match(opened.out, /✓ input/)
+  assert.equal((await verify('8', '--opening', at('input.azp.opening'))).code, 1)
+  writeFileSync(at('other.opening'), `{"seed":"0x${'11'.repeat(32)}"}`)
+  assert.equal((await verify('7', '--opening', at('other.opening'))).code, 1)
+  writeFileSync(at('other.opening'), 'null')
+  assert.match((await verify('7', '--opening', at('other.opening'))).err, /no opening of an input/)
+})
+
+test('reused mask: each is spent once, by several provers at once too, and none is left at the end', async () => {
+  const veil = ['--veil', at('few.veil')]
+  const both = await Promise.all([
+    proveHiding('one.azp', ...veil, '--proofs', '3'),
+    proveHiding('two.azp', ...veil),
+  ])
+  assert.deepEqual(
+    both.map(({ code }) => code),
+    [0, 0],
+  )
+  assert.equal((await proveHiding('three.azp', ...veil)).code, 0)
+  const uses = ['one', 'two', 'three'].map(
+    (name) => decodeVeiledProofFile(readFileSync(at(`${name}.azp`))).statement.use,
+  )
+  assert.deepEqual(uses.sort(), [0, 1, 2])
+  const fourth = await proveHiding('four.azp', ...veil)
+  assert.equal(fourth.code, 1)
+  assert.match(fourth.err, /All masks of this commitment are spent/)
+  assert.equal(existsSync(at('four.azp')), false)
+  assert.equal((await proveHiding('four.azp', ...veil, '--proofs', '4')).code, 2)
+  assert.equal(statSync(at('few.veil/veil.json')).mode & 0o777, 0o600)
+})
+
+test('masks that are not ours, and masks without --hiding, are refused', async () => {
+  for (const proofs of ['0', '65'])
+    assert.equal((await proveHiding('bad.azp', '--veil', at('new.veil'), '--proofs', proofs)).code, 2)
+  assert.equal(existsSync(at('new.veil')), false)
+  mkdirSync(at('bad.veil'))
+  for (const content of [
+    '',
+    'null',
+    '{}',
+    '{"seed":"0x12","proofs":3}',
+    `{"seed":"0x${'00'.repeat(32)}","proofs":0}`,
+  ]) {
+    writeFileSync(at('bad.veil/veil.json'), content)
+    const { code, err } = await proveHiding('bad.azp', '--veil', at('bad.veil'))
+    assert.equal(code, 1)
+    assert.match(err, /masks of the model/)
+  }
+  const { code } = await run('prove', at('model.azk'), '--input', DATA, '-o', at('bad.azp'), '--proofs', '3')
+  assert.equal(code, 2)
+})
+
 test('bench measures', async () => {
+  const hiding = await run('bench', at('model.azk'), '--input', DATA, '--runs', '1', '--hiding', '--json')
+  assert.equal(JSON.parse(hiding.out).kind, 'zk')
+  assert.ok(JSON.parse(hiding.out).soundnessBits >= 100)
   const { code, out } = await run('bench', at('model.azk'), '--input', DATA, '--runs', '1', '--json')
   assert.equal(code, 0)
   assert.ok(JSON.parse(out).soundnessBits >= 100)

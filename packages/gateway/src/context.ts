@@ -13,6 +13,7 @@ import type { Statements } from './opengradient/statements.ts'
 import type { Allowance } from './payment/allowance.ts'
 import type { FundsCache } from './payment/fundsCache.ts'
 import type { Ledger } from './payment/ledger.ts'
+import type { Openings } from './payment/openings.ts'
 
 /** What one running gateway is made of; every part takes what it needs from here. */
 export type Context = {
@@ -28,6 +29,7 @@ export type Context = {
   nodes: NodePool
   ledger: Ledger
   allowance: Allowance
+  openings: Openings
   funds: FundsCache
   limits: Limits
   metrics: Metrics

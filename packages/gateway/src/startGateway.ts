@@ -47,6 +47,7 @@ import { bazaarRoutes } from './payment/bazaar.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
+import { createOpenings } from './payment/openings.ts'
 import { receiptRoutes } from './receipts/receiptRoutes.ts'
 import { createEndings } from './relay/endings.ts'
 import { inferenceRoutes } from './relay/inferenceRoutes.ts'
@@ -111,13 +112,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const committer = privateKeyToAddress(options.privateKey).toLowerCase() as Address
   const chain = options.chain ?? connectChain(network, options.privateKey)
-  const { database, writer } =
+  const { database, writer, lagging } =
     options.database === undefined
       ? await openStore({ directory: join(options.dataDir, 'db'), databaseUrl: options.databaseUrl })
-      : { database: options.database, writer: groupWriter(options.database) }
+      : {
+          database: options.database,
+          writer: groupWriter(options.database),
+          lagging: options.database,
+        }
   try {
     const till = await openOwnTill(chain, network.gatewayUrl)
-    return await assemble(options, { log, limits, committer, chain, database, writer, till })
+    return await assemble(options, { log, limits, committer, chain, database, writer, lagging, till })
   } catch (error) {
     await database.close()
     throw error
@@ -161,11 +166,12 @@ async function assemble(
     chain: GatewayChain
     database: Database
     writer: RequestWriter
+    lagging: Database
     till: Address
   },
 ): Promise<Gateway> {
   const { network } = options
-  const { log, limits, committer, chain, database, writer, till } = made
+  const { log, limits, committer, chain, database, writer, lagging, till } = made
   const instance = randomUUID()
   const metrics = createMetrics()
   const source = options.nodes ?? 'network'
@@ -178,6 +184,7 @@ async function assemble(
   })
   const ledger = createLedger()
   const allowance = createAllowance(limits)
+  const openings = createOpenings()
   const membership = await joinFleet({ database, instance, ledger, log })
   // Beside others every process knows its own part only, and asks the database for the rest (payment/covered.ts).
   const open = database.engine === 'pglite' ? await openAmounts(database) : []
@@ -198,12 +205,13 @@ async function assemble(
       }),
     )
     allowance.settle(receipt.requestId, receipt.price)
+    if (receipt.price > 0n) openings.earn(receipt.payer)
     if (receipt.price === 0n) ledger.release(receipt.requestId)
     else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)
   }
 
   const inFlight = new Set<Hex>()
-  const endings = createEndings({ database, writer, ledger, inFlight, log })
+  const endings = createEndings({ database, writer, ledger, log })
   const base: Omit<Context, 'recover'> = {
     network,
     deployment: deploymentOf(network),
@@ -215,6 +223,7 @@ async function assemble(
     nodes,
     ledger,
     allowance,
+    openings,
     funds: createFundsCache(chain),
     limits,
     metrics,
@@ -226,7 +235,10 @@ async function assemble(
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
     reserve: groupCommit((items) => reserveCalls(database, items)),
     sign: (digest) => signDigest(digest, options.privateKey),
-    claim: (request) => writer.claim({ ...request, instance }),
+    async claim(request) {
+      await endings.finish(request.requestId)
+      return writer.claim({ ...request, instance })
+    },
     record,
     end: (requestId, state) => {
       allowance.settle(requestId, 0n)
@@ -260,7 +272,11 @@ async function assemble(
     )
   }, PRUNE_EVERY_MS)
   pruning.unref()
-  const batcher = startBatcher(context, { ...DEFAULT_BATCH_LIMITS, ...options.batch })
+  // What it does not see yet it sees at its next tick; caught up to at each of its reads, answers would pay for its haste.
+  const batcher = startBatcher(
+    { ...context, database: lagging },
+    { ...DEFAULT_BATCH_LIMITS, ...options.batch },
+  )
 
   let door: TlsDoor | undefined
   async function close(): Promise<void> {

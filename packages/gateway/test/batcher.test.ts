@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { foldInclusion, inclusionFromJson, parseBatchFile, receiptFromJson } from '@assay/protocol'
+import { until } from '../../../test/until.ts'
 import type { ReceiptAnswer } from './answers.ts'
-import { BODY, DEPLOYMENT, until } from './fixtures.ts'
+import { BODY, DEPLOYMENT } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 let harness: Harness

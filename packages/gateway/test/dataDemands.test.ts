@@ -17,7 +17,8 @@ import {
   parseBatchFile,
 } from '@assay/protocol'
 import { type Address, type Hex, parseEther } from 'viem'
-import { BODY, DEPLOYMENT, until } from './fixtures.ts'
+import { until } from '../../../test/until.ts'
+import { BODY, DEPLOYMENT } from './fixtures.ts'
 import { startHarness } from './harness.ts'
 import { account, startRealChain } from './realChain.ts'
 
@@ -136,7 +137,7 @@ test('a hostile demander of every part at once pays for it, and the batch become
   const batches = await until(async () => {
     const pages = await Promise.all(bought.map((id) => read(`${url}/v1/receipts/${id}`)))
     return pages.every(({ state }) => state === 'committed') && pages.map(({ batchId }) => batchId as Hex)
-  }, 30_000)
+  })
   const [batchId] = batches as [Hex]
   const count = batches.filter((id) => id === batchId).length
   const file = new Uint8Array(await (await fetch(`${url}/v1/batches/${batchId}/data`)).arrayBuffer())
@@ -167,7 +168,7 @@ test('a hostile demander of every part at once pays for it, and the batch become
     }),
   )
   // Struck down among its answers, and started again.
-  await until(async () => (await creditOf(account('gateway').address)) > 0n, 20_000)
+  await until(async () => (await creditOf(account('gateway').address)) > 0n)
   await kill()
   url = await start()
   await Promise.all(demands)
@@ -180,14 +181,14 @@ test('a hostile demander of every part at once pays for it, and the batch become
       }),
     )
   const all = (bond / 2n) * BigInt(parts.length)
-  await until(async () => (await creditOf(account('gateway').address)) === all, 60_000)
+  await until(async () => (await creditOf(account('gateway').address)) === all)
   assert.ok((await states()).every((state) => state === CHALLENGE_STATE.answered))
   assert.deepEqual(missed, [])
   // Half of each bond is the committer's, half is burned; the demander has nothing left of it.
   assert.equal(await creditOf(hunter.address), 0n)
   assert.equal(await client.readContract({ ...token, functionName: 'balanceOf', args: [hunter.address] }), 0n)
   await world.attest(batchId)
-  await until(async () => (await read(`${url}/v1/batches/${batchId}`)).state === 'final', 20_000)
+  await until(async () => (await read(`${url}/v1/batches/${batchId}`)).state === 'final')
 
   const logs = await Promise.all(
     (['ChunkShown', 'ChunkAbsent', 'ReceiptShown'] as const).map(async (eventName) => {

@@ -80,17 +80,3 @@ export function createPayer(
     },
   }
 }
-
-/** Resolves once `read` gives something, asking again until then. @throws after `timeoutMs` */
-export async function until<Value>(
-  read: () => Promise<Value | undefined | false> | Value | undefined | false,
-  timeoutMs = 15_000,
-): Promise<Value> {
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
-    const value = await read()
-    if (value !== undefined && value !== false) return value
-    if (performance.now() > deadline) throw new Error('What was waited for did not happen.')
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}

@@ -6,9 +6,11 @@ import { openDatabase, receiptStatus } from '@assay/store'
 import { generatePaymentId } from '@x402/extensions/payment-identifier'
 import { HttpRequestError } from 'viem'
 import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
+import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
 import { createFakeChain } from './fakeChain.ts'
-import { BODY, STREAM_BODY, until } from './fixtures.ts'
+import { BODY, STREAM_BODY } from './fixtures.ts'
+import { grantOn } from './grantOn.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { type StubNode, startStubNode } from './stubNode.ts'
 
@@ -70,7 +72,7 @@ describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => 
       await until(async () => {
         const all = await Promise.all(ids.map((id) => receiptStatus(database, id)))
         return all.every((status) => status?.batchState === 'final' && status.payment?.state === 'settled')
-      }, 60_000)
+      })
       const heights = await database.query<{ height: string }>('select height::text as height from batches')
       assert.equal(new Set(heights.map(({ height }) => height)).size, heights.length)
       // Nothing was frozen twice and given up: the chain took every batch.
@@ -164,6 +166,54 @@ describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => 
         await other.close()
       }
     }
+  })
+
+  test('what one key may call holds over all gateways together: by the minute, the hour, the deposit', async () => {
+    node.script = { kind: 'whole', body: bytes('{}'), price: 5n }
+    const [one, other] = [gateways[0], gateways[1]]
+    const quote = await quoteOf(one)
+    const ask = (gateway: Harness, key: string) => gateway.post(BODY, { authorization: `Bearer ${key}` })
+
+    // First, since all keys of a payer count together.
+    const limited = () => startHarness({ databaseUrl, chain, node, limits: { requestsPerMinute: 2 } })
+    const pair = [await limited(), await limited()] as const
+    try {
+      const often = await grantOn(pair[0], { maxPerCall: quote }, 2n * quote)
+      for (const gateway of pair) assert.equal((await ask(gateway, often.key)).status, 200)
+      for (const gateway of pair) {
+        const refused = await ask(gateway, often.key)
+        assert.deepEqual([refused.status, (await errorOf(refused)).code], [429, 'allowance_spent'])
+      }
+    } finally {
+      for (const gateway of pair) await gateway.close()
+    }
+
+    // The hour counts prices of what was answered: a third call may cost more than is left of it.
+    const hourly = await grantOn(
+      one,
+      { maxTotal: 10n ** 18n, maxPerCall: quote, ratePerHour: quote + 9n },
+      10n ** 18n,
+    )
+    for (const gateway of [one, other]) assert.equal((await ask(gateway, hourly.key)).status, 200)
+    for (const gateway of gateways) {
+      const refused = await ask(gateway, hourly.key)
+      assert.equal(refused.status, 429)
+      assert.ok(Number(refused.headers.get('retry-after')) > 0)
+      assert.equal((await errorOf(refused)).code, 'grant_rate_limited')
+    }
+
+    // A deposit for three calls, and nine at once over three gateways.
+    node.script = { kind: 'whole', body: bytes('{}'), price: quote }
+    const funded = 3n * quote
+    const { key, id } = await grantOn(one, { maxTotal: funded, maxPerCall: quote }, funded)
+    const calls = Array.from({ length: 9 }, (_, at) => ask(gateways[at % 3] as Harness, key))
+    const answers = await Promise.all(calls)
+    assert.equal(answers.filter(({ status }) => status === 200).length, 3)
+    for (const refused of answers.filter(({ status }) => status !== 200)) {
+      assert.match((await errorOf(refused)).code, /^grant_(busy|exhausted)$/)
+    }
+    const account = (await (await fetch(`${other.gateway.url}/v1/grants/${id}`)).json()) as { spent: string }
+    assert.equal(BigInt(account.spent), funded)
   })
 
   test('while the database is away requests get 503 and may be sent again, and then they are served', async () => {

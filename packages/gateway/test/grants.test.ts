@@ -2,21 +2,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { afterEach, test } from 'node:test'
-import {
-  apiKeyDigest,
-  apiKeyHash,
-  apiKeyOf,
-  decodeGrantHeader,
-  grantIdOf,
-  grantToJson,
-  type SpendingGrant,
-  signDigest,
-} from '@assay/protocol'
+import { apiKeyOf, decodeGrantHeader, type SpendingGrant } from '@assay/protocol'
 import type { Hex } from 'viem'
-import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
+import { generatePrivateKey } from 'viem/accounts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { BODY, COMMITTER, DEPLOYMENT, MODEL, until } from './fixtures.ts'
+import { until } from '../../../test/until.ts'
+import { BODY, MODEL } from './fixtures.ts'
+import { grantOn, grantWith, payer, register } from './grantOn.ts'
 import { type Harness, startHarness } from './harness.ts'
+import { startStubNode } from './stubNode.ts'
 
 const open: Harness[] = []
 afterEach(async () => {
@@ -28,59 +22,6 @@ async function start(options: Parameters<typeof startHarness>[0] = {}): Promise<
   open.push(harness)
   harness.node.script = wholeAnswer('hello')
   return harness
-}
-
-const payerKey = generatePrivateKey()
-const payer = privateKeyToAddress(payerKey).toLowerCase() as Hex
-let nonce = 0n
-
-function grantWith(changes: Partial<SpendingGrant> = {}): SpendingGrant {
-  nonce += 1n
-  return {
-    payer,
-    gateway: COMMITTER,
-    maxTotal: 10_000n,
-    maxPerCall: 1_000n,
-    ratePerHour: 0n,
-    models: [],
-    nodes: [],
-    expiry: BigInt(Math.floor(Date.now() / 1000) + 3600),
-    nonce,
-    ...changes,
-  }
-}
-
-type Granted = { grant: SpendingGrant; id: Hex; key: string }
-
-/** Opens a grant on the chain with a deposit and registers one key under it. */
-async function grantOn(
-  harness: Harness,
-  changes: Partial<SpendingGrant> = {},
-  funded = 10_000n,
-): Promise<Granted> {
-  const grant = grantWith(changes)
-  const id = grantIdOf(grant, DEPLOYMENT)
-  harness.chain.state.accounts.set(id, { funded, spent: 0n, revokedAt: 0n, opened: true })
-  const key = apiKeyOf(randomBytes(32))
-  const answer = await register(harness, grant, key)
-  assert.equal(answer.status, 201, await answer.text())
-  return { grant, id, key }
-}
-
-async function register(
-  harness: Harness,
-  grant: SpendingGrant,
-  key: string,
-  { by = payerKey, allowed = true }: { by?: Hex; allowed?: boolean } = {},
-): Promise<Response> {
-  const keyHash = apiKeyHash(key)
-  const statement = { grantId: grantIdOf(grant, DEPLOYMENT), keyHash, allowed }
-  const signature = await signDigest(apiKeyDigest(statement, DEPLOYMENT), by)
-  return fetch(`${harness.gateway.url}/v1/grants`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ grant: grantToJson(grant), keyHash, allowed, signature }),
-  })
 }
 
 const wholeAnswer = (text: string) => ({
@@ -286,6 +227,32 @@ test('what a call that yields nothing had set aside is free again, and its count
   )
   assert.deepEqual(counters, [1n, 2n, 3n])
   await until(() => harness.chain.state.accounts.get(id)?.spent === 5n)
+})
+
+test('a node that breaks off a call under a grant: another answers it, and the deposit pays once', async () => {
+  const other = await startStubNode(`0x${'0e'.repeat(20)}`)
+  const harness = await start({ others: [other] })
+  const { key, id } = await grantOn(harness)
+  for (const [asked, next] of [
+    [harness.node, other],
+    [other, harness.node],
+  ] as const) {
+    // Whoever is asked first breaks off.
+    asked.script = {
+      ...wholeAnswer('first'),
+      dieBeforeHead: true,
+      get delayMs() {
+        next.script = wholeAnswer('second')
+        return 0
+      },
+    }
+  }
+  const answer = await harness.post(BODY, bearer(key))
+  assert.equal(await answer.text(), '"second"')
+  assert.match(answer.headers.get('x-assay-route') ?? '', /attempt=2$/)
+  assert.equal(harness.node.requests.length + other.requests.length, 2)
+  await until(() => harness.chain.state.accounts.get(id)?.spent === 5n)
+  await other.close()
 })
 
 test('a grant that is revoked while its call runs is not charged for a new one, and money paid in counts at once', async () => {

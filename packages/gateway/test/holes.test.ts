@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AssayError } from '@assay/protocol'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
 import { errorOf, type ReceiptAnswer } from './answers.ts'
-import { BODY, until } from './fixtures.ts'
+import { BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 const WHOLE = { kind: 'whole', body: new TextEncoder().encode('{}') } as const

@@ -4,8 +4,9 @@ import { after, before, test } from 'node:test'
 import { type Database, openDatabase, pruneAnswers } from '@assay/store'
 import { generatePaymentId } from '@x402/extensions/payment-identifier'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
-import { BODY, STREAM_BODY, until } from './fixtures.ts'
+import { BODY, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -115,10 +116,12 @@ test('an answer too long to keep, or erased to make room, is not answered a seco
   assert.deepEqual(await database.query('select id from kept_answers'), [])
 })
 
-test('a name that is none is refused', async () => {
-  const refused = await harness.post(BODY, { ...(await harness.payFor(BODY)), 'idempotency-key': 'short' })
-  assert.equal(refused.status, 400)
-  assert.equal((await errorOf(refused)).code, 'invalid_idempotency_key')
+test('a name that is none is refused, paid for or not', async () => {
+  for (const payment of [{}, await harness.payFor(BODY)]) {
+    const refused = await harness.post(BODY, { ...payment, 'idempotency-key': 'short' })
+    assert.equal(refused.status, 400)
+    assert.equal((await errorOf(refused)).code, 'invalid_idempotency_key')
+  }
 })
 
 test('names outlive the gateway that gave them', async () => {

@@ -5,8 +5,9 @@ import { test } from 'node:test'
 import { startGateway } from '@assay/gateway'
 import { inferenceEscrowAbi, opgAbi } from '@assay/protocol'
 import { type Hex, parseEther } from 'viem'
+import { until } from '../../../test/until.ts'
 import type { ReceiptAnswer } from './answers.ts'
-import { BODY, until } from './fixtures.ts'
+import { BODY } from './fixtures.ts'
 import { account, startRealChain } from './realChain.ts'
 
 test('exact and upto payments are collected, committed, made final and paid to the last base unit', async (t) => {
@@ -60,9 +61,9 @@ test('exact and upto payments are collected, committed, made final and paid to t
         await world.attest(status.batchId)
       }
       return status.state === 'final' && status.payment?.state === 'settled' && status
-    }, 40_000)
+    })
   // Stopped in the middle and started again on the same folder: nothing is lost and nothing is done twice.
-  await until(async () => (await statusOf(requestIds[0] as Hex)).state === 'committed', 20_000)
+  await until(async () => (await statusOf(requestIds[0] as Hex)).state === 'committed')
   await gateway.close()
   gateway = await start()
   for (const requestId of requestIds) {

@@ -14,10 +14,11 @@ import {
 } from '@assay/protocol/opengradient'
 import { type Address, bytesToHex, type Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
+import { until } from '../../../test/until.ts'
 import type { OpenGradientChain } from '../src/opengradient/connectOpenGradient.ts'
 import { errorOf, type ReceiptAnswer } from './answers.ts'
 import { createFakeChain } from './fakeChain.ts'
-import { BODY, createPayer, until } from './fixtures.ts'
+import { BODY, createPayer } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 const payerKey = generatePrivateKey()
@@ -140,6 +141,9 @@ test('a call is told of in the tree of its batch, after it is final, and its ans
   const { root, size } = told.find((batch) => batch.batchId === batchId) ?? assert.fail('it was not told of')
   assert.deepEqual([root, size], [settlementTree(inBatch).root, inBatch.length])
   assert.equal(merkleRoot, root)
+  // Nothing of this test is still to be told when the next one looks at what was.
+  const first = await batchOf(response)
+  await until(async () => (await dataOf(first)).transactionHash === HASH)
 })
 
 test('an individual call gets the hash once its own event is mined', async () => {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { decodePaymentRequiredHeader, HTTPFacilitatorClient } from '@x402/core/http'
 import { extractDiscoveryInfoFromExtension, withBazaar } from '@x402/extensions/bazaar'
+import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
-import { BODY, CONTRACTS, MODEL, TILL, until } from './fixtures.ts'
+import { BODY, CONTRACTS, MODEL, TILL } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 let harness: Harness

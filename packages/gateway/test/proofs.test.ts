@@ -27,7 +27,7 @@ import { createProofCollector } from '../src/batcher/proofs.ts'
 import type { Context } from '../src/context.ts'
 import { createMetrics } from '../src/metrics.ts'
 
-const { modelRoot, manifest, score } = paymentScorer()
+const { weightsHash, manifest, score } = paymentScorer()
 const address = (byte: string): Hex => `0x${byte.repeat(20)}`
 
 let database: Database
@@ -59,7 +59,7 @@ async function look(): Promise<void> {
   const context = {
     database,
     nodes: { byUrl: () => ({ pool }) },
-    chain: { model: async () => ({ weightsHash: modelRoot, manifest }) },
+    chain: { model: async () => ({ weightsHash, manifest }) },
     log: (event: string) => events.push(event),
     metrics: createMetrics(),
   } as unknown as Context

@@ -1,20 +1,15 @@
-/** The real contracts on the development chain, with a stub node and a published model: what a gateway's duties run on. */
-import { join } from 'node:path'
 import {
-  bootstrapDevnet,
   createSender,
   DEVELOPMENT_ROLES,
   type Devnet,
-  deploy,
   developmentAccount,
-  publicClientOf,
-  startDevnet,
+  startDeployedDevnet,
 } from '@assay/chain'
 import { deploymentOf, modelRegistryAbi, type Network, teeRegistryAbi } from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 import { attestBatch } from '../../../test/attestBatch.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { BODY, createPayer, MODEL, networkWith } from './fixtures.ts'
+import { BODY, createPayer, MODEL } from './fixtures.ts'
 import { STUB_KEY, type StubNode, startStubNode, stubPossession } from './stubNode.ts'
 
 export const account = (role: 'deployer' | 'gateway' | 'node' | 'publisher' | 'treasury' | 'demo') =>
@@ -37,37 +32,17 @@ export type RealChain = {
 
 export async function startRealChain(): Promise<RealChain> {
   const directory = temporaryFolder('gateway')
-  const devnet = await startDevnet({ dir: join(directory, 'chain'), port: 0 })
-  const deployed = await deploy({
-    rpcUrl: devnet.url,
-    chainId: 31337,
-    deployerKey: account('deployer').privateKey,
-    treasury: account('treasury').address,
-    journalFile: join(directory, 'deployment.json'),
-    devnet,
-  })
-  await bootstrapDevnet({
-    ...deployed,
-    nodeUrl: 'http://127.0.0.1:4030',
-    gatewayUrl: 'http://127.0.0.1:4020',
-    validatorUrls: [],
-  })
+  const { devnet, network: deployed, client } = await startDeployedDevnet(directory, { terms: 'unhurried' })
   const node = await startStubNode()
   node.world.operator = account('node').address.toLowerCase() as Address
-  const network: Network = {
-    ...networkWith([{ operator: account('node').address, url: node.url }]),
-    rpcUrl: devnet.url,
-    deploymentId: deployed.deploymentId,
-    contracts: deployed.contracts,
-    gateway: account('gateway').address,
-  }
+  const nodes = [{ operator: account('node').address, url: node.url }]
+  const network: Network = { ...deployed, nodes, models: [MODEL] }
   await createSender({ network, privateKey: account('publisher').privateKey }).send({
     address: network.contracts.ModelRegistry,
     abi: modelRegistryAbi,
     functionName: 'publish',
     args: [MODEL.modelId, 'model.json', `0x${'c4'.repeat(32)}`, 3n, 2n, 5n],
   })
-  const client = publicClientOf(network)
   const deployment = deploymentOf(network)
   const operator = createSender({ network, privateKey: account('node').privateKey })
   await operator.send({

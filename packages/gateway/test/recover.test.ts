@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { claimRequests, openDatabase, receiptStatus } from '@assay/store'
 import { checkPayment } from '@assay/verify'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
 import { encodeCollect } from '../src/payment/collectArgument.ts'
 import { errorOf } from './answers.ts'
-import { BODY, COMMITTER, CONTRACTS, MODEL, TILL, until } from './fixtures.ts'
+import { BODY, COMMITTER, CONTRACTS, MODEL, TILL } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 /** Leaves the database as a gateway does that dies right after it forwarded this request. */

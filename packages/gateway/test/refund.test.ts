@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Hex } from 'viem'
+import { until } from '../../../test/until.ts'
 import type { ReceiptAnswer } from './answers.ts'
-import { BODY, until } from './fixtures.ts'
+import { BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 const DAY = 86_400n
@@ -32,15 +33,19 @@ test('what escrow will not pay out goes back in its time', async () => {
     transactionHash: `0x${'0e'.repeat(32)}`,
     skipped: new Map(items.map(({ entry }) => [entry.receipt.requestId, 'DisagreesWithRequestAuth'])),
   })
-  chain.refundDue = seconds() + 3n
+  // When it is due comes to be known once it was seen that nothing was given back before.
+  const due = Promise.withResolvers<bigint>()
+  const { refundDueAt } = chain
+  chain.refundDueAt = () => due.promise
   const requestId = await buy()
   await until(async () => (await pageOf(requestId)).payment?.state === 'failed')
   assert.equal(stateOf(requestId), 1, 'locked')
+  chain.refundDue = seconds() + 2n
+  due.resolve(chain.refundDue)
   await until(() => stateOf(requestId) === 3)
   assert.ok(seconds() >= chain.refundDue)
   await until(async () => (await pageOf(requestId)).payment?.state === 'refunded')
-  chain.settle = settle
-  chain.refundDue = 0n
+  Object.assign(chain, { settle, refundDueAt, refundDue: 0n })
 })
 
 test('a receipt that grew too old in the outbox costs nothing: what was locked goes back, the rest is not taken', async () => {

@@ -4,8 +4,10 @@ import { concatBytes, decodeReceiptHeader, RECEIPT_COMMENT } from '@assay/protoc
 import { type Database, openDatabase, receiptStatus } from '@assay/store'
 import fc from 'fast-check'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
+import { OPENING_BYTES } from '../src/payment/openings.ts'
 import { errorOf } from './answers.ts'
-import { BODY, STREAM_BODY, until } from './fixtures.ts'
+import { BODY, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { STUB_KEY } from './stubNode.ts'
 
@@ -141,15 +143,15 @@ test('nothing of a whole answer leaves before its receipt is durable', async () 
   assert.equal(await (await response).text(), '{"late":true}')
 })
 
+/** The node sends a stream's events but not its end. @returns what lets it go on */
+function pausedStream(rest: { dieBeforeReceipt?: true } = {}): () => void {
+  const { promise: pause, resolve } = Promise.withResolvers<void>()
+  harness.node.script = { kind: 'stream', chunks: EVENTS.map(encode), pause, ...rest }
+  return resolve
+}
+
 test('a stream flows at once but its receipt and terminal event wait for the durable receipt', async () => {
-  let resume = (): void => {}
-  harness.node.script = {
-    kind: 'stream',
-    chunks: EVENTS.map(encode),
-    pause: new Promise((resolve) => {
-      resume = resolve
-    }),
-  }
+  const resume = pausedStream()
   const headers = await harness.payFor(STREAM_BODY)
   const open = database.hold()
   const writes = database.writes
@@ -231,15 +233,7 @@ for (const [name, script] of badReceipts) {
 }
 
 test('a node that dies mid-stream ends it with an error event, no receipt and no charge', async () => {
-  let die = (): void => {}
-  harness.node.script = {
-    kind: 'stream',
-    chunks: EVENTS.map(encode),
-    pause: new Promise((resolve) => {
-      die = resolve
-    }),
-    dieBeforeReceipt: true,
-  }
+  const die = pausedStream({ dieBeforeReceipt: true })
   const response = await harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY))
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   assert.equal(new TextDecoder().decode((await reader.read()).value), EVENTS[0])
@@ -296,17 +290,38 @@ test('a nonce that the chain has seen used is refused before a byte of the answe
   assert.equal((await errorOf(response)).code, 'payment_used')
 })
 
+test('who paid for a call may have the opening of one stream before the chain has judged its payment, and no more', async (t) => {
+  const payer = harness.payer('exact')
+  harness.node.script = { kind: 'stream', chunks: EVENTS.map(encode) }
+  await (await harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer))).text()
+  const verdict = Promise.withResolvers<boolean>()
+  t.mock.method(harness.chain, 'nonceUnused', () => verdict.promise)
+  const long = `data: ${'x'.repeat(OPENING_BYTES)}\n\n`
+  harness.node.script = { kind: 'stream', chunks: [...EVENTS, long].map(encode) }
+  const first = await harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer))
+  assert.equal(first.status, 200)
+  const reader = (first.body as ReadableStream<Uint8Array>).getReader()
+  let opening = ''
+  while (opening.length < OPENING_BYTES) {
+    opening += new TextDecoder().decode((await reader.read()).value)
+  }
+  assert.equal(opening, (EVENTS.join('') + long).slice(0, OPENING_BYTES))
+  // The payer's second stream has to wait for the chain, whose word comes now: the nonces were used.
+  const second = harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer))
+  verdict.resolve(false)
+  assert.equal((await second).status, 402)
+  let rest = ''
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    rest += new TextDecoder().decode(part.value)
+  }
+  assert.match(rest, /payment_used/)
+  assert.ok(!rest.includes('x'.repeat(9)) && !rest.includes('[DONE]') && !rest.includes(RECEIPT_COMMENT))
+})
+
 test('requests under way count against the balance', async () => {
   const quote = 1n + BigInt(STREAM_BODY.length + 64) + 2n * 8n
   const payer = harness.payer('upto', quote + quote / 2n)
-  let resume = (): void => {}
-  harness.node.script = {
-    kind: 'stream',
-    chunks: EVENTS.map(encode),
-    pause: new Promise((resolve) => {
-      resume = resolve
-    }),
-  }
+  const resume = pausedStream()
   const [first, second] = [await harness.payFor(STREAM_BODY, payer), await harness.payFor(STREAM_BODY, payer)]
   const running = await harness.post(STREAM_BODY, first)
   assert.equal(running.status, 200)

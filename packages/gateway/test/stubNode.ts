@@ -67,6 +67,8 @@ export type Script = {
   withoutReceipt?: boolean
   /** Time before the answer's head, milliseconds: a slow model. */
   delayMs?: number
+  /** Awaited before the answer's head: a model that is at work until the test says otherwise. */
+  work?: Promise<void>
   /** Breaks the connection before the head of an answer. */
   dieBeforeHead?: boolean
   /** Breaks the connection instead of writing the receipt. */
@@ -96,8 +98,8 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   return concatBytes(parts)
 }
 
-/** @param operator whose node it is */
-export async function startStubNode(operator: Address = NODE_OPERATOR): Promise<StubNode> {
+/** @param operator whose node it is; @param port 0 = a free one */
+export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0): Promise<StubNode> {
   let seq = 0n
   const node: StubNode = {
     url: '',
@@ -155,6 +157,7 @@ export async function startStubNode(operator: Address = NODE_OPERATOR): Promise<
     }
     const { script } = node
     if (script.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, script.delayMs))
+    await script.work
     if (script.dieBeforeHead === true) return void request.socket.destroy()
     const status = script.status ?? 200
     const contentType =
@@ -295,7 +298,7 @@ export async function startStubNode(operator: Address = NODE_OPERATOR): Promise<
   const server = createServer((request, response) => {
     serve(request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   node.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return node
 }

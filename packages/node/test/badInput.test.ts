@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { readOpg } from '@assay/protocol'
-import fc from 'fast-check'
-import { openaiChat } from '../src/dialects/openai/readChat.ts'
-import type { Feature } from '../src/engines/engine.ts'
 import {
   chatBody,
   GATEWAY,
@@ -21,7 +17,6 @@ import {
 type Row = [what: string, members: Record<string, unknown>, param: string | null, code: string]
 
 const user = (content: unknown) => ({ messages: [{ role: 'user', content }] })
-
 const tool = (definition: Record<string, unknown>) => ({ type: 'function', function: definition })
 
 const BODIES: Row[] = [
@@ -127,7 +122,7 @@ const BODIES: Row[] = [
 describe('bad input gets the dialect’s error, by name', () => {
   let node: TestServer
   before(async () => {
-    node = await startTestServer({ requestTimeoutMs: 1_000 })
+    node = await startTestServer()
   })
   after(async () => {
     // Whatever came in, the process answers and holds nothing.
@@ -241,8 +236,11 @@ describe('bad input gets the dialect’s error, by name', () => {
     }
   })
 
-  test('slow-loris: a request that never arrives is cut off', async () => {
-    const { port } = new URL(node.url)
+  test('slow-loris: a request that never arrives is cut off', async (t) => {
+    // A server of its own: whatever else is asked here may take longer on a machine that has others to serve.
+    const hurried = await startTestServer({ requestTimeoutMs: 1_000 })
+    t.after(() => hurried.close())
+    const { port } = new URL(hurried.url)
     const socket = connect(Number(port), '127.0.0.1')
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
     socket.on('error', () => undefined)
@@ -273,164 +271,4 @@ test('the whole surface answers 503 until the key is admitted', async () => {
     [OPERATOR, node.enclave.key, 'nitro-sim', true, { running: 0, waiting: 0, limit: 5 }],
   )
   await node.close()
-})
-
-const read = (json: unknown) => {
-  const features = new Set<Feature>([
-    'chat',
-    'tools',
-    'json',
-    'logprobs',
-    'choices',
-    'sampling',
-    'seed',
-    'penalties',
-  ])
-  return openaiChat.read(new TextEncoder().encode(JSON.stringify(json)), {}, (model) =>
-    model === 'm' ? { contextLength: 100, features, native: new Set() } : undefined,
-  )
-}
-
-test('what is supported is honoured, with null as absent', () => {
-  const weather = { name: 'weather', description: 'Of a city', parameters: { type: 'object' }, strict: true }
-  const found = read({
-    model: 'm',
-    messages: [
-      {
-        role: 'developer',
-        content: [
-          { type: 'text', text: 'Be ' },
-          { type: 'text', text: 'brief.' },
-        ],
-      },
-      { role: 'user', content: 'a' },
-      { role: 'assistant', content: 'b', refusal: null, annotations: [] },
-      { role: 'user', content: 'c' },
-      {
-        role: 'assistant',
-        content: null,
-        tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{}' } }],
-      },
-      { role: 'tool', tool_call_id: 'call_1', content: 'rain' },
-    ],
-    stream: true,
-    stream_options: { include_usage: true },
-    max_tokens: 300,
-    max_completion_tokens: 7,
-    temperature: 0.5,
-    top_p: 0.9,
-    seed: -1,
-    stop: 'END',
-    frequency_penalty: 1,
-    presence_penalty: -1,
-    n: 2,
-    logprobs: true,
-    top_logprobs: 3,
-    tools: [{ type: 'function', function: weather }],
-    tool_choice: { type: 'function', function: { name: 'weather' } },
-    parallel_tool_calls: false,
-    response_format: {
-      type: 'json_schema',
-      json_schema: { name: 'x', schema: { type: 'object' }, strict: true },
-    },
-    functions: null,
-    user: 'someone',
-  })
-  assert.ok('work' in found, JSON.stringify(found))
-  assert.equal(found.intent.maxOutput, 14)
-  assert.deepEqual(found.work, {
-    kind: 'chat',
-    messages: [
-      { role: 'system', content: 'Be brief.' },
-      { role: 'user', content: [{ type: 'text', text: 'a' }] },
-      { role: 'assistant', content: 'b', toolCalls: [] },
-      { role: 'user', content: [{ type: 'text', text: 'c' }] },
-      { role: 'assistant', content: '', toolCalls: [{ id: 'call_1', name: 'weather', arguments: '{}' }] },
-      { role: 'tool', callId: 'call_1', content: 'rain' },
-    ],
-    tools: [{ ...weather, place: 'tools[0].function.parameters' }],
-    toolChoice: { name: 'weather' },
-    parallelTools: false,
-    format: {
-      type: 'json_schema',
-      name: 'x',
-      schema: { type: 'object' },
-      strict: true,
-      place: 'response_format.json_schema.schema',
-    },
-    settings: {
-      sampling: { temperature: 0.5, topP: 0.9, seed: -1, frequencyPenalty: 1, presencePenalty: -1 },
-      maxTokens: 7,
-      stop: ['END'],
-      choices: 2,
-      logprobs: 3,
-    },
-  })
-})
-
-test('an engine that cannot do a thing has it refused by name', () => {
-  const cases: [Record<string, unknown>, param: string][] = [
-    [{ tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],
-    [{ response_format: { type: 'json_object' } }, 'response_format'],
-    [{ logprobs: true }, 'logprobs'],
-    [{ n: 2 }, 'n'],
-    [{ temperature: 1 }, 'temperature'],
-    [{ top_p: 0.5 }, 'top_p'],
-    [{ seed: 1 }, 'seed'],
-    [{ presence_penalty: 1 }, 'presence_penalty'],
-  ]
-  for (const [members, param] of cases) {
-    const body = { model: 'm', messages: [{ role: 'user', content: 'a' }], ...members }
-    const found = openaiChat.read(new TextEncoder().encode(JSON.stringify(body)), {}, () => ({
-      contextLength: 100,
-      features: new Set(['chat']),
-      native: new Set(),
-    }))
-    assert.ok('error' in found, param)
-    assert.deepEqual([found.error.param, found.error.code], [param, 'unsupported_parameter'])
-  }
-})
-
-test('no JSON whatever makes the reader throw', () => {
-  const names = fc.constantFrom(
-    'model',
-    'messages',
-    'stop',
-    'seed',
-    'stream',
-    'stream_options',
-    'tools',
-    'user',
-  )
-  fc.assert(
-    fc.property(fc.dictionary(names, fc.jsonValue()), fc.jsonValue(), (members, content) => {
-      for (const json of [members, { ...members, model: 'm', messages: [{ role: 'user', content }] }]) {
-        const found = read(json)
-        if ('error' in found) assert.ok(found.error.code.length > 0)
-        else assert.ok(found.intent.maxOutput >= 1)
-      }
-    }),
-    { numRuns: 500 },
-  )
-})
-
-test('OPG amounts are read exactly', () => {
-  assert.equal(readOpg('0'), 0n)
-  assert.equal(readOpg('1.5'), 1_500_000_000_000_000_000n)
-  assert.equal(readOpg('0.000000000000000001'), 1n)
-  assert.equal(readOpg('1000000000'), 10n ** 27n)
-  for (const text of [
-    '',
-    '.5',
-    '1.',
-    '01',
-    '+1',
-    ' 1',
-    '1,5',
-    '0.0000000000000000001',
-    '0x1',
-    '1000000000.1',
-  ]) {
-    assert.equal(readOpg(text), undefined, text)
-  }
 })

@@ -16,7 +16,8 @@ import {
 } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import type { Address, Hex } from 'viem'
-import { BODY, until } from '../../gateway/test/fixtures.ts'
+import { until } from '../../../test/until.ts'
+import { BODY } from '../../gateway/test/fixtures.ts'
 import { account, startRealChain } from '../../gateway/test/realChain.ts'
 import { deployment, gateway, makeReceipt, signReceipt } from '../../verify/test/world.ts'
 import { findInclusion } from '../src/force/findInclusion.ts'
@@ -87,7 +88,7 @@ async function startWorld(t: TestContext) {
       until(async () => {
         const payment = await client.readContract({ ...escrow, functionName: 'payment', args: [requestId] })
         return payment[5] === 1
-      }, 20_000),
+      }),
     statusOf: async (requestId: Hex) =>
       (await (await fetch(`${url()}/v1/receipts/${requestId}`)).json()) as { state: string; batchId: Hex },
     later: (seconds: number) => devnet.admin('evm_increaseTime', [seconds]),
@@ -120,7 +121,7 @@ test('what a gateway sits on is forced in once and paid out; what it batched, an
   const { network, client } = world
   await world.gatewayThat(true)
   const batched = await world.bought(DEAR)
-  await until(async () => (await world.statusOf(batched.receipt.requestId)).state === 'committed', 20_000)
+  await until(async () => (await world.statusOf(batched.receipt.requestId)).state === 'committed')
   // Attested, or it would expire while the clock moves on, and give back what it held.
   await world.attest((await world.statusOf(batched.receipt.requestId)).batchId)
   await world.gatewayThat(false)
@@ -160,7 +161,7 @@ test('what a gateway sits on is forced in once and paid out; what it batched, an
   await until(async () => {
     await world.forcer()()
     return world.store.outcomeOf(batched.receipt.requestId) === 'included'
-  }, 20_000)
+  })
 
   // Final, it is paid out by the node itself.
   await world.attest(recorded?.batchId as Hex)
@@ -180,7 +181,7 @@ test('what a gateway sits on is forced in once and paid out; what it batched, an
   await until(async () => {
     const earned = await client.readContract({ ...splitter, functionName: 'balanceOf', args })
     return earned === 2n * ((DEAR * 15n) / 100n)
-  }, 20_000)
+  })
 })
 
 test('a gateway is believed where the chain confirms what it shows, and not a step further', async () => {

@@ -27,6 +27,7 @@ import {
 } from '@assay/protocol'
 import { type Address, bytesToHex, type Hex } from 'viem'
 import { privateKeyToAccount, privateKeyToAddress } from 'viem/accounts'
+import { AUTHORISATION_TYPES } from '../../../test/faults/payments.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import type { NodeChain } from '../src/chain/nodeChain.ts'
 import { createBondedKey } from '../src/enclaves/bondedKey.ts'
@@ -220,16 +221,7 @@ export async function payment(
   }
   const signature = await PAYER.signTypedData({
     domain: { ...OPG_DOMAIN, chainId: DEPLOYMENT.chainId, verifyingContract: TOKEN },
-    types: {
-      TransferWithAuthorization: [
-        { name: 'from', type: 'address' },
-        { name: 'to', type: 'address' },
-        { name: 'value', type: 'uint256' },
-        { name: 'validAfter', type: 'uint256' },
-        { name: 'validBefore', type: 'uint256' },
-        { name: 'nonce', type: 'bytes32' },
-      ],
-    },
+    types: AUTHORISATION_TYPES,
     primaryType: 'TransferWithAuthorization',
     message: {
       from: PAYER.address,
@@ -300,15 +292,6 @@ export async function requestAuthHeader(auth: RequestAuth, privateKey: Hex = PAY
     auth,
     signature: await signDigest(requestAuthDigest(auth, DEPLOYMENT), privateKey),
   })
-}
-
-/** Resolves when `condition` holds; fails after ten seconds. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('the condition never came true')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 /** What a paid answer came with, checked already: the receipt signs these very bytes. */

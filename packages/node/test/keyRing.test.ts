@@ -11,6 +11,7 @@ import {
 } from '@assay/protocol'
 import { zeroHash } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
 import type { Enclave } from '../src/enclaves/enclave.ts'
 import { nitroSimAttester } from '../src/enclaves/nitroSim.ts'
 import { openEnclave } from '../src/enclaves/openEnclave.ts'
@@ -19,7 +20,7 @@ import { openKeyRing } from '../src/keyRing.ts'
 import type { Registration } from '../src/register.ts'
 import { openConfidential } from '../src/server/openConfidential.ts'
 import type { ReceiptParameters } from '../src/signReceipt.ts'
-import { DEPLOYMENT, GATEWAY, OPERATOR, PAYER, PRICE, until } from './harness.ts'
+import { DEPLOYMENT, GATEWAY, OPERATOR, PAYER, PRICE } from './harness.ts'
 
 const answer: ReceiptParameters = {
   ...{ requestId: tag('request'), payer: PAYER.address, committer: GATEWAY, modelId: tag('model') },

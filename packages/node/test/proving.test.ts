@@ -40,7 +40,7 @@ before(async () => {
 })
 after(() => served?.engine.close())
 
-const view = () => ({ model: { weightsHash: prover.modelRoot, manifest: served.manifest } })
+const view = () => ({ model: { weightsHash: prover.weightsHash, manifest: served.manifest } })
 const quiet = (): void => undefined
 
 async function ask(dir: string, input: readonly number[]) {
@@ -71,8 +71,8 @@ test('an answer is durable with what proves it before it goes out, and a later p
   await proving.stop()
   const found = store.proofs.find(receipt.requestId)
   store.close()
-  assert.ok(found?.proof !== undefined)
-  const zk: ProofAttachment = { card: prover.card, proof: found.proof, ...found.bodies }
+  assert.ok(found?.proven !== undefined)
+  const zk: ProofAttachment = { card: prover.card, ...found.proven, ...found.bodies }
   assert.equal(requestHash(zk.request), receipt.requestHash)
   assert.equal(responseHash(zk.response), receipt.responseHash)
   const step = await proofHolds({ receipt, signature: '0x', zk }, view())
@@ -102,12 +102,12 @@ test('an answer survives kill -9 between answer and proof, and a later process p
   const store = openReceiptStore(dir)
   t.after(() => store.close())
   const left = store.proofs.find(receipt.requestId)
-  assert.ok(left !== undefined && left.proof === undefined, 'answered, and not proved')
+  assert.ok(left !== undefined && left.proven === undefined, 'answered, and not proved')
   const proving = startProving({ models: [served], store: store.proofs, log: quiet })
   await proving.stop()
   const found = store.proofs.find(receipt.requestId)
-  assert.ok(found?.proof !== undefined)
-  const zk: ProofAttachment = { card: prover.card, proof: found.proof, ...found.bodies }
+  assert.ok(found?.proven !== undefined)
+  const zk: ProofAttachment = { card: prover.card, ...found.proven, ...found.bodies }
   const step = await proofHolds({ receipt, signature: '0x', zk }, view())
   assert.deepEqual([step.outcome, step.code], ['passed', 'ok'], step.reason)
 })
@@ -144,7 +144,7 @@ test('a proof that cannot be made ends there, and the next one is made', async (
   await proving?.stop()
   assert.deepEqual(events, ['proof_failed', 'proved'])
   assert.deepEqual(
-    answers.map((requestId) => store.proofs.find(requestId)?.proof !== undefined),
+    answers.map((requestId) => store.proofs.find(requestId)?.proven !== undefined),
     [false, true],
   )
   store.close()

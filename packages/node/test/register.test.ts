@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { until } from '../../../test/until.ts'
 import { type KeyRecord, keepRegistered } from '../src/register.ts'
-import { until } from './harness.ts'
 
 const key = '0x00000000000000000000000000000000000000b1'
 const node = '0x00000000000000000000000000000000000000B2'

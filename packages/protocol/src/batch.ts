@@ -1,11 +1,11 @@
 import type { Address, Hex } from 'viem'
 import { keccak256 } from '#keccak256'
 import { dataHashOf } from './batchData.ts'
-import { canonicalJsonBytes } from './canonicalJson.ts'
+import { canonicalJsonBytes, type Json } from './canonicalJson.ts'
 import type { Deployment } from './domain.ts'
 import { AssayError } from './errors.ts'
 import { foldSiblings, type Sibling, type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
-import { proofAttachmentToJson } from './proofAttachment.ts'
+import { type ProofAttachment, proofAttachmentToJson } from './proofAttachment.ts'
 import { type BatchEntry, type Receipt, receiptExposure, receiptLeaf, signatureHash } from './receipt.ts'
 import { receiptToJson } from './receiptJson.ts'
 import { staticEncoder } from './staticEncoder.ts'
@@ -224,12 +224,18 @@ export function buildBatch(parameters: {
         counter: (grant?.counter ?? 0n).toString(),
         receipt: receiptToJson(receipt),
         signature,
-        ...(zk === undefined ? {} : { zk: proofAttachmentToJson(zk) }),
+        ...(zk === undefined ? {} : provenToJson(zk)),
       })),
     })),
   })
   const header = { committer, height, root, sum, exposure, count, dataHash: dataHashOf(file) }
   return { header, batchId: batchIdOf(header), file, groups, groupLevels }
+}
+
+/** The tape's root stands right behind the signature, so that a contract can tell whose it is without reading JSON. */
+function provenToJson(attachment: ProofAttachment): { [name: string]: Json } {
+  const { tape, ...zk } = proofAttachmentToJson(attachment)
+  return { tape: tape as Json, zk }
 }
 
 /** Proof that a receipt stands in the batch. @throws AssayError `not_found` */

@@ -30,19 +30,23 @@ function rowFromJson(value: Json, where: string): StatedRow {
   }
   const entries = readArray(row.receipts, `${where}.receipts`, MAX_BATCH_RECEIPTS).map((entry, at) => {
     const place = `${where}.receipts[${at}]`
-    const members = readObject(entry, place, ['counter', 'receipt', 'signature'], ['zk'])
+    const members = readObject(entry, place, ['counter', 'receipt', 'signature'], ['tape', 'zk'])
     const counter = readUint(members.counter, `${place}.counter`, 64)
     const signed = {
       receipt: receiptFromJson(members.receipt, `${place}.receipt`),
       signature: readBytes(members.signature, `${place}.signature`, 65),
     }
     const proven =
-      members.zk === undefined
-        ? signed
-        : { ...signed, zk: proofAttachmentFromJson(members.zk, `${place}.zk`) }
+      members.zk === undefined ? signed : { ...signed, zk: provenFromJson(members, `${place}.zk`) }
     return key.grantId === NO_GRANT ? proven : { ...proven, grant: { id: key.grantId, counter } }
   })
   return { key, entries }
+}
+
+/** @throws AssayError `malformed` */
+function provenFromJson({ tape, zk }: { [name: string]: Json }, where: string) {
+  const parts = readObject(zk, where, ['card', 'proof', 'request', 'response'])
+  return proofAttachmentFromJson({ ...parts, ...(tape === undefined ? {} : { tape }) } as Json, where)
 }
 
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

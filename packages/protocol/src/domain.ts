@@ -1,6 +1,5 @@
 import {
   type Address,
-  concat,
   domainSeparator,
   encodeAbiParameters,
   type Hex,
@@ -9,6 +8,7 @@ import {
 } from 'viem'
 import { keccak256 } from '#keccak256'
 import { TAGS } from './tag.ts'
+import { typedDigest } from './typedData.ts'
 
 /** One deployment of the contracts on one chain; what every signature is bound to. */
 export type Deployment = {
@@ -53,5 +53,5 @@ function separatorOf(deployment: Deployment): Hex {
 
 /** What a key signs for a struct of ours: EIP-712's 0x1901 ‖ domain separator ‖ struct hash, hashed. */
 export function structDigest(structHash: Hex, deployment: Deployment): Hex {
-  return keccak256(concat(['0x1901', separatorOf(deployment), structHash]))
+  return typedDigest(separatorOf(deployment), structHash)
 }

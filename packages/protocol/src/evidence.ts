@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import { keccak256 } from '#keccak256'
-import { fromBase64, toBase64 } from './base64.ts'
+import { fromBase64, toBase64 } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
 import { readArray, readBytes, readObject, readString, readUint } from './schema.ts'

@@ -1,12 +1,4 @@
-import {
-  type AbiParameter,
-  type Address,
-  concatHex,
-  encodeAbiParameters,
-  type Hex,
-  parseAbiParameters,
-  toHex,
-} from 'viem'
+import { type AbiParameter, type Address, encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
 import { keccak256 } from '#keccak256'
 import type { Attestation } from './attestation.ts'
 import {
@@ -19,12 +11,12 @@ import {
   NO_GRANT,
   type Row,
 } from './batch.ts'
-import { chunkTree, DATA_CHUNK_BYTES } from './batchData.ts'
 import { AssayError } from './errors.ts'
 import { findInnerLie, type InnerLie } from './innerLie.ts'
 import { type SumNode, siblingsOf, sumTreeLevels } from './merkleSum.ts'
-import { proofToJson } from './proofAttachment.ts'
+import type { ZkCircuit } from './proofAttachment.ts'
 import { type BatchEntry, RECEIPT_FIELDS, type Receipt, type SignedReceipt } from './receipt.ts'
+import { stateTape, type WordRun } from './statedTape.ts'
 import { TAGS } from './tag.ts'
 
 /** Classes of faults, as FaultManager numbers its adapters (docs/spec.md §11). */
@@ -68,7 +60,8 @@ const STRUCTS = [
   'struct Place { bytes32 batchId; Entry entry; RowKey key; address group; Path path; }',
   'struct RowProof { Place place; bytes signature; Place[] other; }',
   'struct DataSibling { bytes32 hash; bool left; }',
-  'struct ZkProof { Place place; bytes signature; bytes32 modelRoot; bytes32 inputHash; bytes32 outputHash; uint64 length; uint64 firstChunk; bytes chunks; DataSibling[][] siblings; uint256 start; uint256 cardLength; uint256 layers; }',
+  'struct WordRun { bytes32[] words; bytes32[] siblings; }',
+  'struct ZkProof { Place place; bytes signature; bytes32 tapeRoot; uint64 length; uint64 firstChunk; bytes chunks; DataSibling[][] siblings; uint256 start; bytes32 modelRoot; bytes32 weightsRoot; bytes32 programRoot; uint32 gates; uint32 gate; WordRun shownGate; WordRun shownValue; WordRun[] reads; }',
 ] as const
 
 /** viem cannot infer types from a text built at run time; `encode*` below say what goes in. */
@@ -115,8 +108,11 @@ export function overchargeKey(batchId: Hex, node: Address): Hex {
   return keccak256(encodeAbiParameters(OVERCHARGE_KEY, [batchId, BigInt(ROW_FAULT.overcharge), node]))
 }
 
-/** What may be demanded of a batch: a chunk of its file, or the receipt at a place under its root. */
-export const DATA_PART = { chunk: 0, receipt: 1 } as const
+/**
+ * What may be demanded of a batch: a chunk of its file, the receipt at a place under its root, or the tape beside the receipt
+ * there.
+ */
+export const DATA_PART = { chunk: 0, receipt: 1, tape: 2 } as const
 
 /** Identity of a data challenge (docs/spec.md §11). */
 export function challengeIdOf(batchId: Hex, part: number, index: bigint): Hex {
@@ -150,62 +146,26 @@ export function teeFaultProof(batch: Batch, which: InBatch): Hex {
   return encodeAbiParameters(TEE_PROOF, [{ batchId, entry, signature, path }])
 }
 
-/** Where a proof of inference fails: the statement it is checked for, and how far down it has to be replayed. */
-export type FalseInference = {
-  modelRoot: Hex
-  inputHash: Hex
-  outputHash: Hex
-  /** Layer of the tree of fractions, 0 = the root. */
-  layer: number
-  /** Bytes of the proof that are read down to there. */
-  read: number
+/** A step of a proof's verification that does not hold: a gate of the model's program (docs/zkml.md). */
+export type FalseStep = ZkCircuit & {
+  gate: number
+  shownGate: WordRun
+  shownValue: WordRun
+  /** What the gate reads of the tape. */
+  reads: readonly WordRun[]
 }
 
 /**
- * Class 2: the proof beside a receipt of mode zk fails in one of its first steps.
+ * Class 2: a step of the check of the proof beside a receipt of mode zk does not hold.
  * @throws AssayError `not_found` where the file holds no such receipt with its proof
  */
-export function zkFaultProof(batch: Batch, entry: BatchEntry, failing: FalseInference): Hex {
-  const { zk } = entry
-  const { signature, ...place } = placeOf(batch, entry)
-  const { batchId, file } = batch
-  if (zk === undefined) throw notFound(entry.receipt.requestId)
-  const { card, proof } = proofToJson(zk) as { card: string; proof: string }
-  const opening = `"signature":"${signature}","zk":{"card":"${card}","proof":"`
-  const start = findBytes(file, new TextEncoder().encode(`${opening}${proof}"`))
-  if (start < 0) throw notFound(entry.receipt.requestId)
-  // The closing quote too, where the proof is shorter than what is to be read of it.
-  const read = Math.min(Math.ceil(failing.read / 3) * 4, proof.length + 1)
-  const firstChunk = Math.floor(start / DATA_CHUNK_BYTES)
-  const lastChunk = Math.floor((start + opening.length + read - 1) / DATA_CHUNK_BYTES)
-  const tree = chunkTree(file)
-  const shown = Array.from({ length: lastChunk - firstChunk + 1 }, (_, at) => tree.prove(firstChunk + at))
-  const { modelRoot, inputHash, outputHash, layer } = failing
-  return encodeAbiParameters(ZK_PROOF, [
-    {
-      place: { ...place, batchId },
-      signature,
-      modelRoot,
-      inputHash,
-      outputHash,
-      length: BigInt(file.length),
-      firstChunk: BigInt(firstChunk),
-      chunks: concatHex(shown.map(({ chunk }) => toHex(chunk))),
-      siblings: shown.map(({ siblings }) => siblings),
-      start: BigInt(start - firstChunk * DATA_CHUNK_BYTES),
-      cardLength: BigInt(card.length),
-      layers: BigInt(layer),
-    },
-  ])
-}
-
-/** Where the bytes stand first, or −1. */
-function findBytes(file: Uint8Array, wanted: Uint8Array): number {
-  const [first] = wanted
-  for (let at = file.indexOf(first as number); at >= 0; at = file.indexOf(first as number, at + 1)) {
-    if (wanted.every((byte, offset) => file[at + offset] === byte)) return at
-  }
-  return -1
+export function zkFaultProof(batch: Batch, entry: BatchEntry, step: FalseStep): Hex {
+  const { signature: _, ...place } = placeOf(batch, entry)
+  const stated = stateTape(batch.file, entry)
+  if (stated === undefined) throw notFound(entry.receipt.requestId)
+  const { root, ...file } = stated
+  const { batchId } = batch
+  return encodeAbiParameters(ZK_PROOF, [{ place: { ...place, batchId }, tapeRoot: root, ...file, ...step }])
 }
 
 /**
@@ -337,6 +297,29 @@ export function twiceFaultProof(first: Batch, second: Batch, requestId: Hex): He
  * @throws AssayError `not_found`
  */
 export function proveReceiptAt(batch: Batch, index: number) {
+  const { entry, path } = entryAt(batch, index)
+  return { entry: contractEntry(entry), signature: entry.signature, path }
+}
+
+/**
+ * The first answer to a demand for the tape beside the receipt at a place (`DataChallenge.showTapeRoot`).
+ * @throws AssayError `not_found` where no tape is stated there
+ */
+export function proveTapeAt(batch: Batch, index: number, circuit: ZkCircuit) {
+  const { entry, path } = entryAt(batch, index)
+  const stated = stateTape(batch.file, entry)
+  if (stated === undefined) throw notFound(entry.receipt.requestId)
+  const { modelRoot, weightsRoot, programRoot, gates } = circuit
+  return {
+    entry: contractEntry(entry),
+    path,
+    ...stated,
+    circuit: { modelRoot, weightsRoot, programRoot, gates },
+  }
+}
+
+/** The receipt at a place under the root, 0 = first, and the way there. @throws AssayError `not_found` */
+export function entryAt(batch: Batch, index: number) {
   let start = 0
   for (const [groupIndex, group] of batch.groups.entries()) {
     for (const [rowIndex, row] of group.rows.entries()) {
@@ -349,7 +332,7 @@ export function proveReceiptAt(batch: Batch, index: number) {
         rowSiblings: siblingsOf(group.levels, rowIndex),
         groupSiblings: siblingsOf(batch.groupLevels, groupIndex),
       }
-      return { entry: contractEntry(entry), signature: entry.signature, path }
+      return { entry, path }
     }
   }
   throw new AssayError('The batch holds no receipt at that place.', { code: 'not_found', facts: { index } })

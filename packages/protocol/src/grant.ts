@@ -7,7 +7,7 @@ import {
   stringToBytes,
 } from 'viem'
 import { keccak256 } from '#keccak256'
-import { fromBase64Url, toBase64Url } from './base64.ts'
+import { fromBase64Url, toBase64Url } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { assayDomain, type Deployment } from './domain.ts'
 import { requestIdOf, SCHEME } from './payment.ts'

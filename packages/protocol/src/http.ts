@@ -1,6 +1,9 @@
-import { encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
+import type { Hex } from 'viem'
 import { keccak256 } from '#keccak256'
+import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
+
+const utf8 = new TextEncoder()
 
 /** A request as the client sent it, in the form that is hashed. */
 export type HttpRequestBytes = {
@@ -39,7 +42,7 @@ export function listedHeaders(
 }
 
 function compareUtf8(a: string, b: string): number {
-  return compareBytes(new TextEncoder().encode(a), new TextEncoder().encode(b))
+  return compareBytes(utf8.encode(a), utf8.encode(b))
 }
 
 /** Lexicographic order of two byte strings. */
@@ -52,29 +55,51 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
-/** docs/spec.md §1. */
-export function requestHash(request: HttpRequestBytes): Hex {
-  return keccak256(
-    encodeAbiParameters(parseAbiParameters('bytes32, string, string, string[], bytes32'), [
-      TAGS.request,
-      request.method,
-      request.path,
-      [...request.headers],
-      keccak256(request.body),
-    ]),
-  )
+const WORD = 32
+const requestHead = staticEncoder(['bytes32', 'uint256', 'uint256', 'uint256', 'bytes32'])
+const responseHead = staticEncoder(['bytes32', 'uint16', 'uint256', 'bytes32'])
+const word = staticEncoder(['uint256'])
+
+/** `abi.encode` of a string behind its offset: its length, then its bytes, filled up to whole words. */
+function encodeText(text: string): Uint8Array {
+  const bytes = utf8.encode(text)
+  const encoded = new Uint8Array(WORD + Math.ceil(bytes.length / WORD) * WORD)
+  encoded.set(word([bytes.length]))
+  encoded.set(bytes, WORD)
+  return encoded
 }
 
-/** docs/spec.md §2. */
+/** `abi.encode` of strings behind their offset: how many, where each begins, and they themselves. */
+function encodeTexts(texts: readonly string[]): Uint8Array {
+  const encoded = texts.map(encodeText)
+  const starts: Uint8Array[] = []
+  let at = texts.length * WORD
+  for (const { length } of encoded) {
+    starts.push(word([at]))
+    at += length
+  }
+  return concatBytes([word([texts.length]), ...starts, ...encoded])
+}
+
+/** docs/spec.md §1: `abi.encode(bytes32, string, string, string[], bytes32)`, hashed. */
+export function requestHash(request: HttpRequestBytes): Hex {
+  const method = encodeText(request.method)
+  const path = encodeText(request.path)
+  const first = 5 * WORD
+  const head = requestHead([
+    TAGS.request,
+    first,
+    first + method.length,
+    first + method.length + path.length,
+    keccak256(request.body),
+  ])
+  return keccak256(concatBytes([head, method, path, encodeTexts(request.headers)]))
+}
+
+/** docs/spec.md §2: `abi.encode(bytes32, uint16, string, bytes32)`, hashed. */
 export function responseHash(response: HttpResponseBytes): Hex {
-  return keccak256(
-    encodeAbiParameters(parseAbiParameters('bytes32, uint16, string, bytes32'), [
-      TAGS.response,
-      response.status,
-      response.contentType,
-      keccak256(response.body),
-    ]),
-  )
+  const head = responseHead([TAGS.response, response.status, 4 * WORD, keccak256(response.body)])
+  return keccak256(concatBytes([head, encodeText(response.contentType)]))
 }
 
 /** Removes every line that starts with ":" together with its line feed; all other bytes stay (docs/spec.md §2). */

@@ -1,4 +1,4 @@
-import { fromBase64, toBase64 } from './base64.ts'
+import { fromBase64, toBase64 } from './base64/base64.ts'
 import type { Json } from './canonicalJson.ts'
 import type { HttpRequestBytes, HttpResponseBytes } from './http.ts'
 import { readArray, readObject, readSmallUint, readString } from './schema.ts'

@@ -1,6 +1,6 @@
 import { type Hex, sha256 } from 'viem'
 import { keccak256 } from '#keccak256'
-import { fromBase64, toBase64 } from './base64.ts'
+import { fromBase64, toBase64 } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
 import type { ModeName } from './receipt.ts'

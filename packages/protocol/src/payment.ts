@@ -1,5 +1,6 @@
-import { type Address, encodeAbiParameters, type Hex, parseAbiParameters } from 'viem'
+import type { Address, Hex } from 'viem'
 import { keccak256 } from '#keccak256'
+import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
 /** Payment schemes as they enter the request id (docs/spec.md §3). */
@@ -13,6 +14,8 @@ export const X402_UPTO_PROXY_ADDRESS: Address = '0x4020a4f3b7b90cca423b9fabcc0ce
 /** EIP-712 domain name and version of the OPG token, for EIP-3009 and permits. */
 export const OPG_DOMAIN = { name: 'OpenGradient', version: '1' } as const
 
+const encodeRequestId = staticEncoder(['bytes32', 'uint256', 'address', 'address', 'uint8', 'bytes32'])
+
 /** Identity of a request: derived from the payment, so that one authorisation pays for one request. */
 export function requestIdOf(parameters: {
   chainId: number
@@ -22,7 +25,7 @@ export function requestIdOf(parameters: {
   paymentNonce: Hex
 }): Hex {
   return keccak256(
-    encodeAbiParameters(parseAbiParameters('bytes32, uint256, address, address, uint8, bytes32'), [
+    encodeRequestId([
       TAGS.requestId,
       BigInt(parameters.chainId),
       parameters.escrow,

@@ -1,10 +1,10 @@
 import type { Hex } from 'viem'
 import { keccak256 } from '#keccak256'
-import { fromBase64, toBase64 } from './base64.ts'
+import { fromBase64, toBase64 } from './base64/base64.ts'
 import type { Json } from './canonicalJson.ts'
 import type { HttpRequestBytes, HttpResponseBytes } from './http.ts'
 import { requestFromJson, requestToJson, responseFromJson, responseToJson } from './httpJson.ts'
-import { readObject, readString } from './schema.ts'
+import { readBytes, readObject, readString } from './schema.ts'
 import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
 
@@ -16,8 +16,11 @@ export const MAX_PROVEN_BODY_BYTES = 2 ** 20
 const MAX_CARD_BYTES = 2 ** 18
 const base64Length = (bytes: number) => Math.ceil(bytes / 3) * 4
 
-/** The proof of an inference, and the card of the model (docs/zkml.md) that it is checked with. */
-export type ProofBytes = { card: Uint8Array; proof: Uint8Array }
+/**
+ * The proof of an inference, the card of the model (docs/zkml.md) that it is checked with, and the root of the tape of that
+ * check, by which any step of it can be shown.
+ */
+export type ProofBytes = { card: Uint8Array; proof: Uint8Array; tape: Hex }
 
 /** What a receipt of mode zk is proved by: the bodies that the tensors are read from, and the proof about them. */
 export type ProofAttachment = ProofBytes & { request: HttpRequestBytes; response: HttpResponseBytes }
@@ -30,16 +33,37 @@ export function zkEvidenceHash(statement: { modelRoot: Hex; inputHash: Hex; outp
   return keccak256(encodeEvidence([TAGS.zkEvidence, modelRoot, inputHash, outputHash]))
 }
 
-export function proofToJson({ card, proof }: ProofBytes): { [name: string]: Json } {
-  return { card: toBase64(card), proof: toBase64(proof) }
+const encodeCircuit = staticEncoder(['bytes32', 'bytes32', 'bytes32', 'bytes32', 'uint64'])
+
+/** What a publisher registers: the model, and the program by which its proofs are checked. */
+export type ZkCircuit = {
+  modelRoot: Hex
+  weightsRoot: Hex
+  programRoot: Hex
+  /** Gates of the program. */
+  gates: number
+}
+
+/** What the registry holds as the weights of a circuit. */
+export function zkCircuitHash(circuit: ZkCircuit): Hex {
+  const { modelRoot, weightsRoot, programRoot, gates } = circuit
+  return keccak256(encodeCircuit([TAGS.zkCircuit, modelRoot, weightsRoot, programRoot, BigInt(gates)]))
+}
+
+export function proofToJson({ card, proof, tape }: ProofBytes): { [name: string]: Json } {
+  return { card: toBase64(card), proof: toBase64(proof), tape }
 }
 
 /** @throws AssayError `malformed` */
 export function proofFromJson(value: Json | undefined, where: string): ProofBytes {
-  const members = readObject(value, where, ['card', 'proof'])
+  const members = readObject(value, where, ['card', 'proof', 'tape'])
   const read = (name: 'card' | 'proof', bytes: number) =>
     fromBase64(readString(members[name], `${where}.${name}`, base64Length(bytes)))
-  return { card: read('card', MAX_CARD_BYTES), proof: read('proof', MAX_PROOF_BYTES) }
+  return {
+    card: read('card', MAX_CARD_BYTES),
+    proof: read('proof', MAX_PROOF_BYTES),
+    tape: readBytes(members.tape, `${where}.tape`, 32),
+  }
 }
 
 export function proofAttachmentToJson(zk: ProofAttachment): { [name: string]: Json } {
@@ -48,7 +72,13 @@ export function proofAttachmentToJson(zk: ProofAttachment): { [name: string]: Js
 
 /** @throws AssayError `malformed` | `non_canonical` */
 export function proofAttachmentFromJson(value: Json | undefined, where = 'zk'): ProofAttachment {
-  const { request, response, ...proof } = readObject(value, where, ['card', 'proof', 'request', 'response'])
+  const { request, response, ...proof } = readObject(value, where, [
+    'card',
+    'proof',
+    'request',
+    'response',
+    'tape',
+  ])
   const body = base64Length(MAX_PROVEN_BODY_BYTES)
   return {
     ...proofFromJson(proof, where),

@@ -1,9 +1,10 @@
-import { type Address, type Hex, hexToBytes, toBytes } from 'viem'
+import { type Address, type Hex, hexToBytes } from 'viem'
 import { keccak256 } from '#keccak256'
 import { type Deployment, structDigest } from './domain.ts'
 import type { ProofAttachment } from './proofAttachment.ts'
 import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
+import { structHasher } from './typedData.ts'
 
 export const ENGINE_CLASS = { enclave: 0, providerProxy: 1, unattested: 2 } as const
 export const MODE = { bonded: 0, tee: 1, zk: 2, replay: 3 } as const
@@ -90,10 +91,10 @@ export const RECEIPT_FIELDS = [
 
 export const RECEIPT_TYPES = { Receipt: RECEIPT_FIELDS } as const
 
-const RECEIPT_TYPEHASH = keccak256(
-  toBytes(`Receipt(${RECEIPT_FIELDS.map((field) => `${field.type} ${field.name}`).join(',')})`),
+const hashReceipt = structHasher(
+  `Receipt(${RECEIPT_FIELDS.map((field) => `${field.type} ${field.name}`).join(',')})`,
+  RECEIPT_FIELDS.map(({ type }) => type),
 )
-const encodeReceipt = staticEncoder(['bytes32', ...RECEIPT_FIELDS.map(({ type }) => type)])
 
 /** Hashes of receipts that cannot change: a validator needs each twice, in the leaf and in what was signed. */
 const structHashes = new WeakMap<Receipt, Hex>()
@@ -102,9 +103,7 @@ const structHashes = new WeakMap<Receipt, Hex>()
 export function receiptStructHash(receipt: Receipt): Hex {
   const known = structHashes.get(receipt)
   if (known !== undefined) return known
-  const hash = keccak256(
-    encodeReceipt([RECEIPT_TYPEHASH, ...RECEIPT_FIELDS.map((field) => receipt[field.name])]),
-  )
+  const hash = hashReceipt(RECEIPT_FIELDS.map((field) => receipt[field.name]))
   if (Object.isFrozen(receipt)) structHashes.set(receipt, hash)
   return hash
 }

@@ -1,4 +1,4 @@
-import { fromBase64Url, toBase64Url } from './base64.ts'
+import { fromBase64Url, toBase64Url } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { RECEIPT_FIELDS, type Receipt, type SignedReceipt } from './receipt.ts'
 import { readAddress, readBytes, readObject, readSmallUint, readUint } from './schema.ts'

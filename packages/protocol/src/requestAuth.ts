@@ -1,5 +1,5 @@
 import { type Address, type Hex, hashTypedData } from 'viem'
-import { fromBase64Url, toBase64Url } from './base64.ts'
+import { fromBase64Url, toBase64Url } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { assayDomain, type Deployment } from './domain.ts'
 import { readAddress, readBytes, readObject, readUint } from './schema.ts'

@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { AssayError } from './errors.ts'
 
 /** Types whose encoding is one word each. */
-export type StaticType = 'bytes32' | 'address' | `uint${8 | 64 | 128 | 256}`
+export type StaticType = 'bytes32' | 'address' | `uint${8 | 16 | 64 | 128 | 256}`
 export type StaticValue = Hex | bigint | number
 
 const WORD_BYTES = 32

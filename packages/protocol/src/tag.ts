@@ -29,4 +29,5 @@ export const TAGS = {
   sgxMeasurement: tag('assay/measurement/sgx/v1'),
   gpuNonce: tag('assay/gpu-nonce/v1'),
   zkEvidence: tag('assay/zk-evidence/v1'),
+  zkCircuit: tag('assay/zk-circuit/v1'),
 } as const

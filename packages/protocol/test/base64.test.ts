@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { codec as node } from '../src/base64/node.ts'
+import { codec as portable } from '../src/base64/portable.ts'
 import { AssayError, fromBase64, fromBase64Url, toBase64, toBase64Url } from '../src/index.ts'
 
 test('RFC 4648 §10 vectors', () => {
@@ -30,6 +32,17 @@ test('agrees with Node on every byte string, both alphabets', () => {
       assert.equal(toBase64Url(bytes), Buffer.from(bytes).toString('base64url'))
       assert.deepEqual(fromBase64(toBase64(bytes)), bytes)
       assert.deepEqual(fromBase64Url(toBase64Url(bytes)), bytes)
+    }),
+  )
+})
+
+test('browsers and Node read and write the same', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 70_000 }), (bytes) => {
+      const text = portable.encode(bytes)
+      assert.equal(node.encode(bytes), text)
+      assert.deepEqual(portable.decode(text), bytes)
+      assert.deepEqual(node.decode(text), bytes)
     }),
   )
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { encodeAbiParameters, keccak256, parseAbiParameters } from 'viem'
 import {
   compareBytes,
   concatBytes,
@@ -9,6 +10,7 @@ import {
   requestHash,
   responseHash,
   stripSseComments,
+  TAGS,
 } from '../src/index.ts'
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -51,6 +53,34 @@ test('listed headers sort as UTF-8 bytes: a dash before a colon, a colon before 
         [...lines].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
       )
       assert.equal(lines.length, Object.keys(headers).length)
+    }),
+  )
+})
+
+test('requests and responses hash to what a general encoder makes of them', () => {
+  const strings = fc.string({ unit: 'binary', maxLength: 80 }).map((value) => value.toWellFormed())
+  fc.assert(
+    fc.property(
+      strings,
+      strings,
+      fc.array(strings, { maxLength: 4 }),
+      fc.uint8Array(),
+      (method, path, headers, body) => {
+        const types = parseAbiParameters('bytes32, string, string, string[], bytes32')
+        const values = [TAGS.request, method, path, headers, keccak256(body)] as const
+        assert.equal(
+          requestHash({ method, path, headers, body }),
+          keccak256(encodeAbiParameters(types, values)),
+        )
+      },
+    ),
+  )
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 65535 }), strings, fc.uint8Array(), (status, contentType, body) => {
+      const types = parseAbiParameters('bytes32, uint16, string, bytes32')
+      const values = [TAGS.response, status, contentType, keccak256(body)] as const
+      const hash = keccak256(encodeAbiParameters(types, values))
+      assert.equal(responseHash({ status, contentType, body }), hash)
     }),
   )
 })

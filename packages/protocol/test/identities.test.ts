@@ -60,6 +60,7 @@ test('tags are the hashes of their names, and all differ', () => {
     fault: 'assay/fault/v1',
     canary: 'assay/canary/v1',
     zkEvidence: 'assay/zk-evidence/v1',
+    zkCircuit: 'assay/zk-circuit/v1',
   }
   const expected = Object.entries(names).map(([key, name]) => [key, keccak256(stringToBytes(name))])
   assert.deepEqual(TAGS, Object.fromEntries(expected))

@@ -1,10 +1,10 @@
-/** The two implementations behind `#secp256k1` must be one function: signatures decide who is slashed. */
+/** The three implementations behind `#secp256k1` must be one function: signatures decide who is slashed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { bytesToHex, recoverAddress } from 'viem'
 import { privateKeyToAccount, sign } from 'viem/accounts'
-import { secp256k1 as native } from '../src/secp256k1/node.ts'
+import { compiled, secp256k1 as native } from '../src/secp256k1/node.ts'
 import { secp256k1 as portable } from '../src/secp256k1/portable.ts'
 import { recoverSigner, signDigest } from '../src/signature.ts'
 
@@ -27,15 +27,22 @@ function recovered(
   }
 }
 
-test('both sign the same bytes (RFC 6979), which are those of an independent signer', async () => {
+test('the native library is here, where its package brings one', () => {
+  const brought = ['linux-x64', 'darwin-arm64', 'win32-x64'].includes(`${process.platform}-${process.arch}`)
+  assert.equal(native === compiled, !brought)
+})
+
+test('all sign the same bytes (RFC 6979), which are those of an independent signer', async () => {
   await fc.assert(
     fc.asyncProperty(bytes32, privateKeys, async (digest, key) => {
       const ours = native.sign(digest, key)
-      const theirs = portable.sign(digest, key)
-      assert.deepEqual(
-        [bytesToHex(ours.signature), ours.recoveryId],
-        [bytesToHex(theirs.signature), theirs.recoveryId],
-      )
+      for (const other of [compiled, portable]) {
+        const theirs = other.sign(digest, key)
+        assert.deepEqual(
+          [bytesToHex(ours.signature), ours.recoveryId],
+          [bytesToHex(theirs.signature), theirs.recoveryId],
+        )
+      }
       const [hash, privateKey] = [bytesToHex(digest), bytesToHex(key)]
       assert.equal(await signDigest(hash, privateKey), await sign({ hash, privateKey, to: 'hex' }))
     }),
@@ -43,7 +50,7 @@ test('both sign the same bytes (RFC 6979), which are those of an independent sig
   )
 })
 
-test('both recover the same key from honest signatures', async () => {
+test('all recover the same key from honest signatures', async () => {
   await fc.assert(
     fc.asyncProperty(bytes32, privateKeys, async (digest, key) => {
       const [hash, privateKey] = [bytesToHex(digest), bytesToHex(key)]
@@ -56,7 +63,7 @@ test('both recover the same key from honest signatures', async () => {
   )
 })
 
-test('both refuse or recover alike from arbitrary bytes', () => {
+test('all refuse or recover alike from arbitrary bytes', () => {
   const compacts = fc.oneof(
     fc.uint8Array({ minLength: 64, maxLength: 64 }),
     fc.constantFrom(
@@ -67,7 +74,9 @@ test('both refuse or recover alike from arbitrary bytes', () => {
   )
   fc.assert(
     fc.property(bytes32, compacts, fc.constantFrom(0 as const, 1 as const), (digest, compact, id) => {
-      assert.equal(recovered(native, digest, compact, id), recovered(portable, digest, compact, id))
+      for (const other of [compiled, portable]) {
+        assert.equal(recovered(native, digest, compact, id), recovered(other, digest, compact, id))
+      }
     }),
     { numRuns: 300 },
   )

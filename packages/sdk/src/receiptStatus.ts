@@ -215,7 +215,7 @@ export async function completeBundle(parameters: {
   // The bodies are our own: what we asked and got is what the proof must be about.
   if (proof !== undefined) {
     const { request, response } = bundle
-    bundle.zk = { card: proof.card, proof: proof.proof, request, response }
+    bundle.zk = { ...proof, request, response }
   }
   const view = await chain.view(signed, { inclusion, evidence })
   const required: StepName[] = ['includedInBatch', 'proofHolds']

@@ -9,6 +9,8 @@ const COLON = 0x3a
 export type SseGuardOptions = {
   /** Checks the whole signed body; rejects to withhold completion. */
   verify(body: Uint8Array, signed: SignedReceipt): Promise<void>
+  /** What a connection that breaks under the stream is called; by default as it comes. */
+  broken?: ((cause: unknown) => SdkError) | undefined
   /** Hold all content back until the answer is verified. */
   buffer: boolean
   /** The caller's. An abort ends the stream for the caller, as a cancel does. */
@@ -74,7 +76,9 @@ export function sseGuard(
   /** Reads on until something may be shown. @returns the end with `ended` */
   async function next(): Promise<Uint8Array> {
     for (;;) {
-      const { done, value } = await reader.read()
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw options.broken?.(cause) ?? cause
+      })
       if (done) throw incomplete()
       total += value.length
       if (total > MAX_BODY_BYTES) throw tooLarge()

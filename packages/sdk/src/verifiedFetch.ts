@@ -197,6 +197,7 @@ async function receive(
     abort.release()
     const guarded = sseGuard(answer.body, {
       verify,
+      broken: (cause) => outcomeUnknown(paid, cause),
       buffer: options.buffer ?? false,
       signal: asked.signal,
       stop: () => stopRequest(network, requestAuth?.auth.requestId ?? answer.headers.get(REQUEST_ID_HEADER)),

@@ -1,6 +1,12 @@
 import { type Batch, type BatchHeader, batchEntries, type GroupHeader, groupHeaders } from '@assay/protocol'
 import type { Hex, Queryable } from './database.ts'
 
+/** A batch as it is kept: without its trees, which its file gives back. */
+export type FrozenBatch = Pick<Batch, 'batchId' | 'header' | 'file'> & {
+  groups: GroupHeader[]
+  requestIds: Hex[]
+}
+
 export type BatchState = 'frozen' | 'committed' | 'attested' | 'final' | 'void' | 'expired'
 export type BatchRow = BatchHeader & {
   batchId: Hex
@@ -63,14 +69,22 @@ export async function batchGroups(database: Queryable, batchId: Hex): Promise<Gr
   }))
 }
 
+export function frozenBatch(batch: Batch): FrozenBatch {
+  const { batchId, header, file } = batch
+  const requestIds = batchEntries(batch).map(({ receipt }) => receipt.requestId)
+  return { batchId, header, file, groups: groupHeaders(batch), requestIds }
+}
+
 /** Fixes a batch and moves its receipts out of the outbox; call it inside a transaction. */
-export async function insertBatch(transaction: Queryable, batch: Batch): Promise<void> {
-  const { header } = batch
+export async function insertBatch(
+  transaction: Queryable,
+  { batchId, header, file, groups, requestIds }: FrozenBatch,
+): Promise<void> {
   await transaction.query(
     `insert into batches (batch_id, committer, height, root, sum, exposure, count, data_hash, file, groups, state)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'frozen')`,
     [
-      batch.batchId,
+      batchId,
       header.committer,
       header.height,
       header.root,
@@ -78,14 +92,13 @@ export async function insertBatch(transaction: Queryable, batch: Batch): Promise
       header.exposure,
       header.count,
       header.dataHash,
-      batch.file,
-      groupsToText(groupHeaders(batch)),
+      file,
+      groupsToText(groups),
     ],
   )
-  const requestIds = batchEntries(batch).map((entry) => entry.receipt.requestId)
   await transaction.query(
     `update receipts set state = 'batched', batch_id = $1 where request_id = any($2::text[])`,
-    [batch.batchId, requestIds],
+    [batchId, requestIds],
   )
 }
 

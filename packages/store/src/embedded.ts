@@ -103,9 +103,12 @@ function createThread(folder: string): Thread {
   return {
     opened: answerTo(0),
     run: (sql, values) => ask({ id: ++ids, sql, values }),
+    /** The thread ends by itself: stopping one from outside while another starts may crash Node (nodejs/node#56312). */
     async close() {
+      const ended = new Promise((resolve) => worker.once('exit', resolve))
       await ask({ id: ++ids, close: true })
-      await worker.terminate()
+      worker.ref()
+      await ended
     },
     end: () => worker.terminate(),
   }

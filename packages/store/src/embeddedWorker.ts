@@ -33,7 +33,7 @@ port.on('message', async (statement: Statement) => {
     if ('close' in statement) {
       await engine.close()
       port.postMessage({ id: statement.id, rows: [] } satisfies Answer)
-      return
+      return port.close()
     }
     const { rows } = await engine.query<object>(statement.sql, statement.values)
     port.postMessage({ id: statement.id, rows } satisfies Answer)

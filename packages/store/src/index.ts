@@ -2,7 +2,7 @@
  * The gateway's durable state: one PostgreSQL schema, run by PGlite in this process by default or by a PostgreSQL server
  * when `databaseUrl` is given. Holds requests, receipts, batches and payments, and nothing of what was said in them: no
  * prompt is ever stored here, and an answer only where its client asked to have it kept, for an hour (`keptAnswers.ts`).
- * Start with `database.ts`, then `migrations/`, then `writer.ts` and `journal.ts`, through which goes what an answer waits for.
+ * Start with `database.ts`, then `migrations/`, then `writer.ts` and `journal/`, through which goes what an answer waits for.
  */
 export * from './batches.ts'
 export * from './database.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Database } from './database.ts'
 import { openEmbedded } from './embedded.ts'
-import { type Journalled, openJournal } from './journal.ts'
+import { type Journalled, openJournal } from './journal/openJournal.ts'
 import { migrate } from './migrate.ts'
 import { openPostgres } from './postgres.ts'
 import { groupWriter } from './writer.ts'
@@ -20,7 +20,7 @@ export async function openStore({ directory, databaseUrl }: StorePlace): Promise
   if (databaseUrl !== undefined) {
     await migrateServer(databaseUrl)
     const database = openPostgres(databaseUrl)
-    return { database, writer: groupWriter(database) }
+    return { database, writer: groupWriter(database), lagging: database }
   }
   const database = await openEmbedded(directory)
   try {

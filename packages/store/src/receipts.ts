@@ -19,6 +19,8 @@ export type NewReceipt = {
   prepaid: boolean
   /** Whether it waits for its proof before it waits for a batch. */
   unproven?: boolean | undefined
+  /** Gateway process whose claim it answers, where that may be gone and another's stand in its place. */
+  instance?: string | undefined
 }
 
 const encoder = new TextEncoder()
@@ -34,18 +36,21 @@ export function toSigned(row: { receipt: string; signature: Hex }): SignedReceip
 /**
  * Makes receipts durable with their place in the outbox and the payment to collect, counts what was spent under grants,
  * and finishes the requests, which frees what was set aside for them: one statement, hence all or nothing. Doing it twice changes nothing.
- * @returns per item true; it throws if nothing was written.
+ * @returns per item whether its claim stands; nothing is recorded where it does not.
  */
-export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<true[]> {
+export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<boolean[]> {
   const values = items.map((item) => ({
     ...item,
     price: item.price.toString(),
     collectAmount: item.collectAmount.toString(),
   }))
-  await database.query(
+  // Joined, `requests` would be read whole: the planner takes any JSON to hold a hundred rows.
+  const rows = await database.query<{ request_id: string }>(
     `with item as (
-       select distinct on ("requestId") * from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text,
-         signature text, leaf text, price numeric, "collectAmount" numeric, prepaid boolean, unproven boolean)
+       select distinct on ("requestId") item.*
+       from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text, signature text, leaf text, price numeric,
+         "collectAmount" numeric, prepaid boolean, unproven boolean, instance text)
+       where (select item.instance is null or item.instance = q.instance from requests q where q.request_id = "requestId")
      ), receipt as (
        insert into receipts (request_id, receipt, signature, leaf, price, state)
        select "requestId", receipt, signature, leaf, price,
@@ -71,10 +76,12 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
        select grant_id, floor(extract(epoch from now()) / 60)::bigint, amount from spent
        on conflict (grant_id, minute) do update set amount = grant_minutes.amount + excluded.amount
      )
-     update requests set state = 'finished', finished_at = now() from item where request_id = item."requestId"`,
+     update requests set state = 'finished', finished_at = now() from item where request_id = item."requestId"
+     returning request_id`,
     [JSON.stringify(values)],
   )
-  return items.map(() => true)
+  const recorded = new Set(rows.map((row) => row.request_id))
+  return items.map((item) => recorded.has(item.requestId))
 }
 
 /** How many receipts wait for a batch, and for how long the oldest does, milliseconds. */

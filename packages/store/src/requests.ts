@@ -80,43 +80,55 @@ function toRow(row: Columns): RequestRow {
   }
 }
 
+const insertAs = (state: 'forwarded' | 'failed') => `
+  insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url,
+    request_hash, instance, trace)
+  select "requestId", '${state}', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl",
+    "requestHash", instance, trace
+  from jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
+    "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text, trace text)`
+
+function valuesOf(items: Iterable<NewRequest>): string {
+  return JSON.stringify([...items], (_, value) => (typeof value === 'bigint' ? value.toString() : value))
+}
+
 /**
- * Claims each payment for its request, in one durable statement.
+ * Claims each payment for its request, in one statement.
+ * @param relaxed everybody sees the claims when this resolves, and they reach the disk with the next commit that waits
+ *   for it, or within 0.6 s: a crash of the server may take them away. For a PostgreSQL server only
  * @returns per item whether it is ours now; false means that the payment is in use or was used.
  */
-export async function claimRequests(database: Queryable, items: readonly NewRequest[]): Promise<boolean[]> {
+export async function claimRequests(
+  database: Queryable,
+  items: readonly NewRequest[],
+  { relaxed = false } = {},
+): Promise<boolean[]> {
   // One statement cannot touch a row twice: of twins in a group the first wins.
   const first = new Map<string, NewRequest>()
   for (const item of items) if (!first.has(item.requestId)) first.set(item.requestId, item)
-  const values = [...first.values()].map((item) => ({
-    ...item,
-    authorised: item.authorised.toString(),
-    expiresAt: item.expiresAt.toString(),
-  }))
   const rows = await database.query<{ request_id: string }>(
-    `insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url,
-       request_hash, instance, trace)
-     select "requestId", 'forwarded', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl",
-       "requestHash", instance, trace
-     from jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
-       "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text, trace text)
+    `${insertAs('forwarded')}
+     where case when $2 then set_config('synchronous_commit', 'off', true) = 'off' else true end
      on conflict (request_id) do update set state = 'forwarded', node_url = excluded.node_url, collect = excluded.collect,
        model_id = excluded.model_id, request_hash = excluded.request_hash, instance = excluded.instance,
        trace = excluded.trace, created_at = now()
        where requests.state = 'released'
      returning request_id`,
-    [JSON.stringify(values)],
+    [valuesOf(first.values()), relaxed],
   )
   const claimed = new Set(rows.map((row) => row.request_id))
   return items.map((item) => first.get(item.requestId) === item && claimed.has(item.requestId))
 }
 
 /** Notes, before it is sent there, that a request on its way goes to another node: recovery asks that one for its receipt. */
-export async function rerouteRequest(database: Queryable, requestId: Hex, nodeUrl: string): Promise<void> {
-  await database.query(`update requests set node_url = $2 where request_id = $1 and state = 'forwarded'`, [
-    requestId,
-    nodeUrl,
-  ])
+export async function rerouteRequest(
+  database: Queryable,
+  { requestId, instance, nodeUrl }: Pick<NewRequest, 'requestId' | 'instance' | 'nodeUrl'>,
+): Promise<void> {
+  await database.query(
+    `update requests set node_url = $3 where request_id = $1 and instance = $2 and state = 'forwarded'`,
+    [requestId, instance, nodeUrl],
+  )
 }
 
 /** Ends a request without a receipt. A finished one stays finished. */
@@ -128,6 +140,25 @@ export async function endRequest(
   await database.query(
     `update requests set state = $2, finished_at = now() where request_id = $1 and state = 'forwarded'`,
     [requestId, state],
+  )
+}
+
+/** Gives the payment of a request back that no node has, unless another gateway has claimed it. */
+export async function releaseClaim(database: Queryable, { requestId, instance }: NewRequest): Promise<void> {
+  await database.query(
+    `update requests set state = 'released', finished_at = now()
+     where request_id = $1 and state = 'forwarded' and instance = $2`,
+    [requestId, instance],
+  )
+}
+
+/** Has the payment of a request stay spent, also where a crash of the server took its claim away. */
+export async function failClaim(database: Queryable, request: NewRequest): Promise<void> {
+  await database.query(
+    `${insertAs('failed')}
+     on conflict (request_id) do update set state = 'failed', finished_at = now()
+       where requests.state = 'forwarded' and requests.instance = excluded.instance`,
+    [valuesOf([request])],
   )
 }
 
@@ -152,20 +183,21 @@ export async function openAmounts(
 }
 
 /**
- * What a payer called lately over all gateways of this database, without one request: how many within a minute, and for
- * how much within an hour, OPG base units; highest prices until the receipt says the real one. What was refused before a
- * node was asked does not count.
+ * What a payer called over all gateways of this database, beside one request that is on record: how many within the
+ * minute before it, and for how much within the hour, OPG base units; highest prices until the receipt says the real one.
+ * What came after it counts as well, and what was refused before a node was asked does not. However long a gateway pauses
+ * between its claim and this look, the time that counts is the claim's.
  */
 export async function latelyOf(
   database: Queryable,
   { payer, requestId }: { payer: string; requestId: string },
 ): Promise<{ calls: number; callsAgeMs: number; spent: bigint; spentAgeMs: number }> {
   const rows = await database.query<{ calls: number; calls_age: number; spent: string; spent_age: number }>(
-    `with lately as (
-       select extract(epoch from now() - q.created_at)::float8 * 1000 as age,
+    `with asked as (select created_at as at from requests where request_id = $2), lately as (
+       select extract(epoch from asked.at - q.created_at)::float8 * 1000 as age,
          case q.state when 'forwarded' then q.authorised when 'finished' then coalesce(r.price, 0) else 0 end as amount
-       from requests q left join receipts r using (request_id)
-       where q.payer = $1 and q.created_at > now() - interval '1 hour' and q.state <> 'released' and q.request_id <> $2)
+       from asked cross join requests q left join receipts r using (request_id)
+       where q.payer = $1 and q.created_at > asked.at - interval '1 hour' and q.state <> 'released' and q.request_id <> $2)
      select count(*) filter (where age < 60000)::int as calls, coalesce(sum(amount), 0)::text as spent,
        coalesce(max(age) filter (where age < 60000), 0) as calls_age, coalesce(max(age), 0) as spent_age
      from lately`,

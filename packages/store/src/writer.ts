@@ -1,12 +1,15 @@
 import type { Database, Hex } from './database.ts'
 import { groupCommit } from './groupCommit.ts'
 import { type NewReceipt, recordReceipts } from './receipts.ts'
-import { claimRequests, endRequest, type NewRequest } from './requests.ts'
+import { claimRequests, endRequest, failClaim, type NewRequest, releaseClaim } from './requests.ts'
 
 /** A payment that is one request's from now on, whatever becomes of this process. */
 export type Claim = {
-  /** Resolves once the disk has it, which nothing that is acknowledged, recorded or looked up under it may precede. */
-  durable: Promise<unknown>
+  /**
+   * Resolves once the database shows it. What is recorded under it, and its end, are durable only together with it; what
+   * is looked up under it waits for this.
+   */
+  written: Promise<unknown>
 }
 
 /** The writes that an answer waits for. Each resolves once it is durable, and repeating one changes nothing. */
@@ -19,14 +22,44 @@ export type RequestWriter = {
   end(requestId: Hex, state: 'failed' | 'released'): Promise<void>
 }
 
-/** Writes straight into the database, those of one moment together. */
+/**
+ * Writes straight into the database, those of one moment together. A server is asked to see a claim at once, so that of
+ * two gateways one has it, and not to wait for its disk: what the answer ends with waits for that, a receipt or an end
+ * without one, and the log that it is written to holds the claim before it. A crash of the server in between takes the
+ * claim away. Then no receipt is recorded under it, for another gateway may have claimed the payment since, or given
+ * the payer's balance to others; and the end without one is written as if it stood.
+ */
 export function groupWriter(database: Database): RequestWriter {
-  const claim = groupCommit((items: NewRequest[]) => claimRequests(database, items))
+  const relaxed = database.engine === 'postgres'
+  const claim = groupCommit((items: NewRequest[]) => claimRequests(database, items, { relaxed }))
   const record = groupCommit((items: NewReceipt[]) => recordReceipts(database, items))
+  /**
+   * What this process has claimed, or may have, and not ended: one after another, so that the end of one is never that of
+   * the next.
+   */
+  const open = new Map<Hex, NewRequest>()
   return {
-    // Others may claim it too, so the database decides; what it has decided is durable.
-    claim: async (request) => ((await claim(request)) ? { durable: Promise.resolve() } : undefined),
-    record: async (receipt) => void (await record(receipt)),
-    end: (requestId, state) => endRequest(database, requestId, state),
+    async claim(request) {
+      const { requestId } = request
+      if (open.has(requestId)) return undefined
+      open.set(requestId, request)
+      if (await claim(request)) return { written: Promise.resolve() }
+      open.delete(requestId)
+      return undefined
+    },
+    async record(receipt) {
+      const { requestId } = receipt
+      const recorded = await record({ ...receipt, instance: open.get(requestId)?.instance })
+      if (!recorded) throw new Error('The claim of this payment is gone.')
+      open.delete(requestId)
+    },
+    async end(requestId, state) {
+      const request = open.get(requestId)
+      // A call under a grant, whose counter nobody else can have.
+      if (request === undefined) await endRequest(database, requestId, state)
+      else if (state === 'failed') await failClaim(database, request)
+      else await releaseClaim(database, request)
+      open.delete(requestId)
+    },
   }
 }

@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { AssayError } from '@assay/protocol'
-import { type Database, duePayments, openDatabase, outboxLoad, receiptStatus } from '@assay/store'
+import {
+  type Database,
+  duePayments,
+  findRequest,
+  openDatabase,
+  openStore,
+  outboxLoad,
+  receiptStatus,
+} from '@assay/store'
 import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
+import { newReceiptAt, requestAt } from './fixtures.ts'
 
 /** Runs a writer until it has acknowledged so much, then kills what is to be killed. @returns what it acknowledged */
 async function writeUntil(count: number, place: string[], kill: () => unknown = () => {}): Promise<string[]> {
@@ -68,8 +78,11 @@ test('a journal whose last line is cut off gives all that was acknowledged; one 
     (error) => error instanceof AssayError && error.code === 'config',
   )
 
-  writeFileSync(segment, whole)
-  appendFileSync(segment, lines[4]?.slice(0, 100) ?? '')
+  const behind = whole.lastIndexOf('\n') + 1
+  writeFileSync(
+    segment,
+    Buffer.concat([whole.subarray(0, behind), Buffer.from(lines[4] ?? '').subarray(0, 100)]),
+  )
   for (let opening = 0; opening < 2; opening++) {
     const database = await openDatabase({ directory })
     try {
@@ -94,6 +107,43 @@ test('what was acknowledged survives the death of the PostgreSQL server', {
     }
     const database = await openDatabase({ directory: '', databaseUrl })
     await assertHolds(database, acknowledged)
+    await database.close()
+  } finally {
+    await server.close()
+  }
+})
+
+test('a claim alone may die with the PostgreSQL server: nothing is recorded under it then, and its payment is spent all the same', {
+  skip: postgresMissing(),
+}, async () => {
+  const server = await startPostgres()
+  try {
+    const databaseUrl = await server.createDatabase()
+    const { database, writer } = await openStore({ directory: '', databaseUrl })
+    // Nobody writes the log but who waits for it: whoever else might, now and then, is held until the crash.
+    const others = await until(async () => {
+      const found = await database.query<{ pid: number }>(
+        `select pid from pg_stat_activity where backend_type in ('walwriter', 'background writer', 'checkpointer')`,
+      )
+      return found.length === 3 && found
+    })
+    for (const { pid } of others) process.kill(pid, 'SIGSTOP')
+    const [lost, kept] = [requestAt(0), requestAt(1)]
+    const states = async () =>
+      Promise.all([lost, kept].map(async ({ requestId }) => (await findRequest(database, requestId))?.state))
+    assert.ok(await writer.claim(kept))
+    await writer.record(await newReceiptAt(1))
+    assert.ok(await writer.claim(lost))
+    assert.deepEqual(await states(), ['forwarded', 'finished'])
+    const crashed = server.stop('crash')
+    for (const { pid } of others) process.kill(pid, 'SIGKILL')
+    await crashed
+    await server.start()
+    assert.deepEqual(await states(), [undefined, 'finished'])
+    await assert.rejects(writer.record(await newReceiptAt(0)), /claim of this payment is gone/)
+    await writer.end(lost.requestId, 'failed')
+    assert.deepEqual(await states(), ['failed', 'finished'])
+    assert.equal(await writer.claim(lost), undefined)
     await database.close()
   } finally {
     await server.close()

@@ -1,4 +1,14 @@
-import { type Deployment, type Receipt, receiptDigest, type SignedReceipt, signDigest } from '@assay/protocol'
+import {
+  canonicalJson,
+  type Deployment,
+  type Receipt,
+  receiptDigest,
+  receiptLeaf,
+  receiptToJson,
+  type SignedReceipt,
+  signDigest,
+} from '@assay/protocol'
+import type { NewReceipt, NewRequest } from '@assay/store'
 
 export const DEPLOYMENT: Deployment = {
   chainId: 31337,
@@ -39,4 +49,32 @@ export async function receiptAt(index: number, price = 7n): Promise<SignedReceip
     issuedAt: 1_900_000_000n,
   }
   return { receipt, signature: await signDigest(receiptDigest(receipt, DEPLOYMENT), KEY) }
+}
+
+export function requestAt(index: number): NewRequest {
+  return {
+    requestId: requestIdAt(index),
+    payer: `0x${'01'.repeat(20)}`,
+    scheme: 2,
+    authorised: 2n ** 127n,
+    expiresAt: 2n ** 70n,
+    collect: '{"value":"1"}',
+    modelId: `0x${'05'.repeat(32)}`,
+    nodeUrl: 'http://127.0.0.1:1',
+    requestHash: `0x${'00'.repeat(32)}`,
+    instance: 'here',
+  }
+}
+
+export async function newReceiptAt(index: number, price = 7n): Promise<NewReceipt> {
+  const signed = await receiptAt(index, price)
+  return {
+    requestId: signed.receipt.requestId,
+    receipt: canonicalJson(receiptToJson(signed.receipt)),
+    signature: signed.signature,
+    leaf: receiptLeaf(signed),
+    price,
+    collectAmount: price,
+    prepaid: false,
+  }
 }

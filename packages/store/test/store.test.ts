@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { AssayError, buildBatch, canonicalJson, receiptLeaf, receiptToJson } from '@assay/protocol'
+import { AssayError, buildBatch } from '@assay/protocol'
 import {
   batchFile,
   claimRequests,
@@ -10,13 +10,17 @@ import {
   dissolveBatch,
   duePayments,
   endRequest,
+  failClaim,
   findBatch,
   findRequest,
+  frozenBatch,
   groupCommit,
+  groupWriter,
   highestHeight,
   holdLease,
   insertBatch,
   interruptRequests,
+  latelyOf,
   leaveFleet,
   lockDirectory,
   lockHeights,
@@ -29,6 +33,7 @@ import {
   postponePayment,
   receiptStatus,
   recordReceipts,
+  releaseClaim,
   returnPayments,
   seeGateway,
   setBatchState,
@@ -39,36 +44,10 @@ import {
 } from '@assay/store'
 import { onEachEngine } from '../../../test/postgres/engines.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { DEPLOYMENT, receiptAt, requestIdAt } from './fixtures.ts'
-
-function requestAt(index: number): NewRequest {
-  return {
-    requestId: requestIdAt(index),
-    payer: `0x${'01'.repeat(20)}`,
-    scheme: 2,
-    authorised: 2n ** 127n,
-    expiresAt: 2n ** 70n,
-    collect: '{"value":"1"}',
-    modelId: `0x${'05'.repeat(32)}`,
-    nodeUrl: 'http://127.0.0.1:1',
-    requestHash: `0x${'00'.repeat(32)}`,
-    instance: 'here',
-  }
-}
+import { DEPLOYMENT, newReceiptAt, receiptAt, requestAt, requestIdAt } from './fixtures.ts'
 
 async function record(database: Database, index: number, price: bigint): Promise<void> {
-  const signed = await receiptAt(index, price)
-  await recordReceipts(database, [
-    {
-      requestId: signed.receipt.requestId,
-      receipt: canonicalJson(receiptToJson(signed.receipt)),
-      signature: signed.signature,
-      leaf: receiptLeaf(signed),
-      price,
-      collectAmount: price,
-      prepaid: false,
-    },
-  ])
+  assert.deepEqual(await recordReceipts(database, [await newReceiptAt(index, price)]), [true])
 }
 
 onEachEngine('store', (newPlace) => {
@@ -87,6 +66,74 @@ onEachEngine('store', (newPlace) => {
     assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
   })
 
+  test('a gateway ends its own claim, never that of another under the same payment', async () => {
+    const [late, here] = [groupWriter(database), groupWriter(database)]
+    // Its claim never reached the database, which it cannot know.
+    const away = { ...database, query: () => Promise.reject(new Error('The database is away.')) }
+    const [request, others] = [
+      { ...requestAt(30), instance: 'late' },
+      { ...requestAt(30), instance: 'here' },
+    ]
+    await assert.rejects(groupWriter(away).claim(request), /is away/)
+    assert.ok(await here.claim(others))
+    assert.equal(await late.claim(request), undefined)
+    for (const end of [releaseClaim, failClaim]) await end(database, request)
+    const { requestId } = request
+    assert.equal((await findRequest(database, requestId))?.state, 'forwarded')
+    await here.end(requestId, 'released')
+    assert.ok(await late.claim(request))
+    await late.end(requestId, 'failed')
+    assert.equal(await here.claim(others), undefined)
+  })
+
+  test('under a claim that a crash of the server took nothing is recorded, and its end is written as if it stood', async () => {
+    const [ours, theirs] = [groupWriter(database), groupWriter(database)]
+    const crash = (index: number) =>
+      database.query('delete from requests where request_id = $1', [requestIdAt(index)])
+    for (const index of [31, 32]) {
+      assert.ok(await ours.claim({ ...requestAt(index), instance: 'ours' }))
+      await crash(index)
+    }
+    // Another gateway has claimed the payment of the second since.
+    assert.ok(await theirs.claim({ ...requestAt(32), instance: 'theirs' }))
+    for (const index of [31, 32])
+      await assert.rejects(ours.record(await newReceiptAt(index)), /claim .* is gone/)
+    for (const index of [31, 32]) await ours.end(requestIdAt(index), 'failed')
+    assert.equal(await theirs.claim({ ...requestAt(31), instance: 'theirs' }), undefined)
+    await theirs.record(await newReceiptAt(32))
+    const rows = await Promise.all([31, 32].map((index) => findRequest(database, requestIdAt(index))))
+    assert.deepEqual(
+      rows.map((row) => row?.state),
+      ['failed', 'finished'],
+    )
+    // Out of the way of the tests that follow.
+    for (const table of ['payments', 'receipts', 'requests'])
+      await database.query(`delete from ${table} where request_id = $1`, [requestIdAt(32)])
+  })
+
+  test('what a payer called is counted from the claim, however much later somebody looks', async () => {
+    const payer = `0x${'77'.repeat(20)}`
+    const requests = [20, 21, 22].map((index) => ({ ...requestAt(index), payer }))
+    const [older, before, asked] = requests as [NewRequest, NewRequest, NewRequest]
+    await claimRequests(database, requests)
+    const now = Date.now() / 1000
+    const age = (request: NewRequest, seconds: number) =>
+      database.query('update requests set created_at = to_timestamp($2::float8) where request_id = $1', [
+        request.requestId,
+        now - seconds,
+      ])
+    await age(older, 300 + 61)
+    await age(before, 300 + 59)
+    await age(asked, 300)
+    const lately = await latelyOf(database, asked)
+    assert.equal(lately.calls, 1)
+    assert.equal(Math.round(lately.callsAgeMs / 1000), 59)
+    assert.equal(lately.spent, older.authorised + before.authorised)
+    assert.equal(Math.round(lately.spentAgeMs / 1000), 61)
+    for (const { requestId } of requests) await endRequest(database, requestId, 'released')
+    assert.equal((await latelyOf(database, asked)).calls, 0)
+  })
+
   test('a receipt goes outbox, batch, void, outbox, and keeps its bytes and its 128-bit money', async () => {
     await claimRequests(database, [requestAt(10), requestAt(11), requestAt(12)])
     assert.equal((await openAmounts(database)).filter((open) => open.amount === 2n ** 127n).length, 3)
@@ -103,7 +150,7 @@ onEachEngine('store', (newPlace) => {
     const batch = await database.transaction(async (transaction) => {
       const receipts = await takeOutbox(transaction, 100)
       const built = buildBatch({ deployment: DEPLOYMENT, committer, height: 3n, receipts })
-      await insertBatch(transaction, built)
+      await insertBatch(transaction, frozenBatch(built))
       return built
     })
     assert.deepEqual(await batchFile(database, batch.batchId), batch.file)
@@ -148,7 +195,10 @@ onEachEngine('store', (newPlace) => {
         await lockHeights(transaction, committer)
         const height = (await highestHeight(transaction, committer)) + 1n
         const receipts = [await receiptAt(index)]
-        await insertBatch(transaction, buildBatch({ deployment: DEPLOYMENT, committer, height, receipts }))
+        await insertBatch(
+          transaction,
+          frozenBatch(buildBatch({ deployment: DEPLOYMENT, committer, height, receipts })),
+        )
         return height
       })
     const heights = await Promise.all([70, 71, 72, 73, 74].map(freeze))
@@ -245,27 +295,15 @@ test('a live lock is a clear error, a stale one is taken over', () => {
 
 test('the journal claims at once, and applies what befell one request in its order', async () => {
   const { database, writer } = await openStore({ directory: temporaryFolder('store') })
-  const receipt = async (index: number) => {
-    const signed = await receiptAt(index)
-    return {
-      requestId: signed.receipt.requestId,
-      receipt: canonicalJson(receiptToJson(signed.receipt)),
-      signature: signed.signature,
-      leaf: receiptLeaf(signed),
-      price: 7n,
-      collectAmount: 7n,
-      prepaid: false,
-    }
-  }
   const first = await writer.claim(requestAt(0))
   assert.equal(await writer.claim(requestAt(0)), undefined)
   const others = await Promise.all([1, 2].map((index) => writer.claim(requestAt(index))))
-  await Promise.all([first, ...others].map((claim) => claim?.durable))
-  await writer.record(await receipt(1))
+  await Promise.all([first, ...others].map((claim) => claim?.written))
+  await writer.record(await newReceiptAt(1))
   await writer.end(requestIdAt(0), 'released')
   await writer.end(requestIdAt(2), 'failed')
-  await (await writer.claim({ ...requestAt(0), nodeUrl: 'http://127.0.0.1:2' }))?.durable
-  await writer.record(await receipt(0))
+  await (await writer.claim({ ...requestAt(0), nodeUrl: 'http://127.0.0.1:2' }))?.written
+  await writer.record(await newReceiptAt(0))
   const rows = await Promise.all([0, 1, 2].map((index) => findRequest(database, requestIdAt(index))))
   assert.deepEqual(
     rows.map((row) => row?.state),

@@ -1,3 +1,4 @@
+import { smaller } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { SigningRecord } from './signingRecord.ts'
 import type { BlockId, ChainEvents, ValidatorChain } from './validatorChain.ts'
@@ -24,7 +25,8 @@ export function eventScanner(parameters: {
   let last: BlockId | undefined
 
   async function rolledBack(safe: BlockId): Promise<boolean> {
-    if (last === undefined) return false
+    // Nothing is known of the chain yet; one that ends before what was read of it has lost blocks meanwhile.
+    if (last === undefined) return next > safe.number
     if (safe.number < last.number) return true
     return (await chain.block(last.number)).hash !== last.hash
   }
@@ -33,8 +35,7 @@ export function eventScanner(parameters: {
     /** Events since the last call; asks again for a stretch that a rollback may have changed. */
     async scan(safe: BlockId): Promise<ChainEvents> {
       if (await rolledBack(safe)) {
-        const known = last?.number ?? 0n
-        next = atLeast(back(safe.number < known ? safe.number : known, REWIND))
+        next = atLeast(back(smaller(safe.number, last?.number ?? safe.number), REWIND))
       }
       if (next > safe.number) return { batches: [], proposals: [], uncounted: [] }
       const events = await chain.events(next, safe.number)

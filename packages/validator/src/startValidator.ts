@@ -118,6 +118,7 @@ export async function startValidator(options: StartValidatorOptions): Promise<Va
     canaries: canaryChain(client, network),
     canaryCalls: canaryCalls(network),
     jobs,
+    memory,
     send: async (call) => {
       await sender.send(call)
     },

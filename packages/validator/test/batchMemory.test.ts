@@ -2,10 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type BatchEntry, buildBatch, type Receipt } from '@assay/protocol'
-import { BATCH_STATE, type BatchView } from '@assay/verify'
 import { type Hex, keccak256 } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { deployment, gateway, issuedAt, makeReceipt, signReceipt } from '../../verify/test/world.ts'
+import {
+  committedView,
+  deployment,
+  gateway,
+  issuedAt,
+  makeReceipt,
+  signReceipt,
+} from '../../verify/test/world.ts'
 import { openBatchMemory } from '../src/faults/batchMemory.ts'
 
 const open = (dir: string) => openBatchMemory(dir, deployment.deploymentId)
@@ -13,16 +19,7 @@ const entry = (changes: Partial<Receipt>) => signReceipt(makeReceipt(changes))
 
 async function committed(height: bigint, receipts: BatchEntry[], committedAt = issuedAt) {
   const batch = buildBatch({ deployment, committer: gateway, height, receipts })
-  const view: BatchView = {
-    ...batch.header,
-    batchId: batch.batchId,
-    committedAt,
-    committedBlock: 100n,
-    quorumAt: 0n,
-    finalisedAt: 0n,
-    state: BATCH_STATE.committed,
-  }
-  return { batch, view }
+  return { batch, view: committedView(batch, { committedAt }) }
 }
 
 test('another receipt under the same number is found in any other batch, the same one again is not', async () => {

@@ -4,8 +4,9 @@ import { after, before, test } from 'node:test'
 import { canaryRegistryAbi, FAULT_CLASS, faultIdOf, VERDICT, validatorStakingAbi } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import { type Hex, parseEther } from 'viem'
+import { BOND } from '../../../test/faults/faultChain.ts'
 import { closeCanary, dueToReveal, newCanary, revealCanary, sowAndCommit } from '../src/index.ts'
-import { BOND, type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
+import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
 before(async () => {
@@ -15,6 +16,8 @@ before(async () => {
 after(() => on.close())
 
 const opg = parseEther
+/** Seconds past CHALLENGE_WINDOW and ADJUDICATION of an unhurried chain, within which a canary may be shown. */
+const PAST_REVEAL = 5 + 3600 + 5
 const stakeOf = (validator: Hex) =>
   on.client.readContract({
     address: on.network.contracts.ValidatorStaking,
@@ -80,7 +83,7 @@ test('a canary that is not shown in time is a plain fault, and its bounty is tha
   const { canary, faultId } = await sown()
   const watching = await on.watch(0)
   await watching.said('fault held', of({ faultId }))
-  await on.devnet.admin('evm_increaseTime', [30])
+  await on.devnet.admin('evm_increaseTime', [PAST_REVEAL])
   await watching.said('fault collected', of({ faultId }))
   await watching.close()
   assert.equal(await on.stateOf(canary.batchId), BATCH_STATE.void)

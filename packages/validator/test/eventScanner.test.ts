@@ -73,3 +73,13 @@ test('after a restart reading begins at the oldest event that is still open', as
   first.remember(undefined)
   assert.equal(record.saved, 1000n)
 })
+
+test('a chain that lost more blocks while nobody read it than are read again is read from its end on', async () => {
+  const chain = fakeChain()
+  const scanner = eventScanner({ chain, record: fakeRecord(1000n), deploymentId: '0x', fromBlock: 0n })
+  for (const safe of [450n, 451n]) await scanner.scan(chain.at(safe))
+  assert.deepEqual(chain.asked, [
+    [386n, 450n],
+    [451n, 451n],
+  ])
+})

@@ -8,7 +8,8 @@ import { saveNetwork } from '@assay/chain'
 import { contractEntry, FAULT_CLASS, faultIdOf, proveInclusion, validatorStakingAbi } from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
 import { type Hex, parseEther } from 'viem'
-import { type FaultNetwork, ROGUE, startFaultNetwork } from './support/faultNetwork.ts'
+import { ROGUE } from '../../../test/faults/faultChain.ts'
+import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
 const children = new Set<ChildProcess>()

@@ -22,8 +22,9 @@ import {
 } from '@assay/protocol'
 import { BATCH_STATE, PAYMENT_STATE } from '@assay/verify'
 import { type Hex, parseEther, toHex } from 'viem'
+import { BOND, ROGUE } from '../../../test/faults/faultChain.ts'
 import { rootOver } from '../../../test/faults/rootOver.ts'
-import { BOND, type FaultNetwork, ROGUE, startFaultNetwork } from './support/faultNetwork.ts'
+import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
 before(async () => {
@@ -32,6 +33,8 @@ before(async () => {
 after(() => on.close())
 
 const opg = parseEther
+/** Seconds for which validators wait for a file before they demand it, and past DATA_RESPONSE of an unhurried chain. */
+const [PATIENCE, PAST_RESPONSE] = [600 + 5, 1800 + 5]
 /** What is left after `compensation` goes to the prover, the treasury, and nowhere: 20%, 30%, and the rest. */
 function shares(taken: bigint, compensation = 0n) {
   const rest = taken - compensation
@@ -140,10 +143,10 @@ test('class 4: a file that nobody serves is demanded, and what is shown in time 
   const batchId = await on.commit(await on.among(), { served: false })
   const faultId = faultIdOf(FAULT_CLASS.data, batchId)
   const wallet = await on.balanceOf(validator.address)
-  await on.devnet.admin('evm_increaseTime', [31])
+  await on.devnet.admin('evm_increaseTime', [PATIENCE])
   await watching.said('fault demanded', at(faultId))
   assert.equal(wallet - (await on.balanceOf(validator.address)), opg('10'))
-  await on.devnet.admin('evm_increaseTime', [20])
+  await on.devnet.admin('evm_increaseTime', [PAST_RESPONSE])
   await watching.said('fault collected', at(faultId))
   assert.deepEqual(await on.proceedsOf(faultId), [{ prover: validator.address, ...shares(BOND / 20n) }])
   assert.equal((await on.balanceOf(validator.address)) - wallet, opg('10'))
@@ -152,7 +155,7 @@ test('class 4: a file that nobody serves is demanded, and what is shown in time 
   const late = await on.among()
   await on.commit(late, { served: false })
   const demand = faultIdOf(FAULT_CLASS.data, late.batchId)
-  await on.devnet.admin('evm_increaseTime', [31])
+  await on.devnet.admin('evm_increaseTime', [PATIENCE])
   await watching.said('fault demanded', at(demand))
   const { chunk, siblings } = chunkTree(late.file).prove(0)
   await on.committer.send({
@@ -186,12 +189,12 @@ test('class 4: a demand that its bond is lacking for is made as soon as it is th
   const watching = await on.watch(1)
   const batchId = await on.commit(await on.among(), { served: false })
   const faultId = faultIdOf(FAULT_CLASS.data, batchId)
-  await on.devnet.admin('evm_increaseTime', [31])
+  await on.devnet.admin('evm_increaseTime', [PATIENCE])
   const { bond, balance } = await watching.said('fault unfunded', at(faultId))
   assert.deepEqual([bond, balance], [opg('10'), 0n])
   await on.bank.send({ ...token, functionName: 'transfer', args: [validator.address, opg('10')] })
   await watching.said('fault demanded', at(faultId))
-  await on.devnet.admin('evm_increaseTime', [20])
+  await on.devnet.admin('evm_increaseTime', [PAST_RESPONSE])
   await watching.said('fault collected', at(faultId))
   await watching.close()
   assert.equal(await on.stateOf(batchId), BATCH_STATE.void)

@@ -21,13 +21,14 @@ import {
   type SpendingGrant,
   statedBatch,
 } from '@assay/protocol'
-import { BATCH_STATE, type BatchView, type ChainView } from '@assay/verify'
+import type { BatchView, ChainView } from '@assay/verify'
 import fc from 'fast-check'
 import { type Address, type Hex, keccak256, toHex } from 'viem'
 import { generatePrivateKey } from 'viem/accounts'
 import { headerWithLie, type NodePlace, placesIn } from '../../../test/faults/lyingTree.ts'
 import { rootOver } from '../../../test/faults/rootOver.ts'
 import {
+  committedView,
   deployment,
   escrow,
   gateway,
@@ -106,19 +107,6 @@ function batchOf(receipts: readonly BatchEntry[], height = 4n): Batch {
   return buildBatch({ deployment, committer: gateway, height, receipts })
 }
 
-function committed(batch: Batch, changes: Partial<BatchView> = {}): BatchView {
-  return {
-    ...batch.header,
-    batchId: batch.batchId,
-    committedAt: issuedAt + 2n,
-    committedBlock: 100n,
-    quorumAt: 0n,
-    finalisedAt: 0n,
-    state: BATCH_STATE.committed,
-    ...changes,
-  }
-}
-
 function find(
   batch: Batch,
   options: {
@@ -131,7 +119,7 @@ function find(
   return findFaults({
     deployment,
     escrow,
-    batch: committed(batch, options.chain),
+    batch: committedView(batch, options.chain),
     file: batch.file,
     groups: () => Promise.resolve(options.groups ?? groupHeaders(batch)),
     read: (signed) => Promise.resolve(makeView({ grant: grantView(signed), ...options.view })),

@@ -12,12 +12,14 @@ import {
 import { BATCH_STATE } from '@assay/verify'
 import { type Hex, parseEther, toHex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { type FaultNetwork, ROGUE, startFaultNetwork, type Watching } from './support/faultNetwork.ts'
+import { ROGUE } from '../../../test/faults/faultChain.ts'
+import { type FaultNetwork, startFaultNetwork, type Watching } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
 let watching: Watching[]
 before(async () => {
-  on = await startFaultNetwork()
+  // What was earned reaches the validators within the test by these terms only.
+  on = await startFaultNetwork({ terms: 'development' })
   // Two of three are a quorum.
   watching = await Promise.all([on.watch(0), on.watch(1)])
 })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Batch, buildBatch, groupHeaders, type SignedReceipt, VERDICT } from '@assay/protocol'
-import { BATCH_STATE, type BatchView, type ChainView } from '@assay/verify'
+import type { BatchView, ChainView } from '@assay/verify'
 import { generatePrivateKey } from 'viem/accounts'
 import {
+  committedView,
   deployment,
   escrow,
   gateway,
@@ -26,19 +27,6 @@ const nothingSeen = {
   memory: { under: () => [], sameCall: () => Promise.resolve(undefined) },
 }
 
-function onChain(batch: Batch, changes: Partial<BatchView> = {}): BatchView {
-  return {
-    ...batch.header,
-    batchId: batch.batchId,
-    committedAt: issuedAt + 2n,
-    committedBlock: 100n,
-    quorumAt: 0n,
-    finalisedAt: 0n,
-    state: BATCH_STATE.committed,
-    ...changes,
-  }
-}
-
 function judge(
   batch: Batch,
   changes: Partial<BatchView> = {},
@@ -48,7 +36,7 @@ function judge(
   return judgeBatch({
     ...nothingSeen,
     deployment,
-    batch: onChain(batch, changes),
+    batch: committedView(batch, changes),
     file,
     groups: () => Promise.resolve(groupHeaders(batch)),
     read: () => Promise.resolve(makeView(view)),
@@ -61,7 +49,7 @@ test('an honest batch is valid, and the chain is read once for what its receipts
   const judgement = await judgeBatch({
     ...nothingSeen,
     deployment,
-    batch: onChain(batch),
+    batch: committedView(batch),
     file: batch.file,
     groups: () => Promise.resolve(groupHeaders(batch)),
     read: () => {
@@ -77,9 +65,11 @@ test('256 receipts are judged well within a challenge window', async () => {
   const seqs = Array.from({ length: 256 }, (_, index) => BigInt(index + 1))
   const many = await Promise.all(seqs.map((seq) => signReceipt(makeReceipt({ seq }))))
   const batch = batchOf(many)
-  const started = performance.now()
+  // Of the processor, not of the clock: others may have work on this machine too.
+  const before = process.cpuUsage()
   assert.equal((await judge(batch)).verdict, VERDICT.valid)
-  assert.ok(performance.now() - started < 20_000)
+  const { user, system } = process.cpuUsage(before)
+  assert.ok(user + system < 20_000_000, `${(user + system) / 1e6} s`)
 })
 
 test('one receipt signed by another key makes the batch invalid', async () => {
@@ -141,7 +131,7 @@ test('a chain that does not answer is no verdict either', async () => {
     judgeBatch({
       ...nothingSeen,
       deployment,
-      batch: onChain(batch),
+      batch: committedView(batch),
       file: batch.file,
       groups: () => Promise.resolve(groupHeaders(batch)),
       read: () => Promise.reject(new Error('unreachable')),

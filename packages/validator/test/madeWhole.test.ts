@@ -13,7 +13,8 @@ import {
 } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import { type Address, type Hex, parseEther } from 'viem'
-import { type FaultNetwork, ROGUE, startFaultNetwork } from './support/faultNetwork.ts'
+import { ROGUE } from '../../../test/faults/faultChain.ts'
+import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
 let on: FaultNetwork
 before(async () => {

@@ -20,6 +20,7 @@ import { type Address, type Hex, keccak256 } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import {
+  committedView,
   deployment,
   escrow,
   gateway,
@@ -75,16 +76,7 @@ function world(
     open = false
   }
   t.after(close)
-  const state: BatchView = {
-    ...batch.header,
-    batchId: batch.batchId,
-    committedAt: issuedAt + 2n,
-    committedBlock: 100n,
-    quorumAt: 0n,
-    finalisedAt: 0n,
-    state: BATCH_STATE.committed,
-    ...changes.batch,
-  }
+  const state = committedView(batch, changes.batch)
   const approval = { validFrom: 1n, revokedAt: 0n }
   const chain: ValidatorChain = {
     safeBlock: async () => blocks.safe,

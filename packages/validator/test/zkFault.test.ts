@@ -1,37 +1,49 @@
 /**
- * Proofs of inference on chain: what the contract says of a proof's first steps is what the verifier says, of honest proofs
- * and of mutants; and a false proof that a bribed validator has called valid ends in a slash.
+ * Proofs of inference on chain: the contract says of every gate of a verification what the verifier says, of honest proofs,
+ * of mutants and of forgeries; and a false proof that a bribed validator has called valid ends in a slash.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import {
   type BatchEntry,
   FAULT_CLASS,
+  type FalseStep,
   faultCommitment,
   faultIdOf,
   faultManagerAbi,
+  manifestUri,
+  modelIdOf,
+  type ProofAttachment,
   readInferAnswer,
   readInferRequest,
+  zkEvidenceHash,
   zkFaultAbi,
   zkFaultProof,
 } from '@assay/protocol'
 import { BATCH_STATE, falseInference } from '@assay/verify'
 import {
-  type Architecture,
   commitModel,
   createWorkspace,
   decodeModelCard,
   encodeInput,
-  type Model,
-  planCircuit,
+  firstViolated,
+  gateName,
   proveInference,
+  recordProof,
+  rootOf,
+  showStep,
+  tapeRoot,
   tensorHash,
-  verifyProof,
+  type WordTree,
+  wordTree,
 } from '@assay/zkml'
-import { falseLayer, prefixBytes, REPLAYED_LAYERS } from '@assay/zkml/verifier'
-import { bytesToHex, type Hex, toHex } from 'viem'
+import { bytesToHex, type Hex, keccak256, toHex } from 'viem'
+import { fraudScorer } from '../../../test/fraudScorer.ts'
 import { paymentScorer } from '../../../test/scoredPayment.ts'
+import { cardOfSubject } from '../../zkml/test/support/cards.ts'
+import { forge } from '../../zkml/test/support/maliciousProver.ts'
 import { randomInput, randomIntegers, smallPerceptron } from '../../zkml/test/support/models.ts'
+import { mutantsOf, refusalOf, type Subject, tinySubjects } from '../../zkml/test/support/mutants.ts'
 import { type FaultNetwork, startFaultNetwork } from './support/faultNetwork.ts'
 
 /** Of which a slice runs with every change; the campaign takes more. */
@@ -39,131 +51,216 @@ const MUTANTS = Number(process.env.ASSAY_MUTANTS ?? 1000)
 const GAS_LIMIT = 1_000_000n
 const SALT = toHex('salt', { size: 32 })
 
+const { score, forgeScore, manifest, weightsHash } = paymentScorer()
+const modelId = modelIdOf(manifest)
+
 let on: FaultNetwork
 before(async () => {
   on = await startFaultNetwork()
+  await on.publish(modelId, manifestUri(manifest), weightsHash)
 })
 after(() => on.close())
 
-// ------------------------------------------------------------------ proofs and what is said of them
+// ------------------------------------------------------------------ gates
 
-type Hashes = { modelRoot: Uint8Array; inputHash: Uint8Array; outputHash: Uint8Array }
-type Proven = {
-  model: Model
-  input: number[]
-  output: number[]
-  root: Uint8Array
-  hashes: Hashes
-  proof: Uint8Array
+/** A verification whose gates the contract is asked about. */
+type Check = {
+  subject: Subject
+  violated: readonly number[]
+  program: WordTree
+  tape: WordTree
+  evidenceHash: Hex
 }
 
-const workspace = createWorkspace()
-function prove(model: Model, seed: number): Proven {
-  const committed = commitModel(workspace, model)
-  const { channels, height, width } = model.plan.architecture.input
-  const input = randomInput(seed, channels * height * width)
-  const { output, proof } = proveInference(committed, input)
-  const { root } = committed.commitment
-  const { modelRoot, inputHash, outputHash } = verifyProof(
-    model.plan.architecture,
-    { weightsRoot: root, input, output },
-    proof,
-  )
-  return { model, input, output: [...output], root, hashes: { modelRoot, inputHash, outputHash }, proof }
+function check(subject: Subject, proof = subject.proof): Check {
+  const { architecture, statement } = subject
+  const card = cardOfSubject(subject)
+  const recorded = recordProof({ architecture, weightsRoot: statement.weightsRoot }, statement, proof)
+  const evidenceHash = zkEvidenceHash({
+    modelRoot: bytesToHex(card.modelRoot),
+    inputHash: bytesToHex(tensorHash(statement.input)),
+    outputHash: bytesToHex(tensorHash(statement.output)),
+  })
+  const { violated } = recorded
+  return {
+    subject,
+    violated,
+    program: wordTree(recorded.program),
+    tape: wordTree(recorded.tape),
+    evidenceHash,
+  }
 }
 
-/** What the contract says: the flaw, 0 for none, and its layer. */
-async function onChain(
-  hashes: Hashes,
-  proof: Uint8Array,
-  layers: number,
-): Promise<[flaw: number, layer: number]> {
-  const { modelRoot, inputHash, outputHash } = hashes
-  const text = Buffer.from(proof.subarray(0, 3 * Math.ceil(prefixBytes(layers) / 3))).toString('base64')
-  const [flaw, layer] = await on.client.readContract({
+/** The same with another value at a gate: the tree above it anew. */
+function withValue(told: Check, gate: number, change: (word: Uint8Array) => void): Check {
+  const tape = told.tape.map((level) => level.slice())
+  change((tape[0] as Uint8Array).subarray(32 * gate, 32 * gate + 32))
+  for (let height = 1, at = gate >> 1; height < tape.length; height++, at >>= 1) {
+    const pair = (tape[height - 1] as Uint8Array).subarray(64 * at, 64 * at + 64)
+    ;(tape[height] as Uint8Array).set(keccak256(pair, 'bytes'), 32 * at)
+  }
+  return { ...told, tape }
+}
+
+const wordsOf = (words: Uint8Array): Hex[] =>
+  Array.from({ length: words.length / 32 }, (_, at) => bytesToHex(words.subarray(32 * at, 32 * at + 32)))
+
+/** What the contract is asked about a gate. */
+function question({ subject, program, tape, evidenceHash }: Check, gate: number) {
+  const { shownGate, shownValue, reads } = showStep(program, tape, gate)
+  const step = {
+    gate: bytesToHex(shownGate.words),
+    value: bytesToHex(shownValue.words),
+    tapeRoot: bytesToHex(rootOf(tape)),
+    depth: BigInt(shownValue.siblings.length),
+    modelRoot: bytesToHex(cardOfSubject(subject).modelRoot),
+    weightsRoot: bytesToHex(subject.statement.weightsRoot),
+    evidenceHash,
+  }
+  const runs = reads.map(({ words, siblings }) => ({
+    words: wordsOf(words),
+    siblings: siblings.map((sibling) => bytesToHex(sibling)),
+  }))
+  return {
     address: on.network.contracts.ZkFault,
     abi: zkFaultAbi,
-    functionName: 'replay',
-    args: [bytesToHex(modelRoot), bytesToHex(inputHash), bytesToHex(outputHash), text, BigInt(layers)],
-  })
-  return [flaw, Number(layer)]
+    functionName: 'holds',
+    args: [step, runs],
+  } as const
 }
 
-const LAST = REPLAYED_LAYERS
+const holds = (told: Check, gate: number) => on.client.readContract(question(told, gate))
 
-test('no circuit has a smaller tree than is replayed, whatever its lookups are', () => {
-  const map: Architecture = {
-    input: { channels: 1, height: 1, width: 1, zeroPoint: 0 },
-    nodes: [
-      { op: 'map', input: 0, zeroPoint: 0, values: Array.from({ length: 256 }, (_, at) => at - 128) },
-      { op: 'dense', input: 1, units: 1, requantise: null },
-    ],
-  } as Architecture
-  assert.ok(planCircuit(map).leafBits > LAST)
-  assert.ok(smallPerceptron(1, [1, 1, 1]).plan.leafBits > LAST)
-})
+/** The first gate that a validator finds false on a tape of which it knows only the words. */
+function judged({ subject, program, tape, evidenceHash }: Check): number | undefined {
+  const { modelRoot, weightsRoot } = cardOfSubject(subject)
+  const signed = (inputHash: Uint8Array, outputHash: Uint8Array) => {
+    const statement = {
+      modelRoot: bytesToHex(modelRoot),
+      inputHash: bytesToHex(inputHash),
+      outputHash: bytesToHex(outputHash),
+    }
+    return zkEvidenceHash(statement) === evidenceHash
+  }
+  return firstViolated(program[0] as Uint8Array, tape[0] as Uint8Array, { modelRoot, weightsRoot, signed })
+}
 
-test('of honest proofs the contract finds nothing in any layer', async () => {
-  for (let seed = 1; seed <= 8; seed++) {
-    const { hashes, proof } = prove(smallPerceptron(seed, [3 + seed, 4 * seed, 5]), seed)
-    assert.equal(falseLayer(hashes, proof), undefined)
-    for (const layers of [0, Math.min(seed, LAST), LAST])
-      assert.deepEqual((await onChain(hashes, proof, layers))[0], 0)
+/** Gates by what they do. */
+function byName({ program }: Check): Map<string, number[]> {
+  const words = program[0] as Uint8Array
+  const found = new Map<string, number[]>()
+  for (let gate = 0; gate < words.length / 32; gate++) {
+    const name = gateName(words.subarray(32 * gate, 32 * gate + 32))
+    found.set(name, [...(found.get(name) ?? []), gate])
+  }
+  return found
+}
+
+/** Gates whose value nothing follows from, and checks, which have none. */
+const FREE = new Set(['none', 'word', 'element', 'bases', 'integers'])
+const CHECKS = new Set(['statement', 'tensor', 'longTensor', 'equal', 'differ', 'opening'])
+
+test('of an honest verification every gate holds, and none that follows from others with another value', async () => {
+  const [subject] = tinySubjects(1) as [Subject]
+  const told = check(subject)
+  const random = randomIntegers(20)
+  const kinds = [...byName(told)]
+  for (let mutant = 0; mutant < MUTANTS; mutant++) {
+    const [name, gates] = kinds[mutant % kinds.length] as [string, number[]]
+    const gate = gates[random(0, gates.length - 1)] as number
+    if (mutant < 4 * kinds.length) assert.equal(await holds(told, gate), true, `${name} ${gate}`)
+    if (FREE.has(name) || CHECKS.has(name)) continue
+    const changed = withValue(told, gate, (word) => flipBit(word, random(0, 31), random(0, 7)))
+    assert.equal(await holds(changed, gate), false, `${name} ${gate}`)
+    if (mutant % 20 === 0) assert.equal(judged(changed), gate, `${name} ${gate}`)
   }
 })
 
-test('verifier and contract agree on every mutant, to the layer, and what the contract finds the verifier refuses', async () => {
-  const honest = prove(smallPerceptron(), 1)
-  const other = prove(smallPerceptron(), 2)
-  const random = randomIntegers(20)
-  const found = new Map<number, number>()
-  for (let at = 0; at < MUTANTS; at++) {
-    const { hashes, proof } = mutant(honest, other, at, random)
-    const layer = falseLayer(hashes, proof)
-    const [flaw, where] = await onChain(hashes, proof, layer ?? LAST)
-    found.set(flaw, (found.get(flaw) ?? 0) + 1)
-    assert.equal(flaw !== 0, layer !== undefined, `mutant ${at}: ${flaw} in ${where}, ${layer}`)
-    if (layer === undefined) continue
-    assert.equal(where, layer, `mutant ${at}`)
-    if (layer > 0 && at % 4 === 0)
-      assert.equal((await onChain(hashes, proof, layer - 1))[0], 0, `above ${at}`)
-    if (hashes === honest.hashes) {
-      const { model, root: weightsRoot, input, output } = honest
-      assert.throws(() => verifyProof(model.plan.architecture, { weightsRoot, input, output }, proof))
+test('verifier and contract agree on every mutant, to the gate', async () => {
+  const subjects = tinySubjects(1)
+  const random = randomIntegers(21)
+  const found = new Map<string, number>()
+  // Each takes a verification and its tree, where another value on a tape takes one path.
+  const each = Math.ceil(MUTANTS / 10 / subjects.length)
+  for (const subject of subjects) {
+    const { length } = subject.proof
+    for (const mutant of mutantsOf(subject, each, 6)) {
+      const proof = new Uint8Array(length)
+      proof.set(mutant.subarray(0, length))
+      const told = check(subject, proof)
+      assert.equal(told.violated.length > 0, refusalOf(subject, proof) !== undefined)
+      const [first] = told.violated
+      if (first === undefined) continue
+      const gate = told.violated[random(0, told.violated.length - 1)] as number
+      assert.equal(await holds(told, gate), false, `gate ${gate}`)
+      assert.equal(judged(told), first)
+      const name = nameOf(told, first)
+      found.set(name, (found.get(name) ?? 0) + 1)
+      // What comes before the first false gate is as true as ever.
+      const before = random(0, first - 1)
+      assert.equal(await holds(told, before), true, `gate ${before}, before ${first}`)
     }
   }
-  console.log('flaws found', Object.fromEntries(found))
-  // Every kind of flaw but one that no mutant of this form shows: a root whose denominators vanish, tested below.
-  for (const flaw of [1, 2, 3, 5, 6]) assert.ok((found.get(flaw) ?? 0) > 0, `flaw ${flaw}`)
+  console.log('gates that did not hold', Object.fromEntries(found))
+  for (const name of ['element', 'equal']) assert.ok((found.get(name) ?? 0) > 0, name)
 })
 
-test('a root of zero over zero is refused by both', async () => {
-  const { hashes, proof } = prove(smallPerceptron(), 3)
-  const zeroed = proof.slice()
-  zeroed.fill(0, 32, 112)
-  assert.equal(falseLayer(hashes, zeroed), 0)
-  assert.deepEqual(await onChain(hashes, zeroed, 0), [4, 0])
+const nameOf = ({ program }: Check, gate: number): string =>
+  gateName((program[0] as Uint8Array).subarray(32 * gate, 32 * gate + 32))
+
+test('a prover that lies in a layer and recomputes all the rest is caught at a gate', async () => {
+  const model = smallPerceptron(1, [3, 4, 2])
+  const committed = commitModel(createWorkspace(), model)
+  const { statement, proof } = forge(committed, randomInput(1, 3), {
+    afterNode(node, columns, plan) {
+      if (node !== 0) return
+      const output = columns[plan.tensorValues[1] as number] as Int32Array
+      output[0] = (output[0] as number) > 0 ? (output[0] as number) - 1 : (output[0] as number) + 1
+    },
+  })
+  const subject = { name: 'forgery', architecture: model.plan.architecture, statement, proof }
+  assert.notEqual(refusalOf(subject, proof), undefined)
+  const told = check(subject)
+  for (const gate of told.violated) {
+    assert.equal(nameOf(told, gate), 'equal')
+    assert.equal(await holds(told, gate), false)
+  }
+  assert.ok(told.violated.length > 0)
 })
+
+test('the dearest gate of every kind is judged for less than a million gas', async () => {
+  const subject = paymentsSubject()
+  const told = check(subject)
+  const gas = new Map<string, bigint>()
+  for (const [name, gates] of byName(told)) {
+    const widest = gates.reduce((a, b) => (widthOf(told, b) > widthOf(told, a) ? b : a))
+    gas.set(name, await on.client.estimateContractGas(question(told, widest)))
+  }
+  console.log('gas of one gate, calldata included', Object.fromEntries(gas))
+  for (const [name, used] of gas) assert.ok(used < GAS_LIMIT / 3n, `${name}: ${used}`)
+})
+
+/** Words that are shown for a gate. */
+function widthOf({ program, tape }: Check, gate: number): number {
+  return showStep(program, tape, gate).reads.reduce((sum, { words }) => sum + words.length, 0)
+}
+
+/** The payments MLP on a payment. */
+function paymentsSubject(): Subject {
+  const { compiled, inputs } = fraudScorer()
+  const committed = commitModel(createWorkspace(), compiled.model)
+  const input = encodeInput(compiled, inputs[0] as number[])
+  const { output, proof } = proveInference(committed, input)
+  const statement = { weightsRoot: committed.commitment.root, input, output }
+  return { name: 'payments', architecture: compiled.model.plan.architecture, statement, proof }
+}
 
 // ------------------------------------------------------------------ receipts, batches, validators
-
-const { score } = paymentScorer()
 
 /** A receipt of mode zk with a proof; `lie` is added to the first number of the answer, which the proof does not know of. */
 async function scored(which: number, lie = 0): Promise<BatchEntry> {
   const { receipt, zk } = score(which, lie)
-  return { ...(await on.signed(receipt)), zk }
-}
-
-/** The statement that a receipt of the scorer was signed for. */
-function statementOf({ zk }: BatchEntry) {
-  assert.ok(zk)
-  const read = decodeModelCard(zk.card)
-  return {
-    modelRoot: bytesToHex(read.modelRoot),
-    inputHash: bytesToHex(tensorHash(encodeInput(read, readInferRequest(zk.request.body).input))),
-    outputHash: bytesToHex(tensorHash(readInferAnswer(zk.response.body).tensor)),
-  }
+  return { ...(await on.signed({ ...receipt, modelId })), zk }
 }
 
 const judge = (proof: Hex) =>
@@ -191,9 +288,9 @@ test('class 2: the proof of a false statement is shown for less than a million g
   const [honest, shifted] = [await scored(0), await scored(1, 1)]
   const batch = await on.among(honest, shifted, await scored(2))
   await on.commit(batch)
-  assert.equal(falseInference(honest), undefined)
-  const lie = falseInference(shifted)
-  assert.ok(lie)
+  assert.equal(falseInference(honest, weightsHash), undefined)
+  const lie = falseInference(shifted, weightsHash)
+  assert.ok(lie !== undefined && lie !== 'hidden')
   const proof = zkFaultProof(batch, shifted, lie)
   const finding = await judge(proof)
   assert.deepEqual(
@@ -202,57 +299,44 @@ test('class 2: the proof of a false statement is shown for less than a million g
   )
   assert.equal(finding.node, '0x0000000000000000000000000000000000000000')
 
-  const statement = (change: Partial<typeof lie>) => zkFaultProof(batch, shifted, { ...lie, ...change })
-  await refused(statement({ outputHash: lie.inputHash }), 'NotTheStatement')
-  await refused(statement({ layer: LAST + 1, read: prefixBytes(LAST + 1) }), 'TooDeep')
-  if (lie.layer > 0) await refused(statement({ layer: lie.layer - 1 }), 'ProofHolds')
-  const own = statementOf(honest)
-  for (let layer = 0; layer <= LAST; layer++) {
-    await refused(zkFaultProof(batch, honest, { ...own, layer, read: prefixBytes(layer) }), 'ProofHolds')
-    await refused(zkFaultProof(batch, honest, { ...lie, layer, read: prefixBytes(layer) }), 'NotTheStatement')
-  }
-  const elsewhere = await on.among(honest)
+  const other = (change: Partial<FalseStep>) => zkFaultProof(batch, shifted, { ...lie, ...change })
+  await refused(other({ programRoot: lie.modelRoot }), 'NotOfThisModel')
+  await refused(other({ gates: lie.gates - 1 }), 'NotOfThisModel')
+  await refused(other({ gate: lie.gate - 1 }), 'NotInTheProgram')
+  await refused(other({ shownValue: lie.shownGate }), 'NotInTheProgram')
+  await refused(other({ reads: lie.reads.toReversed() }), 'NotOnTheTape|GateHolds')
+  await refused(zkFaultProof(batch, honest, lie), 'NotInTheProgram')
+  const ordinary = await on.signed({ modelId })
+  const apart = await on.among({ ...ordinary, zk: shifted.zk } as BatchEntry)
+  await on.commit(apart)
   await refused(
-    zkFaultProof({ ...batch, file: elsewhere.file }, honest, { ...own, layer: 1, read: 300 }),
-    'NotTheFile',
+    zkFaultProof(
+      apart,
+      apart.groups
+        .flatMap(({ rows }) => rows.flatMap(({ receipts }) => receipts))
+        .find(({ receipt }) => receipt.requestId === ordinary.receipt.requestId) as BatchEntry,
+      lie,
+    ),
+    'NotOfThisModel',
   )
-
-  // The dearest: in the last layer that is replayed.
-  const late = await scored(6)
-  assert.ok(late.zk)
-  const damaged = late.zk.proof.slice()
-  flipBit(damaged, prefixBytes(LAST) - 20, 0)
-  const deep = { ...late, zk: { ...late.zk, proof: damaged } }
-  const last = falseInference(deep)
-  assert.equal(last?.layer, LAST)
-  const holding = await on.among(deep)
-  await on.commit(holding)
-  const latest = zkFaultProof(holding, deep, last as NonNullable<typeof last>)
-  const dearest = await on.client.estimateContractGas({
-    address: on.network.contracts.ZkFault,
-    abi: zkFaultAbi,
-    functionName: 'judge',
-    args: [latest],
-  })
-  console.log(`gas 2 zk, layer ${LAST}, judged: ${dearest}`)
-  assert.ok(dearest < GAS_LIMIT, `${dearest}`)
+  const elsewhere = await on.among(shifted)
+  await refused(zkFaultProof({ ...batch, file: elsewhere.file }, shifted, lie), 'NotTheFile')
 
   const gasUsed = await convict(proof)
-  console.log(`gas 2 zk, layer ${lie.layer}: ${gasUsed}`)
+  console.log(`gas 2 zk, a gate of ${lie.gates}: ${gasUsed}`)
   assert.ok(gasUsed < GAS_LIMIT, `${gasUsed}`)
   assert.equal(await on.stateOf(batch.batchId), BATCH_STATE.void)
-  // Nothing is left for a validator to find, whose slash would come between a later bond and its batch.
-  await convict(latest)
-  assert.equal(await on.stateOf(holding.batchId), BATCH_STATE.void)
 })
 
-test('class 2: a validator that was told nothing finds it, also where the proof ends early', async () => {
+test('class 2: a validator that was told nothing finds it, also where the proof ends early or its prover recomputed all but one lie', async () => {
   const shifted = await scored(3, -1)
   const cut = await scored(4)
   assert.ok(cut.zk)
-  const short = { ...cut, zk: { ...cut.zk, proof: cut.zk.proof.subarray(0, 100) } }
+  const short = { ...cut, zk: retold({ ...cut.zk, proof: cut.zk.proof.subarray(0, 100) }) }
+  const { receipt, zk } = forgeScore(6)
+  const forged = { ...(await on.signed({ ...receipt, modelId })), zk }
   const watching = await on.watch(0)
-  for (const bad of [shifted, short]) {
+  for (const bad of [shifted, short, forged]) {
     const batchId = await on.commit(await on.among(bad, await scored(5)))
     const faultId = faultIdOf(FAULT_CLASS.zk, batchId)
     await watching.said('fault collected', (facts) => facts.faultId === faultId)
@@ -261,51 +345,14 @@ test('class 2: a validator that was told nothing finds it, also where the proof 
   await watching.close()
 })
 
-/** A proof changed in its first steps, or checked for another statement. */
-function mutant(
-  { hashes, proof }: Proven,
-  other: Proven,
-  seed: number,
-  random: (low: number, high: number) => number,
-): { hashes: Hashes; proof: Uint8Array } {
-  const end = prefixBytes(LAST)
-  const changed = proof.slice()
-  const word = () => 32 + 4 * random(0, (end - 32) / 4 - 1)
-  const view = new DataView(changed.buffer)
-  switch (seed % 8) {
-    case 0:
-      flipBit(changed, random(0, end - 1), random(0, 7))
-      return { hashes, proof: changed }
-    case 1:
-      return { hashes, proof: changed.subarray(0, random(0, end + 20)) }
-    case 2:
-      view.setUint32(word(), 2_013_265_921 + random(0, 1000), true)
-      return { hashes, proof: changed }
-    case 3:
-      return random(0, 1) === 0
-        ? { hashes: { ...hashes, outputHash: changed.slice(0, 32) }, proof }
-        : { hashes: other.hashes, proof }
-    case 4: {
-      const [a, b] = [word(), word()]
-      const kept = view.getUint32(a, true)
-      view.setUint32(a, view.getUint32(b, true), true)
-      view.setUint32(b, kept, true)
-      return { hashes, proof: changed }
-    }
-    case 5: {
-      const at = word()
-      changed.set(other.proof.subarray(at, at + 20), at)
-      return { hashes, proof: changed }
-    }
-    case 6:
-      // The root's halves scaled alike still sum to zero; what stands on them does not follow.
-      view.setUint32(word(), 0, true)
-      return { hashes, proof: changed }
-    default:
-      // The last of a layer, which no round of it has a claim about.
-      view.setUint32(prefixBytes(random(0, LAST)) - 4 * random(1, 20), random(0, 2_013_265_920), true)
-      return { hashes, proof: changed }
+/** The attachment with the tape of what its proof is now. */
+function retold(zk: ProofAttachment): ProofAttachment {
+  const card = decodeModelCard(zk.card)
+  const tensors = {
+    input: encodeInput(card, readInferRequest(zk.request.body).input),
+    output: readInferAnswer(zk.response.body).tensor,
   }
+  return { ...zk, tape: bytesToHex(tapeRoot(recordProof(card, tensors, zk.proof).tape)) }
 }
 
 function flipBit(data: Uint8Array, at: number, bit: number): void {

@@ -5,11 +5,13 @@
  * Start with `verifyBundle.ts`.
  */
 export * from './chainView.ts'
-export { falseInference } from './falseInference.ts'
+export { circuitHashOf } from './circuitHash.ts'
+export { falseInference, falseTape } from './falseInference.ts'
 export * from './grant.ts'
 export * from './grantPass.ts'
 export * from './openBatchFile.ts'
 export * from './payment.ts'
+export { recordTape, tapeParts } from './recordTape.ts'
 export type { Report } from './report.ts'
 export { STEP_NAMES, type Step, type StepCode, type StepName } from './step.ts'
 export { proofHolds } from './steps/proofHolds.ts'

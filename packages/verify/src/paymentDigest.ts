@@ -1,18 +1,7 @@
-import { OPG_DOMAIN, PERMIT2_ADDRESS, type StaticType, staticEncoder } from '@assay/protocol'
-import { type Address, concat, domainSeparator, type Hex, keccak256, stringToBytes } from 'viem'
+import { OPG_DOMAIN, PERMIT2_ADDRESS, structHasher, typedDigest } from '@assay/protocol'
+import { type Address, domainSeparator, type Hex } from 'viem'
 
-/*
- * EIP-712 digests of the two payments, their types compiled in. A general hasher reads the types anew for every payment,
- * which took longer than recovering the signer; a gateway does it at every request, before anything else.
- */
-
-const typeHash = (type: string): Hex => keccak256(stringToBytes(type))
-
-function structHasher(type: string, members: readonly StaticType[]) {
-  const encode = staticEncoder(['bytes32', ...members])
-  const tag = typeHash(type)
-  return (values: readonly (Hex | bigint)[]): Hex => keccak256(encode([tag, ...values]))
-}
+/* EIP-712 digests of the two payments; a gateway makes one at every request, before anything else. */
 
 /** EIP-3009. */
 const transferHash = structHasher(
@@ -46,9 +35,6 @@ const permit2Separator = separatorKeeper((chainId, verifyingContract) =>
   domainSeparator({ domain: { name: 'Permit2', chainId, verifyingContract } }),
 )
 
-const digestOf = (separator: Hex, structHash: Hex): Hex =>
-  keccak256(concat(['0x1901', separator, structHash]))
-
 export type Transfer = {
   from: Address
   to: Address
@@ -61,7 +47,7 @@ export type Transfer = {
 /** What a payer signs for an `exact` payment. */
 export function transferDigest(chainId: number, token: Address, transfer: Transfer): Hex {
   const { from, to, value, validAfter, validBefore, nonce } = transfer
-  return digestOf(
+  return typedDigest(
     tokenSeparator(chainId, token),
     transferHash([from, to, value, validAfter, validBefore, nonce]),
   )
@@ -78,7 +64,7 @@ export type WitnessedPermit = {
 /** What a payer signs for an `upto` payment. */
 export function permitDigest(chainId: number, permit: WitnessedPermit): Hex {
   const { permitted, spender, nonce, deadline, witness } = permit
-  return digestOf(
+  return typedDigest(
     permit2Separator(chainId, PERMIT2_ADDRESS),
     permitHash([
       permissionsHash([permitted.token, permitted.amount]),

@@ -20,7 +20,6 @@ import fc from 'fast-check'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { grantBroken } from '../src/grantsKept.ts'
 import {
-  BATCH_STATE,
   checkGrantPass,
   type GrantView,
   verifyBatchReceipts,
@@ -28,8 +27,10 @@ import {
   verifyReceipt,
 } from '../src/index.ts'
 import {
+  committedView,
   deployment,
   escrow,
+  FINAL,
   gateway,
   issuedAt,
   makeReceipt,
@@ -140,15 +141,7 @@ test('the row that a deposit paid settles the call: not before, and not by half'
   const inclusion = { ...batch.header, batchId: batchIdOf(batch.header), ...proof }
   const view = (settledRows: GrantView['settledRows']) =>
     makeView({
-      batch: {
-        ...batch.header,
-        batchId: batch.batchId,
-        committedAt: issuedAt + 2n,
-        committedBlock: 100n,
-        quorumAt: issuedAt + 5n,
-        finalisedAt: issuedAt + 12n,
-        state: BATCH_STATE.final,
-      },
+      batch: committedView(batch, FINAL),
       grant: { grant: terms, account, settledRows },
     })
   const outcome = async (rows: GrantView['settledRows']) => {

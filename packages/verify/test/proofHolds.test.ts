@@ -15,8 +15,8 @@ import { paymentScorer } from '../../../test/scoredPayment.ts'
 import { type ChainView, proofHolds, verifyReceipt } from '../src/index.ts'
 import { deployment, gateway, makeReceipt, makeView, signReceipt } from './world.ts'
 
-const { card, modelRoot, manifest, score } = paymentScorer()
-const view: ChainView = makeView({ model: { weightsHash: modelRoot, manifest } })
+const { card, weightsHash, manifest, score } = paymentScorer()
+const view: ChainView = makeView({ model: { weightsHash, manifest } })
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
@@ -72,10 +72,10 @@ test('a model that the chain does not name by this card and root proves nothing'
   const entry = { ...honest, signature }
   const seen = (model: ChainView['model']) => makeView({ model })
   assert.equal(await codeOf(entry, seen(undefined)), 'model_unproven')
-  assert.equal(await codeOf(entry, seen({ weightsHash: modelRoot, manifest: undefined })), 'model_unproven')
+  assert.equal(await codeOf(entry, seen({ weightsHash, manifest: undefined })), 'model_unproven')
   assert.equal(await codeOf(entry, seen({ weightsHash: zeroHash, manifest })), 'model_unproven')
   const { card: _, ...cardless } = manifest
-  assert.equal(await codeOf(entry, seen({ weightsHash: modelRoot, manifest: cardless })), 'model_unproven')
+  assert.equal(await codeOf(entry, seen({ weightsHash, manifest: cardless })), 'model_unproven')
 })
 
 test('a batch must hold the proof: without it the receipt fails, and the file carries it unchanged', async () => {

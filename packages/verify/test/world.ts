@@ -1,4 +1,5 @@
 import {
+  type Batch,
   type Bundle,
   batchIdOf,
   buildBatch,
@@ -29,7 +30,7 @@ import {
 } from '@assay/protocol'
 import { type Address, bytesToHex, type Hex, hexToBytes, keccak256, toHex, zeroHash } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
-import { BATCH_STATE, type ChainView, PAYMENT_STATE } from '../src/index.ts'
+import { BATCH_STATE, type BatchView, type ChainView, PAYMENT_STATE } from '../src/index.ts'
 import { simulateNitro } from './simulatedNitro.ts'
 
 /** A whole network in memory, as far as a verifier can see it: one key, one model, one gateway, one payer. */
@@ -157,6 +158,27 @@ export function makeView(changes: Partial<ChainView> = {}): ChainView {
   }
 }
 
+/** What the chain says of a batch that nobody has judged yet, but for the changes. */
+export function committedView(batch: Batch, changes: Partial<BatchView> = {}): BatchView {
+  return {
+    ...batch.header,
+    batchId: batch.batchId,
+    committedAt: issuedAt + 2n,
+    committedBlock: 100n,
+    quorumAt: 0n,
+    finalisedAt: 0n,
+    state: BATCH_STATE.committed,
+    ...changes,
+  }
+}
+
+/** Times of a batch that is final, as nothing came in its way. */
+export const FINAL: Partial<BatchView> = {
+  quorumAt: issuedAt + 5n,
+  finalisedAt: issuedAt + 12n,
+  state: BATCH_STATE.final,
+}
+
 /** A full valid bundle among three receipts of one batch, and the chain's view of it. */
 export async function makeBundle(): Promise<{ bundle: Bundle; view: ChainView }> {
   const signed = await signReceipt(makeReceipt())
@@ -185,15 +207,7 @@ export async function makeBundle(): Promise<{ bundle: Bundle; view: ChainView }>
     model: manifest,
   }
   const view = makeView({
-    batch: {
-      ...batch.header,
-      batchId: batch.batchId,
-      committedAt: issuedAt + 2n,
-      committedBlock: 100n,
-      quorumAt: issuedAt + 5n,
-      finalisedAt: issuedAt + 12n,
-      state: BATCH_STATE.final,
-    },
+    batch: committedView(batch, FINAL),
     payment: { payer, gateway, amount: receipt.price, paid: receipt.price, state: PAYMENT_STATE.paid },
   })
   return { bundle, view }

@@ -1,8 +1,9 @@
 /**
  * Proofs of inference for quantised networks: a model is committed to once, each run of it is proved after the answer
- * is out, and anybody verifies the proof in milliseconds. The proofs convince and do not hide: they are `validity`
- * proofs. What verifies lies apart, in `@assay/zkml/verifier`, and never imports what proves. Read first: docs/zkml.md,
- * then `verifier/verify.ts` beside `prover/prove.ts`.
+ * is out, and anybody verifies the proof in milliseconds. `validity` proofs convince and do not hide; `zk` proofs hide the
+ * weights and all values between input and output as well, at a price. What verifies lies apart, in
+ * `@assay/zkml/verifier`, and never imports what proves. Read first: docs/zkml.md, then `verifier/verify.ts` beside
+ * `prover/prove.ts`, and `veil/verifyVeiled.ts` beside `prover/veil/proveVeiled.ts`.
  */
 
 export { type ArchitectureDraft, type Model, makeModel, type Parameters } from './circuit/model.ts'
@@ -14,5 +15,7 @@ export { createWorkspace } from './kernels/wasmKernels.ts'
 export type { Workspace } from './kernels/workspace.ts'
 export { cardOf } from './prover/cardOf.ts'
 export { type CommittedModel, commitModel, type Proof, proveInference, runInference } from './prover/prove.ts'
+export { commitVeiledModel, hiddenInputRoot, type VeiledModel } from './prover/veil/commitHidden.ts'
+export { proveVeiled, type VeiledOptions, type VeiledProof } from './prover/veil/proveVeiled.ts'
 export { type Prover, startProver } from './thread/startProver.ts'
 export * from './verifier/index.ts'

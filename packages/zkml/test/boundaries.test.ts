@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { test } from 'node:test'
 
-const SOURCE = resolve(import.meta.dirname, '../src')
+const PACKAGE = resolve(import.meta.dirname, '..')
+const SOURCE = resolve(PACKAGE, 'src')
+const { imports } = JSON.parse(readFileSync(resolve(PACKAGE, 'package.json'), 'utf8')) as {
+  imports: Record<string, { default: string }>
+}
 
-/** Every module that an entry reaches: files relative to the source folder, and packages by name. */
+/** Every module that an entry reaches in a browser: files relative to the source folder, and packages by name. */
 function reachedFrom(entry: string): Set<string> {
   const reached = new Set<string>()
   const visit = (file: string) => {
@@ -16,7 +20,9 @@ function reachedFrom(entry: string): Set<string> {
       /^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'/gm,
     )) {
       if (type !== undefined) continue
-      if (module?.startsWith('.')) visit(resolve(dirname(file), module))
+      const own = imports[module as string]
+      if (own !== undefined) visit(resolve(PACKAGE, own.default))
+      else if (module?.startsWith('.')) visit(resolve(dirname(file), module))
       else reached.add(module as string)
     }
   }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type Commitment, commit, openColumns, rowWeights } from '../src/commitment/commit.ts'
 import { hashLeaf, hashNode } from '../src/commitment/merkle.ts'
 import { commitmentShape, openingBits } from '../src/commitment/shape.ts'
-import { verifyCombinedRow } from '../src/commitment/verifyOpening.ts'
+import { verifyColumns, verifyCombinedRow } from '../src/commitment/verifyOpening.ts'
 import { P } from '../src/field/babyBear.ts'
 import type { Ext } from '../src/field/extension.ts'
 import * as ext from '../src/field/extension.ts'
@@ -45,7 +45,8 @@ function check(commitment: Commitment, bytes: Uint8Array, value?: Ext): void {
   const { transcript, point } = openingPoint(commitment.root)
   const reader = new ProofReader(bytes, transcript)
   const truth = value ?? evaluateIntegers(values, point)
-  verifyCombinedRow(reader, { label: 'test', shape, root: commitment.root, point, value: truth })()
+  const opening = { label: 'test', shape, root: commitment.root, point, value: truth }
+  verifyCombinedRow(reader, opening, verifyColumns)()
   reader.end()
 }
 

@@ -7,8 +7,16 @@ import { runFloat } from '../src/compiler/quantise/runFloat.ts'
 import { ZkmlError } from '../src/errors.ts'
 import { decodeModelFile, encodeModelFile } from '../src/files/modelFile.ts'
 import { decodeProofFile, encodeProofFile } from '../src/files/proofFile.ts'
+import {
+  decodeVeiledProofFile,
+  encodeVeiledProofFile,
+  isVeiledProofFile,
+} from '../src/files/veiledProofFile.ts'
 import { createWorkspace } from '../src/kernels/wasmKernels.ts'
 import { commitModel, proveInference, runInference } from '../src/prover/prove.ts'
+import { commitVeiledModel } from '../src/prover/veil/commitHidden.ts'
+import { proveVeiled } from '../src/prover/veil/proveVeiled.ts'
+import { verifyVeiledProof } from '../src/veil/verifyVeiled.ts'
 import { verifyProof } from '../src/verifier/verify.ts'
 import { randomIntegers } from './support/models.ts'
 
@@ -54,9 +62,29 @@ test('a proof comes back from its file and verifies', () => {
   assert.ok(verifyProof(back.architecture, back.statement, back.proof).soundness.bits >= 100)
 })
 
+const veiled = commitVeiledModel(createWorkspace(), compiled.model, new Uint8Array(32), 1)
+const hidden = proveVeiled(veiled, input, 0)
+const weightsRoot = veiled.weights.commitment.root
+const hiddenFile = encodeVeiledProofFile({
+  architecture: compiled.model.plan.architecture,
+  statement: { weightsRoot, input, output: hidden.output, proofs: 1, use: 0 },
+  proof: hidden.proof,
+})
+
+test('a proof that hides comes back from its file and verifies; neither reader takes the file of the other', () => {
+  const back = decodeVeiledProofFile(hiddenFile)
+  assert.equal(verifyVeiledProof(back.architecture, back.statement, back.proof).kind, 'zk')
+  assert.deepEqual([isVeiledProofFile(hiddenFile), isVeiledProofFile(proofFile)], [true, false])
+  assert.throws(() => decodeProofFile(hiddenFile), { code: 'bad_file' })
+  assert.throws(() => decodeVeiledProofFile(proofFile), { code: 'bad_file' })
+  const without = { ...back, statement: { ...back.statement, input: { root: new Uint8Array(32).fill(7) } } }
+  assert.deepEqual(decodeVeiledProofFile(encodeVeiledProofFile(without)), without)
+})
+
 for (const [name, file, decode] of [
   ['model', modelFile, (bytes: Uint8Array) => encodeModelFile(decodeModelFile(bytes))],
   ['proof', proofFile, (bytes: Uint8Array) => encodeProofFile(decodeProofFile(bytes))],
+  ['hiding proof', hiddenFile, (bytes: Uint8Array) => encodeVeiledProofFile(decodeVeiledProofFile(bytes))],
 ] as const) {
   test(`a ${name} file that is cut, longer or changed is refused, or another canonical file`, () => {
     for (let cut = 0; cut < 64; cut++)

@@ -26,7 +26,7 @@ rows = np.array(json.load(open(data)), dtype=np.float32)
 outs = [session.run(None, {session.get_inputs()[0].name: row.reshape(shape)})[0].ravel().tolist() for row in rows]
 print(json.dumps(outs))
 `
-const found = spawnSync(PYTHON, ['-c', 'import onnxruntime'], { timeout: 60_000 })
+const found = spawnSync(PYTHON, ['-c', 'import onnxruntime'], { timeout: 300_000 })
 const missing =
   found.status === 0 ? false : `${PYTHON} has no onnxruntime; install it with: npm run zkml:python`
 
@@ -49,7 +49,7 @@ test('the float graph gives what onnxruntime gives', { skip: missing }, (t) => {
     const { stdout, stderr } = spawnSync(
       PYTHON,
       ['-c', PROGRAM, path.join(folder, 'model.onnx'), path.join(folder, 'inputs.json')],
-      { encoding: 'utf8', timeout: 60_000 },
+      { encoding: 'utf8', timeout: 300_000 },
     )
     assert.notEqual(stdout, '', stderr)
     for (const [at, wanted] of (JSON.parse(stdout) as number[][]).entries()) {

@@ -1,7 +1,7 @@
 import { type BatchHistory, type FaultRecord, publicClientOf, readBatchHistory } from '@assay/chain'
 import { faultManagerAbi, type Network } from '@assay/protocol'
 import type { Hex } from 'viem'
-import { until } from '../localNetwork.ts'
+import { until } from '../../until.ts'
 
 /** A lie that was proven, punished and paid for. */
 export type Justice = {
@@ -12,9 +12,6 @@ export type Justice = {
   /** From the commit of the batch until then, by the chain's clock. */
   seconds: bigint
 }
-
-/** A scene ends within a minute; a slow machine is given as much again before the wait is given up. */
-const DEADLINE_MILLISECONDS = 120_000
 
 /** Waits until a fault of the batch is proven, its proceeds shared out, and the bounty taken by its finder. */
 export async function justiceOn(network: Network, batchId: Hex): Promise<Justice> {
@@ -43,6 +40,6 @@ export async function justiceOn(network: Network, batchId: Hex): Promise<Justice
     justice = { batch, fault, collectedIn: collected.transactionHash, seconds }
     return true
   }
-  await until(look, DEADLINE_MILLISECONDS, () => `${missing} of the fault of batch ${batchId}`)
+  await until(look, () => `${missing} of the fault of batch ${batchId}`)
   return justice as Justice
 }

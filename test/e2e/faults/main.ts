@@ -25,7 +25,7 @@ if (unknown.length > 0) {
 const chosen = SCENES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))
 
 say("Starting a network of its own; every key of it, the liars' too, is a public development key …")
-const local = await createLocalNetwork({ ASSAY_REHEARSAL: '1' })
+const local = await createLocalNetwork({ ASSAY_TERMS: 'rehearsal' })
 const leave = async (code: number) => {
   await local.close()
   process.exit(code)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type PaymentRecord, publicClientOf, readBatch, readPayments } from '@assay/chain'
 import { formatOpg } from '@assay/protocol'
 import type { Hex } from 'viem'
-import { until } from '../localNetwork.ts'
+import { until } from '../../until.ts'
 import type { Stage } from './stage.ts'
 
 /** Where a payer's money went, and how long after the lie was committed, by the chain's clock. */
@@ -36,7 +36,6 @@ export async function refundWhenDue({ network, assay, tell }: Stage, requestId: 
   const { refundableAt, amount } = payment
   await until(
     async () => (await client.getBlock()).timestamp >= refundableAt,
-    120_000,
     () => `the time-out of the payment for ${requestId}`,
   )
   const { code, stdout, stderr } = await assay('wallet', 'refund', requestId)

@@ -3,11 +3,9 @@ import { publicClientOf, readBatch } from '@assay/chain'
 import { type Batch, contractEntry, inferenceEscrowAbi, proveInclusion } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import type { Hex } from 'viem'
-import { until } from '../localNetwork.ts'
+import { until } from '../../until.ts'
 import type { Player } from './liar.ts'
 import type { Stage } from './stage.ts'
-
-const DEADLINE_MILLISECONDS = 60_000
 
 /** Waits until validators have made a batch final and settles one receipt of it. @returns what the payer gets back */
 export async function settledOnChain(
@@ -23,7 +21,6 @@ export async function settledOnChain(
       state = (await readBatch(client, network, batch.batchId))?.state
       return state !== undefined && state >= BATCH_STATE.final
     },
-    DEADLINE_MILLISECONDS,
     () => `batch ${batch.batchId} to be final, it is in state ${state}`,
   )
   assert.equal(state, BATCH_STATE.final)

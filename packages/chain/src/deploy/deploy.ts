@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type Artifact, loadArtifact } from '@assay/contracts/artifacts'
+import { type Artifact, codeVersion, loadArtifact } from '@assay/contracts/artifacts'
 import {
   AssayError,
+  CONTRACT_NAMES,
   type ContractName,
   type Contracts,
   deploymentIdOf,
@@ -29,8 +30,9 @@ import { allocationValues, type Beneficiaries } from './allocation.ts'
 import { constructorArguments } from './constructorArguments.ts'
 import { type DeployJournal, readJournal, saveJournal } from './deployJournal.ts'
 import type { EnclaveApproval } from './enclaveApproval.ts'
-import { governanceValues } from './governance.ts'
-import { parameterLists } from './parameters.ts'
+import { type GovernanceTimes, governanceValues } from './governance.ts'
+import { type Heritage, readHeritage } from './heritage.ts'
+import { parameterLists, type Terms } from './parameters.ts'
 import { placeStandIns, requireCanonical } from './standIns.ts'
 import { hijacked, wireFaults } from './wireFaults.ts'
 
@@ -40,7 +42,12 @@ export type DeployOptions = {
   deployerKey: Hex
   /** Receives its share of every payment. */
   treasury: Address
-  /** Who receives each bucket of the supply. @default on a devnet: labelled development accounts */
+  /**
+   * Journal of an earlier deployment on this chain: its OPG and genesis allocation stay, all else is deployed anew
+   * (docs/upgrades.md).
+   */
+  succeeds?: string | undefined
+  /** Who receives each bucket of a new supply. @default on a devnet: labelled development accounts */
   beneficiaries?: Beneficiaries | undefined
   /** May suspend and pause for a year. @default on a devnet: a development account; elsewhere nobody */
   guardian?: Address | undefined
@@ -49,14 +56,17 @@ export type DeployOptions = {
    * development accounts where it exists already. Elsewhere holders vote them in.
    */
   approvals?: readonly EnclaveApproval[] | undefined
-  /** Seconds that one attestation backs an enclave's key. @default a week; on a devnet a day */
-  keyTerm?: bigint | undefined
+  /** Where governance is to be of another pace than that of production, or of a devnet. */
+  governance?: Partial<GovernanceTimes> | undefined
   /** File that remembers what was deployed; a second run with it deploys nothing. */
   journalFile: string
   /** The embedded chain: short windows, stand-ins for Permit2 and the x402 proxies. */
   devnet?: Pick<Devnet, 'admin' | 'snapshot'> | undefined
-  /** On a devnet: time-outs so short that the whole life of a withheld batch, refunds included, fits into a minute. */
-  rehearsal?: boolean | undefined
+  /**
+   * On a devnet: `rehearsal` has time-outs so short that the whole life of a withheld batch, refunds included, fits into a
+   * minute, `unhurried` such that nobody is too slow for them. @default `development`
+   */
+  terms?: Exclude<Terms, 'production'> | undefined
   /** Lets the public development keys act on a chain that is not a local one. */
   insecureDevelopment?: boolean | undefined
   /** Told what is being done, for a progress line. */
@@ -117,14 +127,17 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const deployer = privateKeyToAccount(deployerKey).address
   refuseDevelopmentKeys(options, deployer)
   // Asked before anything is deployed: what is missing must not show half-way.
-  if (devnet === undefined) allocationValues(options.beneficiaries, undefined)
+  if (devnet === undefined && options.succeeds === undefined)
+    allocationValues(options.beneficiaries, undefined)
   const client = publicClientOf({ chainId, rpcUrl })
   await mustBeChain(client, chainId, rpcUrl)
+  const heritage =
+    options.succeeds === undefined ? undefined : await readHeritage(options.succeeds, chainId, client)
   if (devnet === undefined) await requireCanonical(client)
   else await placeStandIns(client, devnet)
 
   const sender = createSender({ network: { chainId, rpcUrl }, privateKey: deployerKey })
-  const journal = await openJournal(journalFile, chainId, deployer, client)
+  const journal = await openJournal(journalFile, chainId, deployer, client, heritage)
   const known = journal.contracts
   let fresh = false
   for (const group of GROUPS) {
@@ -190,6 +203,7 @@ async function openJournal(
   chainId: number,
   deployer: Address,
   client: PublicClient,
+  heritage: Heritage | undefined,
 ): Promise<DeployJournal> {
   const found = readJournal(file)
   if (found !== undefined && (found.chainId !== chainId || !isAddressEqual(found.deployer, deployer))) {
@@ -199,9 +213,27 @@ async function openJournal(
       next: 'Give this deployment a journal file of its own.',
     })
   }
-  const contracts: DeployJournal['contracts'] = {}
+  const code = codeVersion(CONTRACT_NAMES)
+  if (found?.code !== undefined && found.code !== code) {
+    throw new AssayError(
+      'The deployment was made of other contracts than these: it keeps its code for ever.',
+      {
+        code: 'config',
+        facts: { file, itsCode: found.code, thisCode: code },
+        next: 'Go on with it by the version that made it, or make a new deployment (docs/upgrades.md).',
+      },
+    )
+  }
+  if (found !== undefined && found.succeeds !== heritage?.succeeds) {
+    throw new AssayError('The record of the deployment succeeds another deployment than the one named.', {
+      code: 'config',
+      facts: { file, succeeds: found.succeeds ?? 'none', named: heritage?.succeeds ?? 'none' },
+      next: 'Continue it with the journal that it was begun with, or give this deployment a journal file of its own.',
+    })
+  }
+  const contracts: DeployJournal['contracts'] = { ...heritage?.contracts }
   for (const group of GROUPS) {
-    for (const name of group) {
+    for (const name of group.filter((one) => contracts[one] === undefined)) {
       const address = found?.contracts[name]
       if (address !== undefined && (await client.getCode({ address })) !== undefined)
         contracts[name] = address
@@ -211,7 +243,8 @@ async function openJournal(
   const entropy = bytesToHex(randomBytes(32))
   const keepsId = found !== undefined && contracts.Settlement !== undefined
   const deploymentId = keepsId ? found.deploymentId : deploymentIdOf(chainId, deployer, entropy)
-  return { format: 'assay-deployment/1', chainId, deployer, deploymentId, contracts }
+  const succeeds = heritage === undefined ? {} : { succeeds: heritage.succeeds }
+  return { format: 'assay-deployment/1', chainId, deployer, deploymentId, code, ...succeeds, contracts }
 }
 
 function artifactOf(name: string): Omit<Artifact, 'abi'> & { abi: Abi } {
@@ -229,15 +262,10 @@ function valuesOf(
   const development = options.devnet !== undefined
   const guardian = options.guardian ?? (development ? developmentGuardian() : undefined)
   return {
-    ...parameterLists(
-      development ? (options.rehearsal === true ? 'rehearsal' : 'development') : 'production',
-    ),
-    ...allocationValues(options.beneficiaries, now),
-    ...governanceValues(
-      development,
-      guardian,
-      options.keyTerm === undefined ? {} : { keyTerm: options.keyTerm },
-    ),
+    ...parameterLists(development ? (options.terms ?? 'development') : 'production'),
+    // A token that exists was allocated when it was made.
+    ...(contracts.GenesisAllocator === undefined ? allocationValues(options.beneficiaries, now) : {}),
+    ...governanceValues(development, guardian, options.governance),
     approvals: development ? (options.approvals ?? []) : [],
     governor: contracts.OpgTimelock,
     timelock: contracts.OpgTimelock,

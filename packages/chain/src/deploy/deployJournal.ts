@@ -9,6 +9,10 @@ export type DeployJournal = {
   chainId: number
   deployer: Address
   deploymentId: Hex
+  /** Of the contracts' code (`codeVersion`); absent in records that are older than this field. */
+  code?: Hex
+  /** Identity of the deployment whose token this one goes on with. */
+  succeeds?: Hex
   contracts: Partial<Record<ContractName, Address>>
 }
 
@@ -32,6 +36,8 @@ export function readJournal(file: string): DeployJournal | undefined {
       Number.isSafeInteger(raw.chainId) &&
       isAddress(raw.deployer) &&
       isHex(raw.deploymentId) &&
+      (raw.code === undefined || isHex(raw.code)) &&
+      (raw.succeeds === undefined || isHex(raw.succeeds)) &&
       addresses.every(([name, at]) => (CONTRACT_NAMES as readonly string[]).includes(name) && isAddress(at))
     if (sound) return raw
   } catch {

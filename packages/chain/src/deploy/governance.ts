@@ -68,7 +68,7 @@ const DEVELOPMENT: GovernanceTimes = {
 export function governanceValues(
   development: boolean,
   guardian: Address | undefined,
-  changes: Partial<Pick<GovernanceTimes, 'keyTerm'>> = {},
+  changes: Partial<GovernanceTimes> = {},
 ) {
   const times = { ...(development ? DEVELOPMENT : PRODUCTION), ...changes }
   const { votingDelay, votingPeriod, lateQuorumExtension, proposalThreshold, quorumBps, ...seconds } = times

@@ -6,6 +6,8 @@ export type Parameter = {
   production: bigint
   /** On a network that plays through what is too long to wait for even on a development network; may be below `min`. */
   rehearsal?: bigint
+  /** On a network on which a test acts: nobody is too slow to act in time, and who waits moves the chain's clock. */
+  unhurried?: bigint
   min: bigint
   max: bigint
   /** Bounds are the starting value itself: another contract was deployed with it, and no vote may part them. */
@@ -13,7 +15,7 @@ export type Parameter = {
 }
 
 /** By which starting values a network runs. */
-export type Terms = 'production' | 'development' | 'rehearsal'
+export type Terms = 'production' | 'development' | 'rehearsal' | 'unhurried'
 
 const MINUTE = 60n
 const HOUR = 60n * MINUTE
@@ -39,25 +41,47 @@ export const PARAMETERS = {
     development: MINUTE,
     production: 6n * HOUR,
     rehearsal: 25n,
+    unhurried: 2n * HOUR,
     min: MINUTE,
     max: 12n * HOUR,
   },
   CHALLENGE_WINDOW: { development: 5n, production: 3n * DAY, min: 1n, max: 30n * DAY },
-  ADJUDICATION: { development: 20n, production: 2n * DAY, rehearsal: 12n, min: 1n, max: 14n * DAY },
+  ADJUDICATION: {
+    development: 20n,
+    production: 2n * DAY,
+    rehearsal: 12n,
+    unhurried: HOUR,
+    min: 1n,
+    max: 14n * DAY,
+  },
   GRACE: { development: 5n, production: 2n * DAY, min: 1n, max: 14n * DAY },
   LONGEST_PAUSE: { development: 10n, production: 2n * DAY, min: 1n, max: 3n * DAY, fixed: true },
   // Not above PauseClock's interval, so that no exit spans more than one pause.
-  UNBONDING: { development: 100n, production: 10n * DAY, min: 10n, max: 30n * DAY },
+  UNBONDING: { development: 100n, production: 10n * DAY, unhurried: 4n * HOUR, min: 10n, max: 30n * DAY },
   REFUND_TIMEOUT: {
     development: 20n * MINUTE,
     production: 10n * DAY,
     rehearsal: 45n,
+    unhurried: 4n * HOUR,
     min: MINUTE,
     max: 60n * DAY,
   },
-  DEPOSIT_WITHDRAWAL: { development: 10n * MINUTE, production: 10n * DAY, min: MINUTE, max: 60n * DAY },
+  DEPOSIT_WITHDRAWAL: {
+    development: 10n * MINUTE,
+    production: 10n * DAY,
+    unhurried: 4n * HOUR,
+    min: MINUTE,
+    max: 60n * DAY,
+  },
   // On a development chain short enough that withheld data is found, demanded, missed and paid for within a minute.
-  DATA_RESPONSE: { development: 15n, production: DAY, rehearsal: 10n, min: 5n, max: 7n * DAY },
+  DATA_RESPONSE: {
+    development: 15n,
+    production: DAY,
+    rehearsal: 10n,
+    unhurried: HOUR / 2n,
+    min: 5n,
+    max: 7n * DAY,
+  },
   PRICE_RISE_DELAY: { development: DAY, production: DAY, min: HOUR, max: 30n * DAY },
   COMMISSION_DELAY: { development: MINUTE, production: 7n * DAY, min: MINUTE, max: 30n * DAY },
   MIN_SELF_BOND: {

@@ -18,6 +18,11 @@ export type DevnetOptions = {
   port?: number | undefined
   /** Seconds. @default 1 */
   blockTime?: number | undefined
+  /**
+   * Whether what is mined is saved again and again, to survive a kill. The whole chain is dumped for it, which holds the
+   * chain up for seconds once it has thousands of transactions: a long test of something else does without. @default true
+   */
+  durable?: boolean | undefined
   /** One line per event; never holds a key or a transaction's content. */
   log?: ((event: string, facts: Record<string, unknown>) => void) | undefined
 }
@@ -41,17 +46,19 @@ export type Devnet = {
  * the blocks in which receipts are anchored, since transactions sent again land in other blocks.
  */
 const SNAPSHOT_REST_FACTOR = 10
+/** Empty blocks are kept as well, this many at a time: receipts are anchored in them, and readers remember how far they read. */
+const BLOCKS_PER_SNAPSHOT = 6
 const LONGEST_SNAPSHOT_REST_MILLISECONDS = 4_000
 const RESTART_DELAYS_MILLISECONDS = [100, 500, 2000, 5000]
 
 /**
  * A development chain that survives kill -9: anvil behind a door of ordinary methods, its state in checked snapshots,
- * every accepted transaction in a journal until two snapshots hold it. After a crash blocks of the last second may
- * have other numbers and hashes (a reorg), but no confirmed transaction is lost.
+ * every accepted transaction in a journal until two snapshots hold it. After a crash the newest few blocks may have
+ * other numbers and hashes (a reorg), but no confirmed transaction is lost.
  * @throws AssayError `config` for a taken port or a folder of another chain, `conflict` for a folder in use.
  */
 export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
-  const { chainId = 31337, port = 8545, blockTime = 1, log = () => undefined } = options
+  const { chainId = 31337, port = 8545, blockTime = 1, durable = true, log = () => undefined } = options
   const folder = path.resolve(options.dir)
   if (!Number.isSafeInteger(chainId) || chainId < 1 || !(blockTime >= 1 && blockTime <= 3600)) {
     throw new AssayError('The development chain was given settings it cannot run with.', {
@@ -73,7 +80,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     throw error
   })
 
-  const chain = new RunningChain({ folder, chainId, blockTime, log })
+  const chain = new RunningChain({ folder, chainId, blockTime, durable, log })
   try {
     if (await endStaleAnvil(folder)) log('chain.stale_process_ended', {})
     journal = openJournal(folder)
@@ -113,6 +120,7 @@ type RunningChainOptions = {
   folder: string
   chainId: number
   blockTime: number
+  durable: boolean
   log: (event: string, facts: Record<string, unknown>) => void
 }
 
@@ -124,8 +132,10 @@ class RunningChain {
   #journal: Journal | undefined
   #timer: NodeJS.Timeout | undefined
   #stopping = false
-  /** Newest block whose transactions were looked at. */
+  /** Newest block whose transactions were looked at; and of the newest snapshot. */
   #seenBlock = 0
+  #savedBlock = 0
+  /** Whether a transaction was mined since that snapshot. */
   #dirty = false
   #nextSnapshotAt = 0
   /** Mined since the last snapshot; and mined before it, but not yet in two of them. */
@@ -201,6 +211,7 @@ class RunningChain {
       return false
     }
     this.#seenBlock = block
+    this.#savedBlock = block
     await this.#replay()
     return true
   }
@@ -281,7 +292,8 @@ class RunningChain {
   async #tick(): Promise<void> {
     if (this.process === undefined) return
     await this.#look()
-    if (this.#dirty && Date.now() >= this.#nextSnapshotAt) await this.#save()
+    const due = this.#dirty || this.#seenBlock - this.#savedBlock >= BLOCKS_PER_SNAPSHOT
+    if (this.#options.durable && due && Date.now() >= this.#nextSnapshotAt) await this.#save()
   }
 
   snapshot(): Promise<void> {
@@ -323,6 +335,7 @@ class RunningChain {
       const zipped = Buffer.from(dump.slice(2), 'hex')
       if ((await unzipState(zipped, block)) === undefined) throw new Error('the dump is not a sound state')
       saveSnapshot(path.join(folder, 'snapshots'), { chainId, block, blockHash: header.hash }, zipped)
+      this.#savedBlock = block
     } catch (error) {
       for (const hash of covered) this.#mined.add(hash)
       this.#dirty = true

@@ -95,11 +95,15 @@ function voiceRows(voices: readonly BatchVoice[], totalStake: bigint): Rows {
   })
 }
 
+const PART_WORDS: Record<number, string> = {
+  [DATA_PART.chunk]: 'chunk',
+  [DATA_PART.receipt]: 'receipt',
+  [DATA_PART.tape]: 'tape of receipt',
+}
 const DEMAND_WORDS = { open: 'not answered yet', shown: 'it was shown', withheld: 'nobody showed it' }
 
 function demandWords({ part, index, challenger, bond, state }: BatchDemand): string {
-  const what = part === DATA_PART.chunk ? 'chunk' : 'receipt'
-  return `${what} ${index} by ${challenger} under a bond of ${formatOpg(bond)}: ${DEMAND_WORDS[state]}`
+  return `${PART_WORDS[part] ?? 'part'} ${index} by ${challenger} under a bond of ${formatOpg(bond)}: ${DEMAND_WORDS[state]}`
 }
 
 /** What a vote took from the committer, and who owes it to it. */

@@ -3,9 +3,9 @@ import { EXIT } from '../cliError.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { createProgress } from '../up/progress.ts'
-import { benchModel, describeBench } from '../zk/benchModel.ts'
+import { type BenchCommand, benchModel, describeBench } from '../zk/benchModel.ts'
 import { type CompileCommand, compileModel, describeCompiled } from '../zk/compileModel.ts'
-import { proveInput } from '../zk/proveInput.ts'
+import { type ProveCommand, proveInput } from '../zk/proveInput.ts'
 import { describeProof, type VerifyCommand, verifyProofFile } from '../zk/verifyProofFile.ts'
 
 type Json = { json?: true }
@@ -36,12 +36,17 @@ export function registerZk(program: Command, { output, exit }: CommandContext): 
     .requiredOption('--input <data>', 'a file of one or more inputs: .json, .csv or .npy')
     .option('--index <n>', 'which of them', wholeNumber, 0)
     .option('-o, --out <file>', 'where to write', 'proof.azp')
+    .option('--hiding', 'hide weights and intermediate values')
+    .option('--hide-input', 'hide the input too; what shows it to an auditor goes to <file>.opening')
+    .option('--veil <folder>', 'the masks of the model, each spent once; default <model.azk>.veil')
+    .option('--proofs <n>', 'how many proofs new masks are good for; default 16', wholeNumber)
     .option('--json', 'print JSON')
-    .action(async (model: string, options: { input: string; index: number; out: string } & Json) => {
+    .action(async (model: string, options: ProveCommand & Json) => {
       const result = await proveInput(model, options, createProgress(output))
-      say(options, result, ({ scores, file, bytes }) => {
+      say(options, result, ({ scores, file, bytes, kind }) => {
         const shown = scores.slice(0, 16).map((x) => Number(x.toPrecision(5)))
-        return `${shown.join(', ')}${scores.length > 16 ? ', …' : ''}\n\nwritten  ${file} (${bytes} bytes)\n`
+        const list = `${shown.join(', ')}${scores.length > 16 ? ', …' : ''}`
+        return `${list}\n\nwritten  ${file} (${kind}, ${bytes} bytes)\n`
       })
     })
 
@@ -50,7 +55,9 @@ export function registerZk(program: Command, { output, exit }: CommandContext): 
     .argument('<proof.azp>')
     .option('--root <root>', 'the model root it must be about')
     .option('--model <model.azk>', 'the compiled model it must be about')
+    .option('--veil <folder>', 'the masks of the model, to recompute the root of a proof that hides')
     .option('--input <data>', 'the input it must be about; needs --model')
+    .option('--opening <file>', 'what shows a hidden input')
     .option('--index <n>', 'which input of the file', wholeNumber, 0)
     .option('--json', 'print JSON')
     .action(async (file: string, options: VerifyCommand & Json) => {
@@ -64,8 +71,10 @@ export function registerZk(program: Command, { output, exit }: CommandContext): 
     .argument('<model.azk>')
     .option('--input <data>', 'an input to prove; default zeros')
     .option('--runs <n>', 'how often', wholeNumber, 7)
+    .option('--hiding', 'proofs that hide weights and intermediate values')
+    .option('--proofs <n>', 'how many proofs their masks are good for; default 16', wholeNumber)
     .option('--json', 'print JSON')
-    .action(async (model: string, options: { input?: string; runs: number } & Json) => {
+    .action(async (model: string, options: BenchCommand & Json) => {
       const runs = Math.max(1, options.runs)
       say(options, await benchModel(model, { ...options, runs }, createProgress(output)), describeBench)
     })

@@ -2,11 +2,13 @@ import {
   bondDevelopmentOperator,
   bootstrapDevnet,
   DEVELOPMENT_ROLES,
+  type DeployOptions,
   type Devnet,
   deploy,
   developmentAccount,
 } from '@assay/chain'
 import { HARDWARE_NITRO_SIM, type Network } from '@assay/protocol'
+import { CliError, EXIT } from '../cliError.ts'
 import type { Home } from '../home.ts'
 import type { Ports } from './ports.ts'
 import { deployProfile, type ProfilePlan, prepareKeys } from './profile.ts'
@@ -18,6 +20,17 @@ export type DeployContractsOptions = {
   chain: Devnet
   profile?: ProfilePlan | undefined
   detail: (text: string) => void
+}
+
+/** Time-outs of a new network, where they are not those of development. @throws CliError */
+function termsFrom({ ASSAY_TERMS: name }: NodeJS.ProcessEnv): DeployOptions['terms'] {
+  if (name === undefined || name === '') return undefined
+  if (name === 'rehearsal' || name === 'unhurried') return name
+  throw new CliError(`There are no terms ${JSON.stringify(name)}.`, {
+    code: 'usage',
+    exitCode: EXIT.usage,
+    next: 'ASSAY_TERMS is rehearsal, unhurried, or not set.',
+  })
 }
 
 /**
@@ -49,7 +62,7 @@ export async function deployContracts(
     approvals,
     journalFile: home.data('deployment.json'),
     devnet: chain,
-    rehearsal: process.env.ASSAY_REHEARSAL === '1',
+    terms: termsFrom(process.env),
     // This chain is on 127.0.0.1 and worthless whatever its id; its keys are the public ones on purpose.
     insecureDevelopment: true,
     onProgress: detail,

@@ -29,7 +29,7 @@ export async function publishModels(network: Network, circuits: readonly string[
   for (const circuit of circuits) {
     const { manifest, engine } = await startCircuitEngine(circuit)
     await engine.close()
-    models.push(await publishModel(network, manifest, engine.prover?.modelRoot ?? modelIdOf(manifest)))
+    models.push(await publishModel(network, manifest, engine.prover?.weightsHash ?? modelIdOf(manifest)))
   }
   return models
 }

@@ -4,6 +4,7 @@ import type { BatchLimits } from '../limits.ts'
 import { messageOf } from '../log.ts'
 import { createTeller } from '../opengradient/tell.ts'
 import { createAnswerer } from './answer.ts'
+import { createBatchBuilder } from './batchBuilder.ts'
 import { createCollector } from './collect.ts'
 import { createFreezer } from './freeze.ts'
 import { createPasser } from './passOn.ts'
@@ -54,7 +55,8 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
     },
   }
   const prove = duty(context, 'prove', () => createProofCollector(context, registry))
-  const freeze = createFreezer(context, limits)
+  const builder = createBatchBuilder()
+  const freeze = createFreezer(context, limits, builder)
   const collect = createCollector(context, registry)
   const track = duty(context, 'track', () => createTracker(context, registry))
   const settle = duty(context, 'settle', () => createSettler(context, registry))
@@ -104,6 +106,7 @@ export function startBatcher(context: Context, limits: BatchLimits): Batcher {
       // What was sent is on chain or not whether we wait or not; five seconds are for the tidy case.
       const patience = new Promise<void>((resolve) => setTimeout(resolve, 5000).unref())
       await Promise.race([Promise.all(jobs.values()), patience])
+      await builder.close()
     },
   }
 }

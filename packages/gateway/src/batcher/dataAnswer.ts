@@ -4,11 +4,15 @@ import {
   chunkTree,
   DATA_PART,
   type Deployment,
+  entryAt,
+  MODE,
   parseBatchFile,
   proveReceiptAt,
+  proveTapeAt,
 } from '@assay/protocol'
 import type { DataDemand } from '@assay/store'
-import type { Hex } from 'viem'
+import { recordTape, tapeParts } from '@assay/verify'
+import { type Hex, zeroHash } from 'viem'
 import type { DataAnswer } from '../chain/dataChallenges.ts'
 
 /** Batches kept open: whoever demands every part of one must not have it hashed anew for each. */
@@ -39,13 +43,28 @@ export function createAnswers(
 
   return async ({ batchId, part, index }) => {
     const held = await open(batchId)
-    if (part === DATA_PART.receipt) {
+    if (part !== DATA_PART.chunk) {
       held.batch ??= parseBatchFile(held.file, deployment)
-      return { kind: 'receipt', ...proveReceiptAt(held.batch, index) }
+      return part === DATA_PART.tape ? showTape(held.batch, index) : showReceipt(held.batch, index)
     }
     held.tree ??= chunkTree(held.file)
     const length = BigInt(held.file.length)
     if (index >= held.tree.count) return { kind: 'end', length, chunkRoot: held.tree.root }
     return { kind: 'chunk', length, ...held.tree.prove(index) }
   }
+}
+
+function showReceipt(batch: Batch, index: number): DataAnswer {
+  return { kind: 'receipt', ...proveReceiptAt(batch, index) }
+}
+
+/** The tape of the check of a proof is not kept: it follows from what is. */
+function showTape(batch: Batch, index: number): DataAnswer {
+  const { entry } = entryAt(batch, index)
+  const { mode, evidenceHash } = entry.receipt
+  // A receipt that nothing was to be proven of is itself the answer.
+  if (mode !== MODE.zk || evidenceHash === zeroHash) return showReceipt(batch, index)
+  const tape = recordTape(entry)
+  if (tape === undefined) throw new Error('The proof of a batch of ours cannot be read.')
+  return { kind: 'tape', stated: proveTapeAt(batch, index, tape.circuit), parts: tapeParts(tape) }
 }

@@ -1,8 +1,9 @@
-import { buildBatch, MAX_AGE_SECONDS, MAX_BATCH_RECEIPTS } from '@assay/protocol'
+import { MAX_AGE_SECONDS, MAX_BATCH_RECEIPTS } from '@assay/protocol'
 import { expireReceipts, highestHeight, insertBatch, lockHeights, outboxLoad, takeOutbox } from '@assay/store'
 import type { Address } from 'viem'
 import type { Context } from '../context.ts'
 import type { BatchLimits } from '../limits.ts'
+import type { BatchBuilder } from './batchBuilder.ts'
 import { unpayable } from './unpayable.ts'
 import { withinCoverage } from './withinCoverage.ts'
 import { withinFile } from './withinFile.ts'
@@ -14,7 +15,11 @@ const COMMIT_MARGIN_SECONDS = 300n
  * Turns the outbox into batches whose bytes never change again. The database holds a batch whole before the chain hears
  * of it; heights start above whatever the chain knows, also where an older database was lost.
  */
-export function createFreezer(context: Context, limits: BatchLimits): () => Promise<void> {
+export function createFreezer(
+  context: Context,
+  limits: BatchLimits,
+  { build }: Pick<BatchBuilder, 'build'>,
+): () => Promise<void> {
   const { database, chain, committer, deployment } = context
   const size = Math.min(limits.maxReceipts, MAX_BATCH_RECEIPTS)
   let waiting = 0
@@ -54,7 +59,7 @@ export function createFreezer(context: Context, limits: BatchLimits): () => Prom
         let height = await highestHeight(transaction, committer)
         if (onChain > height) height = onChain
         height += 1n
-        const built = buildBatch({ deployment, committer, height, receipts })
+        const built = await build({ deployment, committer, height, receipts })
         await insertBatch(transaction, built)
         return built
       })

@@ -9,6 +9,7 @@ import { proofHolds } from '@assay/verify'
 import type { Pool } from 'undici'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
+import { ask } from '../http/ask.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 import type { Jobs } from './batcher.ts'
 
@@ -72,7 +73,7 @@ async function fetchProof(pool: Pool | undefined, requestId: Hex) {
   if (pool === undefined) return undefined
   try {
     const signal = AbortSignal.timeout(10_000)
-    const answer = await pool.request({ method: 'GET', path: `/v1/proofs/${requestId}`, signal })
+    const answer = await ask(pool, { method: 'GET', path: `/v1/proofs/${requestId}`, signal })
     const bytes = await readBounded(answer.body, MAX_ATTACHMENT_BYTES)
     if (answer.statusCode !== 200) return undefined
     return proofAttachmentFromJson(parseCanonicalJson(bytes, MAX_ATTACHMENT_BYTES))

@@ -1,13 +1,28 @@
 import { blockRanges, type Sender } from '@assay/chain'
-import { type DataSibling, dataChallengeAbi, type Network, type proveReceiptAt } from '@assay/protocol'
+import {
+  type DataSibling,
+  dataChallengeAbi,
+  type Network,
+  type proveReceiptAt,
+  type proveTapeAt,
+  type WordRun,
+} from '@assay/protocol'
 import type { DataDemand } from '@assay/store'
 import { type Hex, type PublicClient, toHex } from 'viem'
 
-/** What meets a demand: the part itself, or that the file ends before it. */
-export type DataAnswer =
+/** What meets a demand in one transaction: the part itself, or that the file ends before it. */
+type WholeAnswer =
   | { kind: 'chunk'; length: bigint; chunk: Uint8Array; siblings: DataSibling[] }
   | { kind: 'end'; length: bigint; chunkRoot: Hex }
   | ({ kind: 'receipt' } & ReturnType<typeof proveReceiptAt>)
+/** A tape is shown part by part, once it is known where its root stands. */
+type TapeAnswer = { kind: 'tape'; stated: ReturnType<typeof proveTapeAt>; parts: readonly WordRun[] }
+export type DataAnswer = WholeAnswer | TapeAnswer
+
+/** Parts of one tape that are sent at once: two or three blocks of Base, a megabyte of calldata. */
+const PARTS_AT_ONCE = 64
+/** No part takes more, unless it ends the challenge (docs/gas.md). */
+const PART_GAS = 1_000_000n
 
 /** Demands for parts of batches, as the gateway reads and answers them. */
 export type DataChallenges = {
@@ -24,6 +39,30 @@ export function connectDataChallenges(
   sender: Sender,
 ): DataChallenges {
   const contract = { address: network.contracts.DataChallenge, abi: dataChallengeAbi } as const
+
+  /** What is on chain already, by an attempt that died or by somebody else, is not shown again. */
+  async function showTape(challengeId: Hex, { stated, parts }: TapeAnswer): Promise<Hex> {
+    const tape = { ...contract, functionName: 'tapeOf', args: [challengeId] } as const
+    const [, words] = await client.readContract(tape)
+    if (words === 0)
+      await sender.send({ ...contract, functionName: 'showTapeRoot', args: [challengeId, stated] })
+    const shown = await Promise.all(
+      parts.map((_, part) => {
+        const args = [challengeId, BigInt(part)] as const
+        return client.readContract({ ...contract, functionName: 'isPartShown', args })
+      }),
+    )
+    const left = parts.flatMap((run, part) => (shown[part] ? [] : [{ part, run }]))
+    const show = ({ part, run }: { part: number; run: WordRun }, gas?: bigint) =>
+      sender.send({ ...contract, functionName: 'showTape', args: [challengeId, BigInt(part), run], gas })
+    // The last one by itself: it ends the challenge, and how much gas that takes shows when the others are mined.
+    const last = left.pop()
+    if (last === undefined) throw new Error('A tape was shown whole by somebody else meanwhile.')
+    for (let from = 0; from < left.length; from += PARTS_AT_ONCE)
+      await Promise.all(left.slice(from, from + PARTS_AT_ONCE).map((part) => show(part, PART_GAS)))
+    return (await show(last)).transactionHash
+  }
+
   return {
     async demands(from, to) {
       const found: DataDemand[] = []
@@ -51,13 +90,14 @@ export function connectDataChallenges(
       return { state, deadline }
     },
     async answer(challengeId, answer) {
+      if (answer.kind === 'tape') return showTape(challengeId, answer)
       const { transactionHash } = await sender.send({ ...contract, ...callOf(challengeId, answer) })
       return transactionHash
     },
   }
 }
 
-function callOf(challengeId: Hex, answer: DataAnswer): { functionName: string; args: readonly unknown[] } {
+function callOf(challengeId: Hex, answer: WholeAnswer): { functionName: string; args: readonly unknown[] } {
   switch (answer.kind) {
     case 'chunk':
       return {

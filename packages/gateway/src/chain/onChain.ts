@@ -28,8 +28,8 @@ import { connectOpenGradient } from '../opengradient/connectOpenGradient.ts'
 import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
 import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
-import { connectNonces } from './nonceReads.ts'
 import { permit2Abi } from './permit2Abi.ts'
+import { connectPlainReads } from './plainReads.ts'
 import { connectStanding } from './standingReads.ts'
 
 /** Every error that stands behind a refused payment or a skipped receipt. */
@@ -53,7 +53,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   const { OPG, InferenceEscrow, Settlement, ModelRegistry, NodeBond, ParamStore } = network.contracts
   const client = publicClientOf(network)
   const sender = createSender({ network, privateKey })
-  const readNonce = connectNonces(network.rpcUrl, OPG)
+  const plain = connectPlainReads(network)
   const escrow = { address: InferenceEscrow, abi: inferenceEscrowAbi } as const
   const settlement = { address: Settlement, abi: settlementAbi } as const
   let timing: { at: number; value: { challengeWindow: bigint; attestTimeout: bigint } } | undefined
@@ -112,7 +112,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
     },
     async nonceUnused(payment) {
       try {
-        return await readNonce(payment)
+        return await plain.nonceUnused(payment)
       } catch {
         // Once more, with all the patience of the ordinary client.
       }
@@ -137,30 +137,35 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
     },
     lastHeight: () =>
       client.readContract({ ...settlement, functionName: 'lastHeight', args: [sender.address] }),
-    batches: (batchIds) =>
-      Promise.all(
-        batchIds.map(async (batchId) => {
-          const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
-          return {
-            committedAt: batch.committedAt,
-            committedBlock: batch.committedBlock,
-            quorumAt: batch.quorumAt,
-            state: batch.state,
-            challenges: batch.challenges,
-          }
-        }),
-      ),
+    async batches(batchIds) {
+      try {
+        return await plain.batches(batchIds)
+      } catch {
+        // Once more, with all the patience of the ordinary client.
+      }
+      return Promise.all(
+        batchIds.map((batchId) =>
+          client.readContract({ ...settlement, functionName: 'batch', args: [batchId] }),
+        ),
+      )
+    },
     async committerOf(batchId) {
       const batch = await client.readContract({ ...settlement, functionName: 'batch', args: [batchId] })
       return batch.committer.toLowerCase() as Address
     },
-    payments: (requestIds) =>
-      Promise.all(
+    async payments(requestIds) {
+      try {
+        return await plain.payments(requestIds)
+      } catch {
+        // Once more, with all the patience of the ordinary client.
+      }
+      return Promise.all(
         requestIds.map(async (requestId) => {
           const payment = await client.readContract({ ...escrow, functionName: 'payment', args: [requestId] })
           return { state: payment[5] }
         }),
-      ),
+      )
+    },
     async timing() {
       if (timing !== undefined && performance.now() - timing.at < TIMING_FRESH_MS) return timing.value
       const params = { address: ParamStore, abi: paramStoreAbi, functionName: 'get' } as const

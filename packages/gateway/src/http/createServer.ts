@@ -76,9 +76,9 @@ export function createServer(
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
-  server.addHook('onRequest', async (request, reply) => {
+  server.addHook('onRequest', (request, reply, done) => {
     reply.headers(CORS_HEADERS)
-    if (request.method === 'OPTIONS') return reply.code(204).headers(PREFLIGHT_HEADERS).send()
+    if (request.method === 'OPTIONS') return void reply.code(204).headers(PREFLIGHT_HEADERS).send()
     const encoding = request.headers['content-encoding']
     if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
       throw new RefusedError({
@@ -89,6 +89,7 @@ export function createServer(
         code: 'unsupported_content_encoding',
       })
     }
+    done()
   })
   server.setErrorHandler((error, request, reply) => {
     const refused = ofFramework(error, limits)

@@ -1,3 +1,4 @@
+import { ask } from '../http/ask.ts'
 import type { Limits } from '../limits.ts'
 import { type Log, messageOf } from '../log.ts'
 import type { NodeAddress } from './discoverNodes.ts'
@@ -123,7 +124,7 @@ export async function createNodePool(
 async function isHealthy(node: InferenceNode): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS)
-    const answer = await node.pool.request({ method: 'GET', path: '/health', signal })
+    const answer = await ask(node.pool, { method: 'GET', path: '/health', signal })
     const health = readHealth((await readBounded(answer.body, MAX_HEALTH_BYTES)).toString())
     if (answer.statusCode !== 200 || health === undefined) return false
     if (health.operator !== undefined && health.operator !== node.operator) return false

@@ -7,5 +7,8 @@ export async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: num
     if (length > maxBytes) throw new RangeError(`The body is longer than ${maxBytes} bytes.`)
     chunks.push(chunk)
   }
+  const [first] = chunks
+  // Most answers come in one piece, which needs no copy.
+  if (chunks.length === 1 && Buffer.isBuffer(first)) return first
   return Buffer.concat(chunks)
 }

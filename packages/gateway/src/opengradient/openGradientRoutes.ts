@@ -4,6 +4,7 @@ import { findBatch, statementsOf } from '@assay/store'
 import type { FastifyInstance } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
+import { ask } from '../http/ask.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 
@@ -17,7 +18,7 @@ export function openGradientRoutes(server: FastifyInstance, context: Context): v
     server.get(path, async (request, reply) => {
       const node = context.nodes.nodes.find(({ healthy }) => healthy)
       if (node === undefined) throw unavailable()
-      const answer = await node.pool.request({ method: 'GET', path: request.raw.url ?? path }).catch(() => {
+      const answer = await ask(node.pool, { method: 'GET', path: request.raw.url ?? path }).catch(() => {
         throw unavailable()
       })
       const body = await readBounded(answer.body, MAX_BYTES)

@@ -1,8 +1,9 @@
 import { endSpan, startSpan, traceparentOf } from '@assay/chain/tracing'
-import { RECEIPT_HEADER, SCHEME } from '@assay/protocol'
+import { RECEIPT_HEADER } from '@assay/protocol'
 import { rerouteRequest } from '@assay/store'
-import type { Dispatcher } from 'undici'
+import { type Answer, ask } from '../http/ask.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
+import { readBounded } from '../nodes/readBounded.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
 import { awaitClaim, type Exchange } from './exchange.ts'
 import { requestHeaders } from './upstreamHeaders.ts'
@@ -24,12 +25,23 @@ export function neverSent(error: unknown): boolean {
 }
 
 /**
+ * Whether an answer with this status and without a receipt says that the node did nothing. A conflict says that it has the
+ * request, from a life that we do not remember: whoever asked then heard that nothing is charged, or nothing. Errors of a
+ * server may be those of a proxy in front of a node that is at work.
+ */
+export function declines(status: number): boolean {
+  return status === 503 || (status >= 400 && status < 500 && status !== 409)
+}
+
+/**
  * The head of an answer, from the node that was chosen or, as long as nothing came of that one, from another that
- * qualifies. Once a head is here the request stays where it is: what breaks later is an error, never another answer.
+ * qualifies. The first may have signed for it all the same; of two receipts one is paid: escrow pays one a payment, and of
+ * a grant's calls only this gateway's batches pay. Once a head is here the request stays where it is: what breaks later is
+ * an error, never another answer.
  * @throws whatever the last node's connection ended with
  */
-export async function askNode(exchange: Exchange): Promise<Dispatcher.ResponseData> {
-  const { context, route, expected } = exchange
+export async function askNode(exchange: Exchange): Promise<Answer> {
+  const { context, route, expected, abort } = exchange
   const tried = new Set<InferenceNode>()
   for (;;) {
     tried.add(exchange.node)
@@ -38,12 +50,14 @@ export async function askNode(exchange: Exchange): Promise<Dispatcher.ResponseDa
     let why: string
     try {
       const upstream = await send(exchange)
-      if (next === undefined || !refusedUnseen(upstream)) return upstream
-      await upstream.body.dump()
-      why = String(upstream.statusCode)
-      if (upstream.statusCode !== 429) noteFailure(exchange)
+      const { statusCode } = upstream
+      if (next === undefined || !hasFailed(upstream) || abort.signal.aborted) return upstream
+      await readBounded(upstream.body, context.limits.maxAnswerBytes).catch(() => undefined)
+      why = String(statusCode)
+      if (statusCode !== 429) noteFailure(exchange)
+      if (!declines(statusCode)) exchange.seen = true
     } catch (error) {
-      if (next === undefined || !mayGoElsewhere(exchange, error)) throw error
+      if (next === undefined || TIMED_OUT.has(codeOf(error)) || abort.signal.aborted) throw error
       why = codeOf(error)
       noteFailure(exchange)
       if (neverSent(error)) exchange.node.healthy = false
@@ -61,7 +75,8 @@ export async function askNode(exchange: Exchange): Promise<Dispatcher.ResponseDa
     })
     // Where its receipt will be found must be known before it can exist.
     await awaitClaim(exchange)
-    await rerouteRequest(context.database, expected.requestId, next.url)
+    const { requestId } = expected
+    await rerouteRequest(context.database, { requestId, instance: context.instance, nodeUrl: next.url })
     leave(exchange)
     enter(exchange, next)
   }
@@ -101,7 +116,7 @@ async function send({
   headers,
   attempt,
   expected,
-}: Exchange): Promise<Dispatcher.ResponseData> {
+}: Exchange): Promise<Answer> {
   const span = startSpan('ask node', {
     kind: 'client',
     parent: request.headers.traceparent,
@@ -114,9 +129,9 @@ async function send({
   })
   const traced = span === undefined ? {} : { traceparent: traceparentOf(span) }
   const sentAt = performance.now()
-  let upstream: Dispatcher.ResponseData
+  let upstream: Answer
   try {
-    upstream = await node.pool.request({
+    upstream = await ask(node.pool, {
       method: 'POST',
       path: request.url ?? '/',
       headers: requestHeaders(request.rawHeaders, context.committer, { ...headers, ...traced }),
@@ -134,17 +149,8 @@ async function send({
   return upstream
 }
 
-/** Too busy, or broken, and without a receipt: it says that no work was done. */
-function refusedUnseen(upstream: Dispatcher.ResponseData): boolean {
+/** Too busy, or broken, and without a receipt. */
+function hasFailed(upstream: Answer): boolean {
   const { statusCode, headers } = upstream
   return (statusCode === 429 || statusCode >= 500) && headers[RECEIPT_HEADER] === undefined
-}
-
-/**
- * A node that may have seen the request may also have signed for it. Escrow pays one receipt a payment whoever signed, so
- * an x402 payment can go on; a deposit would pay the forced receipt of the first beside that of the second.
- */
-function mayGoElsewhere({ abort, scheme }: Exchange, error: unknown): boolean {
-  if (abort.signal.aborted || TIMED_OUT.has(codeOf(error))) return false
-  return neverSent(error) || scheme !== SCHEME.grant
 }

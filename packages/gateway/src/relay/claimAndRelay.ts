@@ -31,7 +31,7 @@ export type Claiming = {
 
 /**
  * Claims an admitted payment for this request and relays it. What the disk still has to do for the claim it does while
- * the node is at work, and before anything of the answer goes out.
+ * the node is at work, and before the answer ends.
  * @throws RefusedError 409 where it is in use
  */
 export async function claimAndRelay(
@@ -65,8 +65,8 @@ export async function claimAndRelay(
     })
   } catch (error) {
     // Whether it was written is not known, so it is taken back as soon as the database answers again.
-    context.inFlight.delete(requestId)
     await context.end(requestId, 'released')
+    context.inFlight.delete(requestId)
     throw error
   }
   if (claim === undefined) {
@@ -87,7 +87,7 @@ export async function claimAndRelay(
     route,
     expected,
     scheme: payment.schemeId,
-    claimed: claim.durable,
+    claimed: claim.written,
     refusal: whyNot(context, payment, nonceUnused, maximum, request.url),
     body,
     name,

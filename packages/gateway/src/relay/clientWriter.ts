@@ -1,7 +1,23 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
 /** The client went away, or stopped reading for too long. */
 export class ClientGoneError extends Error {}
+
+/**
+ * Sends the head of a stream at once, together with the bytes that are here already: it is the writes, not what is
+ * written, that take the time.
+ */
+export function writeStreamHead(
+  response: ServerResponse,
+  status: number,
+  headers: OutgoingHttpHeaders,
+): void {
+  const { socket } = response
+  socket?.cork()
+  response.writeHead(status, headers)
+  response.flushHeaders()
+  setImmediate(() => socket?.uncork())
+}
 
 /** Writes and, where the client reads slower than the node speaks, waits for it. @throws ClientGoneError */
 export async function writeToClient(

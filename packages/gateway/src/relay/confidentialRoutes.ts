@@ -13,6 +13,7 @@ import {
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
+import { ask } from '../http/ask.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
 import { readBounded } from '../nodes/readBounded.ts'
@@ -39,7 +40,7 @@ export function confidentialRoutes(
       const serves = (name: string) => serving(context, name).filter((node) => node.confidentialKeys.size > 0)
       const choose = (name: string) => chooseNode(serves(name), performance.now())
       const node = healthyNode(context, choose, String(request.query.model ?? ''))
-      const answer = await ask(node, CONFIDENTIAL_PATH, MAX_KEY_BYTES)
+      const answer = await readFrom(node, CONFIDENTIAL_PATH, MAX_KEY_BYTES)
       if (answer === undefined) throw noNode(context)
       return reply.header('cache-control', 'no-store').type('application/json').send(answer)
     },
@@ -50,7 +51,7 @@ export function confidentialRoutes(
     const { hash } = request.params
     if (/^0x[0-9a-f]{64}$/.test(hash)) {
       for (const node of context.nodes.nodes) {
-        const found = await ask(node, `/v1/evidence/${hash}`, MAX_EVIDENCE_BYTES)
+        const found = await readFrom(node, `/v1/evidence/${hash}`, MAX_EVIDENCE_BYTES)
         if (found !== undefined) return reply.type('application/json').send(found)
       }
     }
@@ -64,9 +65,9 @@ export function confidentialRoutes(
   })
 }
 
-async function ask(node: InferenceNode, path: string, maxBytes: number): Promise<Buffer | undefined> {
+async function readFrom(node: InferenceNode, path: string, maxBytes: number): Promise<Buffer | undefined> {
   try {
-    const answer = await node.pool.request({ method: 'GET', path, signal: AbortSignal.timeout(5000) })
+    const answer = await ask(node.pool, { method: 'GET', path, signal: AbortSignal.timeout(5000) })
     const bytes = await readBounded(answer.body, maxBytes)
     return answer.statusCode === 200 ? bytes : undefined
   } catch {

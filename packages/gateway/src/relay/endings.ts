@@ -8,35 +8,55 @@ type State = Parameters<typeof endRequest>[2]
 export type Endings = {
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away. */
   end(requestId: Hex, state: State): Promise<void>
+  /** Writes what is left to be written of a request, before its payment is claimed again. @throws where that fails */
+  finish(requestId: Hex): Promise<void>
   /** Gives a client's name for its request back; later, where the database is away. */
   free(name: AnswerName): Promise<void>
   /** Ends and gives back what could not be before. */
   catchUp(): Promise<void>
 }
 
+type Ending = { requestId: Hex; state: State; writing?: Promise<void> | undefined }
+
 /**
  * Ends requests whose client was told that nothing is charged. What the client was told stays true while the database is
  * away: it is kept here until it can be written, and where this process dies before that, the others end the request.
+ * No payment is claimed while its last ending is still to be written, or that could end the new request.
  */
 export function createEndings({
   database,
   writer,
   ledger,
-  inFlight,
   log,
-}: Pick<Context, 'database' | 'ledger' | 'inFlight' | 'log'> & { writer: RequestWriter }): Endings {
-  const left = new Map<Hex, State>()
+}: Pick<Context, 'database' | 'ledger' | 'log'> & { writer: RequestWriter }): Endings {
+  const left = new Map<Hex, Ending>()
   const taken = new Set<AnswerName>()
+
+  function write(ending: Ending): Promise<void> {
+    const { requestId, state } = ending
+    ending.writing ??= writer
+      .end(requestId, state)
+      .then(() => void left.delete(requestId))
+      .finally(() => {
+        ending.writing = undefined
+      })
+    return ending.writing
+  }
   return {
     async end(requestId, state) {
       ledger.release(requestId)
-      left.set(requestId, state)
+      const before = left.get(requestId)
+      const ending = before?.state === state ? before : { requestId, state }
+      left.set(requestId, ending)
       try {
-        await writer.end(requestId, state)
-        left.delete(requestId)
+        await write(ending)
       } catch (error) {
         log('end_postponed', { requestId, why: messageOf(error) })
       }
+    },
+    async finish(requestId) {
+      const ending = left.get(requestId)
+      if (ending !== undefined) await write(ending)
     },
     async free(name) {
       taken.add(name)
@@ -52,12 +72,7 @@ export function createEndings({
         await freeAnswerName(database, name)
         taken.delete(name)
       }
-      for (const [requestId, state] of left) {
-        // Its payment was sent again and is at work.
-        if (inFlight.has(requestId)) continue
-        await writer.end(requestId, state)
-        left.delete(requestId)
-      }
+      for (const ending of left.values()) await write(ending)
     },
   }
 }

@@ -8,8 +8,8 @@ import {
   type SignedReceipt,
 } from '@assay/protocol'
 import type { AnswerName } from '@assay/store'
-import type { Dispatcher } from 'undici'
 import type { Context } from '../context.ts'
+import type { Answer } from '../http/ask.ts'
 import { CORS_HEADERS } from '../http/cors.ts'
 import type { DialectError } from '../http/dialectError.ts'
 import { messageOf } from '../log.ts'
@@ -28,7 +28,7 @@ export type Relayed = {
   scheme: number
   /** Place under the grant that pays, if one does. */
   grant?: GrantCall | undefined
-  /** Resolves once the claim is durable. */
+  /** Resolves once the database shows the claim. */
   claimed: Promise<unknown>
   /** What the chain has against the payment, if anything; asked while the node is already at work. */
   refusal: Promise<DialectError | undefined>
@@ -51,7 +51,7 @@ export type Exchange = Omit<Relayed, 'expected'> & {
   node: InferenceNode
   /** Nodes that were asked, this one included. */
   attempt: number
-  /** Whether one that did not answer may have seen it. */
+  /** Whether one that was asked before `node` may have it. */
   seen: boolean
 }
 
@@ -69,7 +69,7 @@ export function tooLarge(maxBytes: number): NodeFailure {
 }
 
 /** @throws NodeFailure where the answer is too long */
-export async function readAnswer(upstream: Dispatcher.ResponseData, maxBytes: number): Promise<Buffer> {
+export async function readAnswer(upstream: Answer, maxBytes: number): Promise<Buffer> {
   try {
     return await readBounded(upstream.body, maxBytes)
   } catch (error) {
@@ -109,7 +109,7 @@ export async function makeDurable(
   }
 }
 
-/** Waits until the claim is durable. @throws NodeFailure where the disk does not take it */
+/** Waits until the database shows the claim. @throws NodeFailure where the disk does not take it */
 export async function awaitClaim({ claimed, context, expected }: Exchange): Promise<void> {
   try {
     await claimed
@@ -119,9 +119,13 @@ export async function awaitClaim({ claimed, context, expected }: Exchange): Prom
   }
 }
 
-/** Ends the request without a charge. */
-export function endExchange({ context, expected }: Exchange, state: 'failed' | 'released'): Promise<void> {
-  return context.end(expected.requestId, state)
+/**
+ * Ends a request that has no answer, without a charge. Its payment is free again only where no node can have the request
+ * (docs/spec.md §14): whoever has it may have signed for it.
+ * @param unseen whether the last node that was asked has it not
+ */
+export function endExchange({ context, expected, seen }: Exchange, unseen: boolean): Promise<void> {
+  return context.end(expected.requestId, unseen && !seen ? 'released' : 'failed')
 }
 
 /** Headers of ours on whatever goes to the client: which request this is, who answered it and why he. */
@@ -134,17 +138,14 @@ export function ourHeaders({ expected, route, node, attempt }: Exchange): Record
 }
 
 /** The node's headers and ours. */
-export function answerHeaders(
-  exchange: Exchange,
-  upstream: Dispatcher.ResponseData,
-): Record<string, string | string[]> {
+export function answerHeaders(exchange: Exchange, upstream: Answer): Record<string, string | string[]> {
   return { ...responseHeaders(upstream.headers), ...ourHeaders(exchange) }
 }
 
 /** Sends a whole answer of the node. */
 export function writeWhole(
   exchange: Exchange,
-  upstream: Dispatcher.ResponseData,
+  upstream: Answer,
   bytes: Uint8Array,
   headers: Readonly<Record<string, string>> = {},
 ): void {

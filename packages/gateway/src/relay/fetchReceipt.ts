@@ -1,5 +1,6 @@
 import { type SignedReceipt, signedReceiptFromJson } from '@assay/protocol'
 import type { Pool } from 'undici'
+import { ask } from '../http/ask.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 
 const MAX_RECEIPT_BYTES = 64 * 1024
@@ -8,7 +9,7 @@ const MAX_RECEIPT_BYTES = 64 * 1024
 export async function fetchReceipt(pool: Pool, requestId: string): Promise<SignedReceipt | undefined> {
   try {
     const signal = AbortSignal.timeout(5000)
-    const answer = await pool.request({ method: 'GET', path: `/v1/receipts/${requestId}`, signal })
+    const answer = await ask(pool, { method: 'GET', path: `/v1/receipts/${requestId}`, signal })
     const text = (await readBounded(answer.body, MAX_RECEIPT_BYTES)).toString()
     if (answer.statusCode !== 200) return undefined
     const { receipt, signature } = JSON.parse(text)

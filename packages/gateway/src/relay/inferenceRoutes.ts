@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { type Credential, credentialOf } from '../grants/credential.ts'
 import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
+import { ask } from '../http/ask.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { nameOf } from '../idempotency/nameOf.ts'
 import { recall } from '../idempotency/recall.ts'
@@ -76,24 +77,22 @@ async function countTokens(context: Context, request: FastifyRequest, reply: Fas
   const body = bodyOf(request)
   const { model } = await quote(context, 'count_tokens', body)
   const { node } = route(context, readAsked({}, { model, maximum: 0n }))
-  const upstream = await node.pool
-    .request({
-      method: 'POST',
-      path: request.raw.url ?? COUNT_PATH,
-      headers: requestHeaders(request.raw.rawHeaders, context.committer),
-      body,
-      signal: AbortSignal.timeout(context.limits.nodeTimeoutMs),
+  const upstream = await ask(node.pool, {
+    method: 'POST',
+    path: request.raw.url ?? COUNT_PATH,
+    headers: requestHeaders(request.raw.rawHeaders, context.committer),
+    body,
+    signal: AbortSignal.timeout(context.limits.nodeTimeoutMs),
+  }).catch((cause: unknown) => {
+    context.log('count_failed', { node: node.operator, why: messageOf(cause) })
+    throw new RefusedError({
+      status: 503,
+      message: 'The inference node could not be reached. Try again.',
+      type: 'server_error',
+      code: 'node_unreachable',
+      headers: { 'retry-after': '1' },
     })
-    .catch((cause: unknown) => {
-      context.log('count_failed', { node: node.operator, why: messageOf(cause) })
-      throw new RefusedError({
-        status: 503,
-        message: 'The inference node could not be reached. Try again.',
-        type: 'server_error',
-        code: 'node_unreachable',
-        headers: { 'retry-after': '1' },
-      })
-    })
+  })
   const bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
   await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
 }
@@ -115,7 +114,10 @@ async function handle(
   const among = credential?.grant.nodes ?? []
   const asking = readAsked(request.headers, { model, maximum, among })
   // Nobody should sign a payment for what nobody would answer.
-  if (header === undefined && credential === undefined) route(context, asking)
+  if (header === undefined && credential === undefined) {
+    nameOf(request.headers, undefined)
+    route(context, asking)
+  }
   const hash = requestHash({
     method: request.method,
     path: request.raw.url ?? path,

@@ -1,4 +1,4 @@
-import { findRequest, type RequestRow } from '@assay/store'
+import { findRequest } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { messageOf } from '../log.ts'
@@ -34,9 +34,7 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
     await Promise.all(
       due.map(async (requestId) => {
         try {
-          const row = await findRequest(context.database, requestId)
-          const isOver = row?.state !== 'forwarded' || (await recoverOne(context, row))
-          if (isOver) lost.delete(requestId)
+          if (await recoverOne(context, requestId)) lost.delete(requestId)
         } catch (error) {
           context.log('recovery_failed', { requestId, why: messageOf(error) })
         }
@@ -75,7 +73,14 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
 }
 
 /** @returns whether nothing more is to be looked for */
-async function recoverOne(context: Parts, row: RequestRow): Promise<boolean> {
+async function recoverOne(context: Parts, requestId: Hex): Promise<boolean> {
+  const row = await findRequest(context.database, requestId)
+  if (row !== undefined && row.state !== 'forwarded') return true
+  // The disk, or a crash of the server, took the claim away: no receipt can be recorded under it.
+  if (row === undefined) {
+    await context.end(requestId, 'failed')
+    return true
+  }
   const node = context.nodes.byUrl(row.nodeUrl)
   const signed = node === undefined ? undefined : await fetchReceipt(node.pool, row.requestId)
   if (node !== undefined && signed !== undefined) {

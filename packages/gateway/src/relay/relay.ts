@@ -1,20 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AssayError, errorBody, errorEvent, OHTTP_RESPONSE_TYPE } from '@assay/protocol'
 import type { Context } from '../context.ts'
-import type { DialectError } from '../http/dialectError.ts'
+import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 import { askNode, codeOf, enter, leave, neverSent, noteFailure } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
-import {
-  awaitClaim,
-  type Exchange,
-  endExchange,
-  NodeFailure,
-  ourHeaders,
-  type Relayed,
-  single,
-} from './exchange.ts'
+import { type Exchange, endExchange, NodeFailure, ourHeaders, type Relayed, single } from './exchange.ts'
 import { sealedAnswer } from './sealedAnswer.ts'
 import { streamAnswer } from './streamAnswer.ts'
 import { wholeAnswer } from './wholeAnswer.ts'
@@ -55,26 +47,36 @@ export async function relay(
   }
 }
 
+/**
+ * Nothing here waits for the claim to reach the disk. A killed gateway finds it in its journal, or others in PostgreSQL,
+ * all the same, and whatever ends the exchange (a receipt, or the end without one) is durable only together with it. A loss
+ * of power, or a crash of PostgreSQL, in the moment before leaves, at the most, the beginning of a stream that nobody
+ * pays for, and a node that answers 409 if it is asked again.
+ */
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
-  await awaitClaim(exchange)
-  const refusal = await exchange.refusal.catch(unasked)
-  if (refusal !== undefined) {
-    exchange.abort.abort()
-    upstream.body.on('error', () => {})
-    exchange.node.breaker.forget()
-    await endExchange(exchange, 'failed')
-    return answerError(exchange, refusal)
-  }
   const contentType = single(upstream.headers['content-type']) ?? ''
   if (upstream.statusCode === 200 && /^text\/event-stream\b/i.test(contentType)) {
-    await streamAnswer(exchange, upstream, contentType)
-  } else if (Object.values(OHTTP_RESPONSE_TYPE).includes(contentType)) {
-    await sealedAnswer(exchange, upstream, contentType)
-  } else await wholeAnswer(exchange, upstream, contentType)
+    const mayOpen = exchange.context.openings.take(exchange.expected.payer)
+    const good = requireGood(exchange)
+    good.catch(() => {})
+    if (!mayOpen) await good
+    await streamAnswer(exchange, upstream, contentType, good)
+  } else {
+    await requireGood(exchange)
+    if (Object.values(OHTTP_RESPONSE_TYPE).includes(contentType)) {
+      await sealedAnswer(exchange, upstream, contentType)
+    } else await wholeAnswer(exchange, upstream, contentType)
+  }
   if (upstream.statusCode >= 500) noteFailure(exchange)
   else if (upstream.statusCode === 429) exchange.node.breaker.forget()
   else exchange.node.breaker.succeed()
+}
+
+/** @throws RefusedError where the chain, or the database, has something against the payment */
+async function requireGood({ refusal }: Exchange): Promise<void> {
+  const found = await refusal.catch(unasked)
+  if (found !== undefined) throw new RefusedError(found)
 }
 
 /** The payment was not looked at: nobody can say whether it is good, so there is no answer for it. */
@@ -99,6 +101,11 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
     context.inFlight.delete(expected.requestId)
     return context.recover(expected.requestId)
   }
+  if (error instanceof RefusedError) {
+    node.breaker.forget()
+    await endExchange(exchange, false)
+    return answerError(exchange, error.dialect)
+  }
   const code = error instanceof NodeFailure ? error.code : codeOf(error)
   const unsent = neverSent(error) && !exchange.seen
   if (blamesNode(error)) noteFailure(exchange)
@@ -112,7 +119,7 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   context.metrics.count(code === 'bad_receipt' ? 'bad_receipts_total' : 'node_failures_total', code)
   if (neverSent(error)) node.healthy = false
   else if (!(error instanceof NodeFailure)) void context.nodes.refresh(node)
-  await endExchange(exchange, unsent ? 'released' : 'failed')
+  await endExchange(exchange, unsent)
   answerError(exchange, {
     status: unsent ? 503 : 502,
     message: unsent

@@ -1,13 +1,14 @@
 import { concatBytes, OHTTP_RESPONSE_TYPE, REFUSED_HEADER } from '@assay/protocol'
-import type { Dispatcher } from 'undici'
+import type { Answer } from '../http/ask.ts'
+import { declines } from './askNode.ts'
 import { receiptProblem } from './checkReceipt.ts'
-import { writeToClient } from './clientWriter.ts'
+import { writeStreamHead, writeToClient } from './clientWriter.ts'
 import {
+  answerHeaders,
   type Exchange,
   endExchange,
   makeDurable,
   NodeFailure,
-  ourHeaders,
   readAnswer,
   single,
   tooLarge,
@@ -15,37 +16,27 @@ import {
 } from './exchange.ts'
 import { fetchReceipt } from './fetchReceipt.ts'
 import { SealedGate } from './sealedGate.ts'
-import { responseHeaders } from './upstreamHeaders.ts'
 
 /**
  * An encrypted answer: its chunks pass as they come, and its last one waits until the node's receipt, which names the
  * request that the payer signed for, is durable. What the receipt says of the answer only the client can check.
  * @throws NodeFailure
  */
-export async function sealedAnswer(
-  exchange: Exchange,
-  upstream: Dispatcher.ResponseData,
-  contentType: string,
-): Promise<void> {
+export async function sealedAnswer(exchange: Exchange, upstream: Answer, contentType: string): Promise<void> {
   const { response, context, expected, node } = exchange
   const { maxAnswerBytes, clientStallMs } = context.limits
   const refused = single(upstream.headers[REFUSED_HEADER])
   if (refused !== undefined) {
     const bytes = await readAnswer(upstream, maxAnswerBytes)
-    if (refused === '409') context.recover(expected.requestId)
-    else await endExchange(exchange, 'released')
+    await endExchange(exchange, declines(Number(refused)))
     context.metrics.count('node_failures_total', 'refused')
     return writeWhole(exchange, upstream, bytes)
   }
   const gate = contentType === OHTTP_RESPONSE_TYPE.chunked ? new SealedGate() : undefined
   const whole: Uint8Array[] = []
   let length = 0
-  response.writeHead(200, {
-    ...responseHeaders(upstream.headers),
-    ...ourHeaders(exchange),
-  })
-  response.flushHeaders()
-  for await (const chunk of upstream.body as AsyncIterable<Uint8Array>) {
+  writeStreamHead(response, 200, answerHeaders(exchange, upstream))
+  for await (const chunk of upstream.body) {
     if (length === 0) context.metrics.observeFirstByte((performance.now() - exchange.arrivedAt) / 1000)
     length += chunk.length
     if (length > maxAnswerBytes) throw tooLarge(maxAnswerBytes)

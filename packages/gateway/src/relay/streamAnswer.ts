@@ -1,8 +1,9 @@
 import { concatBytes, stripSseComments } from '@assay/protocol'
-import type { Dispatcher } from 'undici'
+import type { Answer } from '../http/ask.ts'
 import { keep } from '../idempotency/keep.ts'
+import { OPENING_BYTES } from '../payment/openings.ts'
 import { receiptProblem } from './checkReceipt.ts'
-import { writeToClient } from './clientWriter.ts'
+import { writeStreamHead, writeToClient } from './clientWriter.ts'
 import {
   answerHeaders,
   decodeReceipt,
@@ -13,22 +14,27 @@ import {
 } from './exchange.ts'
 import { ReceiptGate } from './receiptGate.ts'
 
-/** An answer in pieces: they pass as they come, and its end waits until its receipt is durable. @throws NodeFailure */
+/**
+ * An answer in pieces: they pass as they come, all but its opening once the payment is known to be good, and its end
+ * waits until its receipt is durable.
+ * @throws NodeFailure; whatever `good` throws
+ */
 export async function streamAnswer(
   exchange: Exchange,
-  upstream: Dispatcher.ResponseData,
+  upstream: Answer,
   contentType: string,
+  good: Promise<void>,
 ): Promise<void> {
   const { response, context, expected } = exchange
   const { maxAnswerBytes, clientStallMs } = context.limits
   const headers = { ...answerHeaders(exchange, upstream), 'cache-control': 'no-cache, no-transform' }
-  response.writeHead(upstream.statusCode, headers)
-  response.flushHeaders()
+  writeStreamHead(response, upstream.statusCode, headers)
   const gate = new ReceiptGate()
   // A copy for the receipt's hash, which covers the whole stream; the bytes themselves are long with the client.
   const passed: Uint8Array[] = []
   let length = 0
-  for await (const chunk of upstream.body as AsyncIterable<Uint8Array>) {
+  let opening = OPENING_BYTES
+  for await (const chunk of upstream.body) {
     length += chunk.length
     if (length > maxAnswerBytes) throw tooLarge(maxAnswerBytes)
     const open = gate.push(chunk)
@@ -36,10 +42,19 @@ export async function streamAnswer(
       if (passed.length === 0)
         context.metrics.observeFirstByte((performance.now() - exchange.arrivedAt) / 1000)
       passed.push(open)
-      await writeToClient(response, open, clientStallMs)
+      if (open.length > opening) {
+        await writeToClient(response, open.subarray(0, opening), clientStallMs)
+        await good
+        await writeToClient(response, open.subarray(opening), clientStallMs)
+        opening = Number.POSITIVE_INFINITY
+      } else {
+        await writeToClient(response, open, clientStallMs)
+        opening -= open.length
+      }
     }
     const end = gate.end()
     if (end === undefined) continue
+    await good
     const signed = decodeReceipt(end.receipt)
     const answer = {
       status: upstream.statusCode,

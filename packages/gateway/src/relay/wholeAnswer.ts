@@ -1,6 +1,7 @@
 import { RECEIPT_HEADER } from '@assay/protocol'
-import type { Dispatcher } from 'undici'
+import type { Answer } from '../http/ask.ts'
 import { keep } from '../idempotency/keep.ts'
+import { declines } from './askNode.ts'
 import { receiptProblem } from './checkReceipt.ts'
 import {
   answerHeaders,
@@ -15,20 +16,13 @@ import {
 } from './exchange.ts'
 
 /** An answer in one piece: held until its receipt is durable. @throws NodeFailure */
-export async function wholeAnswer(
-  exchange: Exchange,
-  upstream: Dispatcher.ResponseData,
-  contentType: string,
-): Promise<void> {
+export async function wholeAnswer(exchange: Exchange, upstream: Answer, contentType: string): Promise<void> {
   const { context, expected, request } = exchange
   const bytes = await readAnswer(upstream, context.limits.maxAnswerBytes)
   const receiptHeader = single(upstream.headers[RECEIPT_HEADER])
   if (receiptHeader === undefined) {
     if (upstream.statusCode < 400) throw new NodeFailure('bad_receipt', 'The answer came without a receipt.')
-    // A conflict means that the node signed for this request before, in a life that we do not remember: recovery asks
-    // for that receipt. Any other refusal came before work was done, so the payment may be used again.
-    if (upstream.statusCode === 409) context.recover(expected.requestId)
-    else await endExchange(exchange, 'released')
+    await endExchange(exchange, declines(upstream.statusCode))
     context.metrics.count('node_failures_total', String(upstream.statusCode))
     return writeWhole(exchange, upstream, bytes)
   }

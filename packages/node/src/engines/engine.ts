@@ -1,4 +1,4 @@
-import type { InferenceRoute } from '@assay/protocol'
+import type { InferenceRoute, ProofBytes } from '@assay/protocol'
 import type { Hex } from 'viem'
 
 /** What every inference engine offers to the dialects, and what they ask of it; none of this knows HTTP or money. */
@@ -177,9 +177,9 @@ export type Prover = {
   /** With which everybody verifies the proofs. */
   card: Uint8Array
   /** What the registry holds as the model's weights. */
-  modelRoot: Hex
+  weightsHash: Hex
   /** The proof about the caller's numbers; work that takes its time, one proof after another. */
-  prove: (values: readonly number[]) => Promise<Uint8Array>
+  prove: (values: readonly number[]) => Promise<Pick<ProofBytes, 'proof' | 'tape'>>
 }
 
 /** A failure that the client should hear about in words, before or inside the answer. Nothing is charged. */

@@ -36,9 +36,9 @@ export function startProving(parameters: {
       const started = performance.now()
       try {
         const prover = provers.get(modelId) as NonNullable<ReturnType<typeof provers.get>>
-        const proof = await prover.prove(readInferRequest(bodies.request.body).input)
-        store.prove(requestId, proof)
-        log('proved', { requestId, bytes: proof.length, ms: Math.round(performance.now() - started) })
+        const proven = await prover.prove(readInferRequest(bodies.request.body).input)
+        store.prove(requestId, proven)
+        log('proved', { requestId, bytes: proven.proof.length, ms: Math.round(performance.now() - started) })
       } catch (error) {
         // The thread ends with the process; whatever else happens would happen again.
         if (stopped) return

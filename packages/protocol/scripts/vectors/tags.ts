@@ -24,6 +24,9 @@ export function tags(): Vector[] {
     tdxMeasurement: 'assay/measurement/tdx/v1',
     sgxMeasurement: 'assay/measurement/sgx/v1',
     gpuNonce: 'assay/gpu-nonce/v1',
+    canary: 'assay/canary/v1',
+    zkEvidence: 'assay/zk-evidence/v1',
+    zkCircuit: 'assay/zk-circuit/v1',
   } as const
   const ours = Object.entries(names).map(([at, name]) => ({ name, tag: TAGS[at as keyof typeof names] }))
   return [...ours, ...['nitro', 'nitro-sim', '0x61', 'é'].map((name) => ({ name, tag: tag(name) }))]

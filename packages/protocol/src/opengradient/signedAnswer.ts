@@ -1,5 +1,5 @@
 import { concat, type Hex, hexToBytes, keccak256, numberToHex, stringToBytes } from 'viem'
-import { fromBase64, toBase64 } from '../base64.ts'
+import { fromBase64, toBase64 } from '../base64/base64.ts'
 import { writePythonJson } from './pythonJson.ts'
 
 /** A function call as OpenGradient's output hash covers it. */

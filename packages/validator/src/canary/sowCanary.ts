@@ -16,8 +16,8 @@ import {
 } from '@assay/protocol'
 import { BATCH_STATE } from '@assay/verify'
 import { type Address, type Hex, type PublicClient, stringToHex, zeroAddress, zeroHash } from 'viem'
-import { freshSalt } from '../faults/attendFault.ts'
 import { canaryCalls, canaryChain } from '../faults/canaryChain.ts'
+import { freshSalt } from '../faults/faultJobs.ts'
 import { wouldSucceed } from '../wouldSucceed.ts'
 import { designCanary } from './designCanary.ts'
 

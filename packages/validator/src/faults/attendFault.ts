@@ -1,15 +1,11 @@
 import { faultCommitment } from '@assay/protocol'
-import { type Address, type Hex, toHex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { attendCanary } from './attendCanary.ts'
 import { collect } from './collect.ts'
 import { demandPart } from './demandPart.ts'
+import { demandTapes } from './demandTapes.ts'
 import { end, type FaultContext, type FaultOutcome, step } from './faultContext.ts'
-import { type FaultEnd, type FaultJob, type FaultPlan, hasEnded } from './faultJobs.ts'
-
-/** 32 bytes that nobody guesses, so that an announcement does not say what it is of. */
-export function freshSalt(): Hex {
-  return toHex(crypto.getRandomValues(new Uint8Array(32)))
-}
+import { type FaultEnd, type FaultJob, type FaultPlan, freshSalt, hasEnded } from './faultJobs.ts'
 
 /**
  * Does what is due about one fault. The chain says what is done already, by this validator or another; so it may be
@@ -21,6 +17,7 @@ export async function attendFault(faultId: Hex, context: FaultContext): Promise<
   if (job === undefined || hasEnded(job)) return 'settled'
   const { plan } = job
   if (plan.kind === 'demand') return demandPart(job, plan, context)
+  if (plan.kind === 'tapes') return demandTapes(job, plan, context)
   const fault = await context.chain.fault(faultId)
   const ofCanary = fault.provenAt === 0n ? await attendCanary(job, plan, context) : undefined
   if (ofCanary !== undefined) return ofCanary

@@ -2,6 +2,7 @@ import {
   type Batch,
   type BatchEntry,
   FAULT_CLASS,
+  type FalseStep,
   MAX_AGE_SECONDS,
   overchargeKey,
   priceOf,
@@ -12,7 +13,7 @@ import {
   teeFaultProof,
   zkFaultProof,
 } from '@assay/protocol'
-import { type ChainView, falseInference, type Step, type StepCode } from '@assay/verify'
+import type { ChainView, Step, StepCode } from '@assay/verify'
 import type { Flaw } from './findFaults.ts'
 
 /** A receipt that is nobody's, or whose key was not approved: class 1 where the registry still says so. */
@@ -35,10 +36,19 @@ const NOT_THE_NODES: ReadonlySet<StepCode> = new Set<StepCode>([
   'key_of_other_node',
 ])
 
-/**
- * What of a receipt's failed steps can be proven: class 2 and class 1 against its committer, an overcharge against its node
- * too.
- */
+/** Class 2, against its committer: a step of the check of its proof does not hold. */
+export function zkFlaw(batch: Batch, entry: BatchEntry, lie: FalseStep): Flaw {
+  const { batchId } = batch
+  return {
+    faultClass: FAULT_CLASS.zk,
+    faultKey: batchId,
+    batchId,
+    reason: `A proof of inference fails in step ${lie.gate} of its check.`,
+    proof: zkFaultProof(batch, entry, lie),
+  }
+}
+
+/** What else of a receipt's failed steps can be proven: class 1 against its committer, an overcharge against its node too. */
 export function brokenReceipt(parameters: {
   batch: Batch
   entry: BatchEntry
@@ -52,16 +62,6 @@ export function brokenReceipt(parameters: {
   const { batchId } = batch
   const { receipt } = entry
   const flaws: Flaw[] = []
-  const lie = steps.some(({ name }) => name === 'proofHolds') ? falseInference(entry) : undefined
-  if (lie !== undefined) {
-    flaws.push({
-      faultClass: FAULT_CLASS.zk,
-      faultKey: batchId,
-      batchId,
-      reason: `A proof of inference fails in layer ${lie.layer} of its lookups.`,
-      proof: zkFaultProof(batch, entry, lie),
-    })
-  }
   if (!inOwnRow(batch, entry)) return flaws
   const keyless = steps.find(({ code }) => NO_VALID_KEY.has(code))
   if (keyless !== undefined || untimely(receipt, committedAt)) {

@@ -4,22 +4,44 @@ import { end, type FaultContext, type FaultOutcome, step } from './faultContext.
 import type { FaultJob, FaultPlan } from './faultJobs.ts'
 
 type DemandPlan = Extract<FaultPlan, { kind: 'demand' }>
+type Demanded = Pick<DemandPlan, 'part' | 'index'>
 
 /** Class 4: demands a part of the batch under a bond, and ends the challenge that nobody meets. */
 export async function demandPart(
   job: FaultJob,
-  plan: DemandPlan,
+  { part, index }: DemandPlan,
   context: FaultContext,
 ): Promise<FaultOutcome> {
+  const found = await attendDemand(job, { part, index }, context)
+  switch (found) {
+    case 'waiting':
+      return 'waiting'
+    case 'withheld':
+      return collect(job, context)
+    case 'missed':
+      return missed(job, context)
+    case 'answered':
+      return end(job, 'answered', context, { part, index })
+  }
+}
+
+/**
+ * Does what is due about one demand.
+ * @returns 'missed': it was too late to make it; 'withheld': nobody has met it, or one of the same batch
+ */
+export async function attendDemand(
+  job: FaultJob,
+  demanded: Demanded,
+  context: FaultContext,
+): Promise<'waiting' | 'withheld' | 'missed' | 'answered'> {
   const { chain, calls, operator } = context
-  const challengeId = challengeIdOf(job.batchId, plan.part, plan.index)
+  const challengeId = challengeIdOf(job.batchId, demanded.part, demanded.index)
   const [challenge, now] = await Promise.all([chain.challenge(challengeId), chain.latest()])
-  const own = challenge.challenger.toLowerCase() === operator.toLowerCase()
   switch (challenge.state) {
     case CHALLENGE_STATE.none:
-      return openChallenge(job, plan, context)
+      return openChallenge(job, demanded, context)
     case CHALLENGE_STATE.answered:
-      return end(job, 'answered', context, { own, part: plan.part, index: plan.index })
+      return 'answered'
     case CHALLENGE_STATE.open: {
       step(job, 'demanded', context)
       if (now.timestamp < (await chain.challengeDeadline(challengeId))) return 'waiting'
@@ -27,22 +49,25 @@ export async function demandPart(
       if (await chain.wouldSucceed(call, operator)) await context.send(call)
       return 'waiting'
     }
-    default:
+    default: {
+      const own = challenge.challenger.toLowerCase() === operator.toLowerCase()
       if (own && (await chain.bondCredit(operator)) > 0n) await context.send(calls.withdrawBond())
-      return collect(job, context)
+      return 'withheld'
+    }
   }
 }
 
-async function openChallenge(job: FaultJob, plan: DemandPlan, context: FaultContext): Promise<FaultOutcome> {
+async function openChallenge(
+  job: FaultJob,
+  { part, index }: Demanded,
+  context: FaultContext,
+): Promise<'waiting' | 'withheld' | 'missed'> {
   const { chain, calls, operator } = context
   const { batchId, faultId } = job
-  if ((await chain.fault(faultId)).provenAt !== 0n) return collect(job, context)
-  const call = calls.demand(batchId, plan.part, plan.index)
+  if ((await chain.fault(faultId)).provenAt !== 0n) return 'withheld'
+  const call = calls.demand(batchId, part, index)
   const refusal = await chain.refusalOf(call, operator)
-  if (refusal !== undefined && TOO_LATE.has(refusal)) {
-    const why = job.state === 'unfunded' ? 'too little OPG for the bond while it was time' : 'too late'
-    return end(job, 'missed', context, { why })
-  }
+  if (refusal !== undefined && TOO_LATE.has(refusal)) return 'missed'
   const [bond, balance, allowance] = await Promise.all([
     chain.bondFor(batchId),
     chain.balance(operator),
@@ -58,6 +83,12 @@ async function openChallenge(job: FaultJob, plan: DemandPlan, context: FaultCont
   await context.send(call)
   step(job, 'demanded', context)
   return 'waiting'
+}
+
+/** The end of a job that came too late. */
+export function missed(job: FaultJob, context: FaultContext): FaultOutcome {
+  const why = job.state === 'unfunded' ? 'too little OPG for the bond while it was time' : 'too late'
+  return end(job, 'missed', context, { why })
 }
 
 /** DataChallenge refuses so what nobody can demand any more: the batch has ended, or its challenge window is over. */

@@ -1,3 +1,4 @@
+import { blockRanges } from '@assay/chain'
 import {
   dataChallengeAbi,
   faultManagerAbi,
@@ -6,7 +7,7 @@ import {
   settlementAbi,
   teeFaultAbi,
 } from '@assay/protocol'
-import type { Address, Hex, PublicClient } from 'viem'
+import { type Address, concatHex, type Hex, hexToBytes, type PublicClient } from 'viem'
 import { type ContractCall, isRefusal, refusalOf, wouldSucceed } from '../wouldSucceed.ts'
 
 /** The transactions that bring a fault to its end. */
@@ -102,6 +103,22 @@ export function faultChain(client: PublicClient, { contracts }: Pick<Network, 'c
       client.readContract({ ...challenges, functionName: 'challenge', args: [challengeId] }),
     challengeDeadline: (challengeId: Hex) =>
       client.readContract({ ...challenges, functionName: 'deadlineOf', args: [challengeId] }),
+    /** The words of a demanded tape, as far as they were shown. */
+    async shownTape(batchId: Hex, challengeId: Hex): Promise<Uint8Array> {
+      const [{ committedBlock }, head] = await Promise.all([
+        client.readContract({ ...settlement, functionName: 'batch', args: [batchId] }),
+        client.getBlockNumber(),
+      ])
+      const parts = new Map<bigint, readonly Hex[]>()
+      for (const range of blockRanges(committedBlock, head)) {
+        const args = { challengeId }
+        const query = { ...challenges, ...range, eventName: 'TapeShown', args, strict: true } as const
+        for (const { args: shown } of await client.getContractEvents(query))
+          parts.set(shown.part, shown.words)
+      }
+      const inOrder = [...parts].toSorted(([a], [b]) => Number(a - b))
+      return hexToBytes(concatHex(inOrder.flatMap(([, words]) => words)))
+    },
     bondFor: (batchId: Hex) =>
       client.readContract({ ...challenges, functionName: 'bondFor', args: [batchId] }),
     bondCredit: (account: Address) =>

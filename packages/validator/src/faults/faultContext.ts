@@ -1,5 +1,6 @@
 import type { Address } from 'viem'
 import type { ContractCall } from '../wouldSucceed.ts'
+import type { BatchMemory } from './batchMemory.ts'
 import type { CanaryCalls, CanaryChain } from './canaryChain.ts'
 import type { FaultCalls, FaultChain } from './faultChain.ts'
 import type { FaultEnd, FaultJob, FaultJobs, FaultState } from './faultJobs.ts'
@@ -11,6 +12,7 @@ export type FaultContext = {
   canaries: CanaryChain
   canaryCalls: CanaryCalls
   jobs: FaultJobs
+  memory: Pick<BatchMemory, 'batchOf'>
   /** Sends and waits until it is mined. @throws AssayError `conflict` where the contract refuses */
   send: (call: ContractCall) => Promise<void>
   log: (event: string, facts: Record<string, unknown>) => void

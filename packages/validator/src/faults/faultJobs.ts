@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { AssayError } from '@assay/protocol'
-import type { Hex } from 'viem'
+import { type Hex, toHex } from 'viem'
 
 /** How a fault is brought before the contracts. */
 export type FaultPlan =
@@ -8,6 +8,8 @@ export type FaultPlan =
   | { kind: 'proof'; proofs: readonly Hex[]; salt: Hex }
   /** A part of the batch that cannot be had is demanded; unanswered it is the fault. */
   | { kind: 'demand'; part: number; index: bigint }
+  /** The tapes beside the receipts at these places are demanded; unanswered that is the fault, and else judged, once. */
+  | { kind: 'tapes'; places: readonly bigint[]; judged: boolean }
 
 /** Where a job stands: what is known to be done, so that the rest may be looked up on chain. */
 const OPEN_STATES = ['found', 'announced', 'unfunded', 'demanded', 'held', 'proven', 'executed'] as const
@@ -59,6 +61,11 @@ const SCHEMA = `
 `
 
 const ENDED: ReadonlySet<string> = new Set(END_STATES)
+
+/** 32 bytes that nobody guesses, so that an announcement does not say what it is of. */
+export function freshSalt(): Hex {
+  return toHex(crypto.getRandomValues(new Uint8Array(32)))
+}
 
 export function hasEnded(job: Pick<FaultJob, 'state'>): boolean {
   return ENDED.has(job.state)
@@ -136,10 +143,11 @@ function jobOf(row: Record<string, unknown>): FaultJob {
 }
 
 function planText(plan: FaultPlan): string {
-  return JSON.stringify(plan.kind === 'demand' ? { ...plan, index: plan.index.toString() } : plan)
+  return JSON.stringify(plan, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
 }
 
 function readPlan(text: string): FaultPlan {
   const plan = JSON.parse(text) as FaultPlan
-  return plan.kind === 'demand' ? { ...plan, index: BigInt(plan.index) } : plan
+  if (plan.kind === 'demand') return { ...plan, index: BigInt(plan.index) }
+  return plan.kind === 'tapes' ? { ...plan, places: plan.places.map(BigInt) } : plan
 }

@@ -8,10 +8,10 @@ import {
   statedBatch,
   sumFaultProof,
 } from '@assay/protocol'
-import { type BatchView, verifyBatchReceipts } from '@assay/verify'
+import { type BatchView, falseInference, verifyBatchReceipts } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import { batchViews, type ReadView } from '../batchViews.ts'
-import { brokenReceipt } from './brokenReceipt.ts'
+import { brokenReceipt, zkFlaw } from './brokenReceipt.ts'
 import { brokenRows } from './brokenRows.ts'
 import { equivocations, type ReceiptMemory } from './equivocations.ts'
 
@@ -38,6 +38,8 @@ export type Findings = {
    * demanded (`DataChallenge`).
    */
   unshown?: bigint | undefined
+  /** Places of receipts whose proof is refused, beside which another tape's root stands: those tapes can be demanded. */
+  hidden?: readonly bigint[] | undefined
 }
 
 export type FindFaultsParameters = {
@@ -110,25 +112,31 @@ function firstUnshown(committed: readonly GroupHeader[], held: readonly GroupHea
 
 /** The file is what the root stands for: what is wrong stands in it. */
 async function otherContent(batch: Batch, parameters: FindFaultsParameters): Promise<Findings> {
-  const { batch: view, memory, deployment } = parameters
-  const views = batchViews(view, parameters.read)
+  const { batch: committed, memory, deployment } = parameters
+  const views = batchViews(committed, parameters.read)
   const rows = await brokenRows(batch, parameters, MAX_BAD_RECEIPTS)
   const { failures } = await verifyBatchReceipts(batch, views, MAX_BAD_RECEIPTS)
+  const entries = batchEntries(batch)
   const receipts: Flaw[] = []
+  const hidden: bigint[] = []
   const badlySigned = new Set<object>()
   for (const { entry, steps } of failures) {
     if (steps.some(({ name }) => name === 'signatureRecoversKey')) badlySigned.add(entry)
-    receipts.push(
-      ...brokenReceipt({ batch, entry, steps, committedAt: view.committedAt, view: await views(entry) }),
-    )
+    const view = await views(entry)
+    const unproven = steps.some(({ name }) => name === 'proofHolds')
+    const lie = unproven ? falseInference(entry, view.model?.weightsHash) : undefined
+    if (lie === 'hidden') hidden.push(BigInt(entries.indexOf(entry)))
+    else if (lie !== undefined) receipts.push(zkFlaw(batch, entry, lie))
+    receipts.push(...brokenReceipt({ batch, entry, steps, committedAt: committed.committedAt, view }))
   }
-  const signed = batchEntries(batch).filter((entry) => !badlySigned.has(entry))
+  const signed = entries.filter((entry) => !badlySigned.has(entry))
   const double = await equivocations(batch, signed, { deployment, memory })
   const faults = merged([...rows, ...receipts, ...double])
   const [failure] = failures
   const codes = failure?.steps.map(({ code }) => code).join(', ')
   const failed = failure && `receipt ${failure.entry.receipt.requestId}: ${codes}`
-  return { faults, invalid: failed ?? faults.find(({ batchId }) => batchId === view.batchId)?.reason }
+  const invalid = failed ?? faults.find(({ batchId }) => batchId === committed.batchId)?.reason
+  return { faults, invalid, ...(hidden.length > 0 && { hidden }) }
 }
 
 /** One fault for each (class, key), the proofs of all its victims with it. */

@@ -11,10 +11,9 @@ import { BATCH_STATE, type BatchView, type ChainView, foreignBytes } from '@assa
 import type { Address, Hex } from 'viem'
 import { type BatchJudgement, judgeBatch } from '../judgeBatch.ts'
 import type { ValidatorChain, WatchedBatch } from '../validatorChain.ts'
-import { freshSalt } from './attendFault.ts'
 import type { BatchMemory } from './batchMemory.ts'
 import type { ReceiptMemory } from './equivocations.ts'
-import type { FaultJobs } from './faultJobs.ts'
+import { type FaultJobs, freshSalt } from './faultJobs.ts'
 import { forcedFile } from './forcedBatch.ts'
 
 export type WatchContext = {
@@ -114,6 +113,18 @@ function writeDown({ findings }: Judgement, batch: BatchView, context: WatchCont
   if (findings.unshown !== undefined && isOpen(batch)) {
     demand(batch, DATA_PART.receipt, findings.unshown, context)
   }
+  if (findings.hidden !== undefined && isOpen(batch)) demandHidden(batch, findings.hidden, context)
+}
+
+/** Also where a chunk of the file was demanded before: by now there is nothing more to be had from that. */
+function demandHidden({ batchId }: BatchView, places: readonly bigint[], { jobs, log }: WatchContext): void {
+  const faultClass = FAULT_CLASS.data
+  const faultId = faultIdOf(faultClass, batchId)
+  const plan = { kind: 'tapes', places, judged: false } as const
+  const reason = 'proofs whose tapes are not in the file'
+  if (jobs.add({ faultId, faultClass, batchId, reason, plan })) {
+    log('fault found', { faultId, faultClass, batchId, reason, places })
+  } else if (jobs.get(faultId)?.plan.kind === 'demand') jobs.restart(faultId, plan)
 }
 
 /** Demands the file of a batch that was to be had from nobody for long enough. Call it after each failure. */

@@ -13,8 +13,8 @@ import {
 import { BATCH_STATE, type BatchView } from '@assay/verify'
 import { type Address, decodeFunctionData, type Hex } from 'viem'
 import type { ValidatorChain } from '../validatorChain.ts'
-import { freshSalt } from './attendFault.ts'
 import type { FaultJobs } from './faultJobs.ts'
+import { freshSalt } from './faultJobs.ts'
 
 export type VoiceContext = {
   deployment: Deployment

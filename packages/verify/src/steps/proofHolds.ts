@@ -13,11 +13,14 @@ import {
   decodeOutput,
   encodeInput,
   inputSize,
+  recordProof,
+  tapeRoot,
   verifyProof,
   ZkmlError,
 } from '@assay/zkml/verifier'
 import { bytesToHex, zeroHash } from 'viem'
 import type { ChainView } from '../chainView.ts'
+import { circuitHashOf } from '../circuitHash.ts'
 import { failed, type Outcome, passed, type Step, same, skipped, step } from '../step.ts'
 
 /** How far the numbers of an answer may be from those that the proven integers stand for: other machines' exp. */
@@ -57,13 +60,13 @@ export function proofHolds(entry: BatchEntry, view: Pick<ChainView, 'model'>): P
 }
 
 function verifyStatement(
-  { card: bytes, proof, request, response }: NonNullable<BatchEntry['zk']>,
+  { card: bytes, proof, tape, request, response }: NonNullable<BatchEntry['zk']>,
   evidenceHash: string,
   weightsHash: string | undefined,
 ): Outcome {
   const card = decodeModelCard(bytes)
-  if (weightsHash === undefined || !same(bytesToHex(card.modelRoot), weightsHash)) {
-    return failed('model_unproven', 'The chain holds another model root than the card has.')
+  if (weightsHash === undefined || !same(circuitHashOf(card), weightsHash)) {
+    return failed('model_unproven', 'The chain holds another model, or another program, than the card has.')
   }
   const asked = readInferRequest(request.body)
   const answer = readInferAnswer(response.body)
@@ -84,6 +87,9 @@ function verifyStatement(
   }
   if (!same(zkEvidenceHash(statement), evidenceHash)) {
     return failed('proof_differs', 'The receipt was signed for another model, input or output.')
+  }
+  if (!same(bytesToHex(tapeRoot(recordProof(card, { input, output }, proof).tape)), tape)) {
+    return failed('proof_differs', 'The tape beside the proof is not that of its check.')
   }
   const numbers = decodeOutput(card, output)
   const close = (a: number, b: number) => Math.abs(a - b) <= RELATIVE_ERROR * Math.max(1, Math.abs(b))

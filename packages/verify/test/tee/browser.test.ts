@@ -79,6 +79,7 @@ test('headless Chromium verifies Nitro and SEV-SNP evidence, and refuses it when
   const browser = await chromium.launch({
     executablePath: executablePath as string,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    timeout: 300_000,
   })
   t.after(() => browser.close())
   const evidence = (await simulatedEvidence()).filter(({ kind }) => kind === 'nitro' || kind === 'snp')

@@ -96,14 +96,17 @@ for (const { curve, octets, hash, noble, verify } of CURVES) {
     assert.ok(!verify(compressed, message, signature, 'compact'))
   })
 
-  test(`${curve}: OpenSSL and JavaScript agree on any changed signature, key or message`, () => {
+  test(`${curve}: OpenSSL and JavaScript agree on any changed signature or key`, () => {
+    // The key's first octet is its form; OpenSSL takes a hybrid one, which the scheme does not let reach it.
+    const coordinates = point.subarray(1)
     fc.assert(
       fc.property(
-        fc.nat(signature.length + point.length - 1),
+        fc.nat(signature.length + coordinates.length - 1),
         fc.integer({ min: 1, max: 255 }),
         (at, mask) => {
-          const both = join(signature, point).map((byte, index) => (index === at ? byte ^ mask : byte))
-          assert.ok(!verdict(curve, both.subarray(signature.length), both.subarray(0, signature.length)))
+          const both = join(signature, coordinates).map((byte, index) => (index === at ? byte ^ mask : byte))
+          const key = join(Uint8Array.of(4), both.subarray(signature.length))
+          assert.ok(!verdict(curve, key, both.subarray(0, signature.length)))
         },
       ),
       { numRuns: 150 },

@@ -6,14 +6,17 @@ import { type Architecture, channelsSeen, inputsOf, type Node, requantiseOf } fr
 import { checkArchitecture, layoutSize, pad, type Tensor } from './checkArchitecture.ts'
 import { cheapestLimbWidth } from './limbs.ts'
 import { type Accumulator, BIAS_DIGITS, type Plan, type Value, type ValueIndex } from './plan.ts'
-import { Draft, planMap, planMaxima, planRequantise } from './planDraft.ts'
+import { Draft, planInt8, planMap, planMaxima, planRequantise } from './planDraft.ts'
 
 const MAX_LEAF_BITS = 26
 
 const log2 = (size: number) => Math.round(Math.log2(size))
 
-/** @throws ZkmlError bad_architecture */
-export function planCircuit(architecture: Architecture): Plan {
+/**
+ * @param hidesInput the input is committed to like any other column, and shown to be int8
+ * @throws ZkmlError bad_architecture
+ */
+export function planCircuit(architecture: Architecture, hidesInput = false): Plan {
   const tensors = checkArchitecture(architecture)
   const { nodes } = architecture
   if (nodes.at(-1)?.op !== 'dense')
@@ -28,7 +31,7 @@ export function planCircuit(architecture: Architecture): Plan {
   const sizes = tensors.map(layoutSize)
   const tensorValues = tensors.map((_, index) =>
     draft.value(
-      index === 0 ? 'input' : index === nodes.length ? 'output' : 'committed',
+      index === 0 && !hidesInput ? 'input' : index === nodes.length ? 'output' : 'committed',
       log2(sizes[index] as number),
     ),
   )
@@ -60,6 +63,7 @@ export function planCircuit(architecture: Architecture): Plan {
     return { node, input, output, accumulator, block, ...pooled }
   })
 
+  if (hidesInput) planInt8(draft, log2(sizes[0] as number), tensorValues[0] as ValueIndex)
   if (draft.lookups.length === 0)
     throw new ZkmlError('bad_architecture', 'a circuit needs a node that requantises or pools', {})
   const committed = draft.values.flatMap((value, index) => (value.kind === 'committed' ? [index] : []))

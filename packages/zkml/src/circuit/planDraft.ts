@@ -60,6 +60,11 @@ export function planMap(
   draft.lookUp({ kind: 'map', bits: 8, values }, bits, single(input), single(output))
 }
 
+/** Every value is int8; an input that the verifier does not see has nobody else to say so. */
+export function planInt8(draft: Draft, bits: number, value: ValueIndex): void {
+  draft.lookUp({ kind: 'clamp', bits: 8, low: -128, high: 127 }, bits, single(value), single(value))
+}
+
 /** m₀ = x₀ and mₖ = mₖ₋₁ + max(0, xₖ − mₖ₋₁): a chain of lookups in one table of differences. */
 export function planMaxima(draft: Draft, positions: number, bits: number, output: ValueIndex) {
   const windows = Array.from({ length: positions }, () => draft.value('window', bits))

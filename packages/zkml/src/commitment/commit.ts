@@ -13,8 +13,16 @@ import { queriedColumns } from './verifyOpening.ts'
 /** An encoded matrix on the heap, column by column, and the levels of its tree from the leaves up. */
 export type Commitment = { shape: CommitmentShape; columns: number; levels: number[]; root: Uint8Array }
 
-/** Commits to rows of plain words. `place` puts them on the heap, where they are needed only while this runs. */
-export function commit(work: Workspace, shape: CommitmentShape, place: () => number): Commitment {
+/**
+ * Commits to rows of plain words. `place` puts them on the heap, where they are needed only while this runs. `salt` may
+ * change the encoded columns before they are hashed.
+ */
+export function commit(
+  work: Workspace,
+  shape: CommitmentShape,
+  place: () => number,
+  salt: (columns: number) => void = () => {},
+): Commitment {
   const { arena, kernels } = work
   const depth = shape.rowBits + shape.blowupBits
   const positions = 2 ** depth
@@ -27,6 +35,7 @@ export function commit(work: Workspace, shape: CommitmentShape, place: () => num
   const rows = place()
   kernels.encodeRows(rows, shape.rows, shape.rowBits, shape.blowupBits, roots, scratch, columns)
   arena.release(mark)
+  salt(columns)
   kernels.hashLeaves(columns, positions, shape.rows, levels[0] as number)
   for (let height = 0; height < depth; height++)
     kernels.hashNodes(levels[height] as number, 2 ** (depth - height - 1), levels[height + 1] as number)

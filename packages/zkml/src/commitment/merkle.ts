@@ -2,7 +2,7 @@
  * Keccak-256 Merkle trees over the columns of an encoded matrix. Leaves and nodes hash under different prefixes, and a
  * leaf's prefix holds its length, so neither can stand for the other.
  */
-import { keccak_256 } from '@noble/hashes/sha3.js'
+import { keccak256 } from '#keccak'
 import { ZkmlError } from '../errors.ts'
 import type { ProofReader } from '../transcript/proofReader.ts'
 
@@ -11,7 +11,7 @@ export function hashLeaf(column: Uint8Array): Uint8Array {
   const message = new Uint8Array(8 + column.length)
   new DataView(message.buffer).setUint32(4, column.length / 4, true)
   message.set(column, 8)
-  return keccak_256(message)
+  return keccak256(message)
 }
 
 /** keccak(1 as u32 ‖ 0 as u32 ‖ left ‖ right). */
@@ -20,7 +20,7 @@ export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
   message[0] = 1
   message.set(left, 8)
   message.set(right, 40)
-  return keccak_256(message)
+  return keccak256(message)
 }
 
 /**
@@ -32,6 +32,8 @@ export function rootFromLeaves(
   depth: number,
   indices: readonly number[],
   leaves: readonly Uint8Array[],
+  /** Told of every node that is known. */
+  known: (height: number, index: number, hash: Uint8Array) => void = () => {},
 ): Uint8Array {
   let level = indices.map((index, at) => ({ index, hash: leaves[at] as Uint8Array }))
   for (let height = 0; height < depth; height++) {
@@ -43,6 +45,8 @@ export function rootFromLeaves(
       if (paired) at++
       const sibling = paired ? (next as { hash: Uint8Array }).hash : reader.take(32)
       const parent = index % 2 === 0 ? hashNode(hash, sibling) : hashNode(sibling, hash)
+      known(height, index, hash)
+      known(height, index + (index % 2 === 0 ? 1 : -1), sibling)
       parents.push({ index: Math.floor(index / 2), hash: parent })
     }
     level = parents

@@ -21,11 +21,11 @@ const MAX_ROW_BITS = 16
 /**
  * Chance that one query misses a lie, in the unique-decoding regime: a word beyond half the distance, or a wrong row
  * within it, differs in at least e + 1 of n columns, e = ⌊(d − 1)/2⌋, d = n − k + 1 (Ligero §4; Diamond–Posen 2023/630).
+ * k is the code's dimension, n its length.
  */
-export function missPerQuery(rowBits: number, blowupBits: number): number {
-  const n = 2 ** (rowBits + blowupBits)
-  const distance = n - 2 ** rowBits + 1
-  return 1 - (Math.floor((distance - 1) / 2) + 1) / n
+export function missPerQuery(dimension: number, length: number): number {
+  const distance = length - dimension + 1
+  return 1 - (Math.floor((distance - 1) / 2) + 1) / length
 }
 
 /** Bytes an opening takes: the combined row, the columns, and about their Merkle paths. */
@@ -39,7 +39,8 @@ function openingBytes(length: number, rowBits: number, queries: number): number 
 export function commitmentShape(length: number): CommitmentShape {
   const candidates: (CommitmentShape & { bytes: number })[] = []
   for (let rowBits = MIN_ROW_BITS; rowBits <= MAX_ROW_BITS; rowBits++) {
-    const queries = Math.ceil(COMMITMENT_BITS / -Math.log2(missPerQuery(rowBits, BLOWUP_BITS)))
+    const miss = missPerQuery(2 ** rowBits, 2 ** (rowBits + BLOWUP_BITS))
+    const queries = Math.ceil(COMMITMENT_BITS / -Math.log2(miss))
     const rows = Math.ceil(length / 2 ** rowBits)
     const bytes = openingBytes(length, rowBits, queries)
     candidates.push({ length, rows, rowBits, blowupBits: BLOWUP_BITS, queries, bytes })

@@ -9,8 +9,8 @@ import type { Statement } from '../circuit/statement.ts'
 import { FileReader, FileWriter } from './byteFile.ts'
 
 const MAGIC = 'AZP1'
-const MAX_ARCHITECTURE = 2 ** 23
-const MAX_PROOF = 2 ** 26
+export const MAX_ARCHITECTURE = 2 ** 23
+export const MAX_PROOF = 2 ** 26
 
 export type ProofFile = { architecture: Architecture; statement: Statement; proof: Uint8Array }
 

@@ -31,9 +31,9 @@ export function verifyFractionTree(reader: ProofReader, leafBits: number): LeafC
   // The root: the two fractions below it, whose sum must vanish. Nonzero denominators there mean none is zero below.
   let halves = reader.exts('fractions/halves', 4)
   const [numerator, denominator] = joinFractions(halves)
-  if (!ext.isZero(numerator))
+  if (!ext.equals(numerator, ext.ZERO))
     throw new ZkmlError('invalid_proof', 'the lookups do not match the tables', { layer: 0 })
-  if (ext.isZero(denominator))
+  if (!ext.differs(denominator, ext.ZERO))
     throw new ZkmlError('invalid_proof', 'a lookup has a zero denominator', { layer: 0 })
   for (let layer = 1; ; layer++) {
     const [p0, p1, q0, q1] = halves as [Ext, Ext, Ext, Ext]

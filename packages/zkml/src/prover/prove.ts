@@ -30,7 +30,7 @@ export type CommittedModel = {
   weights: number
 }
 
-export type ProveStage = 'execute' | 'commit' | 'lookups' | 'layers' | 'open'
+export type ProveStage = 'execute' | 'commit' | 'lookups' | 'layers' | 'open' | 'hide'
 
 export type Proof = { output: number[]; proof: Uint8Array }
 
@@ -81,7 +81,7 @@ export function proveInference(
 }
 
 /** The true units of the last column. */
-function outputOf(plan: Plan, columns: Columns): number[] {
+export function outputOf(plan: Plan, columns: Columns): number[] {
   const { channels } = plan.tensors.at(-1) as { channels: number }
   return Array.from((columns[plan.tensorValues.at(-1) as number] as Int32Array).subarray(0, channels))
 }
@@ -98,12 +98,42 @@ export function proveColumns(
 ): void {
   const { plan } = model
   const { arena, kernels } = work
-  const { transcript } = writer
 
   onStage('commit')
   const witness = storeWitness(work, plan, columns)
   const witnessCommitment = commit(work, plan.witness, () => witness)
   writer.hash('witness', witnessCommitment.root)
+
+  const points = proveSteps({ work, plan, weights, witness }, columns, writer, onStage)
+  const mark = arena.mark()
+  const rowSize = 2 ** plan.witness.rowBits
+  const combined = arena.words(5 * Math.max(rowSize, 2 ** plan.weights.rowBits))
+  const witnessWeights = work.montgomeryList(rowWeights(plan.witness, points.witness))
+  kernels.foldRowsWords(witness, plan.witness.rows, rowSize, witnessWeights, combined)
+  writer.exts('witness/row', work.readVector(combined, rowSize, rowSize))
+  const modelWeights = work.list(rowWeights(plan.weights, points.weights))
+  const modelRow = 2 ** plan.weights.rowBits
+  kernels.foldRowsInt8(weights, plan.weights.rows, modelRow, modelWeights, combined)
+  writer.exts('weights/row', work.readVector(combined, modelRow, modelRow))
+  arena.release(mark)
+  openColumns(work, writer, 'witness', witnessCommitment)
+  openColumns(work, writer, 'weights', commitment)
+}
+
+/** What is committed to, on the heap: the columns as `storeWitness` lays them out, and the weights. */
+export type OnHeap = { work: Workspace; plan: Plan; weights: number; witness: number }
+
+/**
+ * Every step between the commitment to the columns and the openings; the mirror of `checkSteps`. Gives the points at which
+ * both commitments are to be opened, and the row.
+ */
+export function proveSteps(
+  { work, plan, weights, witness }: OnHeap,
+  columns: Columns,
+  writer: ProofWriter,
+  onStage: (stage: ProveStage) => void,
+): { row: Point; witness: Point; weights: Point } {
+  const { transcript } = writer
 
   onStage('lookups')
   const keys = { alpha: transcript.challenge('lookup/alpha'), beta: transcript.challenge('lookup/beta') }
@@ -118,25 +148,15 @@ export function proveColumns(
 
   onStage('open')
   const columnClaims = claims.columns.filter(({ column }) => plan.values[column]?.kind === 'committed')
-  const witnessPoint = proveColumnClaims(work, writer, plan, witness, columnClaims)
-  const weightsPoint = proveWeightClaims(work, writer, context)
-  const mark = arena.mark()
-  const rowSize = 2 ** plan.witness.rowBits
-  const combined = arena.words(5 * Math.max(rowSize, 2 ** plan.weights.rowBits))
-  const witnessWeights = work.montgomeryList(rowWeights(plan.witness, witnessPoint))
-  kernels.foldRowsWords(witness, plan.witness.rows, rowSize, witnessWeights, combined)
-  writer.exts('witness/row', work.readVector(combined, rowSize, rowSize))
-  const modelWeights = work.list(rowWeights(plan.weights, weightsPoint))
-  const modelRow = 2 ** plan.weights.rowBits
-  kernels.foldRowsInt8(weights, plan.weights.rows, modelRow, modelWeights, combined)
-  writer.exts('weights/row', work.readVector(combined, modelRow, modelRow))
-  arena.release(mark)
-  openColumns(work, writer, 'witness', witnessCommitment)
-  openColumns(work, writer, 'weights', commitment)
+  return {
+    row,
+    witness: proveColumnClaims(work, writer, plan, witness, columnClaims),
+    weights: proveWeightClaims(work, writer, context),
+  }
 }
 
 /** The committed columns as plain words, each at its offset, zero past the last. */
-function storeWitness({ arena }: Workspace, plan: Plan, columns: Columns): number {
+export function storeWitness({ arena }: Workspace, plan: Plan, columns: Columns): number {
   const size = Math.max(2 ** openingBits(plan.witness), plan.witness.rows * 2 ** plan.witness.rowBits)
   const witness = arena.words(size)
   arena.view(witness, size).fill(0)

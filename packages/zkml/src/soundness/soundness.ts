@@ -18,12 +18,27 @@ export type Soundness = {
 }
 
 /** −log2(count / |F|), less the transcript's deviation from uniform (a factor below 1.0001 a challenge). */
-const overField = (name: string, count: number): SoundnessTerm => ({
+export const overField = (name: string, count: number): SoundnessTerm => ({
   name,
   bits: FIELD_BITS - Math.log2(Math.max(1, count)) - 0.001,
 })
 
 export function soundnessOf(plan: Plan): Soundness {
+  return addUp([
+    ...termsOfSteps(plan),
+    ...commitmentTerms('witness', plan.witness),
+    ...commitmentTerms('weights', plan.weights),
+  ])
+}
+
+/** The union bound. */
+export function addUp(terms: readonly SoundnessTerm[]): Soundness {
+  const total = terms.reduce((sum, { bits }) => sum + 2 ** -bits, 0)
+  return { bits: -Math.log2(total), terms }
+}
+
+/** Every way to cheat before the openings. */
+export function termsOfSteps(plan: Plan): SoundnessTerm[] {
   const leaves = 2 ** plan.leafBits
   const { leafBits } = plan
   const linearRounds = plan.nodes.reduce((rounds, planned) => {
@@ -35,7 +50,7 @@ export function soundnessOf(plan: Plan): Soundness {
   const { rounds, claims } = contractedRounds(plan)
   const windows = plan.nodes.reduce((sum, { windows }) => sum + windows.length, 0)
   const columnClaims = plan.values.length + plan.nodes.length + claims
-  const terms = [
+  return [
     // The cross-multiplied fractions are a polynomial in α and β of total degree below 2·leaves.
     overField('lookups: fractions agree by chance', 2 * leaves),
     // Layer k: k rounds of degree 3, one challenge to combine the two claims, one to choose between the halves.
@@ -48,11 +63,7 @@ export function soundnessOf(plan: Plan): Soundness {
     overField('linear: views of max-pooling windows', windows),
     overField('columns: claims combined', columnClaims + 2 * openingBits(plan.witness)),
     overField('weights: claims combined', plan.weightBlocks.length + 2 * openingBits(plan.weights)),
-    ...commitmentTerms('witness', plan.witness),
-    ...commitmentTerms('weights', plan.weights),
   ]
-  const total = terms.reduce((sum, { bits }) => sum + 2 ** -bits, 0)
-  return { bits: -Math.log2(total), terms }
 }
 
 /** Rounds of all contractions, and claims that they and broadcast terms leave. */
@@ -79,7 +90,7 @@ function commitmentTerms(name: string, shape: CommitmentShape): SoundnessTerm[] 
     overField(`${name}: combination hides a distant word`, 2 * folds * 2 ** (rowBits + blowupBits)),
     {
       name: `${name}: ${queries} columns miss a lie`,
-      bits: -queries * Math.log2(missPerQuery(rowBits, blowupBits)),
+      bits: -queries * Math.log2(missPerQuery(2 ** rowBits, 2 ** (rowBits + blowupBits))),
     },
   ]
 }

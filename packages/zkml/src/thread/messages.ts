@@ -6,6 +6,9 @@ import type { Proof, ProveStage } from '../prover/prove.ts'
 /** Given to the thread when it starts. */
 export type ProverModel = { architecture: ArchitectureDraft; parameters: readonly (Parameters | undefined)[] }
 
+/** A proof, and the root of the tape of its verification. */
+export type Proven = Proof & { tape: Uint8Array }
+
 export type Request = { id: number; input: readonly number[] }
 
 export type Failure = { code: ZkmlErrorCode | undefined; message: string }
@@ -14,5 +17,5 @@ export type Reply =
   | { kind: 'ready'; architecture: Uint8Array; weightsRoot: Uint8Array }
   | { kind: 'refused'; failure: Failure }
   | { kind: 'stage'; id: number; stage: ProveStage }
-  | { kind: 'proved'; id: number; proof: Proof }
+  | { kind: 'proved'; id: number; proof: Proven }
   | { kind: 'failed'; id: number; failure: Failure }

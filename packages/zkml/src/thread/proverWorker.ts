@@ -5,6 +5,7 @@ import { makeModel } from '../circuit/model.ts'
 import { ZkmlError } from '../errors.ts'
 import { createWorkspace } from '../kernels/wasmKernels.ts'
 import { type CommittedModel, commitModel, proveInference } from '../prover/prove.ts'
+import { recordProof, tapeRoot } from '../tape/recordProof.ts'
 import type { Failure, ProverModel, Reply, Request } from './messages.ts'
 
 const reply = (message: Reply) => parentPort?.postMessage(message)
@@ -35,7 +36,14 @@ if (committed !== undefined) {
   parentPort?.on('message', ({ id, input }: Request) => {
     try {
       const proof = proveInference(committed, input, (stage) => reply({ kind: 'stage', id, stage }))
-      reply({ kind: 'proved', id, proof })
+      const { architecture } = committed.model.plan
+      const card = { architecture, weightsRoot: committed.commitment.root }
+      const tensors = { input, output: proof.output }
+      reply({
+        kind: 'proved',
+        id,
+        proof: { ...proof, tape: tapeRoot(recordProof(card, tensors, proof.proof).tape) },
+      })
     } catch (error) {
       reply({ kind: 'failed', id, failure: failureOf(error) })
     }

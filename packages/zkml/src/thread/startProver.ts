@@ -3,24 +3,24 @@ import { Worker } from 'node:worker_threads'
 import type { Architecture } from '../circuit/architecture.ts'
 import { decodeArchitecture } from '../circuit/encodeArchitecture.ts'
 import { ZkmlError } from '../errors.ts'
-import type { Proof, ProveStage } from '../prover/prove.ts'
-import type { Failure, ProverModel, Reply, Request } from './messages.ts'
+import type { ProveStage } from '../prover/prove.ts'
+import type { Failure, Proven, ProverModel, Reply, Request } from './messages.ts'
 
 export type Prover = {
   /** The architecture complete with its reaches, as the verifier wants it. */
   architecture: Architecture
   weightsRoot: Uint8Array
   /**
-   * Runs the model and proves the run; requests queue. `onStage` hears of each stage as it begins.
+   * Runs the model, proves the run and records the proof's verification; requests queue. `onStage` hears of each stage as it begins.
    * @throws ZkmlError bad_input
    */
-  prove(input: ArrayLike<number>, onStage?: (stage: ProveStage) => void): Promise<Proof>
+  prove(input: ArrayLike<number>, onStage?: (stage: ProveStage) => void): Promise<Proven>
   /** Ends the thread; what is still queued is rejected. */
   close(): Promise<void>
 }
 
 type Waiting = {
-  resolve: (proof: Proof) => void
+  resolve: (proof: Proven) => void
   reject: (error: Error) => void
   onStage: ((stage: ProveStage) => void) | undefined
 }

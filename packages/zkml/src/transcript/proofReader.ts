@@ -12,13 +12,11 @@ import type { Transcript } from './transcript.ts'
 export class ProofReader {
   readonly transcript: Transcript
   readonly #bytes: Uint8Array
-  readonly #view: DataView
   #at = 0
 
   constructor(bytes: Uint8Array, transcript: Transcript) {
     this.transcript = transcript
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
   /** The next bytes, not absorbed. */
@@ -31,14 +29,16 @@ export class ProofReader {
 
   /** `count` base-field elements as little-endian words, each below p, not absorbed. */
   elements(count: number): Uint32Array {
-    const start = this.#at
-    this.take(4 * count)
-    const words = new Uint32Array(count)
-    for (let i = 0; i < count; i++) {
-      const word = this.#view.getUint32(start + 4 * i, true)
+    return this.#decode(this.take(4 * count))
+  }
+
+  #decode(bytes: Uint8Array): Uint32Array {
+    const words = decodeElements(bytes)
+    for (const [at, word] of words.entries()) {
       if (!isCanonical(word))
-        throw new ZkmlError('malformed_proof', 'an element is not below p', { at: start + 4 * i })
-      words[i] = word
+        throw new ZkmlError('malformed_proof', 'an element is not below p', {
+          at: this.#at - bytes.length + 4 * at,
+        })
     }
     return words
   }
@@ -52,13 +52,10 @@ export class ProofReader {
 
   /** `count` extension elements that the prover sends, absorbed as one item. */
   exts(label: string, count: number): Ext[] {
-    const start = this.#at
-    const words = this.elements(DEGREE * count)
-    this.transcript.absorb(label, this.#bytes.subarray(start, this.#at))
-    return Array.from(
-      { length: count },
-      (_, i) => [...words.subarray(DEGREE * i, DEGREE * i + DEGREE)] as unknown as Ext,
-    )
+    const bytes = this.take(4 * DEGREE * count)
+    const words = this.#decode(bytes)
+    this.transcript.absorb(label, bytes)
+    return asExts(words)
   }
 
   /** Nothing may be left over. */
@@ -68,4 +65,19 @@ export class ProofReader {
         left: this.#bytes.length - this.#at,
       })
   }
+}
+
+/** Little-endian words, canonical or not. */
+export function decodeElements(bytes: Uint8Array): Uint32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const words = new Uint32Array(bytes.length / 4)
+  for (let at = 0; at < words.length; at++) words[at] = view.getUint32(4 * at, true)
+  return words
+}
+
+export function asExts(words: Uint32Array): Ext[] {
+  return Array.from(
+    { length: words.length / DEGREE },
+    (_, at) => [...words.subarray(DEGREE * at, DEGREE * at + DEGREE)] as unknown as Ext,
+  )
 }

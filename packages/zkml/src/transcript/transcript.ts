@@ -2,22 +2,23 @@
  * The Fiat–Shamir transcript: a Keccak-256 chain over everything that both sides have said. Every item is absorbed with
  * its label and its length, so that no two different conversations give one string (docs/zkml.md, "Transcript").
  */
-import { keccak_256 } from '@noble/hashes/sha3.js'
+
 import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { keccak256 } from '#keccak'
 import { P } from '../field/babyBear.ts'
 import type { Ext } from '../field/extension.ts'
 
 const ABSORB = 0
 const CHALLENGE = 1
 const ABSORB_LONG = 2
-/** Data beyond this, bytes, is absorbed as the hashes of its pieces: 256 extension elements, what one replayed step holds. */
-const PIECE = 5120
+/** Data beyond this, bytes, is absorbed as the hashes of its pieces: 128 extension elements, what one step of a dispute holds. */
+export const PIECE = 2560
 
 export class Transcript {
-  #state: Uint8Array
+  protected state: Uint8Array
 
   constructor(protocol: string) {
-    this.#state = keccak_256(utf8ToBytes(protocol))
+    this.state = keccak256(utf8ToBytes(protocol))
   }
 
   /**
@@ -25,50 +26,18 @@ export class Transcript {
    * its pieces' hashes are absorbed instead, under 2 for 0, so that no step of a replay needs more than a piece at a time.
    */
   absorb(label: string, data: Uint8Array): void {
-    if (data.length <= PIECE) {
-      this.#absorb(ABSORB, label, data)
-      return
-    }
-    const hashes = new Uint8Array(32 * Math.ceil(data.length / PIECE))
-    for (let at = 0; at * PIECE < data.length; at++)
-      hashes.set(keccak_256(data.subarray(at * PIECE, (at + 1) * PIECE)), 32 * at)
-    this.#absorb(ABSORB_LONG, label, hashes)
-  }
-
-  #absorb(kind: number, label: string, data: Uint8Array): void {
-    const name = utf8ToBytes(label)
-    const message = new Uint8Array(38 + name.length + data.length)
-    const view = new DataView(message.buffer)
-    message.set(this.#state)
-    view.setUint8(32, kind)
-    view.setUint8(33, name.length)
-    message.set(name, 34)
-    view.setUint32(34 + name.length, data.length)
-    message.set(data, 38 + name.length)
-    this.#state = keccak_256(message)
+    const long = data.length > PIECE
+    this.state = absorbed(this.state, long, label, long ? pieceHashes(data, PIECE) : data)
   }
 
   /** state ← keccak(state ‖ 1 ‖ |label| ‖ label); the new state is also the 32 bytes of randomness. */
-  #squeeze(label: string): Uint8Array {
-    const name = utf8ToBytes(label)
-    const message = new Uint8Array(34 + name.length)
-    message.set(this.#state)
-    message[32] = CHALLENGE
-    message[33] = name.length
-    message.set(name, 34)
-    this.#state = keccak_256(message)
-    return this.#state
+  protected squeeze(label: string): Uint8Array {
+    this.state = squeezed(this.state, label)
+    return this.state
   }
 
-  /**
-   * A challenge in the extension: five 48-bit numbers modulo p. No element is more than (1 + 2^-17)^5 times as likely
-   * as under the uniform distribution, which multiplies every soundness term by less than 1.0001.
-   */
   challenge(label: string): Ext {
-    const bytes = this.#squeeze(label)
-    const view = new DataView(bytes.buffer, bytes.byteOffset)
-    const coefficient = (at: number) => (view.getUint16(6 * at) * 2 ** 32 + view.getUint32(6 * at + 2)) % P
-    return [coefficient(0), coefficient(1), coefficient(2), coefficient(3), coefficient(4)]
+    return challengeOf(this.squeeze(label))
   }
 
   challenges(label: string, count: number): Ext[] {
@@ -79,10 +48,53 @@ export class Transcript {
   indices(label: string, count: number, bits: number): number[] {
     const found: number[] = []
     while (found.length < count) {
-      const bytes = this.#squeeze(label)
+      const bytes = this.squeeze(label)
       const view = new DataView(bytes.buffer, bytes.byteOffset)
       for (let at = 0; at < 8 && found.length < count; at++) found.push(view.getUint32(4 * at) % 2 ** bits)
     }
     return found
   }
+}
+
+/** The state after an item: its data, or where that is long its pieces' hashes. */
+export function absorbed(state: Uint8Array, long: boolean, label: string, item: Uint8Array): Uint8Array {
+  const name = utf8ToBytes(label)
+  const message = new Uint8Array(38 + name.length + item.length)
+  const view = new DataView(message.buffer)
+  message.set(state)
+  view.setUint8(32, long ? ABSORB_LONG : ABSORB)
+  view.setUint8(33, name.length)
+  message.set(name, 34)
+  view.setUint32(34 + name.length, item.length)
+  message.set(item, 38 + name.length)
+  return keccak256(message)
+}
+
+/** The state after randomness was drawn, which it also is. */
+export function squeezed(state: Uint8Array, label: string): Uint8Array {
+  const name = utf8ToBytes(label)
+  const message = new Uint8Array(34 + name.length)
+  message.set(state)
+  message[32] = CHALLENGE
+  message[33] = name.length
+  message.set(name, 34)
+  return keccak256(message)
+}
+
+/**
+ * A challenge in the extension: five 48-bit numbers modulo p. No element is more than (1 + 2^-17)^5 times as likely
+ * as under the uniform distribution, which multiplies every soundness term by less than 1.0001.
+ */
+export function challengeOf(randomness: Uint8Array): Ext {
+  const view = new DataView(randomness.buffer, randomness.byteOffset)
+  const coefficient = (at: number) => (view.getUint16(6 * at) * 2 ** 32 + view.getUint32(6 * at + 2)) % P
+  return [coefficient(0), coefficient(1), coefficient(2), coefficient(3), coefficient(4)]
+}
+
+/** The hashes of the pieces of long data, joined. */
+export function pieceHashes(data: Uint8Array, piece: number): Uint8Array {
+  const hashes = new Uint8Array(32 * Math.ceil(data.length / piece))
+  for (let at = 0; at * piece < data.length; at++)
+    hashes.set(keccak256(data.subarray(at * piece, (at + 1) * piece)), 32 * at)
+  return hashes
 }

@@ -14,7 +14,7 @@ import {
   type Statement,
   tensorHash,
 } from '../circuit/statement.ts'
-import { verifyCombinedRow } from '../commitment/verifyOpening.ts'
+import { type OpenColumns, verifyColumns, verifyCombinedRow } from '../commitment/verifyOpening.ts'
 import { ZkmlError } from '../errors.ts'
 import type { Ext } from '../field/extension.ts'
 import * as ext from '../field/extension.ts'
@@ -25,7 +25,7 @@ import { ProofReader } from '../transcript/proofReader.ts'
 import { Transcript } from '../transcript/transcript.ts'
 import type { Claims, ColumnClaim } from './claims.ts'
 import { verifyNode } from './linear/verifyNode.ts'
-import { reduceColumnClaims, reduceWeightClaims } from './reduceClaims.ts'
+import { type ReducedClaim, reduceColumnClaims, reduceWeightClaims } from './reduceClaims.ts'
 
 /** What a valid proof shows. It is a `validity` proof: it convinces, and does not promise to hide anything. */
 export type Verified = StatementHashes & { kind: 'validity'; soundness: Soundness }
@@ -43,11 +43,14 @@ function hashesOf(plan: Plan, { weightsRoot, input, output }: Statement): Statem
 
 /** The transcript after the statement; both sides start from it. */
 export function statementTranscript(plan: Plan, statement: Statement): Transcript {
-  return transcriptOf(hashesOf(plan, statement))
+  return absorbStatement(new Transcript(PROTOCOL), hashesOf(plan, statement))
 }
 
-export function transcriptOf({ modelRoot, inputHash, outputHash }: StatementHashes): Transcript {
-  const transcript = new Transcript(PROTOCOL)
+/** A transcript absorbs the statement first. */
+export function absorbStatement<T extends Transcript>(
+  transcript: T,
+  { modelRoot, inputHash, outputHash }: StatementHashes,
+): T {
   transcript.absorb('model', modelRoot)
   transcript.absorb('input', inputHash)
   transcript.absorb('output', outputHash)
@@ -62,40 +65,82 @@ export function verifyProof(architecture: Architecture, statement: Statement, pr
   const plan = planCircuit(architecture)
   checkStatement(plan, statement)
   const reader = new ProofReader(proof, statementTranscript(plan, statement))
+  const { weightsRoot } = statement
+  checkProof(reader, plan, {
+    weightsRoot,
+    tensors: publicTensors(plan, statement),
+    openColumns: verifyColumns,
+  })
+  reader.end()
+  return { kind: 'validity', ...hashesOf(plan, statement), soundness: soundnessOf(plan) }
+}
 
+/** What a proof is checked against: the model's weights by their root, and the public tensors at any point. */
+export type Checked = {
+  weightsRoot: Uint8Array
+  tensors: { input(point: Point): Ext; output(point: Point): Ext }
+  openColumns: OpenColumns
+}
+
+/** Every step of the protocol but for the proof's length. @throws ZkmlError malformed_proof or invalid_proof */
+export function checkProof(reader: ProofReader, plan: Plan, checked: Checked): void {
+  const { tensors, openColumns, weightsRoot } = checked
+  const { witnessRoot, witness, weights } = checkSteps(reader, plan, tensors)
+  const checkWitness = verifyCombinedRow(
+    reader,
+    { label: 'witness', shape: plan.witness, root: witnessRoot, ...witness },
+    openColumns,
+  )
+  const checkWeights = verifyCombinedRow(
+    reader,
+    { label: 'weights', shape: plan.weights, root: weightsRoot, ...weights },
+    openColumns,
+  )
+  checkWitness()
+  checkWeights()
+}
+
+/** What the commitments to witness and weights must open to, once every other step holds. */
+export type ToOpen = {
+  witnessRoot: Uint8Array
+  witness: ReducedClaim
+  weights: ReducedClaim
+  /** What a committed input is at the row; undefined where the input is public. */
+  input: ReducedClaim | undefined
+}
+
+/** Every step before the openings. @throws ZkmlError malformed_proof or invalid_proof */
+export function checkSteps(reader: ProofReader, plan: Plan, tensors: Checked['tensors']): ToOpen {
   const { witnessRoot, keys } = beginLookups(reader)
   const leaves = verifyFractionTree(reader, plan.leafBits)
 
-  const evaluations = receiveEvaluations(reader, plan, statement, leaves.point)
+  const evaluations = receiveEvaluations(reader, plan, tensors, leaves.point)
   checkLeaves(plan, keys, leaves, evaluations)
 
   const claims: Claims = { columns: committedClaims(plan, leaves.point, evaluations), weights: [] }
   const context = { plan, row: leaves.point, evaluations, claims }
   for (const node of plan.nodes) verifyNode(reader, context, node)
 
-  const columns = settlePublic(plan, statement, claims.columns)
+  const columns = settlePublic(plan, tensors, claims.columns)
   const witness = reduceColumnClaims(reader, plan, columns)
   const weights = reduceWeightClaims(reader, plan, claims.weights)
-  const checkWitness = verifyCombinedRow(reader, {
-    label: 'witness',
-    shape: plan.witness,
-    root: witnessRoot,
-    ...witness,
-  })
-  const checkWeights = verifyCombinedRow(reader, {
-    label: 'weights',
-    shape: plan.weights,
-    root: statement.weightsRoot,
-    ...weights,
-  })
-  checkWitness()
-  checkWeights()
-  reader.end()
-  return { kind: 'validity', ...hashesOf(plan, statement), soundness: soundnessOf(plan) }
+  return { witnessRoot, witness, weights, input: committedInput(plan, leaves.point, evaluations) }
+}
+
+/** The input's evaluation at the row, if the prover committed to it. */
+function committedInput(
+  plan: Plan,
+  row: Point,
+  evaluations: readonly (Ext | undefined)[],
+): ReducedClaim | undefined {
+  const [column] = plan.tensorValues as [number]
+  const value = plan.values[column]
+  if (value?.kind !== 'committed') return undefined
+  return { point: row.slice(0, value.bits), value: evaluations[column] as Ext }
 }
 
 /** The commitment to the columns, and the challenges that their lookups are fingerprinted with. */
-export function beginLookups(reader: ProofReader): { witnessRoot: Uint8Array; keys: Fingerprint } {
+function beginLookups(reader: ProofReader): { witnessRoot: Uint8Array; keys: Fingerprint } {
   const { transcript } = reader
   const witnessRoot = reader.hash('witness')
   const keys = { alpha: transcript.challenge('lookup/alpha'), beta: transcript.challenge('lookup/beta') }
@@ -109,23 +154,29 @@ export function beginLookups(reader: ProofReader): { witnessRoot: Uint8Array; ke
 function receiveEvaluations(
   reader: ProofReader,
   plan: Plan,
-  statement: Statement,
+  tensors: Checked['tensors'],
   row: Point,
 ): (Ext | undefined)[] {
   const stated = plan.values.filter(({ kind }) => kind === 'committed' || kind === 'window').length
   const received = reader.exts('columns', stated)
   let next = 0
   return plan.values.map(({ kind, bits }) => {
-    if (kind === 'input')
-      return plan.inputAtRow ? evaluateInput(plan, statement, row.slice(0, bits)) : undefined
-    if (kind === 'output') return evaluateIntegers(statement.output, row.slice(0, bits), outputPadding(plan))
+    if (kind === 'input') return plan.inputAtRow ? tensors.input(row.slice(0, bits)) : undefined
+    if (kind === 'output') return tensors.output(row.slice(0, bits))
     return received[next++] as Ext
   })
 }
 
-function evaluateInput(plan: Plan, { input }: Statement, point: Point): Ext {
-  const { zeroPoint } = plan.architecture.input
-  return evaluateIntegers(layOutTensor(input, plan.architecture.input, zeroPoint), point, zeroPoint)
+/** The public tensors' extensions, computed from the statement. */
+export function publicTensors(
+  plan: Plan,
+  { input, output }: Pick<Statement, 'input' | 'output'>,
+): Checked['tensors'] {
+  const shape = plan.architecture.input
+  return {
+    input: (point) => evaluateIntegers(layOutTensor(input, shape, shape.zeroPoint), point, shape.zeroPoint),
+    output: (point) => evaluateIntegers(output, point, outputPadding(plan)),
+  }
 }
 
 /** The claims that the prover's evaluations at the row amount to. */
@@ -142,10 +193,14 @@ export function committedClaims(
 }
 
 /** Claims about the public input are checked on the spot; the rest is for the commitment. */
-function settlePublic(plan: Plan, statement: Statement, claims: readonly ColumnClaim[]): ColumnClaim[] {
+function settlePublic(
+  plan: Plan,
+  tensors: Checked['tensors'],
+  claims: readonly ColumnClaim[],
+): ColumnClaim[] {
   return claims.filter(({ column, point, value }) => {
     if (plan.values[column]?.kind !== 'input') return true
-    if (!ext.equals(evaluateInput(plan, statement, point), value))
+    if (!ext.equals(tensors.input(point), value))
       throw new ZkmlError('invalid_proof', 'the proof is about another input')
     return false
   })

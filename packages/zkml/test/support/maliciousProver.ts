@@ -28,7 +28,7 @@ export type Lie = {
 export type Forgery = { statement: Statement; proof: Uint8Array }
 
 /** Multiplicities for the values that their tables hold; the others stay uncounted. */
-function countWhatFits(plan: Plan, columns: Columns): void {
+export function countWhatFits(plan: Plan, columns: Columns): void {
   for (const { table, multiplicities } of plan.tables)
     columns[multiplicities] = new Int32Array(2 ** table.bits)
   for (const { table, bits, first } of plan.lookups) {

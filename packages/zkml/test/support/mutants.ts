@@ -173,14 +173,22 @@ function writeWord(bytes: Uint8Array, at: number, value: number): void {
     new DataView(bytes.buffer, bytes.byteOffset).setUint32(aligned, value, true)
 }
 
-/** Verifies `count` mutants of a proof. @throws AssertionError naming the first that is accepted, or fails otherwise */
-export function refuseMutants(subject: Subject, count: number, seed: number): Tally {
+/** Mutants of a proof, none of which is the proof. */
+export function* mutantsOf(subject: Subject, count: number, seed: number): Generator<Uint8Array> {
   const draw = xorshift(seed)
-  const tally: Tally = { mutants: 0, malformed: 0, invalid: 0 }
-  verifyProof(subject.architecture, subject.statement, subject.proof)
-  while (tally.mutants < count) {
+  for (let made = 0; made < count; ) {
     const mutant = mutate(subject, draw)
     if (Buffer.compare(mutant, subject.proof) === 0) continue
+    made++
+    yield mutant
+  }
+}
+
+/** Verifies `count` mutants of a proof. @throws AssertionError naming the first that is accepted, or fails otherwise */
+export function refuseMutants(subject: Subject, count: number, seed: number): Tally {
+  const tally: Tally = { mutants: 0, malformed: 0, invalid: 0 }
+  verifyProof(subject.architecture, subject.statement, subject.proof)
+  for (const mutant of mutantsOf(subject, count, seed)) {
     tally.mutants++
     const code = refusalOf(subject, mutant)
     if (code === 'malformed_proof') tally.malformed++
@@ -190,7 +198,7 @@ export function refuseMutants(subject: Subject, count: number, seed: number): Ta
   return tally
 }
 
-function refusalOf({ architecture, statement }: Subject, proof: Uint8Array): string | undefined {
+export function refusalOf({ architecture, statement }: Subject, proof: Uint8Array): string | undefined {
   try {
     verifyProof(architecture, statement, proof)
     return undefined

@@ -23,10 +23,10 @@ const STAKE = parseEther('300')
 /** The others may void a batch before the bribed one has spoken; then the liar tries the next. */
 const TRIES = 4
 
-/** A node that answers something else than its model, and shows the proof of the true answer for it. */
+/** A node that answers something else than its model: its prover lies in a layer and makes all the rest anew, the proof too. */
 export const falseProof: Scene = {
   name: 'false-proof',
-  title: 'A validator attests the proof of a false statement',
+  title: 'A validator attests a forged proof',
   async play(stage) {
     const { network, payer, tell } = stage
     const liar = await createPlayer(stage, CAST.falseProver)
@@ -42,13 +42,13 @@ export const falseProof: Scene = {
       `A node sells proved scores of card payments; a validator with ${formatOpg(STAKE)} has taken its bribe.`,
     )
     const bill = await billFor(stage, 'fraud-scorer')
-    const { score } = paymentScorer()
+    const { forgeScore } = paymentScorer()
     let attested: { batch: Batch; requestId: Hex; value: bigint } | undefined
     const requests: Hex[] = []
     for (let at = 1; attested === undefined && at <= TRIES; at++) {
       const paid = await pay(stage, liar, bill)
       requests.push(paid.requestId)
-      const { receipt: stated, zk } = score(at, 1)
+      const { receipt: stated, zk } = forgeScore(at)
       const receipt = await draftReceipt(network, {
         ...{ requestId: paid.requestId, payer: payer.address, committer: liar.address },
         ...{ node: liar.address, key: enclave.key, seq: BigInt(at), engineClass: ENGINE_CLASS.enclave },
@@ -63,7 +63,7 @@ export const falseProof: Scene = {
       if (await attestFalsely(network, batch, witness, CAST.bribed)) {
         attested = { batch, ...paid }
         tell(
-          `It commits a score that its model does not give, beside the proof of the one that it gives (${hash}).`,
+          `It commits a score that its model does not give: its prover lied in the first layer and made all the rest anew (${hash}).`,
         )
         tell('The bribed validator signs: valid.')
       }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { AssayError, cardHash, type ModelManifest, manifestFile, zkEvidenceHash } from '@assay/protocol'
+import { circuitHashOf } from '@assay/verify'
 import {
   decodeModelCard,
   decodeModelFile,
@@ -33,7 +34,8 @@ export async function startCircuitEngine(file: string): Promise<{ manifest: Mode
     const prover = await startProver({ architecture, parameters: model.parameters })
     const { weightsRoot } = prover
     const card = encodeModelCard({ architecture, weightsRoot, input, output })
-    const modelRoot = bytesToHex(decodeModelCard(card).modelRoot)
+    const decoded = decodeModelCard(card)
+    const modelRoot = bytesToHex(decoded.modelRoot)
     const numbers = inputSize(compiled)
     const { channels: outputs } = model.plan.tensors.at(-1) as { channels: number }
     const name = basename(file, EXTENSION)
@@ -76,8 +78,11 @@ export async function startCircuitEngine(file: string): Promise<{ manifest: Mode
       },
       prover: {
         card,
-        modelRoot,
-        prove: async (values) => (await prover.prove(encodeInput(compiled, values))).proof,
+        weightsHash: circuitHashOf(decoded),
+        async prove(values) {
+          const { proof, tape } = await prover.prove(encodeInput(compiled, values))
+          return { proof, tape: bytesToHex(tape) }
+        },
       },
       close: () => prover.close(),
     }

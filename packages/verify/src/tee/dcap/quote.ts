@@ -1,5 +1,5 @@
+import { ReadError, Reader } from '../reader.ts'
 import { PemError, readPemCertificates } from '../x509/pem.ts'
-import { QuoteError, Reader } from './reader.ts'
 import {
   ENCLAVE_REPORT_BYTES,
   type EnclaveReport,
@@ -55,8 +55,8 @@ const TDX_V4_PADDING_BYTES = 70
 
 function readBody(reader: Reader, version: number, teeType: 'sgx' | 'tdx'): EnclaveReport | TdReport {
   if (version === 5) {
-    const type = reader.uint16('body type')
-    const size = reader.uint32('body size')
+    const type = reader.number(2, 'body type')
+    const size = reader.number(4, 'body size')
     const expected =
       teeType === 'sgx'
         ? [1, ENCLAVE_REPORT_BYTES]
@@ -64,7 +64,7 @@ function readBody(reader: Reader, version: number, teeType: 'sgx' | 'tdx'): Encl
           ? [2, TD_REPORT_10_BYTES]
           : [3, TD_REPORT_15_BYTES]
     if (type !== expected[0] || size !== expected[1]) {
-      throw new QuoteError(`body of type ${type} and ${size} bytes in a quote for ${teeType}`)
+      throw new ReadError(`body of type ${type} and ${size} bytes in a quote for ${teeType}`)
     }
     const bytes = reader.bytes(size, 'body')
     return teeType === 'sgx' ? readEnclaveReport(bytes) : readTdReport(bytes)
@@ -75,16 +75,16 @@ function readBody(reader: Reader, version: number, teeType: 'sgx' | 'tdx'): Encl
 }
 
 function readPckChain(reader: Reader): readonly Uint8Array[] | undefined {
-  const type = reader.uint16('certification data type')
-  const bytes = reader.bytes(reader.uint32('certification data size'), 'certification data')
+  const type = reader.number(2, 'certification data type')
+  const bytes = reader.bytes(reader.number(4, 'certification data size'), 'certification data')
   if (DATA_PPIDS.includes(type)) return undefined
-  if (type !== DATA_PCK_CHAIN) throw new QuoteError(`certification data of type ${type}`)
+  if (type !== DATA_PCK_CHAIN) throw new ReadError(`certification data of type ${type}`)
   // Intel counts the terminator of its string.
   const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length
   try {
     return readPemCertificates(new TextDecoder().decode(bytes.subarray(0, end)))
   } catch (error) {
-    throw new QuoteError(`PCK chain: ${error instanceof PemError ? error.message : 'unreadable'}`)
+    throw new ReadError(`PCK chain: ${error instanceof PemError ? error.message : 'unreadable'}`)
   }
 }
 
@@ -92,9 +92,9 @@ function readPckChain(reader: Reader): readonly Uint8Array[] | undefined {
 function readCertification(reader: Reader) {
   const qeReportBytes = reader.bytes(ENCLAVE_REPORT_BYTES, 'QE report')
   const qeReportSignature = reader.bytes(64, 'QE report signature')
-  const qeAuthData = reader.bytes(reader.uint16('authentication data size'), 'authentication data')
+  const qeAuthData = reader.bytes(reader.number(2, 'authentication data size'), 'authentication data')
   const pckChain = readPckChain(reader)
-  if (reader.left > 0) throw new QuoteError(`${reader.left} bytes follow the certification data`)
+  if (reader.left > 0) throw new ReadError(`${reader.left} bytes follow the certification data`)
   return {
     qeReportBytes,
     qeReport: readEnclaveReport(qeReportBytes),
@@ -109,44 +109,44 @@ function readSignature(bytes: Uint8Array, version: number) {
   const signature = reader.bytes(64, 'quote signature')
   const attestationKey = reader.bytes(64, 'attestation key')
   if (version === 3) return { signature, attestationKey, ...readCertification(reader) }
-  const type = reader.uint16('certification data type')
-  if (type !== DATA_QE_REPORT) throw new QuoteError(`certification data of type ${type} where 6 belongs`)
-  const nested = reader.bytes(reader.uint32('certification data size'), 'QE certification data')
-  if (reader.left > 0) throw new QuoteError(`${reader.left} bytes follow the QE certification data`)
+  const type = reader.number(2, 'certification data type')
+  if (type !== DATA_QE_REPORT) throw new ReadError(`certification data of type ${type} where 6 belongs`)
+  const nested = reader.bytes(reader.number(4, 'certification data size'), 'QE certification data')
+  if (reader.left > 0) throw new ReadError(`${reader.left} bytes follow the QE certification data`)
   return { signature, attestationKey, ...readCertification(new Reader(nested)) }
 }
 
 function readHeader(reader: Reader): Pick<Quote, 'version' | 'teeType'> {
-  const version = reader.uint16('version')
-  if (version !== 3 && version !== 4 && version !== 5) throw new QuoteError(`quote version ${version}`)
-  const keyType = reader.uint16('attestation key type')
-  if (keyType !== KEY_ECDSA_P256) throw new QuoteError(`attestation key of type ${keyType}, not ECDSA P-256`)
+  const version = reader.number(2, 'version')
+  if (version !== 3 && version !== 4 && version !== 5) throw new ReadError(`quote version ${version}`)
+  const keyType = reader.number(2, 'attestation key type')
+  if (keyType !== KEY_ECDSA_P256) throw new ReadError(`attestation key of type ${keyType}, not ECDSA P-256`)
   // In version 3 these four bytes are reserved: only SGX existed.
-  const tee = reader.uint32('TEE type')
+  const tee = reader.number(4, 'TEE type')
   if (tee !== TEE_SGX && (tee !== TEE_TDX || version === 3)) {
-    throw new QuoteError(`TEE type ${tee} in a version ${version} quote`)
+    throw new ReadError(`TEE type ${tee} in a version ${version} quote`)
   }
   reader.bytes(4, 'QE and PCE SVN')
   const vendor = reader.hex(16, 'QE vendor')
-  if (vendor !== INTEL_QE_VENDOR) throw new QuoteError(`quoting enclave of vendor ${vendor}, not Intel's`)
+  if (vendor !== INTEL_QE_VENDOR) throw new ReadError(`quoting enclave of vendor ${vendor}, not Intel's`)
   reader.bytes(20, 'user data')
   return { version, teeType: tee === TEE_TDX ? 'tdx' : 'sgx' }
 }
 
 /**
  * Reads a quote of exact length: what its own sizes say, or, for version 4 of TDX, that and the zero padding that
- * Intel's service leaves. Anything else that follows is refused. @throws QuoteError
+ * Intel's service leaves. Anything else that follows is refused. @throws ReadError
  */
 export function readQuote(bytes: Uint8Array): Quote {
-  if (bytes.length > MAX_QUOTE_BYTES) throw new QuoteError(`the quote has ${bytes.length} bytes`)
+  if (bytes.length > MAX_QUOTE_BYTES) throw new ReadError(`the quote has ${bytes.length} bytes`)
   const reader = new Reader(bytes)
   const { version, teeType } = readHeader(reader)
   const report = readBody(reader, version, teeType)
   const signed = bytes.subarray(0, reader.offset)
-  const signature = reader.bytes(reader.uint32('signature size'), 'signature data')
+  const signature = reader.bytes(reader.number(4, 'signature size'), 'signature data')
   if (reader.left > 0) {
     if (version !== 4 || teeType !== 'tdx' || reader.left !== TDX_V4_PADDING_BYTES) {
-      throw new QuoteError(`${reader.left} bytes follow the quote`)
+      throw new ReadError(`${reader.left} bytes follow the quote`)
     }
     reader.zeros(TDX_V4_PADDING_BYTES, 'padding behind the quote')
   }

@@ -1,5 +1,5 @@
 import { type Hex, hexToBytes } from 'viem'
-import { Reader } from './reader.ts'
+import { Reader } from '../reader.ts'
 
 /** REPORT body of an SGX enclave (Intel SDM vol. 3D, 34.16), 384 bytes. */
 export type EnclaveReport = {
@@ -23,7 +23,7 @@ export type EnclaveReport = {
 
 export const ENCLAVE_REPORT_BYTES = 384
 
-/** @throws QuoteError */
+/** @throws ReadError */
 export function readEnclaveReport(bytes: Uint8Array): EnclaveReport {
   const reader = new Reader(bytes)
   const cpuSvn = reader.hex(16, 'CPUSVN')
@@ -36,9 +36,9 @@ export function readEnclaveReport(bytes: Uint8Array): EnclaveReport {
   const mrSigner = reader.hex(32, 'MRSIGNER')
   reader.bytes(32, 'reserved')
   const configId = reader.hex(64, 'CONFIGID')
-  const isvProdId = reader.uint16('ISVPRODID')
-  const isvSvn = reader.uint16('ISVSVN')
-  const configSvn = reader.uint16('CONFIGSVN')
+  const isvProdId = reader.number(2, 'ISVPRODID')
+  const isvSvn = reader.number(2, 'ISVSVN')
+  const configSvn = reader.number(2, 'CONFIGSVN')
   reader.bytes(42, 'reserved')
   const isvFamilyId = reader.hex(16, 'ISVFAMILYID')
   const reportData = reader.hex(64, 'REPORTDATA')
@@ -90,7 +90,7 @@ export type TdReport = {
 export const TD_REPORT_10_BYTES = 584
 export const TD_REPORT_15_BYTES = 648
 
-/** @throws QuoteError */
+/** @throws ReadError */
 export function readTdReport(bytes: Uint8Array): TdReport {
   const reader = new Reader(bytes)
   const teeTcbSvn = reader.bytes(16, 'TEE_TCB_SVN')

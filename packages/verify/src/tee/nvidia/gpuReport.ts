@@ -1,4 +1,5 @@
 import { bytesToHex, type Hex } from 'viem'
+import { Reader } from '../reader.ts'
 
 /** Reports of H100 have about 4,300 bytes. */
 const MAX_REPORT_BYTES = 65_536
@@ -34,32 +35,9 @@ export type GpuReport = {
   signature: Uint8Array
 }
 
-/** Reads forward through bytes and never past their end. */
-class Reader {
-  readonly #bytes: Uint8Array
-  #at = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  get done(): boolean {
-    return this.#at === this.#bytes.length
-  }
-
-  take(length: number): Uint8Array {
-    if (this.#at + length > this.#bytes.length) throw new Error('the report is cut short')
-    this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
-  }
-
-  /** Unsigned, little-endian, of at most four bytes. */
-  number(length: number): number {
-    return this.take(length).reduce((value, byte, at) => value + byte * 256 ** at, 0)
-  }
-}
-
-function expect(found: number, wanted: number, what: string): void {
+/** @throws Error unless the next byte is this */
+function expectNext(reader: Reader, wanted: number, what: string): void {
+  const found = reader.number(1, what)
   if (found !== wanted) throw new Error(`${what} is ${found}, not ${wanted}`)
 }
 
@@ -67,17 +45,17 @@ function readMeasurements(record: Uint8Array, blocks: number): ReadonlyMap<numbe
   const found = new Map<number, Hex>()
   const reader = new Reader(record)
   for (let block = 0; block < blocks; block++) {
-    const index = reader.number(1) - 1
-    expect(reader.number(1), 1, 'the measurement specification')
-    const size = reader.number(2)
-    const measurement = new Reader(reader.take(size))
-    measurement.take(1) // what was measured, and whether the value is a digest or raw
-    const value = bytesToHex(measurement.take(measurement.number(2)))
-    if (!measurement.done || size > MAX_MEASUREMENT_BYTES || index < 0 || found.has(index))
+    const index = reader.number(1, 'the index of a measurement') - 1
+    expectNext(reader, 1, 'the measurement specification')
+    const size = reader.number(2, 'the size of a measurement')
+    const measurement = new Reader(reader.bytes(size, 'a measurement'))
+    measurement.bytes(1, 'its type') // what was measured, and whether the value is a digest or raw
+    const value = measurement.hex(measurement.number(2, 'the size of its value'), 'its value')
+    if (measurement.left > 0 || size > MAX_MEASUREMENT_BYTES || index < 0 || found.has(index))
       throw new Error('a measurement block is odd')
     found.set(index, value)
   }
-  if (!reader.done || found.size === 0) throw new Error('the measurement record is odd')
+  if (reader.left > 0 || found.size === 0) throw new Error('the measurement record is odd')
   return found
 }
 
@@ -87,9 +65,9 @@ const READ: readonly number[] = Object.values(OPAQUE)
 function readOpaque(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
   const found = new Map<number, Uint8Array>()
   const reader = new Reader(bytes)
-  while (!reader.done) {
-    const type = reader.number(2)
-    const value = reader.take(reader.number(2))
+  while (reader.left > 0) {
+    const type = reader.number(2, 'the type of opaque data')
+    const value = reader.bytes(reader.number(2, 'the size of opaque data'), 'opaque data')
     if (found.has(type) && READ.includes(type)) throw new Error(`opaque field ${type} occurs twice`)
     found.set(type, value)
   }
@@ -108,26 +86,29 @@ function text(bytes: Uint8Array | undefined): string | undefined {
 export function parseGpuReport(bytes: Uint8Array): GpuReport {
   if (bytes.length > MAX_REPORT_BYTES) throw new Error(`the report has ${bytes.length} bytes`)
   const request = new Reader(bytes.subarray(0, REQUEST_BYTES))
-  expect(request.number(1), 0x11, "the request's SPDM version")
-  expect(request.number(1), 0xe0, 'the request code (GET_MEASUREMENTS)')
-  if ((request.number(1) & 1) !== 1) throw new Error('no signature was asked for')
-  request.take(1) // which measurements were asked for: a golden value that is missing fails later
-  const nonce = bytesToHex(request.take(32))
-  const slot = request.number(1) & 0x0f
+  expectNext(request, 0x11, "the request's SPDM version")
+  expectNext(request, 0xe0, 'the request code (GET_MEASUREMENTS)')
+  if ((request.number(1, 'the attributes asked for') & 1) !== 1) throw new Error('no signature was asked for')
+  request.bytes(1, 'the measurements asked for') // which measurements were asked for: a golden value that is missing fails later
+  const nonce = request.hex(32, 'the nonce')
+  const slot = request.number(1, 'the slot') & 0x0f
 
   const response = new Reader(bytes.subarray(REQUEST_BYTES))
-  expect(response.number(1), 0x11, "the response's SPDM version")
-  expect(response.number(1), 0x60, 'the response code (MEASUREMENTS)')
-  response.take(2)
-  const blocks = response.number(1)
-  const measurements = readMeasurements(response.take(response.number(3)), blocks)
-  response.take(32) // the GPU's own nonce
-  const opaque = readOpaque(response.take(response.number(2)))
-  const signature = response.take(SIGNATURE_BYTES)
-  if (!response.done) throw new Error('bytes behind the signature')
+  expectNext(response, 0x11, "the response's SPDM version")
+  expectNext(response, 0x60, 'the response code (MEASUREMENTS)')
+  response.bytes(2, 'two parameters')
+  const blocks = response.number(1, 'the number of measurements')
+  const record = response.bytes(response.number(3, 'the size of the measurements'), 'the measurements')
+  const measurements = readMeasurements(record, blocks)
+  response.bytes(32, "the GPU's own nonce")
+  const opaque = readOpaque(response.bytes(response.number(2, 'the size of opaque data'), 'opaque data'))
+  const signature = response.bytes(SIGNATURE_BYTES, 'the signature')
+  if (response.left > 0) throw new Error('bytes behind the signature')
   const vbios = opaque.get(OPAQUE.vbiosVersion)
   const firmware = opaque.get(OPAQUE.firmwareId)
-  if (firmware !== undefined) expect(firmware.length, FIRMWARE_ID_BYTES, 'the size of the firmware id')
+  if (firmware !== undefined && firmware.length !== FIRMWARE_ID_BYTES) {
+    throw new Error(`the firmware id has ${firmware.length} bytes, not ${FIRMWARE_ID_BYTES}`)
+  }
   return {
     nonce,
     slot,

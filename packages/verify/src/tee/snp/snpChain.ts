@@ -1,3 +1,4 @@
+import { bytesToHex } from 'viem'
 import type { Problem } from '../checklist.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { linksProblem, validityProblem } from '../x509/chain.ts'
@@ -136,8 +137,8 @@ export function endorsementProblem(
   }
   const certified = tcbBytes(endorsement.tcb, product)
   if (certified.some((byte, at) => byte !== report.reportedTcb[at])) {
-    const hex = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-    const reason = `the key is certified for TCB ${hex(certified)}, the report claims ${hex(report.reportedTcb)}`
+    const [wanted, found] = [certified, report.reportedTcb].map((bytes) => bytesToHex(bytes))
+    const reason = `the key is certified for TCB ${wanted}, the report claims ${found}`
     return { code: 'tcb_differs', reason }
   }
   return chipProblem(endorsement, report, product)
@@ -159,12 +160,12 @@ function chipProblem(
   if (hardwareId.length !== 64 && product !== 'Turin') {
     return { code: 'key_form', reason: `a chip's id has 64 bytes, here ${hardwareId.length}` }
   }
-  const hex = [...hardwareId].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  const id = bytesToHex(hardwareId)
   // Turin uses eight bytes and leaves the rest of CHIP_ID zero.
-  if (chipId === `0x${hex.padEnd(128, '0')}`) return undefined
+  if (chipId === id.padEnd(2 + 128, '0')) return undefined
   const masked = /^0x0+$/.test(chipId) ? ' (the host masks it)' : ''
   return {
     code: 'chip_differs',
-    reason: `the key is chip ${hex.slice(0, 16)}…'s, the report says ${chipId.slice(2, 18)}…${masked}`,
+    reason: `the key is chip ${id.slice(0, 18)}…'s, the report says ${chipId.slice(0, 18)}…${masked}`,
   }
 }

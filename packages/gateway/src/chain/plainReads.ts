@@ -1,0 +1,131 @@
+import { inferenceEscrowAbi, type Network, opgAbi, PERMIT2_ADDRESS, settlementAbi } from '@assay/protocol'
+import type { CheckedPayment } from '@assay/verify'
+import { Pool } from 'undici'
+import { type Address, getAbiItem, type Hex, toFunctionSelector } from 'viem'
+import { ask } from '../http/ask.ts'
+import { readBounded } from '../nodes/readBounded.ts'
+import type { ChainBatch, ChainPayment } from './gatewayChain.ts'
+import { permit2Abi } from './permit2Abi.ts'
+
+const TIMEOUT_MS = 5000
+/** Of one answer: twelve words in hex, and what JSON puts around them. */
+const MAX_ANSWER_BYTES = 1024
+const CONNECTIONS = 16
+/** Calls that travel together; the proxy and most providers take a hundred. */
+const MAX_CALLS = 100
+/** Hex digits of one word. */
+const WORD = 64
+
+const AUTHORIZATION_STATE = toFunctionSelector(getAbiItem({ abi: opgAbi, name: 'authorizationState' }))
+const NONCE_BITMAP = toFunctionSelector(getAbiItem({ abi: permit2Abi, name: 'nonceBitmap' }))
+const PAYMENT = toFunctionSelector(getAbiItem({ abi: inferenceEscrowAbi, name: 'payment' }))
+/** What `payment` returns: its state is the last. */
+const PAYMENT_WORDS = 6
+const BATCH_ABI = getAbiItem({ abi: settlementAbi, name: 'batch' })
+const BATCH = toFunctionSelector(BATCH_ABI)
+/** Members of the one struct that `batch` returns, a word each. */
+const BATCH_MEMBERS = BATCH_ABI.outputs[0].components.map(({ name }) => name)
+
+type Call = { to: Address; data: Hex }
+
+const word = (hex: string): string => hex.slice(2).padStart(WORD, '0')
+
+export type PlainReads = {
+  /** Whether a payment's nonce can still be used. */
+  nonceUnused(payment: CheckedPayment): Promise<boolean>
+  payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
+  batches(batchIds: readonly Hex[]): Promise<ChainBatch[]>
+}
+
+/**
+ * The reads that every paid call makes, before its answer and when it is collected, and those of every look at the open
+ * batches. They go over connections that stay open and are put together and taken apart as the few words that they are,
+ * many in one message: a general client took longer for one than the chain did, and for those of a batch it held up every
+ * answer for tens of milliseconds.
+ * @returns readers that throw where the chain does not answer in these terms; callers then ask again by other means
+ */
+export function connectPlainReads({
+  rpcUrl,
+  contracts,
+}: {
+  rpcUrl: string
+  contracts: Pick<Network['contracts'], 'OPG' | 'InferenceEscrow' | 'Settlement'>
+}): PlainReads {
+  const { origin, pathname, search } = new URL(rpcUrl)
+  const pool = new Pool(origin, {
+    connections: CONNECTIONS,
+    headersTimeout: TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+  })
+
+  /** @returns per call so many words */
+  async function read(calls: readonly Call[], words: number): Promise<bigint[][]> {
+    const messages = calls.map(({ to, data }, id) => ({
+      ...{ jsonrpc: '2.0', id, method: 'eth_call', params: [{ to, data }, 'latest'] },
+    }))
+    const { statusCode, body } = await ask(pool, {
+      method: 'POST',
+      path: `${pathname}${search}`,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(messages.length === 1 ? messages[0] : messages),
+    })
+    const text = (await readBounded(body, MAX_ANSWER_BYTES * calls.length)).toString()
+    const parsed: unknown = statusCode === 200 ? JSON.parse(text) : undefined
+    const answers = (Array.isArray(parsed) ? parsed : [parsed]) as { id?: unknown; result?: unknown }[]
+    const results = new Map(answers.map((answer) => [answer?.id, answer?.result]))
+    return calls.map((_, id) => {
+      const result = results.get(id)
+      if (typeof result !== 'string' || result.length !== 2 + WORD * words || !/^0x[0-9a-f]+$/i.test(result))
+        throw new Error('The chain did not answer a plain question.')
+      return Array.from({ length: words }, (_, at) => BigInt(`0x${result.substr(2 + at * WORD, WORD)}`))
+    })
+  }
+  async function readWord(call: Call): Promise<bigint> {
+    const [[found] = []] = await read([call], 1)
+    return found as bigint
+  }
+  /** What one contract says of each of these ids. */
+  async function readEach(
+    to: Address,
+    selector: Hex,
+    ids: readonly Hex[],
+    words: number,
+  ): Promise<bigint[][]> {
+    const found: bigint[][] = []
+    for (let at = 0; at < ids.length; at += MAX_CALLS) {
+      const calls = ids.slice(at, at + MAX_CALLS).map((id): Call => ({ to, data: `${selector}${word(id)}` }))
+      found.push(...(await read(calls, words)))
+    }
+    return found
+  }
+
+  return {
+    async nonceUnused(payment) {
+      if (payment.scheme === 'exact') {
+        const data: Hex = `${AUTHORIZATION_STATE}${word(payment.payer)}${word(payment.paymentNonce)}`
+        return (await readWord({ to: contracts.OPG, data })) === 0n
+      }
+      // Permit2: bit `nonce & 255` of word `nonce >> 8`.
+      const { nonce } = payment.upto.permit
+      const data: Hex = `${NONCE_BITMAP}${word(payment.payer)}${(nonce >> 8n).toString(16).padStart(WORD, '0')}`
+      return (((await readWord({ to: PERMIT2_ADDRESS, data })) >> (nonce & 255n)) & 1n) === 0n
+    },
+    async payments(requestIds) {
+      const found = await readEach(contracts.InferenceEscrow, PAYMENT, requestIds, PAYMENT_WORDS)
+      return found.map((words) => ({ state: Number(words.at(-1)) }))
+    },
+    async batches(batchIds) {
+      const found = await readEach(contracts.Settlement, BATCH, batchIds, BATCH_MEMBERS.length)
+      return found.map((words) => {
+        const member = (name: (typeof BATCH_MEMBERS)[number]) => words[BATCH_MEMBERS.indexOf(name)] as bigint
+        return {
+          committedAt: member('committedAt'),
+          committedBlock: member('committedBlock'),
+          quorumAt: member('quorumAt'),
+          state: Number(member('state')),
+          challenges: Number(member('challenges')),
+        }
+      })
+    },
+  }
+}

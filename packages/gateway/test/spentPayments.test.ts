@@ -1,0 +1,183 @@
+/** A payment whose request a node may have stays spent, whatever becomes of the disk, the wire and the node; what nobody has is free again. */
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, mock, test } from 'node:test'
+import { until } from '../../../test/until.ts'
+import { DISK } from '../../store/src/journal/segment.ts'
+import { errorOf, type ReceiptAnswer } from './answers.ts'
+import { BODY } from './fixtures.ts'
+import { type Harness, startHarness } from './harness.ts'
+import { type StubNode, startStubNode } from './stubNode.ts'
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const WHOLE = { kind: 'whole', body: bytes('{}') } as const
+
+let harness: Harness
+beforeEach(async () => {
+  harness = await startHarness()
+  harness.node.script = WHOLE
+})
+afterEach(async () => {
+  mock.restoreAll()
+  await harness.close()
+})
+
+/** The file system says EIO to every fdatasync until it is mended. */
+function breakDisk(): { mend(): void } {
+  const { sync } = DISK
+  let broken = true
+  mock.method(DISK, 'sync', async (fd: number) => {
+    if (broken) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+    return sync(fd)
+  })
+  return {
+    mend: () => {
+      broken = false
+    },
+  }
+}
+
+async function statusOf({ gateway }: Harness, response: Response): Promise<ReceiptAnswer> {
+  const requestId = response.headers.get('x-assay-request-id')
+  return (await (await fetch(`${gateway.url}/v1/receipts/${requestId}`)).json()) as ReceiptAnswer
+}
+
+/** That it is over, cost nothing, and that neither this gateway nor its successor takes the payment again. */
+async function assertSpent(headers: Record<string, string>, node: StubNode, asked: number): Promise<void> {
+  const { directory, chain } = harness
+  for (const life of ['this', 'the next']) {
+    const again = await harness.post(BODY, headers)
+    assert.equal(again.status, 409, `in ${life} life: ${await again.clone().text()}`)
+    assert.equal((await errorOf(again)).code, 'payment_used')
+    const { state, payment } = await statusOf(harness, again)
+    assert.deepEqual({ state, payment }, { state: 'failed', payment: null })
+    if (life === 'the next') break
+    await harness.gateway.close()
+    harness = await startHarness({ directory, chain, node })
+  }
+  assert.equal(node.requests.length, asked)
+  assert.deepEqual(harness.chain.state.collected, [])
+}
+
+test('the disk takes neither claim nor receipt of a request that a node answered', async () => {
+  const { node } = harness
+  const headers = await harness.payFor(BODY)
+  const disk = breakDisk()
+  const refused = await harness.post(BODY, headers)
+  assert.equal(refused.status, 502)
+  assert.equal((await errorOf(refused)).code, 'receipt_not_durable')
+  disk.mend()
+  await assertSpent(headers, node, 1)
+  await node.close()
+})
+
+test('the disk does not take the claim while the node is at work, and takes the receipt: it is answered and paid once', async () => {
+  const headers = await harness.payFor(BODY)
+  const disk = breakDisk()
+  const { promise: work, resolve: finish } = Promise.withResolvers<void>()
+  harness.node.script = { ...WHOLE, work }
+  const answering = harness.post(BODY, headers)
+  await until(async () => harness.node.requests.length === 1)
+  await until(async () => (DISK.sync as unknown as { mock: { callCount(): number } }).mock.callCount() > 0)
+  disk.mend()
+  finish()
+  const answer = await answering
+  assert.equal(answer.status, 200, await answer.clone().text())
+  await until(async () => (await statusOf(harness, answer)).payment?.state === 'settled')
+  assert.equal((await harness.post(BODY, headers)).status, 409)
+})
+
+test('the disk does not take the claim of a request whose client leaves', async () => {
+  const { node } = harness
+  const headers = await harness.payFor(BODY)
+  const disk = breakDisk()
+  const { promise: work, resolve: finish } = Promise.withResolvers<void>()
+  node.script = { ...WHOLE, work }
+  const abort = new AbortController()
+  const answering = harness.post(BODY, headers, { signal: abort.signal })
+  await until(async () => node.requests.length === 1)
+  abort.abort()
+  await assert.rejects(answering)
+  await until(async () => harness.logs.some((line) => line.startsWith('client_gone')))
+  finish()
+  disk.mend()
+  await until(async () => {
+    const again = await harness.post(BODY, headers)
+    return (await statusOf(harness, again)).state === 'failed'
+  })
+  await assertSpent(headers, node, 1)
+  await node.close()
+})
+
+test('the disk does not take the claim of a request that reached nobody: the same payment buys an answer', async () => {
+  const headers = await harness.payFor(BODY)
+  const { port } = new URL(harness.node.url)
+  await harness.node.close()
+  const disk = breakDisk()
+  const refused = await harness.post(BODY, headers)
+  assert.equal(refused.status, 503)
+  assert.equal((await errorOf(refused)).code, 'node_unreachable')
+  disk.mend()
+  const node = await startStubNode(undefined, Number(port))
+  node.script = WHOLE
+  const served = await until(async () => {
+    const answer = await harness.post(BODY, headers)
+    return answer.status === 200 && answer
+  })
+  assert.ok(served.headers.has('x-assay-receipt'))
+  await node.close()
+})
+
+test('a node that has the request already, from a life that the gateway lost: nothing is charged, also where it signed', async () => {
+  const { node } = harness
+  const headers = await harness.payFor(BODY)
+  const signed = await fetch(`${node.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: BODY,
+    headers: { 'content-type': 'application/json', ...headers },
+  })
+  assert.ok(signed.headers.has('x-assay-receipt'))
+  node.script = { ...WHOLE, status: 409, withoutReceipt: true }
+  assert.equal((await harness.post(BODY, headers)).status, 409)
+  await assertSpent(headers, node, 2)
+  await node.close()
+})
+
+test('a node, or what stands before it, fails without a word whether it has the request', async () => {
+  const { node } = harness
+  const headers = await harness.payFor(BODY)
+  node.script = { ...WHOLE, status: 504, withoutReceipt: true }
+  assert.equal((await harness.post(BODY, headers)).status, 504)
+  node.script = WHOLE
+  await assertSpent(headers, node, 1)
+  await node.close()
+})
+
+test('one node breaks off and the next declines: the first may have signed', async () => {
+  const { node } = harness
+  const other = await startStubNode(`0x${'0e'.repeat(20)}`)
+  await harness.gateway.close()
+  harness = await startHarness({ ...harness, node, others: [other] })
+  const headers = await harness.payFor(BODY)
+  const breakOff = { ...WHOLE, dieBeforeHead: true }
+  const decline = { ...WHOLE, status: 429, withoutReceipt: true }
+  // Whoever is asked first breaks off.
+  for (const [asked, next] of [
+    [node, other],
+    [other, node],
+  ] as const) {
+    asked.script = {
+      ...breakOff,
+      get delayMs() {
+        next.script = decline
+        return 0
+      },
+    }
+  }
+  assert.equal((await harness.post(BODY, headers)).status, 429)
+  assert.equal(node.requests.length + other.requests.length, 2)
+  node.script = WHOLE
+  other.script = WHOLE
+  await assertSpent(headers, node, node.requests.length)
+  await other.close()
+  await node.close()
+})

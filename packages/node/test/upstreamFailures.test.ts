@@ -1,0 +1,129 @@
+/** Upstreams that fail: passed over, told apart, and paid for what they gave. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
+import { STATUS } from '@assay/protocol'
+import OpenAI from 'openai'
+import { until } from '../../../test/until.ts'
+import { chatBody, MODEL, PATH, PLENTY, paidHeaders, payment } from './harness.ts'
+import { type Answering, counted, delta, json, openaiStream } from './scriptedUpstream.ts'
+import { hello, KEY, nodeOver } from './upstreamNode.ts'
+
+describe('when upstreams fail', () => {
+  const good: Answering = (_asked, response) =>
+    openaiStream(response, [delta({ role: 'assistant', content: 'Hi' }), delta({}, 'stop'), counted(3, 1)])
+  const broken: [what: string, script: Answering | 'absent'][] = [
+    ['is not there', 'absent'],
+    ['answers 503', (_asked, response) => json(response, {}, 503)],
+    ['is busy', (_asked, response) => json(response, {}, 429)],
+    ['rejects the key', (_asked, response) => json(response, { error: { message: `bad ${KEY}` } }, 401)],
+    [
+      'breaks off before the first event',
+      (_asked, response) => {
+        response.writeHead(200).flushHeaders()
+        response.destroy()
+      },
+    ],
+    ['talks nonsense', (_asked, response) => void response.writeHead(200).end('data: {{{\n\n')],
+  ]
+  for (const [what, script] of broken) {
+    test(`one that ${what} is passed over before the first byte, and rests`, async (t) => {
+      const { openai, upstreams } = await nodeOver(t, 'openai-compatible', script, good)
+      for (let turn = 0; turn < 2; turn++) {
+        const final = await openai.chat.completions
+          .stream({ model: MODEL, messages: hello })
+          .finalChatCompletion()
+        assert.equal(final.choices[0]?.message.content, 'Hi')
+      }
+      if (script !== 'absent')
+        assert.equal(upstreams[0]?.asked.length, 1, 'the second request went straight on')
+    })
+  }
+
+  test('after the first byte it is an error in the dialect, failed and free', async (t) => {
+    const breaking: Answering = (_asked, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(`data: ${JSON.stringify(delta({ content: 'Hi' }))}\n\n`, () => response.destroy())
+    }
+    const { openai, anthropic, receipt, upstreams } = await nodeOver(t, 'openai-compatible', breaking, good)
+    const stream = await openai.chat.completions.create({ model: MODEL, messages: hello, stream: true })
+    let said = ''
+    await assert.rejects(
+      async () => {
+        for await (const chunk of stream) said += chunk.choices[0]?.delta.content ?? ''
+      },
+      (error: unknown) => error instanceof OpenAI.APIError && error.code === 'upstream_failed',
+    )
+    assert.equal(said, 'Hi')
+    assert.deepEqual([receipt().status, receipt().price], [STATUS.failed, 0n])
+    assert.equal(upstreams[1]?.asked.length, 0)
+    await assert.rejects(
+      anthropic.messages.stream({ model: MODEL, max_tokens: 9, messages: hello }).finalMessage(),
+      (error: unknown) =>
+        error instanceof Anthropic.APIError && /middle|broke off|upstream/.test(error.message),
+    )
+    assert.deepEqual([receipt().status, receipt().price], [STATUS.failed, 0n])
+  })
+
+  test('where none is left, a status and a code tell why, and nothing of the operator’s', async (t) => {
+    const cases: [Answering, number, string][] = [
+      [
+        (_asked, response) =>
+          json(response, { error: { message: 'bad temperature', param: 'temperature' } }, 400),
+        400,
+        'upstream_refused',
+      ],
+      [
+        (_asked, response) => json(response, { error: { message: `no ${KEY}` } }, 401),
+        502,
+        'upstream_credentials',
+      ],
+      [(_asked, response) => json(response, {}, 429, { 'retry-after': '7' }), 429, 'upstream_busy'],
+      [(_asked, response) => json(response, {}, 500), 502, 'upstream_failed'],
+    ]
+    for (const [script, status, code] of cases) {
+      for (const stream of [true, false]) {
+        const { node } = await nodeOver(t, 'openai-compatible', script)
+        const headers = await paidHeaders(await payment(PLENTY))
+        const response = await fetch(node.url + PATH, { method: 'POST', body: chatBody({ stream }), headers })
+        const text = await response.text()
+        assert.equal(response.status, status, text)
+        const { error } = JSON.parse(text) as {
+          error: { code: string; param: string | null; message: string }
+        }
+        assert.equal(error.code, code)
+        assert.ok(!text.includes('secret'))
+        assert.ok(response.headers.has('x-assay-receipt'), 'the claimed request has its (free) receipt')
+        if (status === 400)
+          assert.deepEqual([error.param, /bad temperature/.test(error.message)], ['temperature', true])
+        if (status === 429) assert.equal(response.headers.get('retry-after'), '7')
+      }
+    }
+  })
+
+  test('a client that leaves ends the upstream’s work too, and pays for what it was sent', async (t) => {
+    const { node, upstreams } = await nodeOver(t, 'openai-compatible', (_asked, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      for (const word of ['one', ' two'])
+        response.write(`data: ${JSON.stringify(delta({ content: word }))}\n\n`)
+    })
+    const paid = await payment(PLENTY)
+    const leave = new AbortController()
+    const response = await fetch(node.url + PATH, {
+      method: 'POST',
+      body: chatBody({ stream: true }),
+      headers: await paidHeaders(paid),
+      signal: leave.signal,
+    })
+    const reader = response.body?.getReader()
+    let seen = ''
+    while (!seen.includes(' two')) seen += new TextDecoder().decode((await reader?.read())?.value)
+    leave.abort()
+    await upstreams[0]?.left
+    await until(() => node.receipts.find(paid.requestId) !== undefined)
+    const receipt = node.receipts.find(paid.requestId)?.receipt
+    assert.equal(receipt?.status, STATUS.cancelled)
+    assert.equal(receipt?.outputUnits, 2n)
+    assert.ok((receipt?.price ?? 0n) > 0n)
+  })
+})

@@ -61,8 +61,13 @@ export type HistoryOptions = {
   progress?: ((calls: number) => void) | undefined
 }
 
-/** Waits until every call under a grant is over and paid. @throws Error that names one that is not */
-async function drainGrant(network: Network, grantId: Hex, patience: number): Promise<GrantCallRecord[]> {
+/** Waits until every call under a grant is over and paid. @throws Error that tells the history of one that is not */
+async function drainGrant(
+  network: Network,
+  grantId: Hex,
+  patience: number,
+  tell: (requestId: Hex) => string,
+): Promise<GrantCallRecord[]> {
   const isOpen = ({ state, amount, settled }: GrantCallRecord) =>
     state === 'forwarded' || (amount > 0n && !settled)
   let records: GrantCallRecord[] = []
@@ -71,13 +76,20 @@ async function drainGrant(network: Network, grantId: Hex, patience: number): Pro
       records = await readGrantCalls(network, grantId)
       return !records.some(isOpen)
     },
-    () => `every debit to be paid; one is ${JSON.stringify(records.find(isOpen), jsonOf)}`,
+    () => {
+      const open = records.find(isOpen)
+      return `every debit to be paid; one is ${JSON.stringify(open, jsonOf)}\n${open && tell(open.requestId)}`
+    },
     patience,
   )
   return records
 }
 
 const jsonOf = (_name: string, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)
+
+/** What a server has printed of a request. */
+const toldBy = (requestId: Hex) => (server: Server) =>
+  server.linesAbout(requestId).map((line) => `${server.name}: ${line}`)
 
 /** Finds every committed batch valid, as the three validators, until it is stopped. */
 function startAttesting(world: World, stopped: () => boolean): Promise<void> {
@@ -143,7 +155,9 @@ async function historyOn(
     const [gateway] = world.gateways as [Server]
     const home = world.networkOf(gateway)
     const statuses = await drain(home, load.attempted, DRAIN_TIMEOUT_MS)
-    const records = await drainGrant(home, world.key.grantId, DRAIN_TIMEOUT_MS)
+    const tell = (requestId: Hex) =>
+      [history.of(requestId), ...[...world.gateways, ...world.nodes].flatMap(toldBy(requestId))].join('\n')
+    const records = await drainGrant(home, world.key.grantId, DRAIN_TIMEOUT_MS, tell)
     const recovered = (requestId: Hex) => world.recovered.has(requestId)
     const spendings = world.payers.map(({ address }, at) =>
       spendingSince(network, address, before[at] as Money),

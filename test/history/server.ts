@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { temporaryFolder } from '../temporaryFolder.ts'
@@ -17,6 +18,8 @@ export type Server = {
   url: string
   /** The last lines that it has printed, over all its lives. */
   tail: readonly string[]
+  /** Every line that names this, over all its lives. */
+  linesAbout(name: string): string[]
   /** How it ended whenever nobody killed it after it had begun to serve. */
   failures: readonly string[]
   /** SIGKILL. @returns whether it ran */
@@ -34,6 +37,8 @@ export function startServer(options: {
   package: 'gateway' | 'node'
   port: number
   environment: Record<string, string>
+  /** File that keeps all that it prints. */
+  log: string
   /** Hears every line that it prints, over all its lives. */
   onLine?: ((line: string) => void) | undefined
 }): Server {
@@ -59,6 +64,7 @@ export function startServer(options: {
     let hasServed = false
     const keep = (line: string) => {
       options.onLine?.(line)
+      appendFileSync(options.log, `${line}\n`)
       hasServed ||= line.includes('"event":"listening"')
       tail.push(line)
       if (tail.length > TAIL_LINES) tail.shift()
@@ -82,6 +88,12 @@ export function startServer(options: {
     name: options.name,
     url,
     tail,
+    linesAbout: (name) =>
+      existsSync(options.log)
+        ? readFileSync(options.log, 'utf8')
+            .split('\n')
+            .filter((line) => line.includes(name))
+        : [],
     failures,
     kill: () => signal('SIGKILL'),
     pause: () => signal('SIGSTOP'),

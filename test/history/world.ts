@@ -117,6 +117,7 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
         // Gateways are to batch what they promised; a node that forces its receipts in would hide that they did not.
         ASSAY_FORCE_MIN_PRICE: 'never',
       },
+      log: path.join(folder, `node-${at + 1}.log`),
     }),
   )
   closers.push(async () => void (await Promise.all(nodes.map((node) => node.close()))))
@@ -163,6 +164,7 @@ async function assemble(closers: (() => Promise<void> | void)[], close: () => Pr
         ASSAY_DATA: path.join(folder, `gateway-${at + 1}`),
         DATABASE_URL: database,
       },
+      log: path.join(folder, `gateway-${at + 1}.log`),
       onLine: noteRecovered,
     })
     gateways.push(server)

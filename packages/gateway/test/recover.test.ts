@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { claimRequests, openDatabase, receiptStatus } from '@assay/store'
+import { AssayError } from '@assay/protocol'
+import { claimRequests, type Database, openDatabase, receiptStatus } from '@assay/store'
 import { checkPayment } from '@assay/verify'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
 import { encodeCollect } from '../src/payment/collectArgument.ts'
 import { errorOf } from './answers.ts'
 import { BODY, COMMITTER, CONTRACTS, MODEL, TILL } from './fixtures.ts'
+import { grantOn } from './grantOn.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 /** Leaves the database as a gateway does that dies right after it forwarded this request. */
@@ -100,6 +102,123 @@ test('an answer whose receipt cannot be stored is withheld', async () => {
     assert.match(await response.text(), /"code":"receipt_not_durable"/)
     const status = await receiptStatus(real, response.headers.get('x-assay-request-id') ?? '')
     assert.equal(status?.requestState, 'failed')
+  } finally {
+    await harness.close()
+  }
+})
+
+const away = () => new AssayError('The database does not answer.', { code: 'unreachable' })
+
+/** What is set aside under a grant, OPG base units. */
+async function reservedOf(harness: Harness, id: string): Promise<string> {
+  const response = await fetch(`${harness.gateway.url}/v1/grants/${id}`)
+  return ((await response.json()) as { reserved: string }).reserved
+}
+
+/** A gateway whose next statement that says so goes wrong, and a key with a grant of its own. */
+async function startFaulty(fails: (real: Database, arm: () => boolean) => Database) {
+  const real = await openDatabase({ directory: temporaryFolder('gateway') })
+  let armed = false
+  const disarm = (): boolean => {
+    const was = armed
+    armed = false
+    return was
+  }
+  const harness = await startHarness({ database: fails(real, disarm), limits: { recoverMs: 1000 } })
+  harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  const { id, key } = await grantOn(harness)
+  return {
+    harness,
+    reserved: () => reservedOf(harness, id),
+    call: (headers: Record<string, string> = {}) =>
+      harness.post(BODY, { authorization: `Bearer ${key}`, ...headers }),
+    arm: () => {
+      armed = true
+    },
+  }
+}
+
+test('a call whose name cannot be written down has nothing set aside for it', async () => {
+  const { harness, arm, call, reserved } = await startFaulty((real, disarm) => ({
+    ...real,
+    query: async (sql, parameters) => {
+      if (sql.startsWith('update kept_answers set request_id') && disarm()) throw away()
+      return real.query(sql, parameters)
+    },
+  }))
+  try {
+    arm()
+    const named = { 'idempotency-key': 'order-1234567890' }
+    const refused = await call(named)
+    assert.deepEqual([refused.status, (await errorOf(refused)).code], [503, 'store_unavailable'])
+    assert.equal(await reserved(), '0')
+    assert.equal(harness.node.requests.length, 0)
+    assert.equal((await call(named)).status, 200)
+  } finally {
+    await harness.close()
+  }
+})
+
+test('a reservation whose acknowledgement was lost is found, and what it set aside is free again', async () => {
+  const { harness, arm, call, reserved } = await startFaulty((real, disarm) => ({
+    ...real,
+    async transaction(work) {
+      let reserves = false
+      const result = await real.transaction((inner) =>
+        work({
+          query(sql, parameters) {
+            reserves ||= sql.includes('insert into requests')
+            return inner.query(sql, parameters)
+          },
+        }),
+      )
+      if (reserves && disarm()) throw away()
+      return result
+    },
+  }))
+  try {
+    arm()
+    const refused = await call()
+    assert.deepEqual([refused.status, (await errorOf(refused)).code], [503, 'store_unavailable'])
+    assert.notEqual(await reserved(), '0')
+    await until(async () => (await reserved()) === '0')
+    assert.equal(harness.node.requests.length, 0)
+    // The place is never given out again.
+    assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 200)
+  } finally {
+    await harness.close()
+  }
+})
+
+test('an ending that the database refuses each time does not hold up those behind it', async () => {
+  const real = await openDatabase({ directory: temporaryFolder('gateway') })
+  const poisoned = new Set<string>()
+  let down = true
+  const harness = await startHarness({
+    database: {
+      ...real,
+      async query(sql, parameters = []) {
+        const id = String(parameters[0])
+        if (/^update requests set state = '(failed|released)'/.test(sql) && id.startsWith('0x')) {
+          if (poisoned.size === 0) poisoned.add(id)
+          if (poisoned.has(id)) throw new Error('invalid input syntax')
+          if (down) throw away()
+        }
+        return real.query(sql, parameters)
+      },
+    },
+  })
+  try {
+    harness.node.script = { kind: 'whole', status: 503, withoutReceipt: true, body: new Uint8Array() }
+    const refuse = async () =>
+      (await harness.post(BODY, await harness.payFor(BODY))).headers.get('x-assay-request-id') ?? ''
+    const [first, second] = [await refuse(), await refuse()]
+    const stateOf = async (requestId: string) => (await receiptStatus(real, requestId))?.requestState
+    assert.deepEqual([await stateOf(first), await stateOf(second)], ['forwarded', 'forwarded'])
+    down = false
+    await until(async () => (await stateOf(second)) === 'released')
+    assert.equal(await stateOf(first), 'forwarded')
   } finally {
     await harness.close()
   }

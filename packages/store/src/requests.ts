@@ -169,6 +169,16 @@ export async function findRequest(database: Queryable, requestId: string): Promi
   return rows[0] === undefined ? undefined : toRow(rows[0])
 }
 
+/** What a gateway process has on its way and claimed or set aside at least so long ago. */
+export async function forwardedBy(database: Queryable, instance: string, minAgeMs: number): Promise<Hex[]> {
+  const rows = await database.query<{ request_id: Hex }>(
+    `select request_id from requests where state = 'forwarded' and instance = $1
+       and created_at <= now() - $2::float8 * interval '1 millisecond'`,
+    [instance, minAgeMs],
+  )
+  return rows.map((row) => row.request_id)
+}
+
 /** Per payer, what accepted payments may still take that the chain does not show yet, OPG base units; without grants, whose deposits are apart. */
 export async function openAmounts(
   database: Queryable,

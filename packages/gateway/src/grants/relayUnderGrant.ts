@@ -47,7 +47,6 @@ export async function relayUnderGrant(
   const { credential, model, route, requestHash, body, name, maximum, arrivedAt } = granted
   const { grantId, grant } = credential
   const { counter, requestId } = await reserve(context, granted)
-  if (name !== undefined) await bindAnswerName(context.database, name, requestId)
   context.inFlight.add(requestId)
   context.metrics.count('requests_total')
   const auth = {
@@ -59,6 +58,7 @@ export async function relayUnderGrant(
     deadline: now() + AUTH_LIFETIME_SECONDS,
   }
   try {
+    if (name !== undefined) await bindAnswerName(context.database, name, requestId)
     const subjects = [`key:${credential.keyHash}`, `payer:${grant.payer}`]
     requireAllowance(context, subjects, requestId, maximum)
     const signature = await context.sign(requestAuthDigest(auth, context.deployment))

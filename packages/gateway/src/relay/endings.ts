@@ -1,6 +1,7 @@
 import { type AnswerName, type endRequest, freeAnswerName, type RequestWriter } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
+import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 
 type State = Parameters<typeof endRequest>[2]
@@ -12,7 +13,7 @@ export type Endings = {
   finish(requestId: Hex): Promise<void>
   /** Gives a client's name for its request back; later, where the database is away. */
   free(name: AnswerName): Promise<void>
-  /** Ends and gives back what could not be before. */
+  /** Ends and gives back what could not be before. @throws where the database is still away */
   catchUp(): Promise<void>
 }
 
@@ -68,11 +69,20 @@ export function createEndings({
       }
     },
     async catchUp() {
-      for (const name of taken) {
+      const freeing = [...taken].map((name) => async () => {
         await freeAnswerName(database, name)
         taken.delete(name)
+      })
+      const ending = [...left.values()].map((one) => () => write(one))
+      for (const write of [...freeing, ...ending]) {
+        try {
+          await write()
+        } catch (error) {
+          // What one statement has against one of them does not hold up the others.
+          if (unavailable(error) !== undefined) throw error
+          log('end_postponed', { why: messageOf(error) })
+        }
       }
-      for (const ending of left.values()) await write(ending)
     },
   }
 }

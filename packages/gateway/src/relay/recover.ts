@@ -1,4 +1,4 @@
-import { findRequest } from '@assay/store'
+import { findRequest, forwardedBy } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { messageOf } from '../log.ts'
@@ -9,6 +9,8 @@ import { fetchReceipt } from './fetchReceipt.ts'
 const TICK_MS = 1000
 /** Requests looked at at one time. */
 const MAX_TICK = 64
+/** How often this process looks for requests of its own that it does not know, milliseconds. */
+const STRAYS_EVERY_MS = 5000
 
 type Parts = Omit<Context, 'recover'>
 export type Recovery = {
@@ -21,15 +23,29 @@ export type Recovery = {
  * Looks for the receipts of requests whose client left: the node keeps its own copy of what it signed for the part that
  * it delivered. Where it never signed, the request ends uncharged. Only this process knows whose client left, so requests
  * that a crash of a gateway cut off are not looked for: they end, uncharged, when it is missed.
+ *
+ * A write whose answer was lost, or that came later than it was waited for, leaves a request that stands as this process's
+ * own and that it does not know. Nobody else ends those, so it looks for them as well.
  */
 export function startRecovery(context: Parts, endings: Endings): Recovery {
   const lost = new Set<Hex>()
   let running: Promise<void> | undefined
   let again = false
   let closed = false
+  let straysAt = performance.now()
 
+  async function adoptStrays(): Promise<void> {
+    if (performance.now() < straysAt + STRAYS_EVERY_MS) return
+    straysAt = performance.now()
+    // Longer than any write is waited for (`store/src/postgres.ts`), and well before it is given up.
+    const minAgeMs = context.limits.recoverMs / 2
+    for (const requestId of await forwardedBy(context.database, context.instance, minAgeMs)) {
+      if (!context.inFlight.has(requestId)) lost.add(requestId)
+    }
+  }
   async function look(): Promise<void> {
     await endings.catchUp()
+    await adoptStrays()
     const due = [...lost].filter((requestId) => !context.inFlight.has(requestId)).slice(0, MAX_TICK)
     await Promise.all(
       due.map(async (requestId) => {

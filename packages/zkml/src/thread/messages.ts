@@ -3,13 +3,16 @@ import type { ArchitectureDraft, Parameters } from '../circuit/model.ts'
 import type { ZkmlErrorCode } from '../errors.ts'
 import type { Proof, ProveStage } from '../prover/prove.ts'
 
-/** Given to the thread when it starts. */
 export type ProverModel = { architecture: ArchitectureDraft; parameters: readonly (Parameters | undefined)[] }
+
+/** Given to the thread when it starts. Once `stopping[0]` is 1 it proves nothing more and ends. */
+export type ThreadStart = { model: ProverModel; stopping: Int32Array }
 
 /** A proof, and the root of the tape of its verification. */
 export type Proven = Proof & { tape: Uint8Array }
 
-export type Request = { id: number; input: readonly number[] }
+/** `close` only wakes a thread that `stopping` tells to end. */
+export type Request = 'close' | { id: number; input: readonly number[] }
 
 export type Failure = { code: ZkmlErrorCode | undefined; message: string }
 

@@ -6,7 +6,7 @@ import { ZkmlError } from '../errors.ts'
 import { createWorkspace } from '../kernels/wasmKernels.ts'
 import { type CommittedModel, commitModel, proveInference } from '../prover/prove.ts'
 import { recordProof, tapeRoot } from '../tape/recordProof.ts'
-import type { Failure, ProverModel, Reply, Request } from './messages.ts'
+import type { Failure, ProverModel, Reply, Request, ThreadStart } from './messages.ts'
 
 const reply = (message: Reply) => parentPort?.postMessage(message)
 
@@ -31,21 +31,38 @@ function start({ architecture, parameters }: ProverModel): CommittedModel | unde
   }
 }
 
-const committed = start(workerData as ProverModel)
+const { model, stopping } = workerData as ThreadStart
+const committed = start(model)
+
+/** @throws Error where the owner wants no more of it */
+function goOn(): void {
+  if (Atomics.load(stopping, 0) === 1) throw new Error('The prover was closed.')
+}
+
+function answer(committed: CommittedModel, { id, input }: Exclude<Request, 'close'>): void {
+  try {
+    goOn()
+    const proof = proveInference(committed, input, (stage) => {
+      goOn()
+      reply({ kind: 'stage', id, stage })
+    })
+    goOn()
+    const { architecture } = committed.model.plan
+    const card = { architecture, weightsRoot: committed.commitment.root }
+    const tensors = { input, output: proof.output }
+    reply({
+      kind: 'proved',
+      id,
+      proof: { ...proof, tape: tapeRoot(recordProof(card, tensors, proof.proof).tape) },
+    })
+  } catch (error) {
+    reply({ kind: 'failed', id, failure: failureOf(error) })
+  }
+}
+
 if (committed !== undefined) {
-  parentPort?.on('message', ({ id, input }: Request) => {
-    try {
-      const proof = proveInference(committed, input, (stage) => reply({ kind: 'stage', id, stage }))
-      const { architecture } = committed.model.plan
-      const card = { architecture, weightsRoot: committed.commitment.root }
-      const tensors = { input, output: proof.output }
-      reply({
-        kind: 'proved',
-        id,
-        proof: { ...proof, tape: tapeRoot(recordProof(card, tensors, proof.proof).tape) },
-      })
-    } catch (error) {
-      reply({ kind: 'failed', id, failure: failureOf(error) })
-    }
+  parentPort?.on('message', (request: Request) => {
+    if (request === 'close') parentPort?.close()
+    else answer(committed, request)
   })
 }

@@ -4,7 +4,7 @@ import type { Architecture } from '../circuit/architecture.ts'
 import { decodeArchitecture } from '../circuit/encodeArchitecture.ts'
 import { ZkmlError } from '../errors.ts'
 import type { ProveStage } from '../prover/prove.ts'
-import type { Failure, Proven, ProverModel, Reply, Request } from './messages.ts'
+import type { Failure, Proven, ProverModel, Reply, Request, ThreadStart } from './messages.ts'
 
 export type Prover = {
   /** The architecture complete with its reaches, as the verifier wants it. */
@@ -15,7 +15,10 @@ export type Prover = {
    * @throws ZkmlError bad_input
    */
   prove(input: ArrayLike<number>, onStage?: (stage: ProveStage) => void): Promise<Proven>
-  /** Ends the thread; what is still queued is rejected. */
+  /**
+   * Ends the thread; what is still queued is rejected. It ends by itself, at the next stage of the proof that it is at: Node
+   * may crash where a thread at work is stopped from outside (nodejs/node#60755).
+   */
   close(): Promise<void>
 }
 
@@ -30,7 +33,11 @@ const errorOf = ({ code, message }: Failure): Error =>
 
 /** Commits to a model in a new thread. @throws ZkmlError bad_architecture, bad_model or kernels_missing */
 export async function startProver(model: ProverModel): Promise<Prover> {
-  const worker = new Worker(new URL('./proverWorker.ts', import.meta.url), { workerData: model })
+  const stopping = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const worker = new Worker(new URL('./proverWorker.ts', import.meta.url), {
+    workerData: { model, stopping } satisfies ThreadStart,
+  })
+  const exited = new Promise((resolve) => worker.once('exit', resolve))
   const ready = Promise.withResolvers<Extract<Reply, { kind: 'ready' }>>()
   const waiting = new Map<number, Waiting>()
   let next = 0
@@ -64,14 +71,16 @@ export async function startProver(model: ProverModel): Promise<Prover> {
     prove(input, onStage) {
       return new Promise((resolve, reject) => {
         if (ended !== undefined) return reject(ended)
-        const request: Request = { id: next++, input: Array.from(input) }
-        waiting.set(request.id, { resolve, reject, onStage })
-        worker.postMessage(request)
+        const id = next++
+        waiting.set(id, { resolve, reject, onStage })
+        worker.postMessage({ id, input: Array.from(input) } satisfies Request)
       })
     },
     async close() {
       end(new Error('the prover was closed'))
-      await worker.terminate()
+      Atomics.store(stopping, 0, 1)
+      worker.postMessage('close' satisfies Request)
+      await exited
     },
   }
 }

@@ -201,7 +201,7 @@ async function historyOn(
       broken: broken.map(({ what }) => what),
       told: broken
         .slice(0, MAX_TOLD)
-        .map(({ requestId, what }) => `${what}\n${requestId === undefined ? '' : history.of(requestId)}`)
+        .map(({ requestId, what }) => `${what}\n${requestId === undefined ? '' : tell(requestId)}`)
         .join('\n\n'),
     }
   } finally {

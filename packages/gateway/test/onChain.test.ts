@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startGateway } from '@assay/gateway'
-import { inferenceEscrowAbi, opgAbi } from '@assay/protocol'
+import { inferenceEscrowAbi, opgAbi, SCHEME } from '@assay/protocol'
 import { type Hex, parseEther } from 'viem'
 import { until } from '../../../test/until.ts'
+import { connectChain } from '../src/chain/onChain.ts'
 import type { ReceiptAnswer } from './answers.ts'
 import { BODY } from './fixtures.ts'
 import { account, startRealChain } from './realChain.ts'
@@ -13,10 +14,20 @@ import { account, startRealChain } from './realChain.ts'
 test('exact and upto payments are collected, committed, made final and paid to the last base unit', async (t) => {
   const world = await startRealChain()
   const { client, network, node } = world
+  const { privateKey } = account('gateway')
+  const chain = connectChain(network, privateKey)
+  const collected: Parameters<typeof chain.collect>[0][number][] = []
   const start = () =>
     startGateway({
       network,
-      privateKey: account('gateway').privateKey,
+      privateKey,
+      chain: {
+        ...chain,
+        collect(items, onBroadcast) {
+          collected.push(...items)
+          return chain.collect(items, onBroadcast)
+        },
+      },
       dataDir: join(world.directory, 'gateway'),
       port: 0,
       batch: { maxDelayMs: 100 },
@@ -72,4 +83,12 @@ test('exact and upto payments are collected, committed, made final and paid to t
   }
   assert.equal((await credit()) + (await balance()), before - 2n * price)
   assert.ok(before > parseEther('1'))
+  // What is collected already stays so, and a payment that its payer did not sign is refused with the token's reason.
+  const [exact] = collected.filter(({ scheme }) => scheme === SCHEME.exact)
+  assert.ok(exact)
+  const nonce = `0x${'5e'.repeat(32)}`
+  const collect = JSON.stringify({ ...JSON.parse(exact.collect), nonce })
+  const { rejected } = await chain.collect([exact, { ...exact, collect }])
+  assert.equal(rejected.size, 1)
+  assert.match([...rejected.values()].join(), /^(Invalid|Wrong|Bad)\w+/)
 })

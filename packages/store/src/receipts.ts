@@ -19,8 +19,8 @@ export type NewReceipt = {
   prepaid: boolean
   /** Whether it waits for its proof before it waits for a batch. */
   unproven?: boolean | undefined
-  /** Gateway process whose claim it answers, where that may be gone and another's stand in its place. */
-  instance?: string | undefined
+  /** The claim that it answers, where that may be gone and another stand in its place. */
+  claimId?: string | undefined
 }
 
 const encoder = new TextEncoder()
@@ -49,8 +49,8 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
     `with item as (
        select distinct on ("requestId") item.*
        from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text, signature text, leaf text, price numeric,
-         "collectAmount" numeric, prepaid boolean, unproven boolean, instance text)
-       where (select item.instance is null or item.instance = q.instance from requests q where q.request_id = "requestId")
+         "collectAmount" numeric, prepaid boolean, unproven boolean, "claimId" text)
+       where (select "claimId" is null or "claimId" = q.claim_id from requests q where q.request_id = "requestId")
      ), receipt as (
        insert into receipts (request_id, receipt, signature, leaf, price, state)
        select "requestId", receipt, signature, leaf, price,

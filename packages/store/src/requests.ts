@@ -25,6 +25,9 @@ export type NewRequest = {
   trace?: string | undefined
 }
 
+/** A payment's claim by a process that names it: one payment may be released and claimed again. */
+export type NamedClaim = NewRequest & { claimId: string }
+
 /** A call's place under the spending grant that pays for it. */
 export type StoredGrantCall = { id: Hex; counter: bigint }
 export type RequestRow = NewRequest & {
@@ -82,11 +85,12 @@ function toRow(row: Columns): RequestRow {
 
 const insertAs = (state: 'forwarded' | 'failed') => `
   insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id, node_url,
-    request_hash, instance, trace)
+    request_hash, instance, trace, claim_id)
   select "requestId", '${state}', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl",
-    "requestHash", instance, trace
+    "requestHash", instance, trace, "claimId"
   from jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
-    "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text, trace text)`
+    "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text, trace text,
+    "claimId" text)`
 
 function valuesOf(items: Iterable<NewRequest>): string {
   return JSON.stringify([...items], (_, value) => (typeof value === 'bigint' ? value.toString() : value))
@@ -100,7 +104,7 @@ function valuesOf(items: Iterable<NewRequest>): string {
  */
 export async function claimRequests(
   database: Queryable,
-  items: readonly NewRequest[],
+  items: readonly (NewRequest & Partial<NamedClaim>)[],
   { relaxed = false } = {},
 ): Promise<boolean[]> {
   // One statement cannot touch a row twice: of twins in a group the first wins.
@@ -111,7 +115,7 @@ export async function claimRequests(
      where case when $2 then set_config('synchronous_commit', 'off', true) = 'off' else true end
      on conflict (request_id) do update set state = 'forwarded', node_url = excluded.node_url, collect = excluded.collect,
        model_id = excluded.model_id, request_hash = excluded.request_hash, instance = excluded.instance,
-       trace = excluded.trace, created_at = now()
+       trace = excluded.trace, claim_id = excluded.claim_id, created_at = now()
        where requests.state = 'released'
      returning request_id`,
     [valuesOf(first.values()), relaxed],
@@ -143,22 +147,22 @@ export async function endRequest(
   )
 }
 
-/** Gives the payment of a request back that no node has, unless another gateway has claimed it. */
-export async function releaseClaim(database: Queryable, { requestId, instance }: NewRequest): Promise<void> {
+/** Gives the payment of a request back that no node has, unless it has been claimed anew. */
+export async function releaseClaim(database: Queryable, { requestId, claimId }: NamedClaim): Promise<void> {
   await database.query(
     `update requests set state = 'released', finished_at = now()
-     where request_id = $1 and state = 'forwarded' and instance = $2`,
-    [requestId, instance],
+     where request_id = $1 and state = 'forwarded' and claim_id = $2`,
+    [requestId, claimId],
   )
 }
 
 /** Has the payment of a request stay spent, also where a crash of the server took its claim away. */
-export async function failClaim(database: Queryable, request: NewRequest): Promise<void> {
+export async function failClaim(database: Queryable, claim: NamedClaim): Promise<void> {
   await database.query(
     `${insertAs('failed')}
      on conflict (request_id) do update set state = 'failed', finished_at = now()
-       where requests.state = 'forwarded' and requests.instance = excluded.instance`,
-    [valuesOf([request])],
+       where requests.state = 'forwarded' and requests.claim_id = excluded.claim_id`,
+    [valuesOf([claim])],
   )
 }
 

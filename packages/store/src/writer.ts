@@ -1,7 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import type { Database, Hex } from './database.ts'
 import { groupCommit } from './groupCommit.ts'
 import { type NewReceipt, recordReceipts } from './receipts.ts'
-import { claimRequests, endRequest, failClaim, type NewRequest, releaseClaim } from './requests.ts'
+import {
+  claimRequests,
+  endRequest,
+  failClaim,
+  type NamedClaim,
+  type NewRequest,
+  releaseClaim,
+} from './requests.ts'
 
 /** A payment that is one request's from now on, whatever becomes of this process. */
 export type Claim = {
@@ -31,35 +39,38 @@ export type RequestWriter = {
  */
 export function groupWriter(database: Database): RequestWriter {
   const relaxed = database.engine === 'postgres'
-  const claim = groupCommit((items: NewRequest[]) => claimRequests(database, items, { relaxed }))
+  const claim = groupCommit((items: NamedClaim[]) => claimRequests(database, items, { relaxed }))
   const record = groupCommit((items: NewReceipt[]) => recordReceipts(database, items))
   /**
-   * What this process has claimed, or may have, and not ended: one after another, so that the end of one is never that of
-   * the next.
+   * What this process has claimed, or may have, and not ended: one after another. Each has a name of its own, so that a
+   * statement which reaches the database late, long given up here, is never about the next.
    */
-  const open = new Map<Hex, NewRequest>()
+  const open = new Map<Hex, NamedClaim>()
   return {
     async claim(request) {
       const { requestId } = request
       if (open.has(requestId)) return undefined
-      open.set(requestId, request)
-      if (await claim(request)) return { written: Promise.resolve() }
+      const named = { ...request, claimId: randomUUID() }
+      open.set(requestId, named)
+      if (await claim(named)) return { written: Promise.resolve() }
       open.delete(requestId)
       return undefined
     },
     async record(receipt) {
-      const { requestId } = receipt
-      const recorded = await record({ ...receipt, instance: open.get(requestId)?.instance })
-      if (!recorded) throw new Error('The claim of this payment is gone.')
+      const { requestId, prepaid } = receipt
+      const claimId = open.get(requestId)?.claimId
+      // A call under a grant has no claim: nobody else can have its counter.
+      const stands = prepaid || claimId !== undefined
+      if (!stands || !(await record({ ...receipt, claimId })))
+        throw new Error('The claim of this payment is gone.')
       open.delete(requestId)
     },
     async end(requestId, state) {
-      const request = open.get(requestId)
-      // A call under a grant, whose counter nobody else can have.
-      if (request === undefined) await endRequest(database, requestId, state)
-      else if (state === 'failed') await failClaim(database, request)
-      else await releaseClaim(database, request)
-      open.delete(requestId)
+      const named = open.get(requestId)
+      if (named === undefined) await endRequest(database, requestId, state)
+      else if (state === 'failed') await failClaim(database, named)
+      else await releaseClaim(database, named)
+      if (open.get(requestId) === named) open.delete(requestId)
     },
   }
 }

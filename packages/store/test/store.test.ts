@@ -24,6 +24,7 @@ import {
   leaveFleet,
   lockDirectory,
   lockHeights,
+  type NamedClaim,
   type NewRequest,
   openAmountOf,
   openAmounts,
@@ -77,13 +78,29 @@ onEachEngine('store', (newPlace) => {
     await assert.rejects(groupWriter(away).claim(request), /is away/)
     assert.ok(await here.claim(others))
     assert.equal(await late.claim(request), undefined)
-    for (const end of [releaseClaim, failClaim]) await end(database, request)
+    for (const end of [releaseClaim, failClaim]) await end(database, { ...request, claimId: 'late' })
     const { requestId } = request
     assert.equal((await findRequest(database, requestId))?.state, 'forwarded')
     await here.end(requestId, 'released')
     assert.ok(await late.claim(request))
     await late.end(requestId, 'failed')
     assert.equal(await here.claim(others), undefined)
+  })
+
+  test('what is late for one claim of a payment does not touch the next, though one gateway made both', async () => {
+    const [first, second] = ['first', 'second'].map((claimId) => ({ ...requestAt(34), claimId }))
+    const claims = [first, second] as [NamedClaim, NamedClaim]
+    const state = async () => (await findRequest(database, requestIdAt(34)))?.state
+    assert.deepEqual(await claimRequests(database, [claims[0]]), [true])
+    await releaseClaim(database, claims[0])
+    assert.equal(await state(), 'released')
+    assert.deepEqual(await claimRequests(database, [claims[1]]), [true])
+    for (const end of [releaseClaim, failClaim]) await end(database, claims[0])
+    const receipt = await newReceiptAt(34)
+    assert.deepEqual(await recordReceipts(database, [{ ...receipt, claimId: 'first' }]), [false])
+    assert.equal(await state(), 'forwarded')
+    await failClaim(database, claims[1])
+    assert.equal(await state(), 'failed')
   })
 
   test('under a claim that a crash of the server took nothing is recorded, and its end is written as if it stood', async () => {
@@ -99,6 +116,8 @@ onEachEngine('store', (newPlace) => {
     for (const index of [31, 32])
       await assert.rejects(ours.record(await newReceiptAt(index)), /claim .* is gone/)
     for (const index of [31, 32]) await ours.end(requestIdAt(index), 'failed')
+    for (const index of [31, 32])
+      await assert.rejects(ours.record(await newReceiptAt(index)), /claim .* is gone/)
     assert.equal(await theirs.claim({ ...requestAt(31), instance: 'theirs' }), undefined)
     await theirs.record(await newReceiptAt(32))
     const rows = await Promise.all([31, 32].map((index) => findRequest(database, requestIdAt(index))))

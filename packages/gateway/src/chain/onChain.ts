@@ -18,10 +18,12 @@ import {
 import {
   type Address,
   decodeErrorResult,
+  getAbiItem,
   type Hex,
   type Log,
   parseEventLogs,
   stringToHex,
+  toEventSelector,
   zeroAddress,
 } from 'viem'
 import { connectOpenGradient } from '../opengradient/connectOpenGradient.ts'
@@ -34,6 +36,13 @@ import { connectStanding } from './standingReads.ts'
 
 /** Every error that stands behind a refused payment or a skipped receipt. */
 const REFUSALS = [...inferenceEscrowAbi, ...opgAbi, ...permit2Abi]
+
+const topicOf = (name: 'PaymentRejected' | 'SettlementSkipped') =>
+  toEventSelector(getAbiItem({ abi: inferenceEscrowAbi, name }))
+const TOPICS = {
+  PaymentRejected: topicOf('PaymentRejected'),
+  SettlementSkipped: topicOf('SettlementSkipped'),
+}
 
 /** Parameters change by governance only; a minute-old value is good enough. */
 const TIMING_FRESH_MS = 60_000
@@ -58,9 +67,13 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   const settlement = { address: Settlement, abi: settlementAbi } as const
   let timing: { at: number; value: { challengeWindow: bigint; attestTimeout: bigint } } | undefined
 
+  /** The parser tries every event of the contract on every log, so it sees only those that it is asked for. */
   function eventsOf<Name extends 'PaymentRejected' | 'SettlementSkipped'>(logs: Log[], eventName: Name) {
-    const ours = logs.filter((log) => log.address.toLowerCase() === InferenceEscrow.toLowerCase())
-    return parseEventLogs({ abi: inferenceEscrowAbi, eventName, logs: ours })
+    const topic = TOPICS[eventName]
+    const asked = logs.filter(
+      ({ address, topics }) => topics[0] === topic && address.toLowerCase() === InferenceEscrow.toLowerCase(),
+    )
+    return parseEventLogs({ abi: inferenceEscrowAbi, eventName, logs: asked })
   }
 
   return {

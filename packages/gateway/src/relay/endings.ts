@@ -37,7 +37,9 @@ export function createEndings({
     const { requestId, state } = ending
     ending.writing ??= writer
       .end(requestId, state)
-      .then(() => void left.delete(requestId))
+      .then(() => {
+        if (left.get(requestId) === ending) left.delete(requestId)
+      })
       .finally(() => {
         ending.writing = undefined
       })
@@ -73,10 +75,13 @@ export function createEndings({
         await freeAnswerName(database, name)
         taken.delete(name)
       })
-      const ending = [...left.values()].map((one) => () => write(one))
-      for (const write of [...freeing, ...ending]) {
+      const ending = [...left.values()].map((one) => async () => {
+        // Written meanwhile, the next claim of its payment is not to end with it.
+        if (left.get(one.requestId) === one) await write(one)
+      })
+      for (const task of [...freeing, ...ending]) {
         try {
-          await write()
+          await task()
         } catch (error) {
           // What one statement has against one of them does not hold up the others.
           if (unavailable(error) !== undefined) throw error

@@ -55,18 +55,15 @@ function isAttached(requestId: Hex): boolean {
   return lines.some((line) => line.includes('proof_attached') && line.includes(requestId))
 }
 
-async function batchOf(requestId: Hex): Promise<Hex> {
-  let batchId: Hex | null = null
-  await until(
+function batchOf(requestId: Hex): Promise<Hex> {
+  return until(
     async () => {
       const response = await fetch(`${network.gatewayUrl}/v1/receipts/${requestId}`)
       const page = (await response.json()) as { state: string; batchId: Hex | null }
-      batchId = page.state === 'committed' ? page.batchId : null
-      return batchId !== null
+      return page.state === 'committed' && page.batchId !== null && page.batchId
     },
     () => `${requestId} to be committed`,
   )
-  return batchId as unknown as Hex
 }
 
 test('kill -9 of everything between the answer and its proof: it is proved, final, and paid once', async () => {

@@ -1,18 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  AssayError,
-  type BatchEntry,
-  canonicalJson,
-  deploymentOf,
-  MODE,
-  type Network,
-  receiptLeaf,
-  receiptToJson,
-  SCHEME,
-  signDigest,
-} from '@assay/protocol'
+import { AssayError, deploymentOf, type Network, signDigest } from '@assay/protocol'
 import {
   type Database,
   groupCommit,
@@ -23,11 +12,12 @@ import {
   type RequestWriter,
   reserveCalls,
 } from '@assay/store'
-import { type Address, type Hex, zeroHash } from 'viem'
+import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { type Batcher, startBatcher } from './batcher/batcher.ts'
 import type { GatewayChain } from './chain/gatewayChain.ts'
 import { connectChain } from './chain/onChain.ts'
+import { openOwnTill } from './chain/ownTill.ts'
 import type { Context } from './context.ts'
 import { joinFleet } from './fleet/membership.ts'
 import { createFreshCache } from './freshCache.ts'
@@ -52,6 +42,7 @@ import { receiptRoutes } from './receipts/receiptRoutes.ts'
 import { createEndings } from './relay/endings.ts'
 import { inferenceRoutes } from './relay/inferenceRoutes.ts'
 import { createKeyCheck } from './relay/keyCheck.ts'
+import { createRecorder } from './relay/recordReceipt.ts'
 import { startRecovery } from './relay/recover.ts'
 import { stopRoute } from './relay/stopRoute.ts'
 import { infoRoutes } from './routes/infoRoutes.ts'
@@ -94,9 +85,6 @@ export type Gateway = {
 /** Time that answers under way get when the gateway closes, milliseconds. */
 const CLOSE_PATIENCE_MS = 10_000
 const DRAIN_LOOK_MS = 10
-/** How long an answer waits for a database that went away before its receipt was durable, milliseconds. */
-const PERSIST_MS = 20_000
-const PERSIST_EVERY_MS = 250
 /** Then connections that are still open are cut, milliseconds. */
 const CUT_AFTER_MS = 1000
 /** How often answers that were kept long enough are erased, milliseconds. */
@@ -127,34 +115,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await database.close()
     throw error
   }
-}
-
-/** Repeats a write that changes nothing when it is repeated, while the database is away for a moment. */
-async function persistently<Result>(write: () => Promise<Result>): Promise<Result> {
-  const deadline = performance.now() + PERSIST_MS
-  for (;;) {
-    try {
-      return await write()
-    } catch (error) {
-      const away = error instanceof AssayError && error.code === 'unreachable'
-      if (!away || performance.now() > deadline) throw error
-      await delay(PERSIST_EVERY_MS)
-    }
-  }
-}
-
-async function openOwnTill(chain: GatewayChain, url: string): Promise<Address> {
-  const open = await chain.till()
-  if (open !== undefined) return open
-  await chain.openTill(url)
-  const opened = await chain.till()
-  if (opened === undefined) {
-    throw new AssayError('The till of this gateway could not be opened.', {
-      code: 'config',
-      next: 'Check that the escrow address in the network file belongs to this chain.',
-    })
-  }
-  return opened
 }
 
 async function assemble(
@@ -189,27 +149,6 @@ async function assemble(
   // Beside others every process knows its own part only, and asks the database for the rest (payment/covered.ts).
   const open = database.engine === 'pglite' ? await openAmounts(database) : []
   for (const { requestId, payer, amount } of open) ledger.set(requestId, payer, amount)
-  /** The scheme decides what leaves the payer: all of an `exact` payment, the price of an `upto` one. */
-  async function record(signed: BatchEntry, scheme: number): Promise<void> {
-    const { receipt, signature } = signed
-    await persistently(() =>
-      writer.record({
-        requestId: receipt.requestId,
-        receipt: canonicalJson(receiptToJson(receipt)),
-        signature,
-        leaf: receiptLeaf(signed),
-        price: receipt.price,
-        collectAmount: receipt.price,
-        prepaid: scheme === SCHEME.grant,
-        unproven: receipt.mode === MODE.zk && receipt.evidenceHash !== zeroHash,
-      }),
-    )
-    allowance.settle(receipt.requestId, receipt.price)
-    if (receipt.price > 0n) openings.earn(receipt.payer)
-    if (receipt.price === 0n) ledger.release(receipt.requestId)
-    else if (scheme === SCHEME.upto) ledger.set(receipt.requestId, receipt.payer, receipt.price)
-  }
-
   const inFlight = new Set<Hex>()
   const endings = createEndings({ database, writer, ledger, log })
   const base: Omit<Context, 'recover'> = {
@@ -239,7 +178,7 @@ async function assemble(
       await endings.finish(request.requestId)
       return writer.claim({ ...request, instance })
     },
-    record,
+    record: createRecorder({ writer, allowance, openings, ledger }),
     end: (requestId, state) => {
       allowance.settle(requestId, 0n)
       return endings.end(requestId, state)
@@ -278,6 +217,14 @@ async function assemble(
     { ...DEFAULT_BATCH_LIMITS, ...options.batch },
   )
 
+  async function closeParts(): Promise<void> {
+    await recovery.close()
+    await batcher.close()
+    standing.close()
+    await membership.leave()
+    clearInterval(pruning)
+    await nodes.close()
+  }
   let door: TlsDoor | undefined
   async function close(): Promise<void> {
     // Whatever balances the load sees it at /health and sends the next requests elsewhere; those under way end first.
@@ -290,12 +237,7 @@ async function assemble(
     const patience = setTimeout(() => server.server.closeAllConnections(), CUT_AFTER_MS)
     await closing
     clearTimeout(patience)
-    await recovery.close()
-    await batcher.close()
-    standing.close()
-    await membership.leave()
-    clearInterval(pruning)
-    await nodes.close()
+    await closeParts()
     await database.close()
     log('stopped')
   }
@@ -305,12 +247,7 @@ async function assemble(
     log('listening', { url, committer, till, database: database.engine })
     return { url, committer, till, batcher, close }
   } catch (cause) {
-    await recovery.close()
-    await batcher.close()
-    standing.close()
-    await membership.leave()
-    clearInterval(pruning)
-    await nodes.close()
+    await closeParts()
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause
     throw new AssayError(`Port ${options.port} is taken.`, {
       code: 'conflict',

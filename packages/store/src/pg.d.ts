@@ -15,6 +15,7 @@ declare module 'pg' {
       connectionTimeoutMillis?: number
       idle_in_transaction_session_timeout?: number
       statement_timeout?: number
+      options?: string
       query_timeout?: number
       keepAlive?: boolean
     })

@@ -12,6 +12,12 @@ const QUERY_TIMEOUT_MS = 10_000
 const IDLE_IN_TRANSACTION_MS = 15_000
 
 /**
+ * Every statement finds its rows by an index, is prepared once a connection, and is planned once: a plan that was made
+ * while a table was empty, or a new one for each call, took longer than all the rest of the statement.
+ */
+const PLANNING = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan'
+
+/**
  * A PostgreSQL server. Statements are prepared once a connection, so a pooler in between must keep sessions apart.
  * @param options.patient statements may take as long as they take, as those of a migration over much data do
  * @throws AssayError `unreachable` where the server does not answer or has more to do than it can; else what it says.
@@ -26,6 +32,7 @@ export function openPostgres(databaseUrl: string, { patient = false } = {}): Dat
     statement_timeout: patient ? 0 : QUERY_TIMEOUT_MS,
     query_timeout: patient ? 0 : QUERY_TIMEOUT_MS + 1000,
     keepAlive: true,
+    options: PLANNING,
   })
   // An idle connection that breaks is replaced at its next use; without a listener the event would end the process.
   pool.on('error', () => {})

@@ -39,33 +39,35 @@ export function toSigned(row: { receipt: string; signature: Hex }): SignedReceip
  * @returns per item whether its claim stands; nothing is recorded where it does not.
  */
 export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<boolean[]> {
-  const values = items.map((item) => ({
-    ...item,
-    price: item.price.toString(),
-    collectAmount: item.collectAmount.toString(),
-  }))
-  // Joined, `requests` would be read whole: the planner takes any JSON to hold a hundred rows.
+  // One statement cannot touch a row twice, and twins are the same receipt.
+  const once = [...new Map(items.map((item) => [item.requestId, item])).values()]
+  const column = (of: (item: NewReceipt) => string | bigint | boolean) => once.map((item) => String(of(item)))
   const rows = await database.query<{ request_id: string }>(
     `with item as (
-       select distinct on ("requestId") item.*
-       from jsonb_to_recordset($1::jsonb) as item("requestId" text, receipt text, signature text, leaf text, price numeric,
-         "collectAmount" numeric, prepaid boolean, unproven boolean, "claimId" text)
-       where (select "claimId" is null or "claimId" = q.claim_id from requests q where q.request_id = "requestId")
+       select request_id, receipt, signature, leaf, price, collect_amount, prepaid, unproven,
+         nullif(claim_id, '') as claim_id
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]::numeric[], $6::text[]::numeric[],
+         $7::text[]::boolean[], $8::text[]::boolean[], $9::text[])
+         as item(request_id, receipt, signature, leaf, price, collect_amount, prepaid, unproven, claim_id)
+     ), request as (
+       update requests set state = 'finished', finished_at = now() from item
+       where requests.request_id = item.request_id and (item.claim_id is null or requests.claim_id = item.claim_id)
+       returning item.*, requests.payer, requests.scheme, requests.authorised, requests.grant_id
      ), receipt as (
        insert into receipts (request_id, receipt, signature, leaf, price, state)
-       select "requestId", receipt, signature, leaf, price,
-         case when unproven then 'unproven' else 'outbox' end from item
+       select request_id, receipt, signature, leaf, price,
+         case when unproven then 'unproven' else 'outbox' end from request
        on conflict (request_id) do nothing returning request_id, price
      ), payment as (
        insert into payments (request_id, payer, amount, held, state)
-       select "requestId", q.payer, "collectAmount",
-         case when prepaid then 0 when q.scheme = 1 then q.authorised else "collectAmount" end,
+       select request_id, payer, collect_amount,
+         case when prepaid then 0 when scheme = 1 then authorised else collect_amount end,
          case when prepaid then 'locked' else 'none' end
-       from item join requests q on q.request_id = "requestId" where "collectAmount" > 0
+       from request where collect_amount > 0
        on conflict (request_id) do nothing
      ), spent as (
-       select q.grant_id, sum(receipt.price) as amount from receipt join requests q using (request_id)
-       where q.grant_id is not null group by q.grant_id
+       select request.grant_id, sum(receipt.price) as amount from receipt join request using (request_id)
+       where request.grant_id is not null group by request.grant_id
      ), held as (
        select grant_id from grants where grant_id in (select grant_id from spent) order by grant_id for update
      ), total as (
@@ -76,9 +78,18 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
        select grant_id, floor(extract(epoch from now()) / 60)::bigint, amount from spent
        on conflict (grant_id, minute) do update set amount = grant_minutes.amount + excluded.amount
      )
-     update requests set state = 'finished', finished_at = now() from item where request_id = item."requestId"
-     returning request_id`,
-    [JSON.stringify(values)],
+     select request_id from request`,
+    [
+      column(({ requestId }) => requestId),
+      column(({ receipt }) => receipt),
+      column(({ signature }) => signature),
+      column(({ leaf }) => leaf),
+      column(({ price }) => price),
+      column(({ collectAmount }) => collectAmount),
+      column(({ prepaid }) => prepaid),
+      column(({ unproven = false }) => unproven),
+      column(({ claimId = '' }) => claimId),
+    ],
   )
   const recorded = new Set(rows.map((row) => row.request_id))
   return items.map((item) => recorded.has(item.requestId))

@@ -38,14 +38,16 @@ const receiptOf = (index: number): NewReceipt => ({
 function memory() {
   const held = { applied: '0', claims: [] as string[], receipts: [] as string[], away: false }
   async function query<Row extends object>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const ids = () => (JSON.parse(String(values[0])) as { requestId: string }[]).map((item) => item.requestId)
     if (held.away) throw new Error('The database is away.')
     if (sql.includes('from journal')) return [{ applied: held.applied }] as unknown as Row[]
     if (sql.startsWith('update journal')) held.applied = String(values[0])
-    else if (sql.includes('insert into requests')) held.claims.push(...ids())
-    else if (sql.includes('insert into receipts')) {
-      held.receipts.push(...ids())
-      return ids().map((request_id) => ({ request_id })) as unknown as Row[]
+    else if (sql.includes('insert into requests')) {
+      const claims = JSON.parse(String(values[0])) as { requestId: string }[]
+      held.claims.push(...claims.map(({ requestId }) => requestId))
+    } else if (sql.includes('insert into receipts')) {
+      const ids = values[0] as string[]
+      held.receipts.push(...ids)
+      return ids.map((request_id) => ({ request_id })) as unknown as Row[]
     }
     return []
   }

@@ -13,9 +13,10 @@ const IDLE_IN_TRANSACTION_MS = 15_000
 
 /**
  * Every statement finds its rows by an index, is prepared once a connection, and is planned once: a plan that was made
- * while a table was empty, or a new one for each call, took longer than all the rest of the statement.
+ * while a table was empty, or a new one for each call, took longer than all the rest of the statement. A statement that
+ * has no index to use counts as so dear that the server would compile it, which takes longer still.
  */
-const PLANNING = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan'
+const PLANNING = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off'
 
 /**
  * A PostgreSQL server. Statements are prepared once a connection, so a pooler in between must keep sessions apart.

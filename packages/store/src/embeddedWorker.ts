@@ -22,6 +22,8 @@ try {
     serializers: { [types.BYTEA]: (bytes: Uint8Array) => `\\x${Buffer.from(bytes).toString('hex')}` },
     parsers: { [types.BYTEA]: (text) => new Uint8Array(Buffer.from(text.slice(2), 'hex')) },
   })
+  // As with a server (`postgres.ts`): every statement has an index, and nothing here ever counts the rows of a table.
+  await engine.exec('set enable_seqscan = off')
   port.postMessage({ id: 0, rows: [] } satisfies Answer)
 } catch (error) {
   port.postMessage(failure(0, error))

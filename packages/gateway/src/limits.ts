@@ -18,6 +18,8 @@ export type Limits = AllowanceLimits & {
   nodeTimeoutMs: number
   /** How long a client may leave its answer unread, milliseconds. */
   clientStallMs: number
+  /** How long an answer waits for a database that went away before its receipt was durable, milliseconds. */
+  persistMs: number
   /** How long a receipt is looked for after its request was cut off, milliseconds. */
   recoverMs: number
   /** How often the list of nodes is read again, milliseconds. */
@@ -42,6 +44,7 @@ export const DEFAULT_LIMITS: Limits = {
   requestTimeoutMs: 30_000,
   nodeTimeoutMs: 120_000,
   clientStallMs: 60_000,
+  persistMs: 20_000,
   recoverMs: 120_000,
   discoverMs: 10_000,
   standingMs: 2000,

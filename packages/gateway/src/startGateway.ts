@@ -178,7 +178,7 @@ async function assemble(
       await endings.finish(request.requestId)
       return writer.claim({ ...request, instance })
     },
-    record: createRecorder({ writer, allowance, openings, ledger }),
+    record: createRecorder({ writer, allowance, openings, ledger, limits }),
     end: (requestId, state) => {
       allowance.settle(requestId, 0n)
       return endings.end(requestId, state)

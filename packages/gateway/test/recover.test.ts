@@ -191,6 +191,39 @@ test('a reservation whose acknowledgement was lost is found, and what it set asi
   }
 })
 
+test('an answer whose receipt may be stored, though the database did not say so, is withheld, and nothing is said of its price', async () => {
+  const real = await openDatabase({ directory: temporaryFolder('gateway') })
+  let silent = false
+  const harness = await startHarness({
+    limits: { persistMs: 300 },
+    database: {
+      ...real,
+      async query(sql, parameters) {
+        const rows = await real.query<never>(sql, parameters)
+        if (silent && sql.includes('insert into receipts')) throw away()
+        return rows
+      },
+    },
+  })
+  try {
+    harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{"secret":1}') }
+    const headers = await harness.payFor(BODY)
+    silent = true
+    const response = await harness.post(BODY, headers)
+    assert.equal(response.status, 502)
+    const { code, message } = await errorOf(response)
+    assert.equal(code, 'receipt_not_durable')
+    const requestId = response.headers.get('x-assay-request-id') ?? ''
+    assert.ok(message.includes(`GET /v1/receipts/${requestId}`), message)
+    assert.doesNotMatch(message, /Nothing is charged/)
+    // The page tells what became of it: it was stored, hence it counts.
+    const status = await fetch(`${harness.gateway.url}/v1/receipts/${requestId}`)
+    assert.notEqual(((await status.json()) as { receipt: unknown }).receipt, null)
+  } finally {
+    await harness.close()
+  }
+})
+
 test('an ending that the database refuses each time does not hold up those behind it', async () => {
   const real = await openDatabase({ directory: temporaryFolder('gateway') })
   const poisoned = new Set<string>()

@@ -12,6 +12,7 @@ import type { Context } from '../context.ts'
 import type { Answer } from '../http/ask.ts'
 import { CORS_HEADERS } from '../http/cors.ts'
 import type { DialectError } from '../http/dialectError.ts'
+import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
 import { readBounded } from '../nodes/readBounded.ts'
@@ -58,9 +59,12 @@ export type Exchange = Omit<Relayed, 'expected'> & {
 /** The answer cannot be released; what the client is told, and under which code. */
 export class NodeFailure extends Error {
   readonly code: string
-  constructor(code: string, message: string) {
+  /** `unknown` where the database may have its receipt, and did not say so. */
+  readonly charge: 'nothing' | 'unknown'
+  constructor(code: string, message: string, charge: 'nothing' | 'unknown' = 'nothing') {
     super(message)
     this.code = code
+    this.charge = charge
   }
 }
 
@@ -105,7 +109,8 @@ export async function makeDurable(
     )
   } catch (error) {
     context.log('record_failed', { requestId: expected.requestId, why: messageOf(error) })
-    throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.')
+    const charge = unavailable(error) === undefined ? 'nothing' : 'unknown'
+    throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.', charge)
   }
 }
 

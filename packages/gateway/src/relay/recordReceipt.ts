@@ -12,8 +12,7 @@ import type { RequestWriter } from '@assay/store'
 import { zeroHash } from 'viem'
 import type { Context } from '../context.ts'
 
-/** How long an answer waits for a database that went away before its receipt was durable, milliseconds. */
-const PERSIST_MS = 20_000
+/** Rest between two tries to write a receipt while the database is away, milliseconds. */
 const PERSIST_EVERY_MS = 250
 
 /** Makes checked receipts durable: receipt, outbox and payment together, and then what this process knows of the payer. */
@@ -22,11 +21,14 @@ export function createRecorder({
   allowance,
   openings,
   ledger,
-}: Pick<Context, 'allowance' | 'openings' | 'ledger'> & { writer: RequestWriter }): Context['record'] {
+  limits,
+}: Pick<Context, 'allowance' | 'openings' | 'ledger' | 'limits'> & {
+  writer: RequestWriter
+}): Context['record'] {
   return async (signed: BatchEntry, scheme: number) => {
     const { receipt, signature } = signed
     const { requestId, payer, price } = receipt
-    await persistently(() =>
+    await persistently(limits.persistMs, () =>
       writer.record({
         requestId,
         receipt: canonicalJson(receiptToJson(receipt)),
@@ -47,8 +49,8 @@ export function createRecorder({
 }
 
 /** Repeats a write that changes nothing when it is repeated, while the database is away for a moment. */
-async function persistently<Result>(write: () => Promise<Result>): Promise<Result> {
-  const deadline = performance.now() + PERSIST_MS
+async function persistently<Result>(patienceMs: number, write: () => Promise<Result>): Promise<Result> {
+  const deadline = performance.now() + patienceMs
   for (;;) {
     try {
       return await write()

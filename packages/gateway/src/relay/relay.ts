@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AssayError, errorBody, errorEvent, OHTTP_RESPONSE_TYPE } from '@assay/protocol'
+import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { unavailable } from '../http/unavailable.ts'
@@ -124,11 +125,16 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
     status: unsent ? 503 : 502,
     message: unsent
       ? 'No inference node could be reached. The same payment may be sent again.'
-      : `This request has no answer that counts: ${error instanceof NodeFailure ? error.message : 'the connection to the node broke.'} Nothing is charged.`,
+      : `This request has no answer that counts: ${error instanceof NodeFailure ? error.message : 'the connection to the node broke.'} ${chargeOf(error, expected.requestId)}`,
     type: 'server_error',
     code: error instanceof NodeFailure ? error.code : unsent ? 'node_unreachable' : 'node_failed',
     headers: unsent ? { 'retry-after': '1' } : undefined,
   })
+}
+
+function chargeOf(error: unknown, requestId: Hex): string {
+  if (!(error instanceof NodeFailure) || error.charge === 'nothing') return 'Nothing is charged.'
+  return `Whether it is charged, the database will say when it is back: GET /v1/receipts/${requestId}`
 }
 
 /** Neither our database nor the chain is the node's fault. */

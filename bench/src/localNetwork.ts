@@ -34,7 +34,8 @@ export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetw
   const folder = mkdtempSync(join(tmpdir(), 'assay-bench-'))
   // Also where the measurement fails or is interrupted.
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const { devnet, network, client } = await startDeployedDevnet(folder, { nodeUrl })
+  // What would hold every answer of the chain up again and again is no part of what is measured.
+  const { devnet, network, client } = await startDeployedDevnet(folder, { nodeUrl, durable: false })
   const { contracts } = network
   const account = (index: number) => developmentAccount(index)
   const senderOf = (index: number) => createSender({ network, privateKey: account(index).privateKey })

@@ -4,15 +4,18 @@ import { DEVELOPMENT_ROLES, developmentAccount, saveNetwork } from '@assay/chain
 import type { LocalNetwork } from '../localNetwork.ts'
 import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
 
-type Started = { url: string; process: ServerProcess }
+const besideThis = (program: string) => fileURLToPath(new URL(`./${program}.ts`, import.meta.url))
+
+export type Started = { url: string; process: ServerProcess }
 
 async function start(
   local: LocalNetwork,
   name: string,
   program: string,
   settings: Record<string, string>,
+  at?: number,
 ): Promise<Started> {
-  const port = await freePort()
+  const port = at ?? (await freePort())
   const url = `http://127.0.0.1:${port}`
   const networkFile = join(local.folder, `network-${port}.json`)
   saveNetwork(networkFile, { ...local.network, gatewayUrl: url })
@@ -34,20 +37,28 @@ export function startAssayGateway(local: LocalNetwork, databaseUrl?: string): Pr
 
 /** What a gateway of ours does for a call beyond passing it on. */
 export const GUARANTEES = ['payment', 'receipt', 'outbox'] as const
+export type Guarantee = (typeof GUARANTEES)[number]
 
 /** Starts the gateway's parts as a process of their own, with these of its guarantees, over one upstream. */
 export function startParts(
   local: LocalNetwork,
   upstreamUrl: string,
-  guarantees: readonly (typeof GUARANTEES)[number][],
+  guarantees: readonly Guarantee[],
 ): Promise<Started> {
-  const program = fileURLToPath(new URL('./partsMain.ts', import.meta.url))
   const settings = { BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') }
-  return start(local, 'The proxy of our parts', program, settings)
+  return start(local, 'The proxy of our parts', besideThis('partsMain'), settings)
 }
 
-/** Starts the barest pipe to an upstream, which no proxy in this runtime can be faster than by much. */
-export function startFloor(local: LocalNetwork, upstreamUrl: string): Promise<Started> {
-  const program = fileURLToPath(new URL('./floorMain.ts', import.meta.url))
-  return start(local, 'The bare pipe', program, { BENCH_UPSTREAM: upstreamUrl })
+/** Starts a pipe to an upstream, which no proxy in this runtime can be faster than by much. */
+export function startPipe(
+  local: LocalNetwork,
+  upstreamUrl: string,
+  program: 'bytePipeMain' | 'httpPipeMain',
+): Promise<Started> {
+  return start(local, 'The bare pipe', besideThis(program), { BENCH_UPSTREAM: upstreamUrl })
+}
+
+/** Starts the one node of the network, at the port that the network file names. */
+export function startStubNode(local: LocalNetwork, port: number): Promise<Started> {
+  return start(local, 'The stub of a node', besideThis('stubNodeMain'), {}, port)
 }

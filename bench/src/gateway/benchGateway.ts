@@ -1,35 +1,41 @@
-import { quoteMaximum } from '@assay/protocol'
-import type { Hex } from 'viem'
 import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
-import { type SignedPayment, signExactPayment } from '../exactPayment.ts'
-import { LOCAL_PRICE, startLocalNetwork } from '../localNetwork.ts'
+import { startLocalNetwork } from '../localNetwork.ts'
 import { number, printTable } from '../table.ts'
-import { GUARANTEES, startAssayGateway, startFloor, startParts } from './assayGateway.ts'
-import { litellmMissing, startLiteLlm } from './litellm.ts'
-import { type Latency, measureLatency } from './measure.ts'
-import { startPortkey } from './portkey.ts'
-import type { ServerProcess } from './serverProcess.ts'
-import { startStubNode } from './stubNode.ts'
+import { startStubNode } from './assayGateway.ts'
+import { createWallet, KINDS, type Kind, plainCalls } from './calls.ts'
+import { litellmMissing } from './litellm.ts'
+import { type Call, type Latency, latencyOf, type Server, type Times, timeCalls } from './measure.ts'
+import { portkeyHeaders, startPortkey } from './portkey.ts'
+import { type Row, rowsOver, type Upstreams, WITHOUT } from './rows.ts'
+import { freePort } from './serverProcess.ts'
 import { startStubUpstream } from './stubUpstream.ts'
 import { chainReadTime, commitTime, syncTimes } from './waits.ts'
 
 const CALLS = 600
 /** A gateway runs for weeks: what its compiler still does for the first calls is no part of what a call takes. */
 const WARM_UP = 600
-const MAX_TOKENS = 32
-const DESCRIBED = {
-  payment: 'the payment check',
-  receipt: 'the receipt check',
-  outbox: 'the durable outbox',
-}
+/** Of the upstreams and of Portkey between two rows; a stream takes Portkey as long as thirty whole answers. */
+const LOOK_CALLS = 300
+const LOOK_STREAMS_OF_PORTKEY = 30
 
-type Server = { url: string; process?: ServerProcess }
+/** Who is looked at before and after every row: the upstreams alone, and the peer. */
+type Look = Record<keyof Upstreams | 'portkey', Record<Kind, Times>>
+/** Processor time is in seconds a call, memory in MiB. */
+type Measured = {
+  row: Row
+  times: Record<Kind, Times>
+  cpu: Record<Kind, number>
+  memory: number
+  looks: Look[]
+}
 
 /**
  * What a gateway adds to a call over an upstream that answers at once, one call at a time. Ours does all of its work: it
  * checks the payment, asks a chain for balance and nonce, checks the receipt, makes it durable before the last byte, and
  * batches and commits meanwhile. What each guarantee costs shows in the rows that leave it out; with none of them the same
- * parts are a plain proxy. Every gateway runs in a process of its own.
+ * parts are a plain proxy. Each gateway is a process of its own, and so is the node; of the gateways only the one that is
+ * measured is there. No machine is as fast in one minute as in the next, so the upstreams and Portkey are measured again
+ * before and after every row, and it is held against those two measurements.
  */
 export async function benchGateway(): Promise<void> {
   const closers: (() => unknown)[] = []
@@ -41,120 +47,76 @@ export async function benchGateway(): Promise<void> {
 }
 
 async function measureAll(closers: (() => unknown)[]): Promise<void> {
-  const kept = <Kept extends { process: ServerProcess }>(server: Kept): Kept => {
-    closers.push(() => server.process.close())
-    return server
-  }
   const stub = await startStubUpstream()
   closers.push(() => stub.close())
-  const node = await startStubNode()
-  closers.push(() => node.close())
-  const local = await startLocalNetwork(node.url)
+  const nodePort = await freePort()
+  const local = await startLocalNetwork(`http://127.0.0.1:${nodePort}`)
   closers.push(() => local.close())
-  const portkey = kept(await startPortkey())
+  const node = await startStubNode(local, nodePort)
+  closers.push(() => node.process.close())
+  const portkey = await startPortkey()
+  closers.push(() => portkey.process.close())
   const noLiteLlm = litellmMissing()
   if (noLiteLlm !== undefined) console.log(`LiteLLM is skipped: ${noLiteLlm}.`)
-  const litellm = noLiteLlm === undefined ? kept(await startLiteLlm(local.folder, stub.url)) : undefined
   const missing = postgresMissing()
   if (missing !== false) console.log(`The gateway over PostgreSQL is skipped: ${missing}.`)
-  const ids = new Map<string, Hex>()
-  await node.serve(local, (header) => ids.get(header) as Hex)
-  const floor = kept(await startFloor(local, stub.url))
-  const plain = kept(await startParts(local, stub.url, []))
-  const off = kept(await startParts(local, node.url, []))
-  const ours: { name: string; server: Server }[] = []
-  for (const left of GUARANTEES) {
-    const server = kept(
-      await startParts(
-        local,
-        node.url,
-        GUARANTEES.filter((name) => name !== left),
-      ),
-    )
-    ours.push({ name: `our parts without ${DESCRIBED[left]}`, server })
+  const postgres = missing === false ? await startPostgres() : undefined
+  closers.push(() => postgres?.close())
+  const databaseUrl = await postgres?.createDatabase()
+
+  const paidCalls = createWallet(local)
+  const callsOf: Record<Row['calls'], (kind: Kind, count: number) => Call[] | Promise<Call[]>> = {
+    plain: plainCalls,
+    paid: paidCalls,
+    portkey: (kind, count) => plainCalls(kind, count, portkeyHeaders(stub.url)),
   }
-  ours.push(
-    { name: 'our parts with all three', server: kept(await startParts(local, node.url, GUARANTEES)) },
-    { name: 'assay as it ships, embedded store', server: kept(await startAssayGateway(local)) },
-  )
-  let databaseUrl: string | undefined
-  if (missing === false) {
-    const postgres = await startPostgres()
-    closers.push(() => postgres.close())
-    databaseUrl = await postgres.createDatabase()
-    const server = kept(await startAssayGateway(local, databaseUrl))
-    ours.push({ name: 'assay as it ships, PostgreSQL with fsync', server })
+  async function time(server: Server, calls: Row['calls'], kind: Kind, count: number): Promise<Times> {
+    return timeCalls(server, await callsOf[calls](kind, count))
+  }
+  async function look(): Promise<Look> {
+    return {
+      stub: {
+        whole: await time(stub, 'plain', 'whole', LOOK_CALLS),
+        streamed: await time(stub, 'plain', 'streamed', LOOK_CALLS),
+      },
+      node: {
+        whole: await time(node, 'paid', 'whole', LOOK_CALLS),
+        streamed: await time(node, 'paid', 'streamed', LOOK_CALLS),
+      },
+      portkey: {
+        whole: await time(portkey, 'portkey', 'whole', LOOK_CALLS),
+        streamed: await time(portkey, 'portkey', 'streamed', LOOK_STREAMS_OF_PORTKEY),
+      },
+    }
+  }
+  async function measure({ calls, start }: Row): Promise<Pick<Measured, 'times' | 'cpu' | 'memory'>> {
+    const server = await start()
+    const cpu = { whole: 0, streamed: 0 }
+    const warmTimes = async (kind: Kind): Promise<Times> => {
+      await time(server, calls, kind, WARM_UP)
+      const ready = await callsOf[calls](kind, CALLS)
+      const before = server.process.cpuSeconds()
+      const times = await timeCalls(server, ready)
+      cpu[kind] = (server.process.cpuSeconds() - before) / CALLS
+      return times
+    }
+    try {
+      const times = { whole: await warmTimes('whole'), streamed: await warmTimes('streamed') }
+      return { times, cpu, memory: server.process.residentMiB() }
+    } finally {
+      await server.process.close()
+    }
   }
 
-  const rows: string[][] = []
-  const firstBytes: string[] = []
-  let payment = 0
-  for (const stream of [false, true]) {
-    const body = JSON.stringify({
-      model: 'bench',
-      messages: [{ role: 'user', content: 'Say twenty words.' }],
-      max_tokens: MAX_TOKENS,
-      stream,
-    })
-    const value = quoteMaximum(LOCAL_PRICE, Buffer.byteLength(body), MAX_TOKENS)
-    const unpaid = () => ({ headers: {}, body })
-    const measure = (
-      server: Server,
-      callOf: (call: number) => { headers: Record<string, string>; body: string },
-    ) => measureLatency(server, CALLS, WARM_UP, callOf)
-    async function paid(server: Server): Promise<Latency> {
-      const payments: SignedPayment[] = []
-      for (let call = 0; call < CALLS + WARM_UP; call++) {
-        const signed = await signExactPayment(local, payment++, value)
-        ids.set(signed.header, signed.requestId)
-        payments.push(signed)
-      }
-      return measure(server, (call) => ({
-        headers: { 'payment-signature': (payments[call] as SignedPayment).header },
-        body,
-      }))
-    }
-    const direct = await measure(stub, unpaid)
-    const peer = await measure(portkey, () => ({
-      headers: {
-        'x-portkey-provider': 'openai',
-        'x-portkey-custom-host': `${stub.url}/v1`,
-        authorization: 'Bearer none',
-      },
-      body,
-    }))
-    const kind = stream ? 'streamed' : 'whole'
-    const row = (name: string, latency: Latency, base: Latency) => [
-      `${kind}: ${name}`,
-      number(latency.p50, 2),
-      number(latency.p99, 2),
-      number(latency.p50 - base.p50, 2),
-      number(latency.firstP50 - base.firstP50, 2),
-      `${number((latency.p50 - base.p50) / (peer.p50 - direct.p50), 2)}×`,
-      latency.perCore === undefined ? '' : number(latency.perCore),
-      latency.memory === undefined ? '' : number(latency.memory),
-    ]
-    rows.push(row('upstream alone', direct, direct), row('@portkey-ai/gateway over it', peer, direct))
-    if (litellm !== undefined) rows.push(row('LiteLLM over it', await measure(litellm, unpaid), direct))
-    rows.push(row('bare node:http and undici over it', await measure(floor, unpaid), direct))
-    rows.push(row('assay as a plain proxy over it', await measure(plain, unpaid), direct))
-    const signing = await paid(node)
-    rows.push(row('upstream that signs receipts, alone', signing, signing))
-    const without = await paid(off)
-    rows.push(row('our parts without all three', without, signing))
-    for (const { name, server } of ours) {
-      const latency = await paid(server)
-      rows.push(row(name, latency, signing))
-      if (name.includes('without')) continue
-      const later = number(latency.firstP50 - without.firstP50, 2)
-      firstBytes.push(`${kind}, ${name}: ${later} ms`)
-    }
+  for (let at = 0; at < WARM_UP; at += LOOK_CALLS) await look()
+  const looks = [await look()]
+  const measured: Measured[] = []
+  for (const row of rowsOver(local, { stub, node }, databaseUrl)) {
+    const found = await measure(row)
+    looks.push(await look())
+    measured.push({ row, ...found, looks: looks.slice(-2) })
   }
-  printTable(
-    `Milliseconds per call, ${CALLS} calls one after another; added = over the same upstream alone`,
-    ['call', 'p50', 'p99', 'added p50', 'added to first byte', 'vs portkey', 'calls/s a core', 'MiB'],
-    rows,
-  )
+  print(looks, measured)
   const { grown, inside } = await syncTimes(local.folder)
   console.log('\nWhat a paid call cannot be done without, p50:')
   console.log(
@@ -164,6 +126,51 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   if (databaseUrl !== undefined) {
     console.log(`  one commit of PostgreSQL: ${number(await commitTime(databaseUrl), 2)} ms`)
   }
+}
+
+/** Milliseconds at p50. */
+type Added = { whole: number; first: number }
+
+function print(looks: readonly Look[], measured: readonly Measured[]): void {
+  const alone = (of: readonly Look[], who: keyof Look, kind: Kind): Latency =>
+    latencyOf(...of.map((look) => look[who][kind]))
+  const over = (latency: Latency, base: Latency): Added => ({
+    whole: latency.p50 - base.p50,
+    first: latency.firstP50 - base.firstP50,
+  })
+  const addedBy = ({ row, times, looks: beside }: Measured, kind: Kind): Added =>
+    over(latencyOf(times[kind]), alone(beside, row.calls === 'paid' ? 'node' : 'stub', kind))
+  const addedByPortkey = ({ looks: beside }: Measured, kind: Kind): Added =>
+    over(alone(beside, 'portkey', kind), alone(beside, 'stub', kind))
+  const times = ({ p50, p99 }: Latency) => [number(p50, 2), number(p99, 2)]
+  const without = measured.find(({ row }) => row.name === WITHOUT) as Measured
+
+  const rows = KINDS.flatMap((kind) => [
+    [`${kind}: the upstream alone`, ...times(alone(looks, 'stub', kind))],
+    [`${kind}: the upstream that signs receipts, alone`, ...times(alone(looks, 'node', kind))],
+    ...measured.map((one) => {
+      const added = addedBy(one, kind)
+      return [
+        `${kind}: ${one.row.name}`,
+        ...times(latencyOf(one.times[kind])),
+        number(added.whole, 2),
+        number(added.first, 2),
+        `${number(added.whole / addedByPortkey(one, kind).whole, 2)}×`,
+        number(1 / one.cpu[kind]),
+        number(one.memory),
+      ]
+    }),
+  ])
+  printTable(
+    `Milliseconds per call, ${CALLS} calls one after another; added = over the same upstream alone`,
+    ['call', 'p50', 'p99', 'added p50', 'added to first byte', 'vs portkey', 'calls/s a core', 'MiB'],
+    rows,
+  )
   console.log('\nFirst byte later than without the three guarantees, p50:')
-  for (const line of firstBytes) console.log(`  ${line}`)
+  for (const kind of KINDS) {
+    for (const one of measured.filter(({ row }) => row.calls === 'paid' && !row.name.includes('without'))) {
+      const later = addedBy(one, kind).first - addedBy(without, kind).first
+      console.log(`  ${kind}, ${one.row.name}: ${number(later, 2)} ms`)
+    }
+  }
 }

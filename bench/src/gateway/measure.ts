@@ -2,38 +2,22 @@ import { Client } from 'undici'
 import { quantile } from '../table.ts'
 import type { ServerProcess } from './serverProcess.ts'
 
+export type Server = { url: string; process?: ServerProcess }
 export type Call = { headers: Record<string, string>; body: string }
-/** Milliseconds; `first` is the time to the first byte of the body. */
-export type Latency = {
-  p50: number
-  p99: number
-  firstP50: number
-  /** Calls a second that one core of the server would carry; undefined where the server is not a process of its own. */
-  perCore: number | undefined
-  /** Resident memory afterwards, MiB. */
-  memory: number | undefined
-}
+/** Of calls that count, milliseconds each; `first` is the time to the first byte of the body. */
+export type Times = { whole: number[]; first: number[] }
+export type Latency = { p50: number; p99: number; firstP50: number }
 
 /**
- * Times from sending a request to its answer's first and last byte, over one kept-alive connection.
- * @param callOf makes the n-th call, so that each can carry a payment of its own.
+ * Makes calls one after another over one connection that stays open; times are from sending the request to the answer's
+ * first and last byte.
  * @throws where an answer is not 200 or, in a stream, lacks its terminal event.
  */
-export async function measureLatency(
-  server: { url: string; process?: ServerProcess },
-  count: number,
-  warmUp: number,
-  callOf: (index: number) => Call,
-): Promise<Latency> {
-  const { url } = server
+export async function timeCalls({ url }: Server, calls: readonly Call[]): Promise<Times> {
   const client = new Client(url)
-  const times: number[] = []
-  const firsts: number[] = []
-  let cpuBefore = 0
+  const times: Times = { whole: [], first: [] }
   try {
-    for (let at = 0; at < warmUp + count; at++) {
-      if (at === warmUp) cpuBefore = server.process?.cpuSeconds() ?? 0
-      const { headers, body } = callOf(at)
+    for (const { headers, body } of calls) {
       const start = performance.now()
       const answer = await client.request({
         method: 'POST',
@@ -54,21 +38,18 @@ export async function measureLatency(
       if (body.includes('"stream":true') && !text.trimEnd().endsWith('data: [DONE]')) {
         throw new Error(`${url} ended a stream without its terminal event: ${text.slice(-100)}`)
       }
-      if (at < warmUp) continue
-      times.push(time)
-      firsts.push(first)
+      times.whole.push(time)
+      times.first.push(first)
     }
   } finally {
     await client.destroy()
   }
-  const cpu = (server.process?.cpuSeconds() ?? 0) - cpuBefore
-  times.sort((a, b) => a - b)
-  firsts.sort((a, b) => a - b)
-  return {
-    p50: quantile(times, 0.5),
-    p99: quantile(times, 0.99),
-    firstP50: quantile(firsts, 0.5),
-    perCore: cpu > 0 ? count / cpu : undefined,
-    memory: server.process?.residentMiB(),
-  }
+  return times
+}
+
+/** What several measurements of the same come to together. */
+export function latencyOf(...measured: readonly Times[]): Latency {
+  const sorted = (of: keyof Times) => measured.flatMap((times) => times[of]).sort((a, b) => a - b)
+  const whole = sorted('whole')
+  return { p50: quantile(whole, 0.5), p99: quantile(whole, 0.99), firstP50: quantile(sorted('first'), 0.5) }
 }

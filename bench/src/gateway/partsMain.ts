@@ -17,13 +17,12 @@ import {
   receiptLeaf,
   receiptToJson,
   requestHash,
-  requestIdOf,
   SCHEME,
   type SignedReceipt,
   stripSseComments,
 } from '@assay/protocol'
 import { openStore } from '@assay/store'
-import { checkPayment } from '@assay/verify'
+import { type CheckedPayment, checkPayment } from '@assay/verify'
 import { Pool } from 'undici'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
@@ -45,6 +44,7 @@ import {
   requestHeaders,
   responseHeaders,
 } from '../../../packages/gateway/src/relay/upstreamHeaders.ts'
+import { type StatedPayment, statedPayment } from './statedPayment.ts'
 
 const {
   ASSAY_NETWORK = '',
@@ -69,13 +69,8 @@ const store = kept.has('outbox') ? await openStore({ directory: ASSAY_DATA }) : 
 const pool = new Pool(BENCH_UPSTREAM, { connections: 16 })
 const limits = DEFAULT_LIMITS
 
-type Payment = { requestId: Hex; payer: Address; amount: bigint; expiresAt: bigint; collect: string }
-
-/** Signature, amount, balance and nonce, all checked; the nonce's answer is awaited before anything goes out. */
-async function checkedPayment(
-  header: string,
-  body: Uint8Array,
-): Promise<Payment & { unused: Promise<boolean> }> {
+/** Signature, amount and balance, all checked. */
+async function checkedPayment(header: string, body: Uint8Array): Promise<CheckedPayment> {
   const read = readIntent('chat', body, () => model?.contextLength)
   if ('problem' in read) throw new Error(read.problem.message)
   const price = await priceOf((model as NonNullable<typeof model>).modelId)
@@ -91,26 +86,12 @@ async function checkedPayment(
   })
   if (!payment.ok) throw new Error(payment.reason)
   if ((await funds.read(payment.payer)).balance < payment.amount) throw new Error('The payer has too little.')
-  const unused = chain.nonceUnused(payment)
-  unused.catch(() => {})
-  return { ...payment, collect: encodeCollect(payment), unused }
-}
-
-/** What the header says, believed. */
-function statedPayment(header: string): Payment {
-  const { payload } = JSON.parse(Buffer.from(header, 'base64').toString()) as {
-    payload: { authorization: { from: Address; value: string; validBefore: string; nonce: Hex } }
-  }
-  const { from: payer, value, validBefore, nonce: paymentNonce } = payload.authorization
-  const { chainId, contracts } = network
-  const escrow = contracts.InferenceEscrow
-  const requestId = requestIdOf({ chainId, escrow, payer, scheme: SCHEME.exact, paymentNonce })
-  return { requestId, payer, amount: BigInt(value), expiresAt: BigInt(validBefore) - 1n, collect: '{}' }
+  return payment
 }
 
 async function checkReceipt(
   signed: SignedReceipt,
-  { requestId, payer, amount }: Payment,
+  { requestId, payer, amount }: StatedPayment,
   hash: Hex,
   answer: HttpResponseBytes,
 ): Promise<void> {
@@ -143,7 +124,8 @@ server.post('/v1/chat/completions', async (request, reply) => {
   const body = bodyOf(request)
   const header = String(request.headers['payment-signature'] ?? '')
   const checked = kept.has('payment') ? await checkedPayment(header, body) : undefined
-  const payment = checked ?? (kept.has('outbox') || kept.has('receipt') ? statedPayment(header) : undefined)
+  const payment =
+    checked ?? (kept.has('outbox') || kept.has('receipt') ? statedPayment(header, network) : undefined)
   const hash =
     payment === undefined
       ? '0x'
@@ -154,7 +136,8 @@ server.post('/v1/chat/completions', async (request, reply) => {
           body,
         })
   if (store !== undefined && payment !== undefined) {
-    const { requestId, payer, amount, expiresAt, collect } = payment
+    const { requestId, payer, amount, expiresAt } = payment
+    const collect = checked === undefined ? '{}' : encodeCollect(checked)
     const claim = await store.writer.claim({
       ...{ requestId, payer, scheme: SCHEME.exact, authorised: amount, expiresAt, collect },
       modelId: (model as NonNullable<typeof model>).modelId,
@@ -165,15 +148,15 @@ server.post('/v1/chat/completions', async (request, reply) => {
     if (claim === undefined) throw new Error('The payment is in use.')
   }
   reply.hijack()
+  // Answered while the node works, and awaited before anything but an opening goes out.
+  const unused = checked === undefined ? Promise.resolve(true) : chain.nonceUnused(checked)
+  unused.catch(() => {})
   const upstream = await ask(pool, {
     method: 'POST',
     path: request.raw.url ?? '/',
     headers: requestHeaders(request.raw.rawHeaders, committer),
     body,
   })
-  const good = async (): Promise<void> => {
-    if ((await checked?.unused) === false) throw new Error('The nonce was used.')
-  }
   const headers = responseHeaders(upstream.headers)
   const contentType = String(upstream.headers['content-type'])
   const status = upstream.statusCode
@@ -181,10 +164,10 @@ server.post('/v1/chat/completions', async (request, reply) => {
     if (payment === undefined) return
     const signed = decodeReceiptHeader(receipt)
     if (kept.has('receipt')) await checkReceipt(signed, payment, hash, { status, contentType, body: answer })
+    if (!(await unused)) throw new Error('The nonce was used.')
     await record(signed)
   }
   if (!contentType.startsWith('text/event-stream')) {
-    await good()
     const bytes = await readBounded(upstream.body, limits.maxAnswerBytes)
     await judge(String(upstream.headers[RECEIPT_HEADER]), bytes)
     reply.raw.writeHead(status, { ...headers, 'content-length': bytes.length }).end(bytes)
@@ -203,8 +186,7 @@ server.post('/v1/chat/completions', async (request, reply) => {
     await writeToClient(reply.raw, open, limits.clientStallMs)
     const end = gate.end()
     if (end === undefined) continue
-    // The opening goes out before; this payer has paid for calls, and the stream is no longer than an opening.
-    await good()
+    // The opening is out already; this payer has paid for calls, and the stream is no longer than an opening.
     await judge(end.receipt.trim(), stripSseComments(concatBytes([...passed, end.terminal])))
     await writeToClient(reply.raw, end.held, limits.clientStallMs)
   }

@@ -6,14 +6,6 @@ import { RefusedError } from '../http/dialectError.ts'
 import { requireOwnPayer } from '../opengradient/requireOwnPayer.ts'
 import { type OfferTerms, paymentRequired } from './offer.ts'
 
-/** A payment that is good as far as its bytes, the payer's funds and our own open requests tell. It is in `inFlight` and
- * in the ledger from the moment of that judgement, so that two at once cannot count on the same money. */
-export type Admission = {
-  payment: CheckedPayment
-  /** Whether the chain still takes its nonce; asked while the node is already at work. */
-  nonceUnused: Promise<boolean>
-}
-
 /**
  * Whether a PAYMENT-SIGNATURE header authorises what the request may cost: its bytes and its signer, nothing else.
  * @param maximum the quote, OPG base units.
@@ -49,7 +41,8 @@ export async function authenticate(
 }
 
 /**
- * Admits a request whose payment is authentic: it is not in use, and its payer can pay it beside what is open.
+ * Admits a request whose payment is authentic: it is not in use, and its payer can pay it beside what is open. It is in
+ * `inFlight` and in the ledger from the moment of that judgement, so that two at once cannot count on the same money.
  * @throws RefusedError 402 with fresh offers; 409 while it pays for another request.
  */
 export async function admit(
@@ -57,7 +50,7 @@ export async function admit(
   payment: CheckedPayment,
   maximum: bigint,
   url: string,
-): Promise<Admission> {
+): Promise<void> {
   function refuse(code: string, reason: string): never {
     context.metrics.count('refused_total', code)
     throw new RefusedError(paymentRequired(termsOf(context), maximum, url, { code, reason }))
@@ -81,10 +74,6 @@ export async function admit(
   requireAllowance(context, [`payer:${payment.payer}`], payment.requestId, maximum)
   context.inFlight.add(payment.requestId)
   context.ledger.set(payment.requestId, payment.payer, payment.amount)
-  const nonceUnused = context.chain.nonceUnused(payment)
-  // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
-  nonceUnused.catch(() => {})
-  return { payment, nonceUnused }
 }
 
 /** Counts a call against what its payer and its key may ask of this gateway. @throws RefusedError 429 */

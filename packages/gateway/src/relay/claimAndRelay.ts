@@ -15,7 +15,6 @@ import { relay } from './relay.ts'
 
 export type Claiming = {
   payment: CheckedPayment
-  nonceUnused: Promise<boolean>
   model: NetworkModel
   route: Route
   requestHash: Hex
@@ -31,14 +30,14 @@ export type Claiming = {
 
 /**
  * Claims an admitted payment for this request and relays it. What the disk still has to do for the claim it does while
- * the node is at work, and before the answer ends.
+ * the node is at work, and before the answer ends; so does the chain, which is asked whether it still takes the nonce.
  * @throws RefusedError 409 where it is in use
  */
 export async function claimAndRelay(
   context: Context,
   request: FastifyRequest,
   reply: FastifyReply,
-  { payment, nonceUnused, model, route, requestHash, body, name, maximum, arrivedAt, trace }: Claiming,
+  { payment, model, route, requestHash, body, name, maximum, arrivedAt, trace }: Claiming,
 ): Promise<void> {
   const { requestId } = payment
   const expected = {
@@ -49,6 +48,9 @@ export async function claimAndRelay(
     requestHash,
     authorised: payment.amount,
   }
+  const nonceUnused = context.chain.nonceUnused(payment)
+  // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
+  nonceUnused.catch(() => {})
   let claim: Claim | undefined
   try {
     claim = await context.claim({

@@ -101,20 +101,11 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
       throw refusal(415, 'unsupported_media_type', `Send content-type: ${OHTTP_REQUEST_TYPE.chunked}.`)
     }
   }
-  const signed = await authenticate(context, paid === '' ? undefined : paid, maximum, url)
-  const { payment, nonceUnused } = await admit(context, signed, maximum, url)
-  let auth: SignedRequestAuth['auth']
-  try {
-    auth = await payersAuth(context, header(REQUEST_AUTH_HEADER), payment, model.modelId, maximum)
-  } catch (error) {
-    context.inFlight.delete(payment.requestId)
-    context.ledger.release(payment.requestId)
-    nonceUnused.catch(() => undefined)
-    throw error
-  }
+  const payment = await authenticate(context, paid === '' ? undefined : paid, maximum, url)
+  const auth = await payersAuth(context, header(REQUEST_AUTH_HEADER), payment, model.modelId, maximum)
+  await admit(context, payment, maximum, url)
   await claimAndRelay(context, request, reply, {
     payment,
-    nonceUnused,
     model,
     // It can be read by that enclave alone, so nobody else can take it over.
     route: { mode: 'tee', node, candidates: [node], why: 'encrypted to its key', exposure: maximum },

@@ -138,8 +138,9 @@ async function handle(
     if (credential !== undefined) {
       return await relayUnderGrant(context, request, reply, { credential, name, ...asked })
     }
-    const admission = await admit(context, payment as CheckedPayment, maximum, url)
-    await claimAndRelay(context, request, reply, { ...admission, name, ...asked })
+    const authentic = payment as CheckedPayment
+    await admit(context, authentic, maximum, url)
+    await claimAndRelay(context, request, reply, { payment: authentic, name, ...asked })
   } catch (error) {
     if (name !== undefined) await context.freeName(name)
     throw error

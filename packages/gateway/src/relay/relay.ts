@@ -56,19 +56,18 @@ export async function relay(
  */
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
+  const good = requireGood(exchange)
+  // An exchange that ends before it is looked at must not leave a rejection unhandled.
+  good.catch(() => {})
   const contentType = single(upstream.headers['content-type']) ?? ''
   if (upstream.statusCode === 200 && /^text\/event-stream\b/i.test(contentType)) {
     const mayOpen = exchange.context.openings.take(exchange.expected.payer)
-    const good = requireGood(exchange)
-    good.catch(() => {})
     if (!mayOpen) await good
     await streamAnswer(exchange, upstream, contentType, good)
-  } else {
-    await requireGood(exchange)
-    if (Object.values(OHTTP_RESPONSE_TYPE).includes(contentType)) {
-      await sealedAnswer(exchange, upstream, contentType)
-    } else await wholeAnswer(exchange, upstream, contentType)
-  }
+  } else if (Object.values(OHTTP_RESPONSE_TYPE).includes(contentType)) {
+    await good
+    await sealedAnswer(exchange, upstream, contentType)
+  } else await wholeAnswer(exchange, upstream, contentType, good)
   if (upstream.statusCode >= 500) noteFailure(exchange)
   else if (upstream.statusCode === 429) exchange.node.breaker.forget()
   else exchange.node.breaker.succeed()

@@ -54,7 +54,6 @@ export async function streamAnswer(
     }
     const end = gate.end()
     if (end === undefined) continue
-    await good
     const signed = decodeReceipt(end.receipt)
     const answer = {
       status: upstream.statusCode,
@@ -63,6 +62,7 @@ export async function streamAnswer(
     }
     const problem = await receiptProblem(signed, expected, context, answer)
     if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
+    await good
     if (exchange.name !== undefined) {
       await keep(exchange, upstream.statusCode, headers, concatBytes([...passed, end.held]))
     }

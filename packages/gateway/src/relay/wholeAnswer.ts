@@ -15,13 +15,22 @@ import {
   writeWhole,
 } from './exchange.ts'
 
-/** An answer in one piece: held until its receipt is durable. @throws NodeFailure */
-export async function wholeAnswer(exchange: Exchange, upstream: Answer, contentType: string): Promise<void> {
+/**
+ * An answer in one piece: held until the payment is known to be good and its receipt is durable.
+ * @throws NodeFailure; whatever `good` throws
+ */
+export async function wholeAnswer(
+  exchange: Exchange,
+  upstream: Answer,
+  contentType: string,
+  good: Promise<void>,
+): Promise<void> {
   const { context, expected, request } = exchange
   const bytes = await readAnswer(upstream, context.limits.maxAnswerBytes)
   const receiptHeader = single(upstream.headers[RECEIPT_HEADER])
   if (receiptHeader === undefined) {
     if (upstream.statusCode < 400) throw new NodeFailure('bad_receipt', 'The answer came without a receipt.')
+    await good
     await endExchange(exchange, declines(upstream.statusCode))
     context.metrics.count('node_failures_total', String(upstream.statusCode))
     return writeWhole(exchange, upstream, bytes)
@@ -30,6 +39,7 @@ export async function wholeAnswer(exchange: Exchange, upstream: Answer, contentT
   const signed = decodeReceipt(receiptHeader)
   const problem = await receiptProblem(signed, expected, context, answer)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
+  await good
   await keep(exchange, upstream.statusCode, answerHeaders(exchange, upstream), bytes)
   await makeDurable(exchange, signed, answer)
   context.metrics.count('answers_total', 'whole')

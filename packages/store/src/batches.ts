@@ -129,8 +129,13 @@ export async function watchedBatches(
   recent: bigint,
 ): Promise<BatchRow[]> {
   const rows = await database.query<Columns>(
-    `select ${COLUMNS} from batches where committer = $1 and state not in ('void', 'expired') and
-       (state <> 'final' or not settled or height > (select max(height) - $2::bigint from batches where committer = $1))
+    // In two parts, so that each has its index: a committer's batches only ever become more.
+    `select ${COLUMNS} from batches where state not in ('void', 'expired') and batch_id in (
+       select batch_id from batches
+         where committer = $1 and (state in ('frozen', 'committed', 'attested') or not settled)
+       union
+       select batch_id from batches
+         where committer = $1 and height > (select max(height) - $2::bigint from batches where committer = $1))
      order by batches.height limit 512`,
     [committer, recent],
   )

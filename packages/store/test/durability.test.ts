@@ -33,6 +33,7 @@ async function writeUntil(count: number, place: string[], kill: () => unknown = 
     child.kill('SIGKILL')
   }
   await exited
+  assert.ok(acknowledged.length >= count, `the writer ended by itself after ${acknowledged.length} receipts`)
   return acknowledged
 }
 

@@ -45,6 +45,19 @@ export function createEndings({
       })
     return ending.writing
   }
+  /** What the database has against one statement does not hold up the others. @throws where it is away */
+  async function unlessRefused(
+    event: string,
+    facts: { requestId?: Hex },
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (unavailable(error) !== undefined) throw error
+      log(event, { ...facts, why: messageOf(error) })
+    }
+  }
   return {
     async end(requestId, state) {
       ledger.release(requestId)
@@ -71,22 +84,18 @@ export function createEndings({
       }
     },
     async catchUp() {
-      const freeing = [...taken].map((name) => async () => {
-        await freeAnswerName(database, name)
-        taken.delete(name)
-      })
-      const ending = [...left.values()].map((one) => async () => {
-        // Written meanwhile, the next claim of its payment is not to end with it.
-        if (left.get(one.requestId) === one) await write(one)
-      })
-      for (const task of [...freeing, ...ending]) {
-        try {
-          await task()
-        } catch (error) {
-          // What one statement has against one of them does not hold up the others.
-          if (unavailable(error) !== undefined) throw error
-          log('end_postponed', { why: messageOf(error) })
-        }
+      for (const name of [...taken]) {
+        await unlessRefused('free_postponed', {}, async () => {
+          await freeAnswerName(database, name)
+          taken.delete(name)
+        })
+      }
+      for (const ending of [...left.values()]) {
+        const { requestId } = ending
+        await unlessRefused('end_postponed', { requestId }, async () => {
+          // Written meanwhile, the next claim of its payment is not to end with it.
+          if (left.get(requestId) === ending) await write(ending)
+        })
       }
     },
   }

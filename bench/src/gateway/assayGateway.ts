@@ -1,17 +1,15 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DEVELOPMENT_ROLES, developmentAccount, saveNetwork } from '@assay/chain'
 import type { LocalNetwork } from '../localNetwork.ts'
 import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
-
-const besideThis = (program: string) => fileURLToPath(new URL(`./${program}.ts`, import.meta.url))
 
 export type Started = { url: string; process: ServerProcess }
 
 async function start(
   local: LocalNetwork,
   name: string,
-  program: string,
+  program: URL,
   settings: Record<string, string>,
   at?: number,
 ): Promise<Started> {
@@ -26,12 +24,12 @@ async function start(
     ASSAY_PORT: String(port),
     ...settings,
   }
-  return { url, process: await startServerProcess(name, [program], env, `${url}/health`) }
+  return { url, process: await startServerProcess(name, [fileURLToPath(program)], env, `${url}/health`) }
 }
 
 /** Starts our gateway as its own process, as it ships, batcher running; over the embedded database where none is named. */
 export function startAssayGateway(local: LocalNetwork, databaseUrl?: string): Promise<Started> {
-  const program = join(dirname(fileURLToPath(import.meta.resolve('@assay/gateway'))), 'main.ts')
+  const program = new URL('main.ts', import.meta.resolve('@assay/gateway'))
   return start(local, 'The gateway', program, databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
 }
 
@@ -46,19 +44,25 @@ export function startParts(
   guarantees: readonly Guarantee[],
 ): Promise<Started> {
   const settings = { BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') }
-  return start(local, 'The proxy of our parts', besideThis('partsMain'), settings)
+  return start(local, 'The proxy of our parts', new URL('./partsMain.ts', import.meta.url), settings)
 }
 
-/** Starts a pipe to an upstream, which no proxy in this runtime can be faster than by much. */
+/** What a proxy of this runtime cannot be faster than by much: a pipe of HTTP, and one that knows nothing of HTTP. */
+const PIPES = {
+  http: new URL('./httpPipeMain.ts', import.meta.url),
+  bytes: new URL('./bytePipeMain.ts', import.meta.url),
+}
+
+/** Starts a bare pipe to an upstream. */
 export function startPipe(
   local: LocalNetwork,
   upstreamUrl: string,
-  program: 'bytePipeMain' | 'httpPipeMain',
+  of: keyof typeof PIPES,
 ): Promise<Started> {
-  return start(local, 'The bare pipe', besideThis(program), { BENCH_UPSTREAM: upstreamUrl })
+  return start(local, 'The bare pipe', PIPES[of], { BENCH_UPSTREAM: upstreamUrl })
 }
 
 /** Starts the one node of the network, at the port that the network file names. */
 export function startStubNode(local: LocalNetwork, port: number): Promise<Started> {
-  return start(local, 'The stub of a node', besideThis('stubNodeMain'), {}, port)
+  return start(local, 'The stub of a node', new URL('./stubNodeMain.ts', import.meta.url), {}, port)
 }

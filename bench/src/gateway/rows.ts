@@ -36,8 +36,8 @@ export function rowsOver(
   const parts = (name: string, kept: readonly Guarantee[]) =>
     paid(name, () => startParts(local, node.url, kept))
   const rows = [
-    plain('a bare pipe of bytes', () => startPipe(local, stub.url, 'bytePipeMain')),
-    plain('a bare pipe of node:http and undici', () => startPipe(local, stub.url, 'httpPipeMain')),
+    plain('a bare pipe of bytes', () => startPipe(local, stub.url, 'bytes')),
+    plain('a bare pipe of node:http and undici', () => startPipe(local, stub.url, 'http')),
     plain('assay as a plain proxy', () => startParts(local, stub.url, [])),
     parts(WITHOUT, []),
     ...GUARANTEES.map((left) =>

@@ -1,12 +1,13 @@
 import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { startLocalNetwork } from '../localNetwork.ts'
-import { number, printTable } from '../table.ts'
+import { number } from '../table.ts'
 import { startStubNode } from './assayGateway.ts'
-import { createWallet, KINDS, type Kind, plainCalls } from './calls.ts'
+import { createWallet, type Kind, plainCalls } from './calls.ts'
 import { litellmMissing } from './litellm.ts'
-import { type Call, type Latency, latencyOf, type Server, type Times, timeCalls } from './measure.ts'
+import { type Call, type Server, type Times, timeCalls } from './measure.ts'
 import { portkeyHeaders, startPortkey } from './portkey.ts'
-import { type Row, rowsOver, type Upstreams, WITHOUT } from './rows.ts'
+import { type Look, type Measured, printReport } from './report.ts'
+import { type Row, rowsOver } from './rows.ts'
 import { freePort } from './serverProcess.ts'
 import { startStubUpstream } from './stubUpstream.ts'
 import { chainReadTime, commitTime, syncTimes } from './waits.ts'
@@ -18,23 +19,12 @@ const WARM_UP = 600
 const LOOK_CALLS = 300
 const LOOK_STREAMS_OF_PORTKEY = 30
 
-/** Who is looked at before and after every row: the upstreams alone, and the peer. */
-type Look = Record<keyof Upstreams | 'portkey', Record<Kind, Times>>
-/** Processor time is in seconds a call, memory in MiB. */
-type Measured = {
-  row: Row
-  times: Record<Kind, Times>
-  cpu: Record<Kind, number>
-  memory: number
-  looks: Look[]
-}
-
 /**
  * What a gateway adds to a call over an upstream that answers at once, one call at a time. Ours does all of its work: it
  * checks the payment, asks a chain for balance and nonce, checks the receipt, makes it durable before the last byte, and
  * batches and commits meanwhile. What each guarantee costs shows in the rows that leave it out; with none of them the same
- * parts are a plain proxy. Each gateway is a process of its own, and so is the node; of the gateways only the one that is
- * measured is there. No machine is as fast in one minute as in the next, so the upstreams and Portkey are measured again
+ * parts are a plain proxy. Each gateway is a process of its own, and so is the node; while one is measured no other is there
+ * but the Portkey that all are held against, which idles. No machine is as fast in one minute as in the next, so the upstreams and Portkey are measured again
  * before and after every row, and it is held against those two measurements.
  */
 export async function benchGateway(): Promise<void> {
@@ -116,7 +106,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     looks.push(await look())
     measured.push({ row, ...found, looks: looks.slice(-2) })
   }
-  print(looks, measured)
+  printReport(looks, measured, CALLS)
   const { grown, inside } = await syncTimes(local.folder)
   console.log('\nWhat a paid call cannot be done without, p50:')
   console.log(
@@ -125,52 +115,5 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   console.log(`  one question to the chain: ${number(await chainReadTime(local.network), 2)} ms`)
   if (databaseUrl !== undefined) {
     console.log(`  one commit of PostgreSQL: ${number(await commitTime(databaseUrl), 2)} ms`)
-  }
-}
-
-/** Milliseconds at p50. */
-type Added = { whole: number; first: number }
-
-function print(looks: readonly Look[], measured: readonly Measured[]): void {
-  const alone = (of: readonly Look[], who: keyof Look, kind: Kind): Latency =>
-    latencyOf(...of.map((look) => look[who][kind]))
-  const over = (latency: Latency, base: Latency): Added => ({
-    whole: latency.p50 - base.p50,
-    first: latency.firstP50 - base.firstP50,
-  })
-  const addedBy = ({ row, times, looks: beside }: Measured, kind: Kind): Added =>
-    over(latencyOf(times[kind]), alone(beside, row.calls === 'paid' ? 'node' : 'stub', kind))
-  const addedByPortkey = ({ looks: beside }: Measured, kind: Kind): Added =>
-    over(alone(beside, 'portkey', kind), alone(beside, 'stub', kind))
-  const times = ({ p50, p99 }: Latency) => [number(p50, 2), number(p99, 2)]
-  const without = measured.find(({ row }) => row.name === WITHOUT) as Measured
-
-  const rows = KINDS.flatMap((kind) => [
-    [`${kind}: the upstream alone`, ...times(alone(looks, 'stub', kind))],
-    [`${kind}: the upstream that signs receipts, alone`, ...times(alone(looks, 'node', kind))],
-    ...measured.map((one) => {
-      const added = addedBy(one, kind)
-      return [
-        `${kind}: ${one.row.name}`,
-        ...times(latencyOf(one.times[kind])),
-        number(added.whole, 2),
-        number(added.first, 2),
-        `${number(added.whole / addedByPortkey(one, kind).whole, 2)}×`,
-        number(1 / one.cpu[kind]),
-        number(one.memory),
-      ]
-    }),
-  ])
-  printTable(
-    `Milliseconds per call, ${CALLS} calls one after another; added = over the same upstream alone`,
-    ['call', 'p50', 'p99', 'added p50', 'added to first byte', 'vs portkey', 'calls/s a core', 'MiB'],
-    rows,
-  )
-  console.log('\nFirst byte later than without the three guarantees, p50:')
-  for (const kind of KINDS) {
-    for (const one of measured.filter(({ row }) => row.calls === 'paid' && !row.name.includes('without'))) {
-      const later = addedBy(one, kind).first - addedBy(without, kind).first
-      console.log(`  ${kind}, ${one.row.name}: ${number(later, 2)} ms`)
-    }
   }
 }

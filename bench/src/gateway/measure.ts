@@ -1,10 +1,9 @@
 import { Client } from 'undici'
 import { quantile } from '../table.ts'
-import type { ServerProcess } from './serverProcess.ts'
 
-export type Server = { url: string; process?: ServerProcess }
+export type Server = { url: string }
 export type Call = { headers: Record<string, string>; body: string }
-/** Of calls that count, milliseconds each; `first` is the time to the first byte of the body. */
+/** Milliseconds of each call; `first` is the time to the first byte of the body. */
 export type Times = { whole: number[]; first: number[] }
 export type Latency = { p50: number; p99: number; firstP50: number }
 

@@ -27,6 +27,7 @@ export const TERMINAL_EVENT = 'data: [DONE]\n\n'
 /** An OpenAI-shaped upstream that answers at once, so that whatever time a call takes is the gateway's. */
 export async function startStubUpstream(): Promise<{ url: string; close(): void }> {
   const server = createServer((request, response) => {
+    // What a pipe of bytes is asked before it counts as started, it asks here.
     if (request.url === '/health') return void response.end()
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))

@@ -30,21 +30,30 @@ async function start(
 /** Starts our gateway as its own process, as it ships, batcher running; over the embedded database where none is named. */
 export function startAssayGateway(local: LocalNetwork, databaseUrl?: string): Promise<Started> {
   const program = new URL('main.ts', import.meta.resolve('@assay/gateway'))
-  return start(local, 'The gateway', program, databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
+  return start(local, 'The gateway', program, databaseSetting(databaseUrl))
 }
+
+const databaseSetting = (url: string | undefined): Record<string, string> =>
+  url === undefined ? {} : { DATABASE_URL: url }
 
 /** What a gateway of ours does for a call beyond passing it on. */
 export const GUARANTEES = ['payment', 'receipt', 'outbox'] as const
 export type Guarantee = (typeof GUARANTEES)[number]
 
-/** Starts the gateway's parts as a process of their own, with these of its guarantees, over one upstream. */
+/**
+ * Starts the gateway's parts as a process of their own, with these of its guarantees, over one upstream; over the embedded
+ * database where none is named.
+ */
 export function startParts(
   local: LocalNetwork,
   upstreamUrl: string,
   guarantees: readonly Guarantee[],
+  databaseUrl?: string,
 ): Promise<Started> {
-  const settings = { BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') }
-  return start(local, 'The proxy of our parts', new URL('./partsMain.ts', import.meta.url), settings)
+  return start(local, 'The proxy of our parts', new URL('./partsMain.ts', import.meta.url), {
+    ...{ BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') },
+    ...databaseSetting(databaseUrl),
+  })
 }
 
 /** What a proxy of this runtime cannot be faster than by much: a pipe of HTTP, and one that knows nothing of HTTP. */

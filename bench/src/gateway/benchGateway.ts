@@ -52,7 +52,6 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   if (missing !== false) console.log(`The gateway over PostgreSQL is skipped: ${missing}.`)
   const postgres = missing === false ? await startPostgres() : undefined
   closers.push(() => postgres?.close())
-  const databaseUrl = await postgres?.createDatabase()
 
   const paidCalls = createWallet(local)
   const callsOf: Record<Row['calls'], (kind: Kind, count: number) => Call[] | Promise<Call[]>> = {
@@ -101,7 +100,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   for (let at = 0; at < WARM_UP; at += LOOK_CALLS) await look()
   const looks = [await look()]
   const measured: Measured[] = []
-  for (const row of rowsOver(local, { stub, node }, databaseUrl)) {
+  for (const row of rowsOver(local, { stub, node }, postgres?.createDatabase)) {
     const found = await measure(row)
     looks.push(await look())
     measured.push({ row, ...found, looks: looks.slice(-2) })
@@ -113,7 +112,8 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     `  fdatasync of one line: ${number(inside, 2)} ms inside a file, ${number(grown, 2)} ms where it grows`,
   )
   console.log(`  one question to the chain: ${number(await chainReadTime(local.network), 2)} ms`)
-  if (databaseUrl !== undefined) {
-    console.log(`  one commit of PostgreSQL: ${number(await commitTime(databaseUrl), 2)} ms`)
+  if (postgres !== undefined) {
+    const time = await commitTime(await postgres.createDatabase())
+    console.log(`  one commit of PostgreSQL: ${number(time, 2)} ms`)
   }
 }

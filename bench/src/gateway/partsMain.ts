@@ -51,6 +51,7 @@ const {
   ASSAY_KEY = '',
   ASSAY_DATA = '',
   ASSAY_PORT,
+  DATABASE_URL,
   BENCH_UPSTREAM = '',
   BENCH_GUARANTEES = '',
 } = process.env
@@ -65,7 +66,9 @@ if (model === undefined) throw new Error('The network has no model.')
 const priceOf = createFreshCache((modelId: Hex) => chain.price(modelId))
 const funds = createFundsCache(chain)
 const keyCounts = createKeyCheck(chain)
-const store = kept.has('outbox') ? await openStore({ directory: ASSAY_DATA }) : undefined
+const store = kept.has('outbox')
+  ? await openStore({ directory: ASSAY_DATA, databaseUrl: DATABASE_URL })
+  : undefined
 const pool = new Pool(BENCH_UPSTREAM, { connections: 16 })
 const limits = DEFAULT_LIMITS
 

@@ -1,7 +1,7 @@
 import { number, printTable } from '../table.ts'
 import { KINDS, type Kind } from './calls.ts'
 import { type Latency, latencyOf, type Times } from './measure.ts'
-import { type Row, type Upstreams, WITHOUT } from './rows.ts'
+import type { Row, Upstreams } from './rows.ts'
 
 /** Who is looked at before and after every row: the upstreams alone, and the peer. */
 export type Look = Record<keyof Upstreams | 'portkey', Record<Kind, Times>>
@@ -33,7 +33,7 @@ export function printReport(looks: readonly Look[], measured: readonly Measured[
   const addedByPortkey = ({ looks: beside }: Measured, kind: Kind): Added =>
     over(alone(beside, 'portkey', kind), alone(beside, 'stub', kind))
   const times = ({ p50, p99 }: Latency) => [number(p50, 2), number(p99, 2)]
-  const without = measured.find(({ row }) => row.name === WITHOUT) as Measured
+  const without = measured.find(({ row }) => row.guarantees === 'off') as Measured
 
   const rows = KINDS.flatMap((kind) => [
     [`${kind}: the upstream alone`, ...times(alone(looks, 'stub', kind))],
@@ -58,7 +58,7 @@ export function printReport(looks: readonly Look[], measured: readonly Measured[
   )
   console.log('\nFirst byte later than without the three guarantees, p50:')
   for (const kind of KINDS) {
-    for (const one of measured.filter(({ row }) => row.calls === 'paid' && !row.name.includes('without'))) {
+    for (const one of measured.filter(({ row }) => row.guarantees === 'on')) {
       const later = addedBy(one, kind).first - addedBy(without, kind).first
       console.log(`  ${kind}, ${one.row.name}: ${number(later, 2)} ms`)
     }

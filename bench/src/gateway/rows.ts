@@ -12,7 +12,13 @@ import type { Server } from './measure.ts'
 import { startPortkey } from './portkey.ts'
 
 /** Something to measure, in front of the stub or, where its calls are paid, of the one that signs receipts. */
-export type Row = { name: string; calls: 'plain' | 'paid' | 'portkey'; start(): Promise<Started> }
+export type Row = {
+  name: string
+  calls: 'plain' | 'paid' | 'portkey'
+  /** Where all three guarantees are on, or all three off: when their first bytes come is told beside each other. */
+  guarantees?: 'on' | 'off' | undefined
+  start(): Promise<Started>
+}
 
 const DESCRIBED: Record<Guarantee, string> = {
   payment: 'the payment check',
@@ -20,37 +26,44 @@ const DESCRIBED: Record<Guarantee, string> = {
   outbox: 'the durable outbox',
 }
 
-/** The row that the first bytes of the others are measured against. */
-export const WITHOUT = 'our parts without all three'
-
 export type Upstreams = { stub: Server; node: Server }
 
-/** @param databaseUrl a fresh database of a PostgreSQL server, where there is one */
+/** @param createDatabase makes a fresh database of a PostgreSQL server, where there is one, and tells its address */
 export function rowsOver(
   local: LocalNetwork,
   { stub, node }: Upstreams,
-  databaseUrl: string | undefined,
+  createDatabase: (() => Promise<string>) | undefined,
 ): Row[] {
   const plain = (name: string, start: Row['start']): Row => ({ name, calls: 'plain', start })
-  const paid = (name: string, start: Row['start']): Row => ({ name, calls: 'paid', start })
-  const parts = (name: string, kept: readonly Guarantee[]) =>
-    paid(name, () => startParts(local, node.url, kept))
+  const paid = (name: string, start: Row['start'], guarantees?: Row['guarantees']): Row => ({
+    name,
+    calls: 'paid',
+    guarantees,
+    start,
+  })
+  const parts = (kept: readonly Guarantee[]) => () => startParts(local, node.url, kept)
   const rows = [
     plain('a bare pipe of bytes', () => startPipe(local, stub.url, 'bytes')),
     plain('a bare pipe of node:http and undici', () => startPipe(local, stub.url, 'http')),
     plain('assay as a plain proxy', () => startParts(local, stub.url, [])),
-    parts(WITHOUT, []),
+    paid('our parts without all three', parts([]), 'off'),
     ...GUARANTEES.map((left) =>
-      parts(
-        `our parts without ${DESCRIBED[left]}`,
-        GUARANTEES.filter((name) => name !== left),
-      ),
+      paid(`our parts without ${DESCRIBED[left]}`, parts(GUARANTEES.filter((name) => name !== left))),
     ),
-    parts('our parts with all three', GUARANTEES),
-    paid('assay as it ships, embedded store', () => startAssayGateway(local)),
+    paid('our parts with all three', parts(GUARANTEES), 'on'),
+    paid('assay as it ships, embedded store', () => startAssayGateway(local), 'on'),
   ]
-  if (databaseUrl !== undefined) {
-    rows.push(paid('assay as it ships, PostgreSQL with fsync', () => startAssayGateway(local, databaseUrl)))
+  if (createDatabase !== undefined) {
+    // One each: what one leaves unsettled the other would settle.
+    const withThree = async () => startParts(local, node.url, GUARANTEES, await createDatabase())
+    rows.push(
+      paid('our parts with all three, PostgreSQL with fsync', withThree, 'on'),
+      paid(
+        'assay as it ships, PostgreSQL with fsync',
+        async () => startAssayGateway(local, await createDatabase()),
+        'on',
+      ),
+    )
   }
   if (litellmMissing() === undefined) {
     rows.unshift(plain('LiteLLM', () => startLiteLlm(local.folder, stub.url)))

@@ -1,42 +1,40 @@
-import http from 'node:http'
 import { AssayError } from '@assay/protocol'
+import { Agent } from 'undici'
 
 /** Largest answer that is read, bytes: a state dump of a day's blocks fits. */
 const MAX_ANSWER_BYTES = 1024 * 1024 * 1024
+/** Connections that stay open, per chain process; an idle one keeps no process of ours alive. */
+const CONNECTIONS = 64
 
-/** POSTs to a loopback port and reads the whole answer. Plain node:http: a dump can be far larger than fetch likes. */
-export function postLoopback(
-  port: number,
-  body: Buffer,
-  options: { agent?: http.Agent; timeoutMilliseconds: number },
-): Promise<Buffer> {
+const connections = new Agent({ connections: CONNECTIONS })
+
+/** POSTs JSON to a loopback port and reads the whole answer. The timeout is for its head, and for each wait within it. */
+export function postLoopback(port: number, body: string, timeoutMilliseconds: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const request = http.request(
+    const chunks: Buffer[] = []
+    let size = 0
+    connections.dispatch(
       {
-        host: '127.0.0.1',
-        port,
-        method: 'POST',
+        origin: `http://127.0.0.1:${port}`,
         path: '/',
-        agent: options.agent,
-        headers: { 'content-type': 'application/json', 'content-length': body.length },
-        timeout: options.timeoutMilliseconds,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+        headersTimeout: timeoutMilliseconds,
+        bodyTimeout: timeoutMilliseconds,
       },
-      (response) => {
-        const chunks: Buffer[] = []
-        let size = 0
-        response.on('data', (chunk: Buffer) => {
+      {
+        onRequestStart() {},
+        onResponseStart() {},
+        onResponseData(controller, chunk) {
           size += chunk.length
-          if (size > MAX_ANSWER_BYTES) request.destroy(new Error('answer too large'))
+          if (size > MAX_ANSWER_BYTES) controller.abort(new Error('answer too large'))
           else chunks.push(chunk)
-        })
-        response.on('end', () => resolve(Buffer.concat(chunks)))
-        response.on('error', reject)
-        response.on('aborted', () => reject(new Error('the answer broke off')))
+        },
+        onResponseEnd: () => resolve(Buffer.concat(chunks)),
+        onResponseError: (_, error) => reject(error),
       },
     )
-    request.on('timeout', () => request.destroy(new Error(`no answer in ${options.timeoutMilliseconds} ms`)))
-    request.on('error', reject)
-    request.end(body)
   })
 }
 
@@ -52,8 +50,8 @@ export async function rpcCall(
 ): Promise<unknown> {
   let answer: { result?: unknown; error?: { message?: string } }
   try {
-    const body = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))
-    answer = JSON.parse((await postLoopback(port, body, { timeoutMilliseconds })).toString('utf8'))
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+    answer = JSON.parse((await postLoopback(port, body, timeoutMilliseconds)).toString('utf8'))
   } catch (cause) {
     throw new AssayError('The chain process does not answer.', {
       code: 'unreachable',

@@ -25,11 +25,10 @@ export type RpcProxy = { port: number; close(): Promise<void> }
  * @throws AssayError `config` where the port is taken.
  */
 export async function startRpcProxy(options: RpcProxyOptions): Promise<RpcProxy> {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
   const server = http.createServer(
     { requestTimeout: 30_000, headersTimeout: 10_000 },
     (request, response) => {
-      void handle(request, response, options, agent).catch(() =>
+      void handle(request, response, options).catch(() =>
         answer(response, 500, rpcError(null, -32603, 'Internal error.')),
       )
     },
@@ -42,10 +41,7 @@ export async function startRpcProxy(options: RpcProxyOptions): Promise<RpcProxy>
     port,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => {
-          agent.destroy()
-          resolve()
-        })
+        server.close(() => resolve())
         server.closeIdleConnections()
         setTimeout(() => server.closeAllConnections(), 2000).unref()
       }),
@@ -83,7 +79,6 @@ async function handle(
   request: http.IncomingMessage,
   response: http.ServerResponse,
   options: RpcProxyOptions,
-  agent: http.Agent,
 ): Promise<void> {
   if (!isLocalHost(request.headers.host)) {
     return refuse(request, response, 403, 'Only requests to a local host name are served.')
@@ -108,13 +103,13 @@ async function handle(
     return answer(response, 200, rpcError(null, -32700, 'Parse error: the body is not JSON.'))
   }
   if (!Array.isArray(value)) {
-    const [status, answers] = await serve([value], options, agent)
+    const [status, answers] = await serve([value], options)
     return answer(response, status, answers[0] ?? rpcError(null, -32603, 'Internal error.'))
   }
   if (value.length === 0 || value.length > MAX_BATCH_REQUESTS) {
     return answer(response, 200, rpcError(null, -32600, `A batch holds 1 to ${MAX_BATCH_REQUESTS} requests.`))
   }
-  const [status, answers] = await serve(value, options, agent)
+  const [status, answers] = await serve(value, options)
   return answer(response, status, answers)
 }
 
@@ -126,7 +121,6 @@ function isLocalOrigin(origin: string): boolean {
 async function serve(
   values: readonly unknown[],
   options: RpcProxyOptions,
-  agent: http.Agent,
 ): Promise<[status: number, answers: RpcResponse[]]> {
   const checked = values.map(checkRequest)
   const forwarded: RpcRequest[] = []
@@ -135,7 +129,7 @@ async function serve(
   const port = options.target()
   let results: RpcResponse[] | undefined = []
   if (forwarded.length > 0) {
-    results = port === undefined ? undefined : await forward(forwarded, port, agent).catch(() => undefined)
+    results = port === undefined ? undefined : await forward(forwarded, port).catch(() => undefined)
   }
   if (results === undefined) {
     const text = 'The chain process is being restarted; try again in a moment.'
@@ -171,33 +165,32 @@ function idOf(entry: ReturnType<typeof checkRequest> | undefined): RpcResponse['
 }
 
 /** Sends requests under ids of our own (the callers' may repeat) and returns the answers in the same order. */
-async function forward(
-  requests: readonly RpcRequest[],
-  port: number,
-  agent: http.Agent,
-): Promise<RpcResponse[]> {
+async function forward(requests: readonly RpcRequest[], port: number): Promise<RpcResponse[]> {
   const batch = requests.map((request, at) => ({ ...request, id: at }))
-  const body = Buffer.from(JSON.stringify(batch.length === 1 ? batch[0] : batch))
-  const timeoutMilliseconds = UPSTREAM_TIMEOUT_MILLISECONDS
-  const text = (await postLoopback(port, body, { agent, timeoutMilliseconds })).toString('utf8')
-  const parsed: unknown = JSON.parse(text)
+  const body = JSON.stringify(batch.length === 1 ? batch[0] : batch)
+  const answered = await postLoopback(port, body, UPSTREAM_TIMEOUT_MILLISECONDS)
+  const parsed: unknown = JSON.parse(answered.toString('utf8'))
   const list = (Array.isArray(parsed) ? parsed : [parsed]) as RpcResponse[]
   const ordered: RpcResponse[] = []
   for (const entry of list) ordered[Number(entry.id ?? 0)] = entry
   return ordered
 }
 
-/** Whole body; undefined where it is too large. */
-async function readBody(request: http.IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > MAX_BODY_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+/** Whole body; undefined where it is too large. By events: an iterator of Node's takes longer than the rest of the door. */
+function readBody(request: http.IncomingMessage): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return resolve(undefined)
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size > MAX_BODY_BYTES) resolve(undefined)
+      else chunks.push(chunk)
+    })
+    request.once('end', () => resolve(Buffer.concat(chunks)))
+    request.on('error', reject)
+    request.once('close', () => reject(new Error('The request broke off.')))
+  })
 }
 
 function refuse(

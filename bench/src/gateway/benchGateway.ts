@@ -10,7 +10,7 @@ import { type Look, type Measured, printReport } from './report.ts'
 import { type Row, rowsOver } from './rows.ts'
 import { freePort } from './serverProcess.ts'
 import { startStubUpstream } from './stubUpstream.ts'
-import { chainReadTime, commitTime, syncTimes } from './waits.ts'
+import { chainReadTime, commitTime } from './waits.ts'
 
 const CALLS = 600
 /** A gateway runs for weeks: what its compiler still does for the first calls is no part of what a call takes. */
@@ -106,11 +106,7 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     measured.push({ row, ...found, looks: looks.slice(-2) })
   }
   printReport(looks, measured, CALLS)
-  const { grown, inside } = await syncTimes(local.folder)
   console.log('\nWhat a paid call cannot be done without, p50:')
-  console.log(
-    `  fdatasync of one line: ${number(inside, 2)} ms inside a file, ${number(grown, 2)} ms where it grows`,
-  )
   console.log(`  one question to the chain: ${number(await chainReadTime(local.network), 2)} ms`)
   if (postgres !== undefined) {
     const time = await commitTime(await postgres.createDatabase())

@@ -141,14 +141,14 @@ server.post('/v1/chat/completions', async (request, reply) => {
   if (store !== undefined && payment !== undefined) {
     const { requestId, payer, amount, expiresAt } = payment
     const collect = checked === undefined ? '{}' : encodeCollect(checked)
-    const claim = await store.writer.claim({
+    const claimed = await store.writer.claim({
       ...{ requestId, payer, scheme: SCHEME.exact, authorised: amount, expiresAt, collect },
       modelId: (model as NonNullable<typeof model>).modelId,
       nodeUrl: BENCH_UPSTREAM,
       requestHash: hash,
       instance: 'bench',
     })
-    if (claim === undefined) throw new Error('The payment is in use.')
+    if (!claimed) throw new Error('The payment is in use.')
   }
   reply.hijack()
   // Answered while the node works, and awaited before anything but an opening goes out.

@@ -1,6 +1,3 @@
-import { closeSync, fdatasync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { Network } from '@assay/protocol'
 import { openDatabase } from '@assay/store'
 import { zeroHash } from 'viem'
@@ -9,8 +6,6 @@ import { quantile } from '../table.ts'
 
 const TIMES = 400
 const WARM_UP = 400
-const LINE = Buffer.alloc(1500, 'x')
-const sync = promisify(fdatasync)
 
 /** Milliseconds at p50, one after another. */
 async function p50Of(work: (at: number) => Promise<unknown>): Promise<number> {
@@ -22,24 +17,6 @@ async function p50Of(work: (at: number) => Promise<unknown>): Promise<number> {
   }
   times.sort((a, b) => a - b)
   return quantile(times, 0.5)
-}
-
-/** What the disk takes to sync one line: at the end of a file that grows, and inside one that was made beforehand. */
-export async function syncTimes(folder: string): Promise<{ grown: number; inside: number }> {
-  async function timeOf(name: string, madeBytes: number): Promise<number> {
-    const fd = openSync(join(folder, name), 'w')
-    try {
-      if (madeBytes > 0) writeSync(fd, Buffer.alloc(madeBytes))
-      await sync(fd)
-      return await p50Of((at) => {
-        writeSync(fd, LINE, 0, LINE.length, at * LINE.length)
-        return sync(fd)
-      })
-    } finally {
-      closeSync(fd)
-    }
-  }
-  return { grown: await timeOf('grown', 0), inside: await timeOf('inside', (WARM_UP + TIMES) * LINE.length) }
 }
 
 /** What the chain takes to answer the one question that it is asked for every paid call. */

@@ -1,5 +1,5 @@
 import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
-import type { AnswerName, Claim, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
+import type { AnswerName, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
@@ -47,8 +47,8 @@ export type Context = {
   sign(digest: Hex): Promise<Hex>
   /** Whether the chain lets this receipt's key sign it. */
   keyCounts(receipt: Receipt): Promise<boolean>
-  /** Claims the payment for this request; undefined if it is in use or was used. */
-  claim(request: Omit<NewRequest, 'instance'>): Promise<Claim | undefined>
+  /** Claims the payment for this request; false if it is in use or was used. */
+  claim(request: Omit<NewRequest, 'instance'>): Promise<boolean>
   /** Makes a checked receipt durable: receipt, outbox and payment together. */
   record(signed: BatchEntry, scheme: number): Promise<void>
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away now. */

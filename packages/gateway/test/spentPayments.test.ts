@@ -21,18 +21,21 @@ afterEach(async () => {
   await harness.close()
 })
 
-/** The file system says EIO to every fdatasync until it is mended. */
-function breakDisk(): { mend(): void } {
-  const { sync } = DISK
-  let broken = true
-  mock.method(DISK, 'sync', async (fd: number) => {
-    if (broken) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
-    return sync(fd)
+/** The file system has no room after so many more lines of the journal, until there is. */
+function fillDisk(linesLeft: number): { room(): void; refused(): number } {
+  const { write } = DISK
+  let left = linesLeft
+  let refused = 0
+  mock.method(DISK, 'write', (...line: Parameters<typeof write>) => {
+    if (left-- > 0) return write(...line)
+    refused += 1
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   })
   return {
-    mend: () => {
-      broken = false
+    room: () => {
+      left = Number.POSITIVE_INFINITY
     },
+    refused: () => refused,
   }
 }
 
@@ -58,65 +61,42 @@ async function assertSpent(headers: Record<string, string>, node: StubNode, aske
   assert.deepEqual(harness.chain.state.collected, [])
 }
 
-test('the disk takes neither claim nor receipt of a request that a node answered', async () => {
+test('the disk does not take the claim: no node is asked, and the same payment buys an answer once there is room', async () => {
   const { node } = harness
   const headers = await harness.payFor(BODY)
-  const disk = breakDisk()
+  const disk = fillDisk(0)
+  const refused = await harness.post(BODY, headers)
+  assert.equal(refused.status, 500, await refused.clone().text())
+  assert.equal(node.requests.length, 0)
+  disk.room()
+  const answer = await harness.post(BODY, headers)
+  assert.equal(answer.status, 200, await answer.clone().text())
+  await until(async () => (await statusOf(harness, answer)).payment?.state === 'settled')
+  await node.close()
+})
+
+test('the disk does not take the receipt of a request that a node answered', async () => {
+  const { node } = harness
+  const headers = await harness.payFor(BODY)
+  const disk = fillDisk(1)
   const refused = await harness.post(BODY, headers)
   assert.equal(refused.status, 502)
   assert.equal((await errorOf(refused)).code, 'receipt_not_durable')
-  disk.mend()
+  disk.room()
   await assertSpent(headers, node, 1)
   await node.close()
 })
 
-test('the disk does not take the claim while the node is at work, and takes the receipt: it is answered and paid once', async () => {
-  const headers = await harness.payFor(BODY)
-  const disk = breakDisk()
-  const { promise: work, resolve: finish } = Promise.withResolvers<void>()
-  harness.node.script = { ...WHOLE, work }
-  const answering = harness.post(BODY, headers)
-  await until(async () => harness.node.requests.length === 1)
-  await until(async () => (DISK.sync as unknown as { mock: { callCount(): number } }).mock.callCount() > 0)
-  disk.mend()
-  finish()
-  const answer = await answering
-  assert.equal(answer.status, 200, await answer.clone().text())
-  await until(async () => (await statusOf(harness, answer)).payment?.state === 'settled')
-  assert.equal((await harness.post(BODY, headers)).status, 409)
-})
-
-test('the disk does not take the claim of a request whose client leaves', async () => {
-  const { node } = harness
-  const headers = await harness.payFor(BODY)
-  const disk = breakDisk()
-  const { promise: work, resolve: finish } = Promise.withResolvers<void>()
-  node.script = { ...WHOLE, work }
-  const abort = new AbortController()
-  const answering = harness.post(BODY, headers, { signal: abort.signal })
-  await until(async () => node.requests.length === 1)
-  abort.abort()
-  await assert.rejects(answering)
-  await until(async () => harness.logs.some((line) => line.startsWith('client_gone')))
-  finish()
-  disk.mend()
-  await until(async () => {
-    const again = await harness.post(BODY, headers)
-    return (await statusOf(harness, again)).state === 'failed'
-  })
-  await assertSpent(headers, node, 1)
-  await node.close()
-})
-
-test('the disk does not take the claim of a request that reached nobody: the same payment buys an answer', async () => {
+test('the disk does not take the release of a request that reached nobody: the same payment buys an answer', async () => {
   const headers = await harness.payFor(BODY)
   const { port } = new URL(harness.node.url)
   await harness.node.close()
-  const disk = breakDisk()
+  const disk = fillDisk(1)
   const refused = await harness.post(BODY, headers)
   assert.equal(refused.status, 503)
   assert.equal((await errorOf(refused)).code, 'node_unreachable')
-  disk.mend()
+  assert.ok(disk.refused() > 0)
+  disk.room()
   const node = await startStubNode(undefined, Number(port))
   node.script = WHOLE
   const served = await until(async () => {

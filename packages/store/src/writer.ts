@@ -11,19 +11,13 @@ import {
   releaseClaim,
 } from './requests.ts'
 
-/** A payment that is one request's from now on, whatever becomes of this process. */
-export type Claim = {
-  /**
-   * Resolves once the database shows it. What is recorded under it, and its end, are durable only together with it; what
-   * is looked up under it waits for this.
-   */
-  written: Promise<unknown>
-}
-
-/** The writes that an answer waits for. Each resolves once it is durable, and repeating one changes nothing. */
+/**
+ * The writes that an answer waits for. Each resolves once it outlives what its database promises to outlive, a claim once
+ * it outlives this process; repeating one changes nothing.
+ */
 export type RequestWriter = {
-  /** Claims a payment for its request, against everybody else at once; undefined means that it is in use or was used. */
-  claim(request: NewRequest): Promise<Claim | undefined>
+  /** Claims a payment for its request, against everybody else at once; false means that it is in use or was used. */
+  claim(request: NewRequest): Promise<boolean>
   /** Makes a receipt durable with its place in the outbox and its payment, and finishes the request. */
   record(receipt: NewReceipt): Promise<void>
   /** Ends a request without a receipt. A finished one stays finished. */
@@ -49,12 +43,12 @@ export function groupWriter(database: Database): RequestWriter {
   return {
     async claim(request) {
       const { requestId } = request
-      if (open.has(requestId)) return undefined
+      if (open.has(requestId)) return false
       const named = { ...request, claimId: randomUUID() }
       open.set(requestId, named)
-      if (await claim(named)) return { written: Promise.resolve() }
-      open.delete(requestId)
-      return undefined
+      const claimed = await claim(named)
+      if (!claimed) open.delete(requestId)
+      return claimed
     },
     async record(receipt) {
       const { requestId, prepaid } = receipt

@@ -144,7 +144,7 @@ test('a claim alone may die with the PostgreSQL server: nothing is recorded unde
     await assert.rejects(writer.record(await newReceiptAt(0)), /claim of this payment is gone/)
     await writer.end(lost.requestId, 'failed')
     assert.deepEqual(await states(), ['failed', 'finished'])
-    assert.equal(await writer.claim(lost), undefined)
+    assert.equal(await writer.claim(lost), false)
     await database.close()
   } finally {
     await server.close()

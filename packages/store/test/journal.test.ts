@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { AssayError } from '@assay/protocol'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { until } from '../../../test/until.ts'
 import type { Database, Queryable } from '../src/database.ts'
 import { openJournal } from '../src/journal/openJournal.ts'
 import { DISK, type Disk } from '../src/journal/segment.ts'
@@ -60,19 +61,22 @@ function memory() {
   return { held, database }
 }
 
-/** A disk that counts its syncs, and fails where it is told to. */
+/** A disk that fails where it is told to. */
 function disk() {
-  const told = { syncs: 0, failSync: false, halfWrite: false }
+  const told = { halfWrite: false, full: false, failSync: false, failTruncate: false }
+  const full = () => Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   const made: Disk = {
-    ...DISK,
     write(fd, bytes, position) {
-      if (!told.halfWrite) return DISK.write(fd, bytes, position)
-      return DISK.write(fd, bytes.subarray(0, bytes.length / 2), position)
+      if (told.full) throw full()
+      return DISK.write(fd, told.halfWrite ? bytes.subarray(0, bytes.length / 2) : bytes, position)
     },
     async sync(fd) {
-      told.syncs += 1
       await DISK.sync(fd)
       if (told.failSync) throw new Error('The disk does not take it.')
+    },
+    truncate(fd, length) {
+      if (told.failTruncate) throw new Error('The disk is gone.')
+      DISK.truncate(fd, length)
     },
   }
   return { told, made }
@@ -87,91 +91,90 @@ async function leftAfterDeath(folder: string): Promise<{ claims: string[]; recei
   return { claims: held.claims, receipts: held.receipts }
 }
 
-test('one sync makes a receipt durable and the claim before it; a claim alone is synced by itself', async () => {
+test('a claim and its receipt stand in their file as soon as they are acknowledged, so that kill -9 does not take them away', async () => {
   const folder = temporaryFolder('journal')
-  const { told, made } = disk()
-  const { writer, database } = await openJournal(memory().database, folder, made)
-  const claim = await writer.claim(requestAt(0))
-  await writer.record(receiptOf(0))
-  await claim?.written
-  assert.equal(told.syncs, 1)
-  await (await writer.claim(requestAt(1)))?.written
-  assert.equal(told.syncs, 2)
-  await database.close()
-})
-
-test('a claim stands in its file as soon as it is made, so that kill -9 does not take it away', async () => {
-  const folder = temporaryFolder('journal')
-  const { database } = memory()
-  const { writer } = await openJournal(database, folder)
+  const { writer } = await openJournal(memory().database, folder)
   await writer.claim(requestAt(0))
-  assert.deepEqual(await leftAfterDeath(folder), { claims: [requestIdAt(0)], receipts: [] })
-})
-
-test('a sync that fails takes back what it was for and what was written meanwhile; a lost claim holds, and is written with what becomes of it', async () => {
-  const folder = temporaryFolder('journal')
-  const { told, made } = disk()
-  const { held, database } = memory()
-  const { writer } = await openJournal(database, folder, made)
-  await (await writer.claim(requestAt(0)))?.written
-  told.failSync = true
-  const lost = await writer.claim(requestAt(1))
-  const recorded = writer.record(receiptOf(0))
-  const meanwhile = await Promise.all([2, 3].map((index) => writer.claim(requestAt(index))))
-  for (const write of [lost?.written, recorded, ...meanwhile.map((claim) => claim?.written)]) {
-    await assert.rejects(write as Promise<unknown>, /does not take it/)
-  }
-  await assert.rejects(writer.record(receiptOf(1)), /does not take it/)
-  await assert.rejects(writer.end(requestIdAt(2), 'failed'), /does not take it/)
-  told.failSync = false
-  for (const index of [1, 2, 3]) assert.equal(await writer.claim(requestAt(index)), undefined)
-  await writer.record(receiptOf(1))
-  await writer.end(requestIdAt(2), 'failed')
-  assert.equal(await writer.claim(requestAt(2)), undefined)
-  // No node has this one.
-  await writer.end(requestIdAt(3), 'released')
-  held.away = true
+  await writer.record(receiptOf(0))
+  await writer.claim(requestAt(1))
   assert.deepEqual(await leftAfterDeath(folder), {
-    claims: [requestIdAt(0), requestIdAt(1), requestIdAt(2)],
-    receipts: [requestIdAt(1)],
+    claims: [requestIdAt(0), requestIdAt(1)],
+    receipts: [requestIdAt(0)],
   })
-  held.away = false
-  await (await writer.claim(requestAt(3)))?.written
 })
 
-test('half a line is taken back, and the next stands in its place', async () => {
+test('what the disk does not take is not acknowledged, leaves nothing behind, and may be asked for again', async () => {
   const folder = temporaryFolder('journal')
   const { told, made } = disk()
   const { writer } = await openJournal(memory().database, folder, made)
-  await (await writer.claim(requestAt(0)))?.written
-  told.halfWrite = true
-  await assert.rejects(writer.claim(requestAt(1)), /a part of the journal/)
-  told.halfWrite = false
-  await (await writer.claim(requestAt(2)))?.written
-  assert.deepEqual((await leftAfterDeath(folder)).claims, [requestIdAt(0), requestIdAt(2)])
+  assert.equal(await writer.claim(requestAt(0)), true)
+  for (const [fault, said] of [
+    ['halfWrite', /a part of the journal/],
+    ['full', /no space left/],
+  ] as const) {
+    told[fault] = true
+    await assert.rejects(writer.claim(requestAt(1)), said)
+    await assert.rejects(writer.record(receiptOf(0)), said)
+    await assert.rejects(writer.end(requestIdAt(0), 'failed'), said)
+    told[fault] = false
+  }
+  assert.equal(await writer.claim(requestAt(1)), true)
+  await writer.record(receiptOf(0))
+  assert.deepEqual(await leftAfterDeath(folder), {
+    claims: [requestIdAt(0), requestIdAt(1)],
+    receipts: [requestIdAt(0)],
+  })
 })
 
-test('after a loss of power, lines that no sync had covered may be there in part; one that a sync had covered is missed', async () => {
+test('a file that keeps half a line takes no other behind it', async () => {
   const folder = temporaryFolder('journal')
-  const { database } = memory()
-  const { writer } = await openJournal(database, folder)
-  await (await writer.claim(requestAt(0)))?.written
-  await Promise.all([1, 2, 3].map((index) => writer.claim(requestAt(index))))
+  const { told, made } = disk()
+  const { writer } = await openJournal(memory().database, folder, made)
+  await writer.claim(requestAt(0))
+  Object.assign(told, { halfWrite: true, failTruncate: true })
+  await assert.rejects(writer.claim(requestAt(1)), /a part of the journal/)
+  told.halfWrite = false
+  await assert.rejects(writer.claim(requestAt(2)), /The disk is gone/)
+  assert.deepEqual((await leftAfterDeath(folder)).claims, [requestIdAt(0)])
+})
+
+test('nothing rests on a sync: where it fails, what was acknowledged is applied all the same', async () => {
+  const folder = temporaryFolder('journal')
+  const { told, made } = disk()
+  const { held, database } = memory()
+  const journal = await openJournal(database, folder, made)
+  told.failSync = true
+  const sync = mock.method(made, 'sync')
+  await journal.writer.claim(requestAt(0))
+  await until(async () => sync.mock.callCount() > 0)
+  await journal.writer.record(receiptOf(0))
+  await journal.database.close()
+  assert.deepEqual([held.claims, held.receipts], [[requestIdAt(0)], [requestIdAt(0)]])
+  assert.deepEqual(segmentsIn(folder), [])
+})
+
+test('a last line that is cut off was never acknowledged; one that is damaged before others stops the start', async () => {
+  const folder = temporaryFolder('journal')
+  const { writer } = await openJournal(memory().database, folder)
+  for (const index of [0, 1, 2]) await writer.claim(requestAt(index))
   const [path = ''] = segmentsIn(folder)
-  const whole = readFileSync(path)
-  const damaged = (line: number): Buffer => {
-    const lines = whole.toString('latin1').split('\n')
-    return Buffer.from(
-      lines.map((text, at) => (at === line ? '\0'.repeat(text.length) : text)).join('\n'),
-      'latin1',
-    )
+  const whole = readFileSync(path, 'latin1')
+  const lines = whole.split('\n')
+  const leave = (text: string) => writeFileSync(path, text, 'latin1')
+  const [first, second, third] = [0, 1, 2].map(requestIdAt)
+  for (const [text, left] of [
+    // Its end alone is missing: the line says itself that it is whole.
+    [whole.slice(0, -1), [first, second, third]],
+    [whole.slice(0, -2), [first, second]],
+    ['\0'.repeat(whole.length), []],
+  ] as const) {
+    leave(text)
+    assert.deepEqual((await leftAfterDeath(folder)).claims, left)
   }
-  writeFileSync(path, damaged(2))
-  assert.deepEqual((await leftAfterDeath(folder)).claims, [requestIdAt(0), requestIdAt(1)])
-  writeFileSync(path, damaged(0))
+  leave([lines[0], '\0'.repeat(lines[1]?.length ?? 0), lines[2], ''].join('\n'))
   await assert.rejects(
     openJournal(memory().database, folder),
-    (error) => error instanceof AssayError && error.code === 'config',
+    (error) => error instanceof AssayError && error.code === 'config' && error.facts?.line === 2,
   )
 })
 
@@ -182,10 +185,10 @@ test('a segment that is full makes room for the next, and stays until the databa
   held.away = true
   const expected: string[] = []
   for (let index = 0; segmentsIn(folder).length < 3; index++) {
-    await (await journal.writer.claim(requestAt(index, 'x'.repeat(200_000))))?.written
+    await journal.writer.claim(requestAt(index, 'x'.repeat(200_000)))
     expected.push(requestIdAt(index))
   }
-  await (await journal.writer.claim(requestAt(expected.length)))?.written
+  await journal.writer.claim(requestAt(expected.length))
   expected.push(requestIdAt(expected.length))
   held.away = false
   await journal.database.query('select')

@@ -7,7 +7,7 @@ const { writer } = await openStore({ directory: directory as string, databaseUrl
 for (let index = 0; ; index++) {
   const request = { ...requestAt(index), authorised: 100n, expiresAt: 2_000_000_000n }
   // Written, or at least claimed, in an earlier life.
-  if ((await writer.claim(request)) === undefined) continue
+  if (!(await writer.claim(request))) continue
   await writer.record(await newReceiptAt(index))
   process.stdout.write(`${request.requestId}\n`)
 }

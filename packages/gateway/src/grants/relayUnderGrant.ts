@@ -77,7 +77,6 @@ export async function relayUnderGrant(
       },
       scheme: SCHEME.grant,
       grant: { id: grantId, counter },
-      claimed: Promise.resolve(),
       refusal: whyNoLonger(context, granted, requestId),
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
       body,

@@ -5,7 +5,7 @@ import { type Answer, ask } from '../http/ask.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
-import { awaitClaim, type Exchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { requestHeaders } from './upstreamHeaders.ts'
 
 /** Nodes that one request is offered to at most. */
@@ -74,7 +74,6 @@ export async function askNode(exchange: Exchange): Promise<Answer> {
       why,
     })
     // Where its receipt will be found must be known before it can exist.
-    await awaitClaim(exchange)
     const { requestId } = expected
     await rerouteRequest(context.database, { requestId, instance: context.instance, nodeUrl: next.url })
     leave(exchange)

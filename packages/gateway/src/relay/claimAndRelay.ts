@@ -1,5 +1,5 @@
 import type { NetworkModel } from '@assay/protocol'
-import type { AnswerName, Claim } from '@assay/store'
+import type { AnswerName } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
@@ -29,8 +29,8 @@ export type Claiming = {
 }
 
 /**
- * Claims an admitted payment for this request and relays it. What the disk still has to do for the claim it does while
- * the node is at work, and before the answer ends; so does the chain, which is asked whether it still takes the nonce.
+ * Claims an admitted payment for this request and relays it. While the node is at work the chain is asked whether it still
+ * takes the nonce, and what the disk of a PostgreSQL server has to do for the claim it does then.
  * @throws RefusedError 409 where it is in use
  */
 export async function claimAndRelay(
@@ -51,9 +51,9 @@ export async function claimAndRelay(
   const nonceUnused = context.chain.nonceUnused(payment)
   // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
   nonceUnused.catch(() => {})
-  let claim: Claim | undefined
+  let claimed: boolean
   try {
-    claim = await context.claim({
+    claimed = await context.claim({
       requestId,
       payer: payment.payer,
       scheme: payment.schemeId,
@@ -71,7 +71,7 @@ export async function claimAndRelay(
     context.inFlight.delete(requestId)
     throw error
   }
-  if (claim === undefined) {
+  if (!claimed) {
     context.inFlight.delete(requestId)
     context.ledger.release(requestId)
     context.allowance.settle(requestId, 0n)
@@ -89,7 +89,6 @@ export async function claimAndRelay(
     route,
     expected,
     scheme: payment.schemeId,
-    claimed: claim.written,
     refusal: whyNot(context, payment, nonceUnused, maximum, request.url),
     body,
     name,

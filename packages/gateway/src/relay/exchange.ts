@@ -29,8 +29,6 @@ export type Relayed = {
   scheme: number
   /** Place under the grant that pays, if one does. */
   grant?: GrantCall | undefined
-  /** Resolves once the database shows the claim. */
-  claimed: Promise<unknown>
   /** What the chain has against the payment, if anything; asked while the node is already at work. */
   refusal: Promise<DialectError | undefined>
   /** Headers of ours that the node needs beside the client's. */
@@ -111,16 +109,6 @@ export async function makeDurable(
     context.log('record_failed', { requestId: expected.requestId, why: messageOf(error) })
     const charge = unavailable(error) === undefined ? 'nothing' : 'unknown'
     throw new NodeFailure('receipt_not_durable', 'The gateway could not store its receipt.', charge)
-  }
-}
-
-/** Waits until the database shows the claim. @throws NodeFailure where the disk does not take it */
-export async function awaitClaim({ claimed, context, expected }: Exchange): Promise<void> {
-  try {
-    await claimed
-  } catch (error) {
-    context.log('claim_failed', { requestId: expected.requestId, why: messageOf(error) })
-    throw new NodeFailure('receipt_not_durable', 'The gateway could not store the request.')
   }
 }
 

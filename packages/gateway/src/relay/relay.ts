@@ -49,10 +49,10 @@ export async function relay(
 }
 
 /**
- * Nothing here waits for the claim to reach the disk. A killed gateway finds it in its journal, or others in PostgreSQL,
- * all the same, and whatever ends the exchange (a receipt, or the end without one) is durable only together with it. A loss
- * of power, or a crash of PostgreSQL, in the moment before leaves, at the most, the beginning of a stream that nobody
- * pays for, and a node that answers 409 if it is asked again.
+ * Nothing here waits for a server's disk to have the claim: the death of this gateway leaves it where it is, and whatever
+ * ends the exchange (a receipt, or the end without one) is durable only together with it. A crash of PostgreSQL in the
+ * moment before leaves, at the most, the beginning of a stream that nobody pays for, and a node that answers 409 if it is
+ * asked again.
  */
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
@@ -94,7 +94,6 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   abort.abort()
   if (clientGone) {
     // The request stays open: the node's receipt for the cancelled answer is fetched and settled.
-    await exchange.claimed.catch(() => {})
     context.log('client_gone', { requestId: expected.requestId })
     response.destroy()
     node.breaker.forget()

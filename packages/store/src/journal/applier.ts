@@ -8,15 +8,15 @@ const RETRY_MS = 1000
 /** Entries applied in one transaction. */
 const MAX_APPLIED = 512
 
-/** What brings durable entries into the database, many in one transaction. */
+/** What brings the journal's entries into the database, many in one transaction. */
 export type Applier = {
   /** The last entry that the database holds. */
   readonly applied: number
   /** Entries that the database does not hold yet. */
   readonly waiting: number
-  /** Takes entries that have become durable; they are applied within a quarter of a second. */
+  /** Takes entries that are in the journal; they are applied within a quarter of a second. */
   add(items: readonly Numbered[]): void
-  /** Resolves when all that was durable at the call is in the database. */
+  /** Resolves when all that was in the journal at the call is in the database. */
   catchUp(): Promise<void>
   /** Applies no more by itself. */
   stop(): void
@@ -81,7 +81,7 @@ export async function openApplier(
       return waiting.length
     },
     add(items) {
-      waiting = waiting.concat(items.filter(({ seq }) => seq > applied))
+      for (const item of items) if (item.seq > applied) waiting.push(item)
       if (waiting.length > 0) applyLater(APPLY_AFTER_MS)
     },
     catchUp,

@@ -1,28 +1,19 @@
 import type { Hex, Queryable } from '../database.ts'
 import type { NewRequest, RequestState } from '../requests.ts'
-import type { Entry } from './entries.ts'
 
 /** Ids of payments are forgotten when nobody could use them any more; looked at after so many claims. */
 const FORGET_EVERY = 4096
 
-/**
- * What became of payments that could still be offered: one that has expired is refused before anybody asks for it. A
- * claim stands here from the moment it is made, also where the disk did not take it: its request may be with a node.
- */
+/** What became of payments that could still be offered: one that has expired is refused before anybody asks for it. */
 export type Payments = {
   /** Whether the payment may be claimed. */
   isFree(requestId: Hex): boolean
   claim(request: NewRequest): void
-  /** The disk did not take this claim. */
-  lose(claim: ClaimEntry): void
-  /** The claim of a request that is under way, where the disk did not take it; else nothing. */
-  lost(requestId: Hex): ClaimEntry[]
   /** The request is over; after `released` its payment is free. */
   end(requestId: Hex, state: Exclude<RequestState, 'forwarded'>): void
 }
 
-type ClaimEntry = Extract<Entry, { kind: 'claim' }>
-type Payment = { state: RequestState; expiresAt: bigint; lost?: ClaimEntry }
+type Payment = { state: RequestState; expiresAt: bigint }
 
 /** One process has the database for itself, so whether a payment is in use is known here without asking. */
 export async function openPayments(database: Queryable): Promise<Payments> {
@@ -38,9 +29,7 @@ export async function openPayments(database: Queryable): Promise<Payments> {
     if (++claims % FORGET_EVERY !== 0) return
     // A minute more than any clock should be wrong by.
     const now = BigInt(Math.floor(Date.now() / 1000)) - 60n
-    for (const [requestId, { expiresAt, lost }] of known) {
-      if (expiresAt < now && lost === undefined) known.delete(requestId)
-    }
+    for (const [requestId, { expiresAt }] of known) if (expiresAt < now) known.delete(requestId)
   }
   return {
     isFree(requestId) {
@@ -50,14 +39,6 @@ export async function openPayments(database: Queryable): Promise<Payments> {
     claim({ requestId, expiresAt }) {
       known.set(requestId, { state: 'forwarded', expiresAt })
       forget()
-    },
-    lose(claim) {
-      const payment = known.get(claim.request.requestId)
-      if (payment !== undefined) payment.lost = claim
-    },
-    lost(requestId) {
-      const claim = known.get(requestId)?.lost
-      return claim === undefined ? [] : [claim]
     },
     end(requestId, state) {
       const payment = known.get(requestId)

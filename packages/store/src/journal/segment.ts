@@ -1,7 +1,6 @@
 import {
   closeSync,
   fdatasync,
-  fsyncSync,
   ftruncateSync,
   openSync,
   readdirSync,
@@ -9,22 +8,15 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { AssayError } from '@assay/protocol'
 
 const NAME = /^(\d{16})\.log$/
-const ZEROS = Buffer.alloc(256 * 1024)
 
-/**
- * Entries that were written together: one line of a segment, whole or not there.
- * `synced` is the last entry that was known to be on the disk by then. Lines between two syncs reach the disk in any
- * order, so after a loss of power a good line may stand behind a bad one; that is damage only where the bad one had been
- * on the disk already.
- */
-export type Group<Entry> = { first: number; synced: number; entries: Entry[] }
+/** Entries that were written together: one line of a segment, whole or not there. `first` is the number of the first. */
+export type Group<Entry> = { first: number; entries: Entry[] }
 
 /** What a segment asks of the operating system; tests put a disk that fails in its place. */
 export type Disk = {
@@ -38,11 +30,7 @@ export const DISK: Disk = {
   truncate: ftruncateSync,
 }
 
-/**
- * One append-only file of lines `crc32 json`, named for a number that none of its entries is below. It is filled with
- * zeros when it is made: a write that makes a file longer has to be synced together with the file system's own journal and
- * whatever else waits there (of PGlite's files, megabytes); one inside a file takes the disk alone.
- */
+/** One append-only file of lines `crc32 json`, named for a number that none of its entries is below. */
 export type Segment = {
   /** Bytes that were written. */
   readonly length: number
@@ -51,46 +39,25 @@ export type Segment = {
    * @throws where it does not take it; the file is then as it was before
    */
   write(json: string): void
-  /**
-   * Resolves when all lines that were written before have reached the disk.
-   * @throws where they have not; every line after the last sync is then taken back, those written meanwhile too
-   */
-  sync(): Promise<void>
-  /** Takes every line after the last sync back. */
-  takeBack(): void
+  /** Asks for the disk to have what was written. It does or does not: nothing waits for it, or rests on it. */
+  sync(): void
   /** Closes the file and removes it, once the database holds all that is in it. */
   remove(): void
 }
 
 const lineOf = (json: string) => `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
 
-/** Creates an empty segment of `size` bytes; it and its name are on the disk when this resolves. */
-export async function createSegment(
-  folder: string,
-  first: number,
-  size: number,
-  disk: Disk = DISK,
-): Promise<Segment> {
+/** Creates an empty segment. @throws where the file system has no room for it */
+export function createSegment(folder: string, first: number, disk: Disk): Segment {
   const path = join(folder, `${String(first).padStart(16, '0')}.log`)
-  const file = await open(path, 'w')
-  try {
-    for (let at = 0; at < size; at += ZEROS.length) {
-      await file.write(ZEROS, 0, Math.min(ZEROS.length, size - at), at)
-    }
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  syncFolder(folder)
-  const fd = openSync(path, 'r+')
+  const fd = openSync(path, 'w')
   let length = 0
-  let synced = 0
   let broken: unknown
+  let syncing: Promise<void> | undefined
   /** Half a line must not stand before the next one. Where even that fails nothing more is promised. */
-  function takeBack(to: number): void {
-    length = to
+  function takeBack(): void {
     try {
-      disk.truncate(fd, to)
+      disk.truncate(fd, length)
     } catch (error) {
       broken = error
     }
@@ -108,35 +75,24 @@ export async function createSegment(
         }
         length += line.length
       } catch (error) {
-        takeBack(length)
+        takeBack()
         throw error
       }
     },
-    async sync() {
-      if (broken !== undefined) throw broken
-      const upTo = length
-      try {
-        await disk.sync(fd)
-        synced = upTo
-      } catch (error) {
-        takeBack(synced)
-        throw error
-      }
+    sync() {
+      syncing ??= disk
+        .sync(fd)
+        .catch(() => {})
+        .finally(() => {
+          syncing = undefined
+        })
     },
-    takeBack: () => takeBack(synced),
     remove() {
-      closeSync(fd)
+      // Not under a sync: the number of a closed file may be another's by then.
+      if (syncing === undefined) closeSync(fd)
+      else void syncing.then(() => closeSync(fd))
       rmSync(path, { force: true })
     },
-  }
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }
 
@@ -147,30 +103,21 @@ export function segmentPaths(folder: string): string[] {
 }
 
 /**
- * The groups of a segment, up to the first line that is not whole: that one, and whatever stands behind it, was never
- * acknowledged, unless a line behind it says that it had been on the disk; then the file is damaged.
- * @throws AssayError `config`
+ * The groups of a segment. A line at its end that is not whole was never acknowledged; one before others that are whole
+ * was.
+ * @throws AssayError `config` where such a one is damaged
  */
 export function readSegment<Entry>(path: string, decode: (json: string) => Group<Entry>): Group<Entry>[] {
   const lines = readFileSync(path, 'utf8').split('\n')
-  const read = (line: string): Group<Entry> | undefined => {
-    const json = line.slice(9)
-    return json !== '' && line === lineOf(json).slice(0, -1) ? decode(json) : undefined
+  const isWhole = (line: string): boolean => line.length > 9 && line === lineOf(line.slice(9)).slice(0, -1)
+  const cut = lines.findIndex((line) => !isWhole(line))
+  const end = cut === -1 ? lines.length : cut
+  if (lines.slice(end).some(isWhole)) {
+    throw new AssayError('The journal of the embedded database is damaged in its middle.', {
+      code: 'config',
+      facts: { path, line: end + 1 },
+      next: 'check the disk, and restore the data directory from a copy',
+    })
   }
-  const groups: Group<Entry>[] = []
-  let last = Number(NAME.exec(basename(path))?.[1]) - 1
-  for (const [at, line] of lines.entries()) {
-    const group = read(line)
-    if (group === undefined) {
-      if (!lines.slice(at + 1).some((later) => (read(later)?.synced ?? 0) > last)) break
-      throw new AssayError('The journal of the embedded database is damaged in its middle.', {
-        code: 'config',
-        facts: { path, line: at + 1 },
-        next: 'check the disk, and restore the data directory from a copy',
-      })
-    }
-    groups.push(group)
-    last = group.first + group.entries.length - 1
-  }
-  return groups
+  return lines.slice(0, end).map((line) => decode(line.slice(9)))
 }

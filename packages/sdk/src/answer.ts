@@ -4,7 +4,10 @@ import {
   deploymentOf,
   type HttpRequestBytes,
   type HttpResponseBytes,
+  MODE_NAMES,
   type Network,
+  type Receipt,
+  readOpg,
   requestHash,
   type SignedReceipt,
   type SignedRequestAuth,
@@ -103,6 +106,7 @@ function mustBeOurs({ receipt }: SignedReceipt, expected: AnswerExpectation): vo
     modelId: receipt.modelId === expected.modelId,
     committer: receipt.committer.toLowerCase() === expected.committer.toLowerCase(),
     price: auth === undefined || receipt.price <= auth.maxPrice,
+    ...worthAsked(receipt, expected.request),
   }
   const wrong = Object.entries(disagreements).flatMap(([name, agrees]) => (agrees ? [] : [name]))
   if (wrong.length === 0) return
@@ -111,4 +115,22 @@ function mustBeOurs({ receipt }: SignedReceipt, expected: AnswerExpectation): vo
     facts: { disagrees: wrong.join(', '), requestId: receipt.requestId },
     next: 'Do not use this answer. Ask another gateway.',
   })
+}
+
+/**
+ * Whether an answer is worth what its request asked for (docs/routing.md). The gateway chose who answers, and both it and
+ * a node without an enclave may have looked past the headers: what is signed must say that they did not.
+ */
+function worthAsked(
+  { mode, valueAtRisk }: Receipt,
+  { headers }: HttpRequestBytes,
+): Record<'mode' | 'valueAtRisk', boolean> {
+  const asked = (name: string) => headers.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1)
+  const verification = asked('x-assay-verification') ?? 'auto'
+  const stated = asked('x-assay-value-at-risk')
+  const atRisk = stated === undefined ? 0n : readOpg(stated)
+  return {
+    mode: verification === 'auto' || verification === MODE_NAMES[mode],
+    valueAtRisk: atRisk !== undefined && valueAtRisk >= atRisk,
+  }
 }

@@ -168,6 +168,35 @@ for (const { name, tamper, code, step } of attacks) {
   }
 }
 
+const downgrades = [
+  { name: 'from a bonded node to who asked for an enclave', asked: { verification: 'tee' } },
+  { name: 'of a mode that there is not', asked: { verification: 'best' as 'auto' } },
+  { name: 'with less at risk than was stated', asked: { valueAtRisk: '0.5' } },
+  { name: 'to a value at risk that is no amount', asked: { valueAtRisk: 'much' } },
+] as const
+for (const { name, asked } of downgrades) {
+  test(`an answer is withheld that comes ${name}`, async () => {
+    const { llm } = createAssay(options())
+    await assert.rejects(
+      llm.chat({ model: manifest.name, messages, wait: 'answer', ...asked }),
+      (error) =>
+        error instanceof SdkError &&
+        error.code === 'verification_failed' &&
+        error.facts.disagrees === ('verification' in asked ? 'mode' : 'valueAtRisk'),
+    )
+  })
+}
+
+test('an answer is good that is worth what was asked, or more', async () => {
+  stub.tamper = { receipt: (receipt) => ({ ...receipt, valueAtRisk: 5n * 10n ** 17n }) }
+  const { llm } = createAssay(options())
+  for (const valueAtRisk of ['0.5', '0.4', undefined]) {
+    const asked = { model: manifest.name, messages, verification: 'bonded', valueAtRisk } as const
+    const { report } = await llm.chat({ ...asked, wait: 'answer' })
+    assert.equal(report.ok, true)
+  }
+})
+
 test('an unbuffered stream that was altered ends in an error, never in completion', async () => {
   stub.tamper = { body: replace('is.', 'iz.') }
   const response = await assayFetch(options())(`${stub.network.gatewayUrl}/v1/chat/completions`, {

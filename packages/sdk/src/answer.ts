@@ -87,9 +87,12 @@ async function readView(chain: ChainReader, signed: BatchEntry) {
   try {
     return await chain.view(signed)
   } catch (cause) {
+    const { requestId } = signed.receipt
+    // Not `unreachable`, which says that nothing was paid and invites to ask again.
     throw new SdkError('The chain could not be read, so the answer cannot be verified.', {
-      code: 'unreachable',
-      next: 'Check the rpcUrl of the network file.',
+      code: 'verification_failed',
+      facts: { requestId },
+      next: `Check the rpcUrl of the network file. It is paid for; before asking again: assay verify ${requestId}`,
       cause,
     })
   }

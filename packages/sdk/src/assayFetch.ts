@@ -3,6 +3,7 @@ import type { Network } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { VerifiedAnswer } from './answer.ts'
 import type { ChainReader } from './chainReader.ts'
+import { dropInFetch } from './dropInFetch.ts'
 import type { SdkError } from './errors.ts'
 import type { PaymentScheme } from './payer.ts'
 import type { SpendingLimit } from './spending.ts'
@@ -49,12 +50,12 @@ export type AssayFetchOptions = {
 /**
  * A drop-in `fetch` for the OpenAI and Anthropic clients. It pays the gateway's 402, signs the request, and verifies
  * the answer: a whole answer before the promise resolves, a stream before its end. Error answers (status ≥ 400) pass
- * through, as they cost nothing and carry no content.
- * @throws SdkError, from the promise or, for a stream, from the body.
+ * through, as they cost nothing and carry no content. An answer that was paid for and is withheld is an error of the
+ * dialect with `x-should-retry: false`, since the vendors' clients ask, and so pay, again where a fetch rejects.
+ * @throws SdkError, from the promise where nothing was paid or, for a stream, from the body.
  */
 export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch {
-  const verified = createVerifiedFetch(options)
-  return (input, init) => verified(input, init)
+  return dropInFetch(createVerifiedFetch(options), options)
 }
 
 export function networkOf(options: Pick<AssayFetchOptions, 'network' | 'networkPath'>): Network {

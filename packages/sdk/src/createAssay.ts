@@ -3,6 +3,7 @@ import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
 import type { Caller } from './call.ts'
 import { type ChainReader, chainReaderOf } from './chainReader.ts'
 import { type ChatParameters, type ChatResult, type ChatStream, chat, chatStream } from './chat.ts'
+import { dropInFetch } from './dropInFetch.ts'
 import {
   type CompletionParameters,
   type CompletionResult,
@@ -48,7 +49,7 @@ export function createAssay(options: Omit<AssayFetchOptions, 'onAnswer'>): Assay
   return {
     network,
     chain,
-    fetch: (input, init) => fetch(input, init),
+    fetch: dropInFetch(fetch, options),
     llm: {
       chat: (parameters) => chat(caller, parameters),
       stream: (parameters) => chatStream(caller, parameters),

@@ -1,7 +1,9 @@
 import {
   decodeReceiptHeader,
+  type GrantCall,
   type HttpRequestBytes,
   listedHeaders,
+  type Network,
   RECEIPT_HEADER,
   REQUEST_ID_HEADER,
   type SignedReceipt,
@@ -24,7 +26,10 @@ import { sseGuard } from './sseGuard.ts'
 import { stopRequest } from './stopRequest.ts'
 
 /** What one call's caller wants to hear of it, in place of what the options say. */
-export type CallHooks = Pick<AssayFetchOptions, 'onAnswer' | 'onUnverified'>
+export type CallHooks = Pick<AssayFetchOptions, 'onAnswer' | 'onUnverified'> & {
+  /** Called before a payment goes out: from then on, asking again may pay again, unless it ends `unreachable`. */
+  onPaid?: (() => void) | undefined
+}
 
 export type VerifiedFetch = (
   input: Parameters<typeof globalThis.fetch>[0],
@@ -102,6 +107,7 @@ async function takeTurn(call: Call): Promise<Turn> {
     throw error
   }
   if (!('post' in prepared)) return prepared
+  call.hooks.onPaid?.()
   const turn = await deliver(prepared)
   return 'next' in turn ? turn : { answer: await receive(call, prepared, turn.answer) }
 }
@@ -186,8 +192,7 @@ async function receive(
     const contentType = answer.headers.get('content-type') ?? ''
     const response = { status: answer.status, contentType, body: bytes }
     // Which call of which grant it is only the gateway says; that it is one, the chain does.
-    const grant =
-      pay === undefined ? (await readReceiptStatus(network, signed.receipt.requestId))?.grant : undefined
+    const grant = pay === undefined ? await grantOf(network, signed) : undefined
     const entry = grant === undefined ? signed : { ...signed, grant }
     const verified = await answerReport({ network, chain, expected, response, signed: entry })
     paid.reservation?.settle(verified.bundle.receipt.price)
@@ -210,6 +215,19 @@ async function receive(
   })
   await verify(bytes, receiptOf(answer))
   return new Response(bytes, { status: answer.status, headers: answer.headers })
+}
+
+async function grantOf(network: Network, { receipt }: SignedReceipt): Promise<GrantCall | undefined> {
+  try {
+    return (await readReceiptStatus(network, receipt.requestId))?.grant
+  } catch (cause) {
+    throw new SdkError('The grant behind the answer could not be read, so it cannot be verified.', {
+      code: 'verification_failed',
+      facts: { requestId: receipt.requestId },
+      next: `It may be paid for; look at it before asking again: assay verify ${receipt.requestId}`,
+      cause,
+    })
+  }
 }
 
 type LinkedAbort = { signal: AbortSignal; release(): void }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
+import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { generatePrivateKey } from 'viem/accounts'
-import { assayFetch, createAssay, SdkError, type VerifiedAnswer } from '../src/index.ts'
+import { assayFetch, type ChainReader, createAssay, SdkError, type VerifiedAnswer } from '../src/index.ts'
 import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
 
 let stub: StubNetwork
@@ -166,6 +167,44 @@ for (const { name, tamper, code, step } of attacks) {
       assert.equal(stub.seen.paid, 1)
     })
   }
+}
+
+const vendors: Record<string, (retrying: typeof fetch) => Promise<unknown>> = {
+  OpenAI: (retrying) =>
+    new OpenAI({
+      baseURL: `${stub.network.gatewayUrl}/v1`,
+      apiKey: 'unused',
+      fetch: retrying,
+    }).chat.completions.create({ model: manifest.name, messages }),
+  Anthropic: (retrying) =>
+    new Anthropic({ baseURL: stub.network.gatewayUrl, apiKey: 'unused', fetch: retrying }).messages.create({
+      model: manifest.name,
+      max_tokens: 2000,
+      messages,
+    }),
+}
+const chainAway: ChainReader['view'] = () => Promise.reject(new Error('the RPC is away'))
+for (const [vendor, asks] of Object.entries(vendors)) {
+  test(`the official ${vendor} client, which tries again by itself, pays once for an answer that is withheld`, async () => {
+    const cases = [
+      { tamper: { body: replace('Par', 'Pbr') }, code: /verification_failed|did not pass verification/ },
+      { tamper: { withoutReceipt: true }, code: /receipt/ },
+      { tamper: {}, chain: { ...stub.chain, view: chainAway }, code: /chain could not be read/ },
+    ]
+    for (const { tamper, code, chain = stub.chain } of cases) {
+      stub.tamper = tamper
+      stub.seen.paid = 0
+      for (const fetch of [assayFetch({ ...options(), chain }), createAssay({ ...options(), chain }).fetch]) {
+        await assert.rejects(asks(fetch), (error) => {
+          assert.ok(error instanceof OpenAI.APIError || error instanceof Anthropic.APIError)
+          assert.equal(error.status, 502)
+          assert.match(error.message, code)
+          return true
+        })
+      }
+      assert.equal(stub.seen.paid, 2, 'once each')
+    }
+  })
 }
 
 const downgrades = [

@@ -185,6 +185,19 @@ test('an answer that was altered is withheld, in the words of each dialect, and 
   assert.equal(stub.seen.paid, 2)
 })
 
+test('an answer that the chain cannot be asked about is not asked for again either: it is paid for', async () => {
+  const blind = await open({
+    chain: { ...stub.chain, view: () => Promise.reject(new Error('the RPC is away')) },
+  })
+  try {
+    const answer = await post(`${blind.url}/v1/chat/completions`, { authorization })
+    assert.deepEqual([answer.status, answer.headers['x-should-retry']], [502, 'false'])
+    assert.equal(JSON.parse(answer.text).error.code, 'verification_failed')
+  } finally {
+    await blind.close()
+  }
+})
+
 test('a stream that was altered ends in an explicit error event, never in its terminal event', async () => {
   stub.tamper = { body: alter('is.', 'iz.') }
   const { text } = await chat({ authorization }, body({ stream: true }))

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { errorEvent } from '@assay/protocol'
+import { asDialectError } from '../asDialectError.ts'
 import { SdkError } from '../errors.ts'
-import { asDialectError } from './asDialectError.ts'
 import type { ProxyCall } from './startProxy.ts'
 
 /**

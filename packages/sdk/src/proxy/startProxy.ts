@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { type DialectError, errorBody, type Network } from '@assay/protocol'
 import type { VerifiedAnswer } from '../answer.ts'
+import { asDialectError } from '../asDialectError.ts'
 import { type AssayFetchOptions, networkOf } from '../assayFetch.ts'
 import { SdkError } from '../errors.ts'
 import { MAX_BODY_BYTES, readBounded } from '../limits.ts'
 import { createVerifiedFetch } from '../verifiedFetch.ts'
-import { asDialectError } from './asDialectError.ts'
 import { type Door, holdsToken, NO_TOKEN, turnedAway } from './door.ts'
 import { passAnswer } from './passAnswer.ts'
 

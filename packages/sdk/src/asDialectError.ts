@@ -1,5 +1,5 @@
 import type { DialectError } from '@assay/protocol'
-import { SdkError, type SdkErrorCode } from '../errors.ts'
+import { SdkError, type SdkErrorCode } from './errors.ts'
 
 const STATUS: Partial<Record<SdkErrorCode, number>> = {
   unreachable: 503,

@@ -86,6 +86,22 @@ test('a stream says so in a comment before its terminal event, or in its head wh
   }
 })
 
+test('a gateway cannot say itself that it was verified: not of what nobody signs, nor in a stream', async () => {
+  stub.tamper = { headers: { 'x-assay-verified': 'true' } }
+  // Not paid for, and not `/v1/chat/completions` either.
+  for (const path of ['/v1/models', '/v1/chat/completions/']) {
+    const answer = await post(`${proxy.url}${path}`, { authorization })
+    assert.equal(answer.headers['x-assay-verified'], undefined, path)
+  }
+  assert.equal((await chat({ authorization }, body({ stream: true }))).headers['x-assay-verified'], 'pending')
+
+  const claims = ': x-assay-verified true\n:X-Assay-Verified: true\n: still here\n'
+  stub.tamper = { body: alter('data: ', `${claims}data: `) }
+  const { text } = await chat({ authorization }, body({ stream: true }))
+  assert.deepEqual(text.match(/.*x-assay-verified.*\n/gi), [': x-assay-verified true\n'], 'the proxy alone')
+  assert.match(text, /: still here\ndata: .*Par/)
+})
+
 const turnedAway: { name: string; headers: Record<string, string>; status: number; code: string }[] = [
   { name: 'no token', headers: {}, status: 401, code: 'invalid_token' },
   {

@@ -39,6 +39,8 @@ export type Tampering = {
   signingKey?: Hex
   /** Leaves the receipt out. */
   withoutReceipt?: boolean
+  /** Headers that it adds of its own accord. */
+  headers?: Record<string, string>
   /** Changes the body before it reaches the node. */
   request?: (bytes: Uint8Array) => Uint8Array
   /** Another receiver in the payment offer. */
@@ -132,6 +134,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     for await (const part of request) parts.push(part as Uint8Array)
     const { tamper } = stub
     const body = (tamper.request ?? ((bytes) => bytes))(concatBytes(parts))
+    response.setHeaders(new Headers(tamper.headers))
     const header = request.headers['payment-signature']
     if (header === undefined) {
       seen.unpaid++

@@ -12,9 +12,12 @@ import type { ProxyCall } from './startProxy.ts'
  */
 const VERIFIED_HEADER = 'x-assay-verified'
 const VERIFIED_COMMENT = new TextEncoder().encode(`: ${VERIFIED_HEADER} true\n`)
+/** The same claim in a comment of the gateway's, as loosely as anybody may read it. */
+const CLAIM = new RegExp(`^:[ \\t]*${VERIFIED_HEADER}.*\n`, 'gim')
 
-/** Of one connection only, or of an encoding that is undone by now. */
+/** Of one connection only, of an encoding that is undone by now, or a word that is this proxy's alone. */
 const DROPPED = new Set([
+  VERIFIED_HEADER,
   'connection',
   'keep-alive',
   'transfer-encoding',
@@ -63,7 +66,7 @@ async function passStream(
         noted = true
         response.write(VERIFIED_COMMENT)
       }
-      if (!response.write(chunk)) await once(response, 'drain', { signal })
+      if (!response.write(withoutClaims(chunk))) await once(response, 'drain', { signal })
     }
     response.end()
   } catch (error) {
@@ -72,6 +75,11 @@ async function passStream(
     // The blank line closes whatever event the break cut in two.
     response.end(`\n\n${errorEvent(asDialectError(error), path)}`)
   }
+}
+
+/** Comments are signed by nobody, and a chunk is of whole lines. Latin-1 keeps every byte as it is. */
+function withoutClaims(chunk: Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(chunk).toString('latin1').replace(CLAIM, ''), 'latin1')
 }
 
 function headersOf(answer: Response): Record<string, string> {

@@ -58,7 +58,10 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
   return async (input, init, hooks = options) => {
     const request = new Request(input, init)
     const { origin, pathname } = new URL(request.url)
-    if (request.method !== 'POST' || !isPaidPath(pathname)) return send(request.url, request)
+    if (request.method !== 'POST' || !isPaidPath(pathname)) {
+      if (options.confidential === true && request.body !== null) throw inClear(pathname)
+      return send(request.url, request)
+    }
     if (origin !== ownOrigin) {
       throw new SdkError('This request does not go to the gateway of the network file.', {
         code: 'offer_rejected',
@@ -84,6 +87,15 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
     if (last instanceof Response) return last
     throw last
   }
+}
+
+/** Counting tokens, for one: the gateway would read the whole prompt. */
+function inClear(path: string): SdkError {
+  return new SdkError('This request cannot be encrypted, so nothing was sent.', {
+    code: 'not_confidential',
+    facts: { path },
+    next: 'Leave confidential out for what the gateway may read.',
+  })
 }
 
 type Call = {

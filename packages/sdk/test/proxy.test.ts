@@ -173,6 +173,22 @@ test('an origin that was let in may use it, with the token', async () => {
   }
 })
 
+test('where requests are encrypted, a prompt whose tokens are to be counted does not go out in clear', async () => {
+  const sealed = await open({ confidential: true })
+  try {
+    const count = await post(`${sealed.url}/v1/messages/count_tokens`, { authorization })
+    assert.deepEqual([count.status, JSON.parse(count.text).error.type], [502, 'api_error'])
+    assert.match(count.text, /cannot be encrypted/)
+    assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
+    // What says nothing passes: a list, and the wish that a request stop.
+    await post(`${sealed.url}/v1/models`, { authorization }, '', 'GET')
+    await post(`${sealed.url}/v1/requests/0x1/stop`, { authorization }, '')
+    assert.deepEqual(stub.seen, { unpaid: 2, paid: 0 })
+  } finally {
+    await sealed.close()
+  }
+})
+
 test('paths that lead elsewhere are not found', async () => {
   for (const path of ['/', '/v2/x', '/v1/../admin', '/v1/%2e%2e/x', '//127.0.0.1/v1/models']) {
     assert.equal((await post(`${proxy.url}${path}`, { authorization })).status, 404, path)

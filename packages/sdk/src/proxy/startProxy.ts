@@ -77,7 +77,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
           method,
           headers: forwarded(request),
           signal: gone.signal,
-          ...(body === undefined ? {} : { body }),
+          ...(body === undefined || body.length === 0 ? {} : { body }),
         },
         {
           onAnswer: (verified) => {

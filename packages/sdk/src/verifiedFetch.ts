@@ -7,7 +7,9 @@ import {
   RECEIPT_HEADER,
   REQUEST_ID_HEADER,
   type SignedReceipt,
+  STATUS,
 } from '@assay/protocol'
+import type { Hex } from 'viem'
 import { answerReport } from './answer.ts'
 import { type Asked, readAsked } from './asked.ts'
 import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
@@ -44,6 +46,9 @@ const RESENDS = 2
 const LONGEST_RESEND_WAIT_MS = 5_000
 /** How long a gateway may take over its quote, which costs it no model's work: then it counts as away, milliseconds. */
 const QUOTE_PATIENCE_MS = 10_000
+/** The wish of a caller that his answer end where it is (docs/dialects.md), and how many such wishes are remembered. */
+const STOP_PATH = /^\/v1\/requests\/(0x[0-9a-f]{64})\/stop$/i
+const STOPS_KEPT = 1_000
 
 /** What became of one gateway's turn. */
 type Turn = { answer: Response } | { next: Response | SdkError }
@@ -54,12 +59,15 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
   const chain = options.chain ?? chainReaderOf(network)
   const routes = createRoutes(options, network, chain)
   const ownOrigin = new URL(network.gatewayUrl).origin
+  const stops = createStops()
 
   return async (input, init, hooks = options) => {
     const request = new Request(input, init)
     const { origin, pathname } = new URL(request.url)
     if (request.method !== 'POST' || !isPaidPath(pathname)) {
       if (options.confidential === true && request.body !== null) throw inClear(pathname)
+      const stopped = request.method === 'POST' ? STOP_PATH.exec(pathname)?.[1] : undefined
+      if (stopped !== undefined) stops.note(stopped)
       return send(request.url, request)
     }
     if (origin !== ownOrigin) {
@@ -79,7 +87,7 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
     let last: Response | SdkError | undefined
     for (const route of routes.inOrder()) {
       if (last instanceof Response) void last.body?.cancel()
-      const turn = await takeTurn({ options, hooks, chain, route, asked })
+      const turn = await takeTurn({ options, hooks, chain, route, asked, stops })
       if ('answer' in turn) return turn.answer
       routes.rest(route)
       last = turn.next
@@ -104,6 +112,22 @@ type Call = {
   chain: ChainReader
   route: Route
   asked: Asked
+  stops: Stops
+}
+
+/** Which requests were ended early by whoever made them. */
+type Stops = { note(requestId: string): void; take(requestId: string): boolean }
+
+function createStops(): Stops {
+  const noted = new Set<string>()
+  return {
+    note(requestId) {
+      const [oldest] = noted
+      if (noted.size >= STOPS_KEPT && oldest !== undefined) noted.delete(oldest)
+      noted.add(requestId.toLowerCase())
+    },
+    take: (requestId) => noted.delete(requestId.toLowerCase()),
+  }
 }
 
 /**
@@ -192,7 +216,7 @@ async function deliver({ post, paid }: Prepared): Promise<Turn> {
 
 /** Verifies an answer: a whole one before it is returned, a stream before its end. An error costs and proves nothing. */
 async function receive(
-  { options, hooks, chain, route, asked }: Call,
+  { options, hooks, chain, route, asked, stops }: Call,
   { sent, paid, abort }: Prepared,
   answer: Response,
 ): Promise<Response> {
@@ -207,17 +231,23 @@ async function receive(
     const grant = pay === undefined ? await grantOf(network, signed) : undefined
     const entry = grant === undefined ? signed : { ...signed, grant }
     const verified = await answerReport({ network, chain, expected, response, signed: entry })
-    paid.reservation?.settle(verified.bundle.receipt.price)
+    const { price, status, requestId } = verified.bundle.receipt
+    paid.reservation?.settle(price)
+    if (status === STATUS.cancelled && !stops.take(requestId)) throw cutShort(requestId)
     hooks.onAnswer?.(verified)
   }
   if (isEventStream(answer) && answer.body !== null) {
     abort.release()
+    const requestId = requestAuth?.auth.requestId ?? answer.headers.get(REQUEST_ID_HEADER)
     const guarded = sseGuard(answer.body, {
       verify,
       broken: (cause) => outcomeUnknown(paid, cause),
       buffer: options.buffer ?? false,
       signal: asked.signal,
-      stop: () => stopRequest(network, requestAuth?.auth.requestId ?? answer.headers.get(REQUEST_ID_HEADER)),
+      stop() {
+        if (requestId !== null) stops.note(requestId)
+        return stopRequest(network, requestId)
+      },
       onUnverified: hooks.onUnverified,
     })
     return new Response(guarded, { status: answer.status, headers: answer.headers })
@@ -274,6 +304,15 @@ function receiptOf(response: Response): SignedReceipt {
       cause,
     })
   }
+}
+
+/** A gateway knows the id of what it relays, and could have an answer stopped where that suits it. */
+function cutShort(requestId: Hex): SdkError {
+  return new SdkError('The answer was ended early, and not by who asked; it is withheld.', {
+    code: 'verification_failed',
+    facts: { requestId },
+    next: 'Do not rely on the part that was seen. Ask another gateway.',
+  })
 }
 
 function outcomeUnknown({ requestAuth }: Paid, cause: unknown): SdkError {

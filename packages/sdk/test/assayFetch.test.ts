@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
+import { STATUS } from '@assay/protocol'
 import OpenAI from 'openai'
 import { generatePrivateKey } from 'viem/accounts'
 import { assayFetch, type ChainReader, createAssay, SdkError, type VerifiedAnswer } from '../src/index.ts'
@@ -143,6 +144,11 @@ const attacks: { name: string; tamper: () => Tampering; code: string; step?: str
     tamper: () => ({ receipt: (receipt) => ({ ...receipt, committer: receipt.node }) }),
     code: 'verification_failed',
   },
+  {
+    name: 'has the answer stopped where that suits it',
+    tamper: () => ({ receipt: (receipt) => ({ ...receipt, status: STATUS.cancelled }) }),
+    code: 'verification_failed',
+  },
   { name: 'leaves the receipt out', tamper: () => ({ withoutReceipt: true }), code: 'receipt_missing' },
 ]
 for (const { name, tamper, code, step } of attacks) {
@@ -206,6 +212,23 @@ for (const [vendor, asks] of Object.entries(vendors)) {
     }
   })
 }
+
+test('an answer that its caller had stopped is good as far as it goes', async () => {
+  const stopped = Promise.withResolvers<void>()
+  stub.tamper = {
+    receipt: (receipt) => ({ ...receipt, status: STATUS.cancelled }),
+    beforeEnd: () => stopped.promise,
+  }
+  const paid = assayFetch(options())
+  const response = await paid(`${stub.network.gatewayUrl}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: manifest.name, messages, stream: true }),
+  })
+  const requestId = response.headers.get('x-assay-request-id')
+  await paid(`${stub.network.gatewayUrl}/v1/requests/${requestId}/stop`, { method: 'POST' })
+  stopped.resolve()
+  assert.match(await response.text(), /\[DONE\]/)
+})
 
 const downgrades = [
   { name: 'from a bonded node to who asked for an enclave', asked: { verification: 'tee' } },

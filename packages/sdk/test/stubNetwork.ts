@@ -39,6 +39,8 @@ export type Tampering = {
   signingKey?: Hex
   /** Leaves the receipt out. */
   withoutReceipt?: boolean
+  /** Keeps the end of a stream back. */
+  beforeEnd?: () => Promise<void>
   /** Headers that it adds of its own accord. */
   headers?: Record<string, string>
   /** Changes the body before it reaches the node. */
@@ -227,6 +229,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     const end = text.lastIndexOf('data: [DONE]')
     const comment = tamper.withoutReceipt === true ? '' : `${RECEIPT_COMMENT}${encoded}\n`
     response.write(text.slice(0, end))
+    await tamper.beforeEnd?.()
     response.end(`${comment}${text.slice(end)}`)
   }
 

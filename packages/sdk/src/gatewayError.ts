@@ -1,8 +1,10 @@
 import { SdkError } from './errors.ts'
+import { readBounded } from './limits.ts'
 
 /** The dialect's error, in our own shape. */
 export async function gatewayError(response: Response): Promise<SdkError> {
-  const text = await response.text().catch(() => '')
+  const bytes = await readBounded(response).catch(() => new Uint8Array())
+  const text = new TextDecoder().decode(bytes)
   let error: { message?: unknown; code?: unknown } = {}
   try {
     const body = JSON.parse(text) as { error?: unknown }

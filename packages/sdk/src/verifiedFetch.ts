@@ -68,7 +68,8 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
       if (options.confidential === true && request.body !== null) throw inClear(pathname)
       const stopped = request.method === 'POST' ? STOP_PATH.exec(pathname)?.[1] : undefined
       if (stopped !== undefined) stops.note(stopped)
-      return send(request.url, request)
+      // A gateway that is not trusted must not have this machine ask whom it likes.
+      return send(request.url, new Request(request, { redirect: 'error' }))
     }
     if (origin !== ownOrigin) {
       throw new SdkError('This request does not go to the gateway of the network file.', {

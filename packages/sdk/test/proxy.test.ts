@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
@@ -170,6 +172,37 @@ test('an origin that was let in may use it, with the token', async () => {
     assert.equal((await post(url, { authorization, origin: 'http://localhost:3001' })).status, 403)
   } finally {
     await friendly.close()
+  }
+})
+
+test('a gateway can send the proxy nowhere else, and not fill its memory', async () => {
+  const asked: string[] = []
+  const elsewhere = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.end('a secret of this machine')
+  }).listen(0, '127.0.0.1')
+  await once(elsewhere, 'listening')
+  const { port } = elsewhere.address() as AddressInfo
+  try {
+    const gateway = createServer((request, response) => {
+      if (request.url === '/v1/models') {
+        response.writeHead(307, { location: `http://127.0.0.1:${port}/admin` }).end()
+      } else response.end(Buffer.alloc(32 * 1024 * 1024 + 1))
+    }).listen(0, '127.0.0.1')
+    await once(gateway, 'listening')
+    const gatewayUrl = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+    const led = await open({ network: { ...stub.network, gatewayUrl } })
+    try {
+      assert.equal((await post(`${led.url}/v1/models`, { authorization }, '', 'GET')).status, 503)
+      assert.deepEqual(asked, [])
+      assert.equal((await post(`${led.url}/v1/large`, { authorization }, '', 'GET')).status, 413)
+    } finally {
+      await led.close()
+      gateway.closeAllConnections()
+      gateway.close()
+    }
+  } finally {
+    elsewhere.close()
   }
 })
 

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { errorEvent } from '@assay/protocol'
 import { asDialectError } from '../asDialectError.ts'
 import { SdkError } from '../errors.ts'
+import { readBounded } from '../limits.ts'
 import type { ProxyCall } from './startProxy.ts'
 
 /**
@@ -35,7 +36,7 @@ export async function passAnswer(
 ): Promise<void> {
   const isStream = (answer.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
   if (isStream && answer.ok && answer.body !== null) return passStream(answer, answer.body, response, passing)
-  const body = new Uint8Array(await answer.arrayBuffer())
+  const body = await readBounded(answer)
   response.writeHead(answer.status, {
     ...headersOf(answer),
     'content-length': body.length,

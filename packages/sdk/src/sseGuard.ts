@@ -23,6 +23,11 @@ export type SseGuardOptions = {
 
 /** How long the end of a stream that was left is waited for, milliseconds. */
 const TAIL_TIMEOUT_MS = 30_000
+/**
+ * The same where nobody takes up the wish to stop. Mostly that is so because the model was faster than the reader: then
+ * the end has long been on its way. Else the model goes on, and this is how long it is paid for.
+ */
+const OVER_TIMEOUT_MS = 1_000
 
 /**
  * Passes an event stream through event by event and withholds its terminal event until the answer is verified: a reader
@@ -30,7 +35,8 @@ const TAIL_TIMEOUT_MS = 30_000
  * terminal event are covered by no signature and are dropped.
  *
  * A reader that leaves does not skip the check: the node is asked to stop, and what it had said till then is read on,
- * unseen, to its signed end. Only where nobody can ask it to does the connection simply break, which stops it too.
+ * unseen, to its signed end. Only where nobody can ask it to, and the end is not there either, does the connection simply
+ * break, which stops it too.
  *
  * Comment lines are not part of the signed body (docs/spec.md §2); they pass, except that after the receipt comment
  * nothing passes before the check. What ends a stream is judged as clients judge it, by the data of a whole event
@@ -110,14 +116,21 @@ export function sseGuard(
   async function readTail(): Promise<void> {
     if (finished) return
     finished = true
-    const timer = setTimeout(() => void reader.cancel().catch(() => undefined), TAIL_TIMEOUT_MS)
+    const stopped = ended || (await options.stop?.().catch(() => false)) === true
+    let waitedInVain = false
+    const timer = setTimeout(
+      () => {
+        waitedInVain = true
+        void reader.cancel().catch(() => undefined)
+      },
+      stopped ? TAIL_TIMEOUT_MS : OVER_TIMEOUT_MS,
+    )
     try {
-      if (!ended && (await options.stop?.()) !== true) throw notStopped()
       // One read may be under way; two at once would mix the stream up.
       await pulling
       while (!ended) await next()
     } catch (cause) {
-      options.onUnverified?.(leftUnverified(cause))
+      options.onUnverified?.(leftUnverified(waitedInVain && !stopped ? notStopped() : cause))
     } finally {
       clearTimeout(timer)
       void reader.cancel().catch(() => undefined)

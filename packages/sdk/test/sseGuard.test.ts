@@ -211,7 +211,12 @@ test('gives the same result however the bytes are cut', async () => {
 })
 
 /** A stream that goes on until it is stopped, and what was made of it. */
-function leftStream(parameters: { stop: boolean; tail?: readonly string[]; fails?: boolean }) {
+function leftStream(parameters: {
+  stop: boolean
+  tail?: readonly string[]
+  open?: boolean
+  fails?: boolean
+}) {
   const controllerReady = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>()
   const over = Promise.withResolvers<unknown>()
   let cancelled = false
@@ -238,7 +243,7 @@ function leftStream(parameters: { stop: boolean; tail?: readonly string[]; fails
     async stop() {
       const controller = await controllerReady.promise
       for (const piece of parameters.tail ?? [second, comment + done]) controller.enqueue(bytes(piece))
-      if (parameters.tail !== undefined) controller.close()
+      if (parameters.tail !== undefined && parameters.open !== true) controller.close()
       return parameters.stop
     },
     onUnverified: (error) => over.resolve(error),
@@ -262,8 +267,31 @@ for (const how of ['by a cancel', 'by its signal'] as const) {
   })
 }
 
+test('a stream that was over before it was left is read to its end: there was nobody to stop', async () => {
+  const { guarded, over, state } = leftStream({ stop: false })
+  const reader = guarded.getReader()
+  await reader.read()
+  await reader.cancel()
+  assert.equal(await over, undefined)
+  assert.equal(state().verified, first + second + done)
+})
+
+test('a stream that goes on, and that nobody can stop, is broken off', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const { guarded, over, state } = leftStream({ stop: false, tail: [second], open: true })
+  const reader = guarded.getReader()
+  await reader.read()
+  await reader.cancel()
+  await new Promise((soon) => setImmediate(soon))
+  context.mock.timers.tick(1_000)
+  const error = await over
+  assert.ok(error instanceof SdkError && error.code === 'cancelled', String(error))
+  assert.match(String(error.facts.reason), /Nobody took up/)
+  assert.equal(state().cancelled, true)
+})
+
 const unproven = [
-  { name: 'nobody takes up the wish to stop', stop: false },
+  { name: 'nobody takes up the wish to stop, and it breaks off', stop: false, tail: [second] },
   { name: 'its end is altered', stop: true, fails: true },
   { name: 'its end never comes', stop: true, tail: [second] },
   { name: 'its end carries no receipt', stop: true, tail: [second, done] },

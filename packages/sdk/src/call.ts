@@ -105,7 +105,8 @@ async function prove(
     requestId: receipt.requestId,
     until,
     timeoutMilliseconds: parameters.waitMilliseconds,
-    signal: parameters.signal,
+    // A signal that ended the stream has done its work; whoever still awaits the result wants it.
+    signal: parameters.signal?.aborted === true ? undefined : parameters.signal,
   })
   return { transactionHash, receipt, ...(await completeBundle({ network, chain, bundle, inclusion, until })) }
 }

@@ -74,7 +74,8 @@ export async function chatStream(
         yield next.value
       }
     } catch (error) {
-      message.reject(error)
+      // Leaving by the signal is leaving: the loop ends as its caller said, and the result is still on its way.
+      if (parameters.signal?.aborted !== true || error !== parameters.signal.reason) message.reject(error)
       throw error
     } finally {
       // Left early: what was seen is the answer, and its proof is on its way.

@@ -230,6 +230,36 @@ test('an answer that its caller had stopped is good as far as it goes', async ()
   assert.match(await response.text(), /\[DONE\]/)
 })
 
+for (const wait of ['answer', 'settled'] as const) {
+  test(`a stream that is left by its signal ends there, and its result still comes (wait: ${wait})`, async () => {
+    const left = Promise.withResolvers<void>()
+    stub.tamper = { beforeEnd: () => left.promise }
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const { llm } = createAssay(options())
+    const asked = { model: manifest.name, messages, wait, waitMilliseconds: 0, signal }
+    const stream = await llm.stream(asked)
+    const reading = async () => {
+      for await (const _text of stream) {
+        leaving.abort(new Error('enough'))
+        left.resolve()
+      }
+    }
+    await assert.rejects(reading(), /enough/)
+    if (wait === 'answer') {
+      const { receipt, chatOutput } = await stream.result
+      assert.ok(receipt.price > 0n)
+      assert.match(chatOutput.content, /^Par/)
+      return
+    }
+    // The stub settles nothing: what is told is that, and not the reason for leaving.
+    await assert.rejects(
+      stream.result,
+      (error) => error instanceof SdkError && error.code === 'gateway_error',
+    )
+  })
+}
+
 const downgrades = [
   { name: 'from a bonded node to who asked for an enclave', asked: { verification: 'tee' } },
   { name: 'of a mode that there is not', asked: { verification: 'best' as 'auto' } },

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
+import path from 'node:path'
 import { CONFIDENTIAL_PATH, STATUS } from '@assay/protocol'
 import { createAssay, readReceiptStatus, SdkError, spendingLimit } from '@assay/sdk'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { formatUnits } from 'viem'
 import { npmVersion } from './npmVersion.ts'
 import type { Row } from './row.ts'
 import { startTap } from './tap.ts'
@@ -88,14 +91,9 @@ const sdk: Omit<Row, 'client' | 'version' | 'way'>[] = [
 
 const mcp: Omit<Row, 'client' | 'version' | 'way'>[] = [
   {
-    what: 'lists its tools; infers, verifies, searches models, shows stakes; refuses nonsense',
+    what: 'lists its tools; infers, verifies, searches models, shows stakes; refuses nonsense; a restart forgets nothing spent',
     async run({ local }) {
-      const client = new Client({ name: 'test', version: '1.0.0' })
-      const env = { ...process.env, ASSAY_HOME: local.home, ASSAY_WALLET_KEY: '' } as Record<string, string>
-      const args = ['packages/cli/src/main.ts', 'mcp']
-      await client.connect(
-        new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }),
-      )
+      const client = await startMcp(local.home)
       try {
         const { tools } = await client.listTools()
         const names = tools.map(({ name }) => name)
@@ -121,9 +119,22 @@ const mcp: Omit<Row, 'client' | 'version' | 'way'>[] = [
       } finally {
         await client.close()
       }
+      await forgetsNothing(local.home)
     },
   },
 ]
+
+/** As much as the first server spent may be spent in a day: nothing is left for one that is started after it. */
+async function forgetsNothing(home: string): Promise<void> {
+  const folder = path.join(home, 'mcp-spending')
+  const [spent = '0'] = readdirSync(folder)
+    .map((file) => readFileSync(path.join(folder, file), 'utf8'))
+    .flatMap((text) => /"([1-9][0-9]*)"/.exec(text)?.[1] ?? [])
+  const client = await startMcp(home, '--max-per-day', formatUnits(BigInt(spent), 18))
+  const question = { name: 'assay_infer', arguments: { prompt: QUESTION, max_tokens: 12 } }
+  const refused = await client.callTool(question).finally(() => client.close())
+  assert.ok(refused.isError === true && /24 hours/.test(JSON.stringify(refused.content)))
+}
 
 /** A request with headers that `fetch` lets nobody set. */
 function raw(
@@ -142,6 +153,15 @@ function raw(
     request.on('error', failed)
     request.end(body)
   })
+}
+
+/** A server of its own, as an assistant starts one. */
+async function startMcp(home: string, ...options: string[]): Promise<Client> {
+  const client = new Client({ name: 'test', version: '1.0.0' })
+  const env = { ...process.env, ASSAY_HOME: home, ASSAY_WALLET_KEY: '' } as Record<string, string>
+  const args = ['packages/cli/src/main.ts', 'mcp', ...options]
+  await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }))
+  return client
 }
 
 const proxy: Omit<Row, 'client' | 'version' | 'way'>[] = [

@@ -21,6 +21,8 @@ export type Home = {
   proxyToken: string
   proxySpending: string
   proxyLock: string
+  /** What the servers of `assay mcp` spent in the last day, a file each. */
+  mcpSpending: string
   data(process: string): string
 }
 
@@ -36,6 +38,7 @@ export function assayHome(environment: NodeJS.ProcessEnv = process.env): Home {
     proxyToken: path.join(root, 'proxy.token'),
     proxySpending: path.join(root, 'proxy-spending.json'),
     proxyLock: path.join(root, 'proxy.lock'),
+    mcpSpending: path.join(root, 'mcp-spending'),
     data: (name) => path.join(root, name),
   }
 }

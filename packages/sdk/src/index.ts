@@ -32,5 +32,5 @@ export {
 } from './receiptStatus.ts'
 export { receiptTrust } from './receiptTrust.ts'
 export { readRequestReport } from './requestReport.ts'
-export { type Reservation, type SpendingLimit, spendingLimit } from './spending.ts'
+export { type Reservation, type SpendingLimit, sharedSpendingLimit, spendingLimit } from './spending.ts'
 export { type CallHooks, createVerifiedFetch, type VerifiedFetch } from './verifiedFetch.ts'

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
 import { writeDurably } from '@assay/chain'
 import { SdkError } from './errors.ts'
 
@@ -35,17 +37,62 @@ export function spendingLimit(parameters: {
   now?: (() => number) | undefined
 }): SpendingLimit {
   const { maxPerDay, file, now = Date.now } = parameters
-  const hours = file === undefined ? new Map<number, bigint>() : readHours(file)
-
-  function spent(): bigint {
-    const oldest = Math.floor(now() / HOUR_MS) - HOURS_KEPT
-    let total = 0n
-    for (const [hour, amount] of hours) {
-      if (hour < oldest) hours.delete(hour)
-      else total += amount
-    }
-    return total
+  const count = createCount(file, now)
+  return {
+    spent: count.spent,
+    reserve(most) {
+      const before = count.spent()
+      if (before + most > maxPerDay) throw overLimit(most, before, maxPerDay)
+      return count.setAside(most)
+    },
   }
+}
+
+/**
+ * The same limit for processes that come and go and run side by side, such as the servers that each assistant starts anew:
+ * each counts in a file of its own, and together they spend no more. What one sets aside is on disk before it reads the
+ * others, so that of two at once both may be refused, and never both be let through beyond the limit.
+ * @param folder whose files are all counts
+ */
+export function sharedSpendingLimit(parameters: {
+  maxPerDay: bigint
+  folder: string
+  now?: (() => number) | undefined
+}): SpendingLimit {
+  const { maxPerDay, folder, now = Date.now } = parameters
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const counts = () => readdirSync(folder).filter((name) => name.endsWith('.json'))
+  for (const name of counts()) forgetOld(path.join(folder, name), now())
+  const own = createCount(path.join(folder, `${randomUUID()}.json`), now)
+
+  const spent = (): bigint =>
+    counts().reduce((sum, name) => sum + spentLately(readHours(path.join(folder, name)), now()), 0n)
+  return {
+    spent,
+    reserve(most) {
+      const reservation = own.setAside(most)
+      const all = spent()
+      if (all <= maxPerDay) return reservation
+      reservation.settle(0n)
+      throw overLimit(most, all - most, maxPerDay)
+    },
+  }
+}
+
+function overLimit(quote: bigint, spentToday: bigint, maxPerDay: bigint): SdkError {
+  return new SdkError('This call could exceed what may be spent in 24 hours.', {
+    code: 'over_limit',
+    facts: { quote, spentToday, maxPerDay },
+    next: 'Wait, ask for fewer tokens, or raise the limit.',
+  })
+}
+
+/** What one process spent and set aside, by the hour; on disk where there is a file. */
+function createCount(
+  file: string | undefined,
+  now: () => number,
+): { spent(): bigint; setAside(most: bigint): Reservation } {
+  const hours = file === undefined ? new Map<number, bigint>() : readHours(file)
 
   function add(hour: number, amount: bigint): void {
     hours.set(hour, (hours.get(hour) ?? 0n) + amount)
@@ -53,17 +100,10 @@ export function spendingLimit(parameters: {
   }
 
   return {
-    spent,
-    reserve(most) {
-      const before = spent()
-      if (before + most > maxPerDay) {
-        throw new SdkError('This call could exceed what may be spent in 24 hours.', {
-          code: 'over_limit',
-          facts: { quote: most, spentToday: before, maxPerDay },
-          next: 'Wait, ask for fewer tokens, or raise the limit.',
-        })
-      }
-      const hour = Math.floor(now() / HOUR_MS)
+    spent: () => spentLately(hours, now()),
+    setAside(most) {
+      spentLately(hours, now())
+      const hour = hourOf(now())
       add(hour, most)
       let open = true
       return {
@@ -76,6 +116,28 @@ export function spendingLimit(parameters: {
       }
     },
   }
+}
+
+function hourOf(milliseconds: number): number {
+  return Math.floor(milliseconds / HOUR_MS)
+}
+
+/** The sum of the last 24 hours; hours before them are forgotten. */
+function spentLately(hours: Map<number, bigint>, at: number): bigint {
+  const oldest = hourOf(at) - HOURS_KEPT
+  let total = 0n
+  for (const [hour, amount] of hours) {
+    if (hour < oldest) hours.delete(hour)
+    else total += amount
+  }
+  return total
+}
+
+/** Removes a count that counts for nothing any more. Of a process that runs on, it comes back with its next call. */
+function forgetOld(file: string, at: number): void {
+  const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? at
+  if (at - written < 2 * HOURS_KEPT * HOUR_MS) return
+  if (spentLately(readHours(file), at) === 0n) rmSync(file, { force: true })
 }
 
 function hoursToJson(hours: ReadonlyMap<number, bigint>): string {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { SdkError, spendingLimit } from '../src/index.ts'
+import { SdkError, sharedSpendingLimit, spendingLimit } from '../src/index.ts'
 
 const HOUR = 3_600_000
 let folder = ''
@@ -60,4 +60,37 @@ test('a file that cannot be read stops the spender; it is never taken for an emp
     writeFileSync(file, content)
     assert.throws(() => spendingLimit({ maxPerDay: 100n, file }), overLimit, content)
   }
+})
+
+test('processes side by side and one after another share a limit, and none forgets what the others set aside', () => {
+  const shared = path.join(folder, 'shared')
+  let at = 1_000_000 * HOUR
+  const start = () => sharedSpendingLimit({ maxPerDay: 100n, folder: shared, now: () => at })
+  const [one, two] = [start(), start()]
+  const open = one.reserve(60n)
+  assert.throws(() => two.reserve(41n), overLimit)
+  two.reserve(40n).settle(30n)
+  open.settle(20n)
+  assert.equal(start().spent(), 50n, 'a new one knows what was spent')
+  assert.throws(() => start().reserve(51n), overLimit)
+  assert.equal(start().spent(), 50n, 'what was refused is not counted')
+  at += 26 * HOUR
+  start().reserve(100n)
+  assert.throws(() => one.reserve(1n), overLimit)
+})
+
+test('a count that is long over is removed, and one that cannot be read stops everybody', () => {
+  const shared = path.join(folder, 'old')
+  const start = () => sharedSpendingLimit({ maxPerDay: 100n, folder: shared })
+  start().reserve(1n)
+  const [name = ''] = readdirSync(shared)
+  writeFileSync(path.join(shared, name), '{"hours":{"5":"1"}}')
+  start()
+  assert.deepEqual(readdirSync(shared), [name], 'its process may be at work')
+  utimesSync(path.join(shared, name), 0, 0)
+  start()
+  assert.deepEqual(readdirSync(shared), [])
+  const other = start()
+  writeFileSync(path.join(shared, 'broken.json'), '{')
+  assert.throws(() => other.reserve(1n), overLimit)
 })

@@ -1,5 +1,5 @@
 import { formatOpg } from '@assay/protocol'
-import { type AgentTool, agentTools, createAssay, spendingLimit } from '@assay/sdk'
+import { type AgentTool, agentTools, createAssay, sharedSpendingLimit } from '@assay/sdk'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
@@ -7,7 +7,7 @@ import type { Command } from 'commander'
 import { parseUnits } from 'viem'
 import { parseOpg } from '../amount.ts'
 import { failureOf } from '../cliError.ts'
-import { networkFor } from '../home.ts'
+import { assayHome, networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { payingWith } from '../wallet.ts'
@@ -23,7 +23,7 @@ export function registerMcp(program: Command, context: CommandContext): void {
     .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
     .option(
       '--max-per-day <OPG>',
-      'most that this server may spend in 24 hours',
+      'most that it and all others from this folder may spend in 24 hours',
       parseOpg,
       parseUnits('5', 18),
     )
@@ -36,7 +36,8 @@ export function registerMcp(program: Command, context: CommandContext): void {
 async function mcp(options: McpOptions, { output }: CommandContext): Promise<void> {
   const network = networkFor(options.network)
   const { maxPerCall, maxPerDay } = options
-  const spending = spendingLimit({ maxPerDay })
+  // Assistants start a server for each of their windows, and anew each time: they share one limit.
+  const spending = sharedSpendingLimit({ maxPerDay, folder: assayHome().mcpSpending })
   const assay = createAssay({ network, ...payingWith(options.key, network), maxPerCall, spending })
   const server = serverOf(agentTools(assay))
   const ended = Promise.withResolvers<void>()

@@ -52,8 +52,8 @@ export function createPayer(parameters: {
   spending?: SpendingLimit | undefined
 }): {
   address: Address
-  /** @param registryMaximum most that the call may cost by the registry, OPG base units; undefined if nobody can say */
-  pay(required: PaymentRequired, registryMaximum: bigint | undefined): Promise<Payment>
+  /** @param registryMaximum most that the call may cost by the registry, OPG base units */
+  pay(required: PaymentRequired, registryMaximum: bigint): Promise<Payment>
 } {
   const { network, chain, privateKey, maxPerCall } = parameters
   const account = privateKeyToAccount(privateKey)
@@ -136,8 +136,8 @@ export function createPayer(parameters: {
 }
 
 /** @throws SdkError `offer_rejected` for an offer above the publisher's own price */
-function mustBeRegistered(amount: bigint, registryMaximum: bigint | undefined): void {
-  if (registryMaximum === undefined || amount <= registryMaximum) return
+function mustBeRegistered(amount: bigint, registryMaximum: bigint): void {
+  if (amount <= registryMaximum) return
   throw new SdkError('The gateway asks for more than the price that stands in the registry.', {
     code: 'offer_rejected',
     facts: { asked: amount, registered: registryMaximum },

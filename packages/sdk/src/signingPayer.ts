@@ -36,7 +36,7 @@ export type Pay = (
     sent: HttpRequestBytes
     modelId: Hex
     /** Most that it may cost by the registry, OPG base units. */
-    registryMaximum: bigint | undefined
+    registryMaximum: bigint
   },
 ) => Promise<Paid>
 

@@ -325,6 +325,34 @@ for (const { name, tamper, maxPerCall, code } of refusals) {
   })
 }
 
+test('nothing is signed where the registry cannot say what the request may cost', async () => {
+  const unpriced = { ...stub.chain, priceOf: async () => undefined }
+  const cases = [
+    { extra: { max_tokens: 0 }, chain: stub.chain, why: /max_tokens/ },
+    { extra: {}, chain: unpriced, why: /no price/ },
+  ]
+  for (const { extra, chain, why } of cases) {
+    const { llm } = createAssay({ ...options(), chain })
+    await assert.rejects(
+      llm.chat({ model: manifest.name, messages, extra, wait: 'answer' }),
+      (error) =>
+        error instanceof SdkError && error.code === 'offer_rejected' && why.test(String(error.facts.why)),
+    )
+  }
+  assert.equal(stub.seen.paid, 0)
+})
+
+test('a model may be named by its id, and is priced all the same', async () => {
+  const [listed] = stub.network.models
+  const ask = { model: listed?.modelId ?? '', messages, wait: 'answer' } as const
+  assert.equal((await createAssay(options()).llm.chat(ask)).report.ok, true)
+  stub.tamper = { amount: 10_000n }
+  await assert.rejects(
+    createAssay(options()).llm.chat(ask),
+    (error) => error instanceof SdkError && error.code === 'offer_rejected',
+  )
+})
+
 test('a model that the network file does not list is refused before paying', async () => {
   const chat = createAssay(options()).llm.chat({ model: 'other', messages, wait: 'answer' })
   await assert.rejects(chat, (error) => error instanceof SdkError && error.code === 'unknown_model')

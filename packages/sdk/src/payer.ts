@@ -9,6 +9,12 @@ import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
 import type { Reservation, SpendingLimit } from './spending.ts'
 
+/**
+ * Longest that a payment may stay good. What was set aside for it is counted for a day: one that could be used after that
+ * would be spent beyond the limit of its day.
+ */
+const LONGEST_PAYMENT_SECONDS = 86_400
+
 export type PaymentScheme = 'upto' | 'exact'
 
 /** One signed payment: what goes on the wire and what the receipt must agree with. */
@@ -83,7 +89,7 @@ export function createPayer(parameters: {
       const payTo = await readTill()
       const acceptable = required.accepts.filter((offer) => isOurs(offer, network, caip2, payTo))
       if (acceptable.length === 0) {
-        throw new SdkError('No payment offer of the gateway pays OPG to its own till.', {
+        throw new SdkError('No payment offer of the gateway pays OPG to its own till, within a day.', {
           code: 'offer_rejected',
           facts: { till: payTo, offered: required.accepts.map((offer) => offer.payTo).join(', ') },
           next: 'Do not pay this gateway. If the network was redeployed, fetch its network file again.',
@@ -148,6 +154,7 @@ function mustBeRegistered(amount: bigint, registryMaximum: bigint): void {
 function isOurs(offer: PaymentRequirements, network: Network, caip2: string, payTo: Address): boolean {
   const known = offer.scheme === 'upto' || offer.scheme === 'exact'
   if (!known || offer.network !== caip2 || !/^[1-9][0-9]{0,38}$/.test(offer.amount)) return false
+  if (!(offer.maxTimeoutSeconds <= LONGEST_PAYMENT_SECONDS)) return false
   if (!sameAddress(offer.asset, network.contracts.OPG) || !sameAddress(offer.payTo, payTo)) return false
   // The permit's witness names who may collect: it must be the same till (docs/spec.md §9).
   if (offer.scheme === 'upto') return sameAddress(String(offer.extra?.facilitatorAddress), payTo)

@@ -308,6 +308,7 @@ const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: st
     tamper: { payTo: '0x2222222222222222222222222222222222222222' },
     code: 'offer_rejected',
   },
+  { name: 'a payment that outlives its day', tamper: { maxTimeoutSeconds: 86_401 }, code: 'offer_rejected' },
   { name: 'more than the limit', tamper: {}, maxPerCall: 4999n, code: 'over_limit' },
   { name: "more than the publisher's price", tamper: { amount: 10_000n }, code: 'offer_rejected' },
   { name: 'an absurd amount', tamper: { amount: 10n ** 30n }, code: 'over_limit' },

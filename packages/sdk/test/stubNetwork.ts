@@ -48,6 +48,8 @@ export type Tampering = {
   /** Another receiver in the payment offer. */
   payTo?: Address
   amount?: bigint
+  /** How long the payment is to stay good, seconds. */
+  maxTimeoutSeconds?: number
 }
 
 export const PRICE = { perCall: 10n, inputPrice: 2n, outputPrice: 3n }
@@ -145,7 +147,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
         asset: network.contracts.OPG,
         amount: (tamper.amount ?? QUOTE).toString(),
         payTo: tamper.payTo ?? till,
-        maxTimeoutSeconds: 300,
+        maxTimeoutSeconds: tamper.maxTimeoutSeconds ?? 300,
       }
       const required = {
         x402Version: 2,

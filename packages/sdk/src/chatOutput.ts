@@ -61,7 +61,7 @@ export async function* streamChatOutput(response: Response): AsyncGenerator<stri
   const calls: ToolCall[] = []
   let failure: SdkError | undefined
   for await (const data of eventData(response)) {
-    let event: { choices?: { delta?: Delta }[]; error?: unknown }
+    let event: { choices?: { index?: number; delta?: Delta }[]; error?: unknown }
     try {
       event = JSON.parse(data) as typeof event
     } catch {
@@ -70,7 +70,8 @@ export async function* streamChatOutput(response: Response): AsyncGenerator<stri
       continue
     }
     failure ??= errorOf(event)
-    const delta = event.choices?.[0]?.delta
+    // The first of several answers (`n`), as of a whole one: their events come mixed.
+    const delta = event.choices?.find(({ index }) => (index ?? 0) === 0)?.delta
     for (const { index, id = '', function: part } of delta?.tool_calls ?? []) {
       calls[index] ??= { id, type: 'function', function: { name: part?.name ?? '', arguments: '' } }
       calls[index].function.arguments += part?.arguments ?? ''

@@ -47,6 +47,16 @@ test('a streamed answer arrives in pieces and is verified', async () => {
   assert.equal(result.report.ok, true)
 })
 
+test('of several streamed answers the first is the output, not all of them mixed', async () => {
+  const delta = (index: number, content: string) =>
+    `data: {"choices":[{"index":${index},"delta":{"content":"${content}"}}]}\n\n`
+  stub.tamper = { streams: delta(0, 'Par') + delta(1, 'Lut') + delta(0, 'is') + delta(1, 'etia') }
+  const { llm } = createAssay(options())
+  const asked = { model: manifest.name, messages, wait: 'answer', extra: { n: 2, max_tokens: 900 } } as const
+  const { chatOutput } = await llm.chat({ ...asked, stream: true })
+  assert.equal(chatOutput.content, 'Paris')
+})
+
 for (const scheme of ['upto', 'exact'] as const) {
   test(`pays by ${scheme}`, async () => {
     const paid = assayFetch({ ...options(), scheme })

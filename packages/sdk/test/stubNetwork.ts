@@ -33,6 +33,8 @@ export type Tampering = {
   body?: (bytes: Uint8Array) => Uint8Array
   status?: number
   contentType?: string
+  /** What the node answers to a stream, up to its terminal event. */
+  streams?: string
   /** Changes the receipt before it is signed. */
   receipt?: (receipt: Receipt) => Receipt
   /** Signs with another key than the registered one. */
@@ -177,7 +179,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     if (!payment.ok) throw new Error(payment.reason)
     const stream = (JSON.parse(new TextDecoder().decode(body)) as { stream?: boolean }).stream === true
     const answer = stream
-      ? 'data: {"choices":[{"delta":{"content":"Par"}}]}\n\ndata: {"choices":[{"delta":{"content":"is."}}]}\n\ndata: [DONE]\n\n'
+      ? `${tamper.streams ?? 'data: {"choices":[{"delta":{"content":"Par"}}]}\n\ndata: {"choices":[{"delta":{"content":"is."}}]}\n\n'}data: [DONE]\n\n`
       : '{"choices":[{"message":{"role":"assistant","content":"Paris."}}]}'
     const contentType = stream ? 'text/event-stream' : 'application/json'
     const bytes = new TextEncoder().encode(answer)

@@ -135,6 +135,11 @@ function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
   throw new SdkError('The gateway did not answer with a JSON object.', { code: 'gateway_error' })
 }
 
+/** Whether a question that failed may be asked again. */
+function mayPass(error: unknown): boolean {
+  return error instanceof SdkError && (error.code === 'unreachable' || error.code === 'gateway_error')
+}
+
 /** States in which a wait is over, besides `void` and `failed`, which end every wait. */
 const REACHED = {
   settled: ['committed', 'attested', 'final'],
@@ -161,7 +166,11 @@ export async function waitForReceipt(parameters: {
   let last = 'unknown'
   for (;;) {
     parameters.signal?.throwIfAborted()
-    const status = await readReceiptStatus(network, requestId)
+    const status = await readReceiptStatus(network, requestId).catch((error: unknown) => {
+      // The answer is paid for and good: a gateway that is away for a moment must not cost its caller that.
+      if (Date.now() >= deadline || !mayPass(error)) throw error
+      return undefined
+    })
     last = status?.state ?? 'unknown'
     if (last === 'failed') {
       throw new SdkError('The receipt was refused and will not be settled; nothing is charged.', {

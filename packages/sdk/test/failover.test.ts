@@ -272,6 +272,19 @@ describe('a wait for the settlement ends with what is known:', () => {
   }
 })
 
+test('a wait for the settlement outlasts a gateway that is away for a moment', async () => {
+  let asked = 0
+  const rogue = await startRogue((request, response) => {
+    const says = [answers(503), broken, answers(200, {}, '{"state":"failed"}')][asked++] ?? answers(404)
+    says(request, response)
+  })
+  const network = networkAt(rogue.url)
+  const requestId = `0x${'7'.repeat(64)}` as const
+  const waited = waitForReceipt({ network, chain: stub.chain, requestId, until: 'settled' })
+  assert.match((await failsWith(waited, 'gateway_error')).message, /nothing is charged/)
+  assert.equal(asked, 3)
+})
+
 test('a body that is encoded or too large to be signed for goes nowhere', async () => {
   const paid = assayFetch({ ...options(), network: stub.network })
   const url = `${stub.network.gatewayUrl}/v1/chat/completions`

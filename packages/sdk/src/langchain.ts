@@ -19,6 +19,7 @@ export type ChatAssayFields = Omit<ChatOpenAIFields, 'apiKey' | 'configuration' 
  */
 export class ChatAssay extends ChatOpenAI {
   readonly #tracked: ReturnType<typeof trackedFetch>
+  readonly #given: ChatAssayFields
 
   constructor({ assay, ...fields }: ChatAssayFields) {
     const tracked = trackedFetch(assay)
@@ -30,6 +31,14 @@ export class ChatAssay extends ChatOpenAI {
       configuration: { baseURL: new URL('/v1', tracked.network.gatewayUrl).href, fetch: tracked.fetch },
     })
     this.#tracked = tracked
+    this.#given = { assay, ...fields }
+  }
+
+  /** Behind `bindTools` and `withStructuredOutput`: LangChain's own makes a `ChatOpenAI`, whose answers come without proof. */
+  override withConfig(config: Parameters<ChatOpenAI['withConfig']>[0]): ChatAssay {
+    const model = new ChatAssay(this.#given)
+    model.defaultOptions = { ...this.defaultOptions, ...config }
+    return model
   }
 
   override async _generate(

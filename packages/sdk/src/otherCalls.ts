@@ -68,7 +68,8 @@ export type InferResult = Proof & {
  * is verified and stands in a batch on chain. @throws SdkError
  */
 export async function infer(caller: Caller, parameters: InferParameters): Promise<InferResult> {
-  const { model, input, verification = 'auto' } = parameters
+  // By name, for a receipt of another mode promises no proof: `auto` would take one from a gateway that looked past it.
+  const { model, input, verification = 'zk' } = parameters
   const asked = { ...parameters, verification, settlement: 'full' } as const
   const { output, proof } = await callWhole(caller, '/v1/infer', { model, input }, asked, async (response) =>
     readInferAnswer(new Uint8Array(await response.arrayBuffer())),

@@ -270,6 +270,14 @@ for (const wait of ['answer', 'settled'] as const) {
   })
 }
 
+test('numbers that no proof will stand behind are withheld', async () => {
+  const { llm } = createAssay(options())
+  await assert.rejects(
+    llm.infer({ model: manifest.name, input: [1], wait: 'answer' }),
+    (error) => error instanceof SdkError && error.facts.disagrees === 'mode',
+  )
+})
+
 const downgrades = [
   { name: 'from a bonded node to who asked for an enclave', asked: { verification: 'tee' } },
   { name: 'of a mode that there is not', asked: { verification: 'best' as 'auto' } },

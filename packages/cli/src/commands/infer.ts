@@ -31,7 +31,7 @@ export function registerInfer(program: Command, context: CommandContext): void {
     .addOption(
       new Option('--verification <mode>', 'how the answer is to be verified')
         .choices(['auto', 'zk'])
-        .default('auto'),
+        .default('zk'),
     )
     .addOption(
       new Option(

@@ -154,7 +154,8 @@ function mustBeRegistered(amount: bigint, registryMaximum: bigint): void {
 function isOurs(offer: PaymentRequirements, network: Network, caip2: string, payTo: Address): boolean {
   const known = offer.scheme === 'upto' || offer.scheme === 'exact'
   if (!known || offer.network !== caip2 || !/^[1-9][0-9]{0,38}$/.test(offer.amount)) return false
-  if (!(offer.maxTimeoutSeconds <= LONGEST_PAYMENT_SECONDS)) return false
+  const { maxTimeoutSeconds: lifetime } = offer
+  if (!Number.isInteger(lifetime) || lifetime > LONGEST_PAYMENT_SECONDS) return false
   if (!sameAddress(offer.asset, network.contracts.OPG) || !sameAddress(offer.payTo, payTo)) return false
   // The permit's witness names who may collect: it must be the same till (docs/spec.md §9).
   if (offer.scheme === 'upto') return sameAddress(String(offer.extra?.facilitatorAddress), payTo)

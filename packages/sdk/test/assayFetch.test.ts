@@ -327,6 +327,11 @@ const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: st
     code: 'offer_rejected',
   },
   { name: 'a payment that outlives its day', tamper: { maxTimeoutSeconds: 86_401 }, code: 'offer_rejected' },
+  {
+    name: 'a lifetime in letters, which is joined to the time and not added',
+    tamper: { maxTimeoutSeconds: '300' as unknown as number },
+    code: 'offer_rejected',
+  },
   { name: 'more than the limit', tamper: {}, maxPerCall: 4999n, code: 'over_limit' },
   { name: "more than the publisher's price", tamper: { amount: 10_000n }, code: 'offer_rejected' },
   { name: 'an absurd amount', tamper: { amount: 10n ** 30n }, code: 'over_limit' },

@@ -216,6 +216,8 @@ test('an answer whose receipt may be stored, though the database did not say so,
     const requestId = response.headers.get('x-assay-request-id') ?? ''
     assert.ok(message.includes(`GET /v1/receipts/${requestId}`), message)
     assert.doesNotMatch(message, /Nothing is charged/)
+    // Both vendors' clients try a 502 again by themselves, which would be charged beside it.
+    assert.equal(response.headers.get('x-should-retry'), 'false')
     // The page tells what became of it: it was stored, hence it counts.
     const status = await fetch(`${harness.gateway.url}/v1/receipts/${requestId}`)
     assert.notEqual(((await status.json()) as { receipt: unknown }).receipt, null)

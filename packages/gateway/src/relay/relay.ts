@@ -126,13 +126,22 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
       : `This request has no answer that counts: ${error instanceof NodeFailure ? error.message : 'the connection to the node broke.'} ${chargeOf(error, expected.requestId)}`,
     type: 'server_error',
     code: error instanceof NodeFailure ? error.code : unsent ? 'node_unreachable' : 'node_failed',
-    headers: unsent ? { 'retry-after': '1' } : undefined,
+    headers: unsent
+      ? { 'retry-after': '1' }
+      : mayBeCharged(error)
+        ? { 'x-should-retry': 'false' }
+        : undefined,
   })
 }
 
 function chargeOf(error: unknown, requestId: Hex): string {
-  if (!(error instanceof NodeFailure) || error.charge === 'nothing') return 'Nothing is charged.'
+  if (!mayBeCharged(error)) return 'Nothing is charged.'
   return `Whether it is charged, the database will say when it is back: GET /v1/receipts/${requestId}`
+}
+
+/** Then asking again, as the vendors' clients do by themselves, could be charged beside it. */
+function mayBeCharged(error: unknown): boolean {
+  return error instanceof NodeFailure && error.charge === 'unknown'
 }
 
 /** Neither our database nor the chain is the node's fault. */

@@ -5,7 +5,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import { ENGINE_CLASS, MODE } from '@assay/protocol'
 import OpenAI from 'openai'
 import { MODEL } from './harness.ts'
-import { anthropicStream, counted, delta, json, openaiStream } from './scriptedUpstream.ts'
+import { type Answering, anthropicStream, counted, delta, json, openaiStream } from './scriptedUpstream.ts'
 import { chatAnswer, hello, KEY, nodeOver } from './upstreamNode.ts'
 
 describe('a body of the upstream’s own dialect goes on as it is', () => {
@@ -179,5 +179,72 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
       },
     )
     assert.deepEqual(upstreams[0]?.asked, [])
+  })
+
+  test('what lies elsewhere than in the request is not fetched: its size is in no quote', async (t) => {
+    const answering: Answering = (_asked, response) => json(response, chatAnswer)
+    const openai = await nodeOver(t, 'openai-compatible', answering)
+    const anthropic = await nodeOver(t, 'anthropic-compatible', answering)
+    const place = 'messages[0].content'
+    for (const [part, param] of [
+      [{ type: 'image_url', image_url: { url: 'http://10.0.0.1/a.png' } }, '[0].image_url'],
+      [{ type: 'image_url', image_url: 'https://example.org/a.png' }, '[0].image_url'],
+      [{ type: 'video_url', video_url: { url: 'https://example.org/a.mp4' } }, '[0].video_url'],
+      [{ type: 'file', file: { file_id: 'file-1' } }, '[0].file'],
+    ] as const) {
+      const create = openai.openai.chat.completions.create({
+        model: MODEL,
+        messages: [{ role: 'user', content: [part] }],
+      } as never)
+      await assert.rejects(create, (error: unknown) => {
+        return error instanceof OpenAI.BadRequestError && error.param === place + param
+      })
+    }
+    const far = { type: 'url', url: 'https://example.org/a.pdf' }
+    for (const [block, param] of [
+      [{ type: 'image', source: far }, '[0].source'],
+      [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }, '[0].source'],
+      [{ type: 'container_upload', file_id: 'file_1' }, '[0].type'],
+      [
+        { type: 'tool_result', tool_use_id: 'a', content: [{ type: 'document', source: far }] },
+        '[0].content[0].source',
+      ],
+      [
+        { type: 'document', source: { type: 'content', content: [{ type: 'image', source: far }] } },
+        '[0].source.content[0].source',
+      ],
+    ] as const) {
+      const messages = [{ role: 'user', content: [block] }]
+      const create = anthropic.anthropic.messages.create({ model: MODEL, max_tokens: 9, messages } as never)
+      await assert.rejects(create, (error: unknown) => {
+        return error instanceof Anthropic.BadRequestError && error.message.includes(place + param)
+      })
+    }
+    assert.deepEqual([openai.upstreams[0]?.asked, anthropic.upstreams[0]?.asked], [[], []])
+  })
+
+  test('pictures and documents inside the request go on, and what a call was given is not read', async (t) => {
+    const { openai, asked } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      json(response, chatAnswer),
+    )
+    const content = [
+      { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0K', detail: 'low' } },
+      { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,JVBERi0x' } },
+      { type: 'input_audio', input_audio: { data: 'UklGRg==', format: 'wav' } },
+    ]
+    await openai.chat.completions.create({ model: MODEL, messages: [{ role: 'user', content }] } as never)
+    assert.deepEqual(asked().body.messages, [{ role: 'user', content }])
+    const other = await nodeOver(t, 'anthropic-compatible', (_asked, response) =>
+      json(response, { type: 'message', content: [], usage: { input_tokens: 1, output_tokens: 1 } }),
+    )
+    const source = { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0x' }
+    const input = { source: { type: 'url', url: 'https://example.org' } }
+    const messages = [
+      { role: 'user', content: [{ type: 'document', source }] },
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'f', input }] },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: 'done' }] },
+    ]
+    await other.anthropic.messages.create({ model: MODEL, max_tokens: 9, messages } as never)
+    assert.deepEqual(other.asked().body.messages, messages)
   })
 })

@@ -1,6 +1,7 @@
 import { errorEvent, type InferenceRoute, type RequestIntent } from '@assay/protocol'
 import type { Reading, StreamWriter } from './dialect.ts'
 import { arrayAt, booleanAt, type Fields, nameOf, objectAt, optional } from './fields.ts'
+import { mustCarryItsParts } from './nativeParts.ts'
 import { refuse } from './refusal.ts'
 
 /**
@@ -78,6 +79,7 @@ export function nativeDraft(
       }
     }
   }
+  mustCarryItsParts(fields.messages)
   optional(fields, 'stream_options', objectAt)
   const { stream, maxOutput } = intent
   optional(fields, 'stream', booleanAt)

@@ -247,4 +247,18 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     await other.anthropic.messages.create({ model: MODEL, max_tokens: 9, messages } as never)
     assert.deepEqual(other.asked().body.messages, messages)
   })
+
+  test('no more is asked for than was quoted, whichever limit a server goes by', async (t) => {
+    const { openai, asked } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      json(response, chatAnswer),
+    )
+    const limits = { max_tokens: 5, max_completion_tokens: 2000 }
+    await openai.chat.completions.create({ model: MODEL, messages: hello, ...limits })
+    assert.deepEqual([asked().body.max_tokens, asked().body.max_completion_tokens], [5, 5])
+    await openai.chat.completions.create({ model: MODEL, messages: hello })
+    assert.ok(!('max_tokens' in asked(0, 1).body), 'the model’s own end is what was quoted')
+    // OpenAI's default of this dialect, which the quote is made from; llama.cpp and Ollama would go on for ever.
+    await openai.completions.create({ model: MODEL, prompt: 'Say' })
+    assert.equal(asked(0, 2).body.max_tokens, 16)
+  })
 })

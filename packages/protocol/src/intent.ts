@@ -49,6 +49,20 @@ const LIMITS: Record<InferenceRoute, readonly string[]> = {
   count_tokens: [],
 }
 
+/**
+ * The members that hold an upstream to what was quoted: every limit that the body states, at the smallest of them,
+ * and the default of completions where it states none. Servers differ in which limit they go by, and in that default.
+ */
+export function quotedLimits(
+  route: InferenceRoute,
+  fields: Readonly<Record<string, unknown>>,
+  { maxOutputEach }: RequestIntent,
+): Record<string, number> {
+  const stated = LIMITS[route].filter((param) => fields[param] !== undefined && fields[param] !== null)
+  const names = stated.length === 0 && route === 'completions' ? LIMITS[route] : stated
+  return Object.fromEntries(names.map((param) => [param, maxOutputEach]))
+}
+
 class Problem extends Error {
   readonly problem: IntentProblem
   constructor(message: string, param: string | null, code: string) {

@@ -1,4 +1,4 @@
-import { errorEvent, type InferenceRoute, type RequestIntent } from '@assay/protocol'
+import { errorEvent, type InferenceRoute, quotedLimits, type RequestIntent } from '@assay/protocol'
 import type { Reading, StreamWriter } from './dialect.ts'
 import { arrayAt, booleanAt, type Fields, nameOf, objectAt, optional } from './fields.ts'
 import { mustCarryItsParts } from './nativeParts.ts'
@@ -7,7 +7,7 @@ import { refuse } from './refusal.ts'
 /**
  * Bodies for an upstream that speaks the client's own dialect go on as they are, and so do its answers: it knows its
  * parameters best. Only members that could spend beyond the quote or keep state at the provider are held back: what is
- * listed here passes, everything else is refused by name.
+ * listed here passes, its limits at what was quoted, everything else is refused by name.
  */
 const PASSING: Partial<Record<InferenceRoute, readonly string[]>> = {
   chat: [
@@ -84,7 +84,14 @@ export function nativeDraft(
   const { stream, maxOutput } = intent
   optional(fields, 'stream', booleanAt)
   return {
-    work: { kind: 'native', route, fields, stream, headers, maxOutput },
+    work: {
+      kind: 'native',
+      route,
+      fields: { ...fields, ...quotedLimits(route, fields, intent) },
+      stream,
+      headers,
+      maxOutput,
+    },
     answer: () => ({
       whole: ({ body = '' }) => new TextEncoder().encode(body),
       stream: () => nativeStream(route),

@@ -180,6 +180,17 @@ describe('bad input gets the dialect’s error, by name', () => {
     const deep = `{"model":"${MODEL}","messages":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
     const found = await post(deep, await paidHeaders(await payment(PLENTY)))
     assert.equal(found.status, 400)
+    // An answer of this dialect repeats its request: what cannot be written again must not be worked for first.
+    const nested = `${'{"a":'.repeat(6_000)}1${'}'.repeat(6_000)}`
+    const response = await fetch(`${node.url}/v1/responses`, {
+      method: 'POST',
+      body: `{"model":"${MODEL}","input":"Hi","metadata":${nested}}`,
+      headers: await paidHeaders(await payment(PLENTY)),
+    })
+    assert.deepEqual(
+      [response.status, ((await response.json()) as { error: { code: string } }).error.code],
+      [400, 'invalid_body'],
+    )
   })
 
   test('a body of 50 MB is refused with 413', async () => {

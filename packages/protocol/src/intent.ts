@@ -35,6 +35,11 @@ export type IntentProblem = { message: string; param: string | null; code: strin
 /** Most choices, and most prompts or inputs, of one request. */
 const MAX_CHOICES = 8
 const MAX_INPUTS = 256
+/**
+ * Deepest nesting of a body. V8 reads any depth, and runs out of stack at some thousands when it is to write it again:
+ * then an answer that repeats its request could not be written once it was made.
+ */
+const MAX_DEPTH = 128
 /** What OpenAI's completions generate where the request gives no limit. */
 const COMPLETIONS_DEFAULT_OUTPUT = 16
 
@@ -115,7 +120,35 @@ function jsonObject(body: Uint8Array): Record<string, unknown> {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw new Problem('The body must be a JSON object.', null, 'invalid_body')
   }
+  if (isDeeperThan(MAX_DEPTH, body)) {
+    throw new Problem(`The body is nested deeper than ${MAX_DEPTH} levels.`, null, 'invalid_body')
+  }
   return parsed as Record<string, unknown>
+}
+
+/** Whether some place of a valid JSON text stands in more brackets than that. */
+function isDeeperThan(most: number, json: Uint8Array): boolean {
+  let depth = 0
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]
+    if (byte === QUOTE) at = endOfString(json, at)
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > most) return true
+    } else if (byte === 0x5d || byte === 0x7d) depth--
+  }
+  return false
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Where the string that begins at `start` has its closing quote: one before which backslashes come in pairs. */
+function endOfString(json: Uint8Array, start: number): number {
+  for (let end = json.indexOf(QUOTE, start + 1); ; end = json.indexOf(QUOTE, end + 1)) {
+    let backslashes = 0
+    while (json[end - 1 - backslashes] === BACKSLASH) backslashes++
+    if (end === -1 || backslashes % 2 === 0) return end === -1 ? json.length : end
+  }
 }
 
 function outputLimit(route: InferenceRoute, fields: Record<string, unknown>, contextLength: number): number {

@@ -31,6 +31,27 @@ test('limits: the smaller of both names, never above the context length, which s
   assert.ok('intent' in streamed && streamed.intent.stream && streamed.intent.maxOutput === CONTEXT)
 })
 
+test('a body that is nested too deep to be written again is refused, whatever brackets its strings hold', () => {
+  const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+  const body = (depth: number) => `{"model":"m","metadata":${nested(depth)}}`
+  assert.ok('intent' in read(body(127)))
+  for (const depth of [128, 100_000]) {
+    const found = read(body(depth))
+    assert.equal('problem' in found && found.problem.code, 'invalid_body')
+  }
+  fc.assert(
+    fc.property(
+      fc.jsonValue({ depthSize: 'small' }),
+      fc.string({ unit: fc.constantFrom(...'[{"\\a') }),
+      (json, text) => {
+        assert.ok(
+          'intent' in read({ model: 'm', json, text: `${'['.repeat(200)}${text}`, [text]: '{'.repeat(200) }),
+        )
+      },
+    ),
+  )
+})
+
 test('each route is bounded by its own members, and more answers cost more', () => {
   const cases: [InferenceRoute, object, answers: number, maxOutput: number][] = [
     ['chat', { n: 3, max_tokens: 10 }, 3, 30],

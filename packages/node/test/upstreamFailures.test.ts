@@ -9,6 +9,21 @@ import { chatBody, MODEL, PATH, PLENTY, paidHeaders, payment } from './harness.t
 import { type Answering, counted, delta, json, openaiStream } from './scriptedUpstream.ts'
 import { hello, KEY, nodeOver } from './upstreamNode.ts'
 
+const GEMINI_KEY = [
+  {
+    error: {
+      code: 400,
+      message: 'API key not valid. Please pass a valid API key.',
+      status: 'INVALID_ARGUMENT',
+      details: [{ reason: 'API_KEY_INVALID' }],
+    },
+  },
+]
+const XAI_KEY = {
+  code: 'Client specified an invalid argument',
+  error: `Incorrect API key provided: ${KEY}. You can obtain an API key from https://console.x.ai.`,
+}
+
 describe('when upstreams fail', () => {
   const good: Answering = (_asked, response) =>
     openaiStream(response, [delta({ role: 'assistant', content: 'Hi' }), delta({}, 'stop'), counted(3, 1)])
@@ -17,6 +32,9 @@ describe('when upstreams fail', () => {
     ['answers 503', (_asked, response) => json(response, {}, 503)],
     ['is busy', (_asked, response) => json(response, {}, 429)],
     ['rejects the key', (_asked, response) => json(response, { error: { message: `bad ${KEY}` } }, 401)],
+    // Gemini's and xAI's words for a key that they do not know, under the status of a bad request.
+    ['says with 400 that the key is not valid', (_asked, response) => json(response, GEMINI_KEY, 400)],
+    ['quotes the key with 400', (_asked, response) => json(response, XAI_KEY, 400)],
     [
       'breaks off before the first event',
       (_asked, response) => {
@@ -66,13 +84,20 @@ describe('when upstreams fail', () => {
   })
 
   test('where none is left, a status and a code tell why, and nothing of the operator’s', async (t) => {
-    const cases: [Answering, number, string][] = [
+    const cases: [Answering, number, string, param?: string][] = [
       [
         (_asked, response) =>
           json(response, { error: { message: 'bad temperature', param: 'temperature' } }, 400),
         400,
         'upstream_refused',
+        'temperature',
       ],
+      [
+        (_asked, response) => json(response, { code: 'invalid', error: 'bad temperature' }, 400),
+        400,
+        'upstream_refused',
+      ],
+      [(_asked, response) => json(response, XAI_KEY, 400), 502, 'upstream_credentials'],
       [
         (_asked, response) => json(response, { error: { message: `no ${KEY}` } }, 401),
         502,
@@ -81,7 +106,7 @@ describe('when upstreams fail', () => {
       [(_asked, response) => json(response, {}, 429, { 'retry-after': '7' }), 429, 'upstream_busy'],
       [(_asked, response) => json(response, {}, 500), 502, 'upstream_failed'],
     ]
-    for (const [script, status, code] of cases) {
+    for (const [script, status, code, param] of cases) {
       for (const stream of [true, false]) {
         const { node } = await nodeOver(t, 'openai-compatible', script)
         const headers = await paidHeaders(await payment(PLENTY))
@@ -91,11 +116,10 @@ describe('when upstreams fail', () => {
         const { error } = JSON.parse(text) as {
           error: { code: string; param: string | null; message: string }
         }
-        assert.equal(error.code, code)
+        assert.deepEqual([error.code, error.param], [code, param ?? null])
         assert.ok(!text.includes('secret'))
         assert.ok(response.headers.has('x-assay-receipt'), 'the claimed request has its (free) receipt')
-        if (status === 400)
-          assert.deepEqual([error.param, /bad temperature/.test(error.message)], ['temperature', true])
+        if (status === 400) assert.match(error.message, /bad temperature/)
         if (status === 429) assert.equal(response.headers.get('retry-after'), '7')
       }
     }

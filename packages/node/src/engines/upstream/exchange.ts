@@ -94,6 +94,9 @@ export function createExchange(targets: readonly Target[], dispatcher?: Dispatch
   }
 }
 
+/** How Gemini and xAI begin to say, with status 400, that a key is wrong or has expired. */
+const ABOUT_THE_KEY = /^(?:incorrect |invalid )?api key\b/i
+
 /** What broke is the operator's to know: addresses and reasons of connections stay here. */
 function broken(): EngineError {
   return new EngineError('The upstream of this model could not be reached, or broke off its answer.', {
@@ -112,15 +115,15 @@ function refusal(status: number, text: string, retryAfter: string | undefined): 
       retryAfter: Number.isFinite(seconds) && seconds > 0 ? Math.min(Math.ceil(seconds), 3600) : 5,
     })
   }
+  const { message, param } = wordsOf(text)
   // What they say of keys and accounts is about the operator's, and may quote a part of the key.
-  if (status === 401 || status === 402 || status === 403) {
+  if (status === 401 || status === 402 || status === 403 || (status === 400 && ABOUT_THE_KEY.test(message))) {
     return new EngineError('The upstream of this model does not take the credentials of this node.', {
       status: 502,
       code: 'upstream_credentials',
     })
   }
   if (status >= 400 && status < 500) {
-    const { message, param } = wordsOf(text)
     return new EngineError(`The upstream of this model refused the request: ${message}`, {
       status: status === 404 ? 502 : status,
       code: 'upstream_refused',
@@ -130,17 +133,26 @@ function refusal(status: number, text: string, retryAfter: string | undefined): 
   return broken()
 }
 
-/** Message and member of an error in either dialect. */
+/** Message and member of an error in either dialect; xAI's error is its text, and older servers have no `error` around it. */
 function wordsOf(text: string): { message: string; param: string | null } {
   try {
-    const parsed = JSON.parse(text) as { error?: { message?: unknown; param?: unknown } }
-    const error = Array.isArray(parsed) ? (parsed[0] as typeof parsed).error : parsed.error
-    const message = typeof error?.message === 'string' ? error.message.slice(0, 500) : 'it gave no reason'
-    return { message, param: typeof error?.param === 'string' ? error.param.slice(0, 128) : null }
+    const parsed: unknown = JSON.parse(text)
+    const body = (Array.isArray(parsed) ? parsed[0] : parsed) as { error?: unknown }
+    const error = body.error ?? body
+    const { message, param } = (typeof error === 'string' ? { message: error } : error) as {
+      message?: unknown
+      param?: unknown
+    }
+    return {
+      message: typeof message === 'string' ? message.slice(0, 500) : NO_REASON,
+      param: typeof param === 'string' ? param.slice(0, 128) : null,
+    }
   } catch {
-    return { message: 'it gave no reason', param: null }
+    return { message: NO_REASON, param: null }
   }
 }
+
+const NO_REASON = 'it gave no reason.'
 
 /** A body as text. @throws RangeError when it is longer than the bound */
 export async function readText(body: AsyncIterable<Uint8Array>, maxBytes = MAX_BODY_BYTES): Promise<string> {

@@ -7,7 +7,7 @@ import OpenAI from 'openai'
 import { until } from '../../../test/until.ts'
 import { chatBody, MODEL, PATH, PLENTY, paidHeaders, payment } from './harness.ts'
 import { type Answering, counted, delta, json, openaiStream } from './scriptedUpstream.ts'
-import { hello, KEY, nodeOver } from './upstreamNode.ts'
+import { chatAnswer, hello, KEY, nodeOver } from './upstreamNode.ts'
 
 const GEMINI_KEY = [
   {
@@ -57,6 +57,21 @@ describe('when upstreams fail', () => {
         assert.equal(upstreams[0]?.asked.length, 1, 'the second request went straight on')
     })
   }
+
+  test('an error under status 200 is a failure, not an answer', async (t) => {
+    const failing: Answering = (_asked, response) => json(response, { error: { message: 'overloaded' } })
+    const { openai, receipt } = await nodeOver(t, 'openai-compatible', failing, (_asked, response) =>
+      json(response, chatAnswer),
+    )
+    const answer = await openai.chat.completions.create({ model: MODEL, messages: hello })
+    assert.equal(answer.choices[0]?.message.content, 'Hi')
+    const alone = await nodeOver(t, 'openai-compatible', failing)
+    await assert.rejects(
+      alone.openai.chat.completions.create({ model: MODEL, messages: hello }),
+      (error: unknown) => error instanceof OpenAI.APIError && error.code === 'upstream_failed',
+    )
+    assert.deepEqual([receipt().status, alone.receipt().status], [STATUS.complete, STATUS.failed])
+  })
 
   test('after the first byte it is an error in the dialect, failed and free', async (t) => {
     const breaking: Answering = (_asked, response) => {

@@ -55,7 +55,9 @@ async function relayWhole(
   meter: ReturnType<typeof createMeter>,
 ): Promise<Usage> {
   const text = await readText(answer.body)
-  const json = parse(text)
+  const json = parse(text) as { error?: unknown }
+  // Servers that stand before several others tell of a failure so: the status was theirs, the error is not.
+  if (json.error !== undefined && json.error !== null) throw midStream()
   meter.read(json)
   begun()
   options.emit({ type: 'body', text }, meter.output())

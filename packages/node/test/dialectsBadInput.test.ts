@@ -245,6 +245,34 @@ test('a conversation with calls, results and thinking is read in its order', () 
   assert.deepEqual([found.work.toolChoice, found.work.parallelTools], ['required', false])
 })
 
+test('a picture’s detail may be what it is anyway, as the types of responses demand it, and nothing else', () => {
+  const url = 'data:image/png;base64,iVBORw0K'
+  const asked = (detail: string): [path: string, body: Record<string, unknown>, param: string][] => [
+    [
+      '/v1/responses',
+      { model: 'm', input: [{ role: 'user', content: [{ type: 'input_image', image_url: url, detail }] }] },
+      'input[0].content[0].detail',
+    ],
+    [
+      '/v1/chat/completions',
+      { model: 'm', ...user([{ type: 'image_url', image_url: { url, detail } }]) },
+      'messages[0].content[0].image_url.detail',
+    ],
+  ]
+  for (const [path, body] of asked('auto')) {
+    const found = read(path, body, V1, [...ALL, 'images'])
+    assert.ok('work' in found && found.work.kind === 'chat', JSON.stringify(found))
+    assert.deepEqual(found.work.messages, [
+      { role: 'user', content: [{ type: 'image', mediaType: 'image/png', base64: 'iVBORw0K' }] },
+    ])
+  }
+  for (const [path, body, param] of asked('high')) {
+    const found = read(path, body, V1, [...ALL, 'images'])
+    assert.ok('error' in found, path)
+    assert.deepEqual([found.error.param, found.error.code], [param, 'unsupported_value'])
+  }
+})
+
 test('no JSON whatever makes a reader throw', () => {
   const names = fc.constantFrom(
     ...[

@@ -1,5 +1,5 @@
 import type { Part } from '../engines/engine.ts'
-import { objectAt, onlyMembers, textAt } from './fields.ts'
+import { type Fields, objectAt, onlyMembers, textAt } from './fields.ts'
 import { refuse } from './refusal.ts'
 
 /** A picture inside the request. One behind an address would be fetched from a place that no receipt covers. */
@@ -14,6 +14,13 @@ export function dataUrlAt(value: unknown, param: string): Part {
     )
   }
   return { type: 'image', mediaType: match[1] as string, base64: match[2] as string }
+}
+
+/** `detail` has to be there by the types of responses; "auto" leaves it to the model, which is all that is done. */
+export function onlyAutoDetail(image: Fields, place: string): void {
+  const { detail = null } = image
+  if (detail === null || detail === 'auto') return
+  refuse(`\`${place}.detail\` can only be "auto".`, `${place}.detail`, 'unsupported_value')
 }
 
 /** A picture as Anthropic writes it: `{type: 'base64', media_type, data}`. */

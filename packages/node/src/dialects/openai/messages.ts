@@ -1,7 +1,7 @@
 import type { ChatMessage, Part, ToolCall } from '../../engines/engine.ts'
 import type { Needs } from '../dialect.ts'
 import { arrayAt, type Fields, isEmptyArray, nameOf, objectAt, onlyMembers, textAt } from '../fields.ts'
-import { dataUrlAt } from '../images.ts'
+import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
 
 /** Most messages of one conversation, parts of one message, and calls of one answer. */
@@ -125,7 +125,8 @@ function partsAt(value: unknown, param: string, needs: Needs): Part[] {
     onlyMembers(part, ['type', 'image_url'], place)
     needs('images', `${place}.type`)
     const image = objectAt(part.image_url, `${place}.image_url`)
-    onlyMembers(image, ['url'], `${place}.image_url`)
+    onlyMembers(image, ['url', 'detail'], `${place}.image_url`)
+    onlyAutoDetail(image, `${place}.image_url`)
     return dataUrlAt(image.url, `${place}.image_url.url`)
   })
 }

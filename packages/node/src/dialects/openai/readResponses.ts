@@ -11,7 +11,7 @@ import {
   optional,
   textAt,
 } from '../fields.ts'
-import { dataUrlAt } from '../images.ts'
+import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
 import { mustDiffer } from '../tools.ts'
 import { samplingAt } from './settings.ts'
@@ -165,7 +165,8 @@ function partsAt(value: unknown, param: string, needs: Needs): Part[] {
     const place = `${param}[${at}]`
     const part = objectAt(entry, place)
     if (part.type === 'input_image') {
-      onlyMembers(part, ['type', 'image_url'], place)
+      onlyMembers(part, ['type', 'image_url', 'detail'], place)
+      onlyAutoDetail(part, place)
       needs('images', `${place}.type`)
       return dataUrlAt(part.image_url, `${place}.image_url`)
     }

@@ -93,8 +93,10 @@ describe('a client of one dialect is served by an upstream of the other', () => 
       stop: ['END'],
       tools: [{ type: 'function', function: { name: 'weather', parameters: weather, strict: true } }],
       tool_choice: 'required',
-      parallel_tool_calls: true,
     })
+    const tool_choice = { type: 'auto' as const, disable_parallel_tool_use: true }
+    await anthropic.messages.create({ ...request, tool_choice })
+    assert.equal(asked(0, 2).body.parallel_tool_calls, false)
   })
 
   test('OpenAI’s clients, Anthropic’s server: chat and responses', async (t) => {

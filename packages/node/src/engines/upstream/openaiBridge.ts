@@ -24,9 +24,9 @@ export const openaiBridge: Bridge = {
       frequency_penalty: sampling.frequencyPenalty,
       presence_penalty: sampling.presencePenalty,
       ...(stop.length > 0 ? { stop } : {}),
-      ...(tools.length > 0
-        ? { tools, tool_choice: toolChoice(work), parallel_tool_calls: work.parallelTools }
-        : {}),
+      ...(tools.length > 0 ? { tools, tool_choice: toolChoice(work) } : {}),
+      // Only where it is not the default: OpenAI's reasoning models refuse the very name.
+      ...(tools.length > 0 && !work.parallelTools ? { parallel_tool_calls: false } : {}),
       ...(work.format.type === 'text' ? {} : { response_format: responseFormat(work) }),
     }
   },

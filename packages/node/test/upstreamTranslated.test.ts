@@ -5,7 +5,7 @@ import type Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { MODEL } from './harness.ts'
 import { anthropicStream, counted, delta, openaiStream } from './scriptedUpstream.ts'
-import { nodeOver } from './upstreamNode.ts'
+import { hello, nodeOver } from './upstreamNode.ts'
 
 const weather = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
 
@@ -203,5 +203,72 @@ describe('a client of one dialect is served by an upstream of the other', () => 
         },
       )
     }
+  })
+
+  test('calls side by side come out one after another, and one without arguments is a call', async (t) => {
+    const call = (index: number, change: object, args: string) =>
+      delta({ tool_calls: [{ index, ...change, function: { ...change, arguments: args } }] })
+    const { openai, anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ role: 'assistant', content: '' }),
+        call(0, { id: 'call_a', name: 'weather' }, ''),
+        call(1, { id: 'call_b', name: 'weather' }, ''),
+        call(0, {}, '{"city":'),
+        call(1, {}, '{"city":"Rome"}'),
+        call(0, {}, '"Paris"}'),
+        call(2, { id: 'call_c', name: 'clock' }, ''),
+        delta({}, 'tool_calls'),
+        counted(30, 17),
+      ]),
+    )
+    const expected = [
+      ['call_a', 'weather', { city: 'Paris' }],
+      ['call_b', 'weather', { city: 'Rome' }],
+      ['call_c', 'clock', {}],
+    ]
+    const tools = [
+      { name: 'weather', input_schema: weather as Anthropic.Tool.InputSchema },
+      { name: 'clock', input_schema: { type: 'object' as const } },
+    ]
+    const request = { model: MODEL, max_tokens: 100, tools, messages: hello }
+    for (const message of [
+      await anthropic.messages.create(request),
+      await anthropic.messages.stream(request).finalMessage(),
+    ]) {
+      assert.deepEqual(
+        message.content.map((block) => block.type === 'tool_use' && [block.id, block.name, block.input]),
+        expected,
+      )
+    }
+    const asked = { model: MODEL, input: 'Hello' }
+    for (const { output } of [
+      await openai.responses.create(asked),
+      await openai.responses.stream(asked).finalResponse(),
+    ]) {
+      assert.deepEqual(
+        output.map(
+          (item) => item.type === 'function_call' && [item.call_id, item.name, JSON.parse(item.arguments)],
+        ),
+        expected,
+      )
+    }
+  })
+
+  test('a call that the limit cut off before its arguments is none', async (t) => {
+    const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ content: 'Hm.' }),
+        delta({ tool_calls: [{ index: 0, id: 'call_a', function: { name: 'weather', arguments: '' } }] }),
+        delta({}, 'length'),
+        counted(30, 17),
+      ]),
+    )
+    const tools = [{ name: 'weather', input_schema: weather as Anthropic.Tool.InputSchema }]
+    const message = await anthropic.messages.create({ model: MODEL, max_tokens: 17, tools, messages: hello })
+    assert.deepEqual(
+      message.content.map(({ type }) => type),
+      ['text'],
+    )
+    assert.equal(message.stop_reason, 'max_tokens')
   })
 })

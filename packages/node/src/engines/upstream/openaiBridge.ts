@@ -1,6 +1,7 @@
 import type { AnswerEvent, ChatMessage, ChatWork, FinishReason } from '../engine.ts'
 import type { Bridge } from './bridge.ts'
 import { toolChoiceName } from './bridge.ts'
+import { type CallDelta, createCallReader } from './callReader.ts'
 import type { Target } from './providers.ts'
 
 /** Asks an upstream of OpenAI's dialect on behalf of a client of another. */
@@ -96,7 +97,6 @@ type Delta = {
   tool_calls?: unknown
 }
 type Chunk = { choices?: { delta?: Delta; finish_reason?: unknown; stop_reason?: unknown }[] }
-type CallDelta = { index?: unknown; id?: unknown; function?: { name?: unknown; arguments?: unknown } }
 
 const FINISHES: Record<string, FinishReason> = {
   stop: 'stop',
@@ -107,25 +107,9 @@ const FINISHES: Record<string, FinishReason> = {
 }
 
 function openaiReader() {
-  /** Calls in the order of their beginning; some servers give all the same index, but each an id. */
-  const calls: { theirs: unknown; id: unknown }[] = []
+  const calls = createCallReader()
   let refused = false
   const filled = (value: unknown): value is string => typeof value === 'string' && value !== ''
-
-  function callEvents({ index, id, function: target }: CallDelta): AnswerEvent[] {
-    const events: AnswerEvent[] = []
-    const last = calls.at(-1)
-    if (last === undefined || last.theirs !== index || (filled(id) && id !== last.id)) {
-      calls.push({ theirs: index, id })
-      const ours = calls.length - 1
-      const name = typeof target?.name === 'string' ? target.name : ''
-      events.push({ type: 'tool', choice: 0, index: ours, id: filled(id) ? id : `call_${ours}`, name })
-    }
-    if (filled(target?.arguments)) {
-      events.push({ type: 'arguments', choice: 0, index: calls.length - 1, text: target.arguments })
-    }
-    return events
-  }
 
   return {
     isEnd: (data: string) => data.startsWith('[DONE]'),
@@ -142,9 +126,10 @@ function openaiReader() {
         events.push({ type: 'text', choice: 0, text: delta.refusal })
       }
       if (Array.isArray(delta.tool_calls)) {
-        events.push(...delta.tool_calls.flatMap((call) => callEvents(call as CallDelta)))
+        events.push(...delta.tool_calls.flatMap((call) => calls.read(call as CallDelta)))
       }
       if (typeof finish === 'string') {
+        events.push(...calls.end(finish === 'length'))
         const reason = refused ? 'refusal' : (FINISHES[finish] ?? 'stop')
         const stopText = filled(choice.stop_reason) ? choice.stop_reason : undefined
         events.push({ type: 'finish', choice: 0, reason, stopText })

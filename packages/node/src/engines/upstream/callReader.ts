@@ -1,0 +1,92 @@
+import type { AnswerEvent } from '../engine.ts'
+
+/** A piece of a call as OpenAI's streams have it. */
+export type CallDelta = { index?: unknown; id?: unknown; function?: { name?: unknown; arguments?: unknown } }
+
+type Call = {
+  /** Its index at the upstream. */
+  theirs: unknown
+  id: string
+  name: string
+  /** Arguments so far, and how much of them has gone out. */
+  text: string
+  told: number
+  begun: boolean
+  /** Length at which the arguments were last looked at, and whether they were whole. */
+  seen: number
+  whole: boolean
+}
+
+const filled = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+/**
+ * Reads the calls of one answer. Upstreams may write several side by side; the other dialects know only one after
+ * another, so what belongs to a later call waits until the one before it is whole.
+ */
+export function createCallReader(): {
+  read: (delta: CallDelta) => AnswerEvent[]
+  /** What waited, at the end. @param cut the limit ended the answer: the last call may lack its arguments */
+  end: (cut: boolean) => AnswerEvent[]
+} {
+  const calls: Call[] = []
+  /** The call that is being told. */
+  let open = 0
+
+  /** Pieces name their call by its index; some servers give all the same, but each an id. */
+  function callOf({ index, id, function: target }: CallDelta): Call {
+    const known = calls.findLast((call) => (filled(id) ? call.id === id : call.theirs === index))
+    if (known !== undefined) return known
+    const call: Call = {
+      theirs: index,
+      id: filled(id) ? id : `call_${calls.length}`,
+      name: typeof target?.name === 'string' ? target.name : '',
+      ...{ text: '', told: 0, begun: false, seen: 0, whole: false },
+    }
+    calls.push(call)
+    return call
+  }
+
+  function tell(isDone: (call: Call) => boolean): AnswerEvent[] {
+    const events: AnswerEvent[] = []
+    for (let call = calls[open]; call !== undefined; call = calls[++open]) {
+      const { id, name } = call
+      if (!call.begun) events.push({ type: 'tool', choice: 0, index: open, id, name })
+      call.begun = true
+      const text = call.text.slice(call.told)
+      if (text !== '') events.push({ type: 'arguments', choice: 0, index: open, text })
+      call.told = call.text.length
+      if (!isDone(call)) break
+    }
+    return events
+  }
+
+  return {
+    read(delta) {
+      const call = callOf(delta)
+      if (filled(delta.function?.arguments)) call.text += delta.function.arguments
+      return tell((told) => open + 1 < calls.length && isWhole(told))
+    },
+    end(cut) {
+      // A call without arguments is an empty object to clients of the other dialects.
+      if (!cut) for (const call of calls) call.text ||= '{}'
+      return tell(() => true)
+    },
+  }
+}
+
+function isWhole(call: Call): boolean {
+  if (call.seen !== call.text.length) {
+    call.seen = call.text.length
+    call.whole = isJson(call.text)
+  }
+  return call.whole
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

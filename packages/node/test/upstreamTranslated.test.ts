@@ -254,6 +254,30 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     }
   })
 
+  test('an answer that calls a function stopped for that, whatever the upstream’s word for it', async (t) => {
+    // OpenAI's own word where the function was named, and that of some servers always.
+    const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ tool_calls: [{ index: 0, id: 'call_a', function: { name: 'clock', arguments: '{}' } }] }),
+        delta({}, 'stop'),
+        counted(30, 17),
+      ]),
+    )
+    const request = {
+      model: MODEL,
+      max_tokens: 100,
+      tools: [{ name: 'clock', input_schema: { type: 'object' as const } }],
+      tool_choice: { type: 'tool' as const, name: 'clock' },
+      messages: hello,
+    }
+    for (const message of [
+      await anthropic.messages.create(request),
+      await anthropic.messages.stream(request).finalMessage(),
+    ]) {
+      assert.equal(message.stop_reason, 'tool_use')
+    }
+  })
+
   test('a call that the limit cut off before its arguments is none', async (t) => {
     const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
       openaiStream(response, [

@@ -27,6 +27,8 @@ export function createCallReader(): {
   read: (delta: CallDelta) => AnswerEvent[]
   /** What waited, at the end. @param cut the limit ended the answer: the last call may lack its arguments */
   end: (cut: boolean) => AnswerEvent[]
+  /** Calls begun so far. */
+  count: () => number
 } {
   const calls: Call[] = []
   /** The call that is being told. */
@@ -71,6 +73,7 @@ export function createCallReader(): {
       if (!cut) for (const call of calls) call.text ||= '{}'
       return tell(() => true)
     },
+    count: () => calls.length,
   }
 }
 

@@ -130,7 +130,9 @@ function openaiReader() {
       }
       if (typeof finish === 'string') {
         events.push(...calls.end(finish === 'length'))
-        const reason = refused ? 'refusal' : (FINISHES[finish] ?? 'stop')
+        const named = refused ? 'refusal' : (FINISHES[finish] ?? 'stop')
+        // OpenAI says "stop" where the function was named in the request; the other dialects go by the call.
+        const reason = named === 'stop' && calls.count() > 0 ? 'tool_calls' : named
         const stopText = filled(choice.stop_reason) ? choice.stop_reason : undefined
         events.push({ type: 'finish', choice: 0, reason, stopText })
       }

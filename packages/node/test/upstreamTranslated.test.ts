@@ -278,6 +278,22 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     }
   })
 
+  test('a response that a filter cut off is not complete', async (t) => {
+    const { openai } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [delta({ content: 'It is' }), delta({}, 'content_filter'), counted(30, 2)]),
+    )
+    const asked = { model: MODEL, input: 'Hello' }
+    for (const response of [
+      await openai.responses.create(asked),
+      await openai.responses.stream(asked).finalResponse(),
+    ]) {
+      assert.deepEqual(
+        [response.status, response.incomplete_details?.reason, response.output_text],
+        ['incomplete', 'content_filter', 'It is'],
+      )
+    }
+  })
+
   test('a call that the limit cut off before its arguments is none', async (t) => {
     const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
       openaiStream(response, [

@@ -3,7 +3,9 @@ import { type Answer, type Block, collectAnswer } from '../answer.ts'
 import type { AnswerHead, AnswerWriter, StreamWriter } from '../dialect.ts'
 import type { Fields } from '../fields.ts'
 
-type Status = 'in_progress' | 'completed' | 'incomplete' | 'failed'
+/** Of an answer that is not complete: what cut it off. */
+type Cut = 'max_output_tokens' | 'content_filter'
+type Status = 'in_progress' | 'completed' | 'failed' | Cut
 
 function usageJson({ inputUnits, outputUnits }: Usage): Fields {
   return {
@@ -26,10 +28,10 @@ export function responsesWriter(head: AnswerHead, given: Fields): AnswerWriter {
     id: head.id,
     object: 'response',
     created_at: head.created,
-    status,
+    status: isCut(status) ? 'incomplete' : status,
     background: false,
     error,
-    incomplete_details: status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
+    incomplete_details: isCut(status) ? { reason: status } : null,
     instructions: given.instructions ?? null,
     max_output_tokens: given.max_output_tokens ?? null,
     model: head.model,
@@ -66,7 +68,13 @@ function blocksOf({ choices }: Answer): Block[] {
 }
 
 function statusOf({ choices }: Answer): Status {
-  return choices[0]?.finish === 'length' ? 'incomplete' : 'completed'
+  const finish = choices[0]?.finish
+  if (finish === 'length') return 'max_output_tokens'
+  return finish === 'content_filter' ? finish : 'completed'
+}
+
+function isCut(status: Status): status is Cut {
+  return status === 'max_output_tokens' || status === 'content_filter'
 }
 
 /** Items are numbered under their answer's own id, which no other answer has. */
@@ -174,7 +182,9 @@ function responsesStream(
     },
     terminal() {
       const status = statusOf(collected.answer)
-      return event(`response.${status}`, { response: responseJson(status, output, usage) })
+      return event(isCut(status) ? 'response.incomplete' : `response.${status}`, {
+        response: responseJson(status, output, usage),
+      })
     },
     fail(error) {
       const { code, message } = error

@@ -56,6 +56,25 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     }
   })
 
+  test('an event over several lines stays one, and none of its lines becomes a comment', async (t) => {
+    const { openai, receipt, wire } = await nodeOver(t, 'openai-compatible', (_asked, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const lines = JSON.stringify(delta({ content: 'Hi' }), null, 1)
+        .replaceAll('":', '"\n:')
+        .split('\n')
+      response.write(`${lines.map((line) => `data: ${line}\n`).join('')}\n`)
+      for (const chunk of [delta({}, 'stop'), counted(9, 2)])
+        response.write(`data: ${JSON.stringify(chunk)}\n\n`)
+      response.end('data: [DONE]\n\n')
+    })
+    const stream = await openai.chat.completions.create({ model: MODEL, messages: hello, stream: true })
+    let said = ''
+    for await (const chunk of stream) said += chunk.choices[0]?.delta.content ?? ''
+    assert.equal(said, 'Hi')
+    assert.equal(receipt().outputUnits, 2n)
+    for (const line of wire().split('\n')) assert.match(line, /^(?:|data: .*|: assay-receipt \S+)$/)
+  })
+
   test('completions and embeddings', async (t) => {
     const { openai, asked, receipt } = await nodeOver(t, 'openai-compatible', ({ path }, response) =>
       path.endsWith('/embeddings')

@@ -106,7 +106,8 @@ function nativeStream(route: InferenceRoute): StreamWriter {
     event(event) {
       if (event.type !== 'native') return ''
       const name = event.event === undefined ? '' : `event: ${event.event}\n`
-      return `${name}data: ${event.data}\n\n`
+      // What came in several lines goes out in as many: one that begins with a colon would be a comment otherwise.
+      return `${name}data: ${event.data.replaceAll('\n', '\ndata: ')}\n\n`
     },
     close: () => '',
     terminal: () => end,

@@ -217,6 +217,12 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
     assert.equal(cut.answer.choices[0]?.logprobs?.map(({ token }) => token).join(''), cut.text)
   })
 
+  test('log-probabilities spell an answer in words where functions may be called, too', async () => {
+    const { answer, text } = await ask('What is the capital of France?', { logprobs: 1, tools: [weather] })
+    assert.notEqual(text, '')
+    assert.equal(answer.choices[0]?.logprobs?.map(({ token }) => token).join(''), text)
+  })
+
   test('continues plain texts, and embeds texts as unit vectors that know what is alike', async () => {
     const settings: Settings = { sampling: {}, maxTokens: 2, stop: [], choices: 1 }
     const continued = collectAnswer()

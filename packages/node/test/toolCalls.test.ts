@@ -7,7 +7,7 @@ import { createToolCallReader } from '../src/engines/llama/toolCalls.ts'
 /** The calls of a text that arrives in pieces: [name, arguments] each, and what was said besides. */
 function read(pieces: readonly string[]) {
   const reader = createToolCallReader(0)
-  const events: AnswerEvent[] = [...pieces.flatMap(reader.push), ...reader.flush()]
+  const events: AnswerEvent[] = [...pieces.flatMap((piece) => reader.push(piece)), ...reader.flush()]
   const calls: [name: string, args: string][] = []
   let text = ''
   for (const event of events) {
@@ -23,6 +23,16 @@ test('plain text is text, however it begins', () => {
   for (const text of ['', 'Paris.', '<', '<tool', '<b>bold</b>', '{"name": "x"}']) {
     assert.deepEqual(read([text]), { calls: [], text })
   }
+})
+
+test('log-probabilities stay with the words whose first pieces were held back', () => {
+  const reader = createToolCallReader(0)
+  const of = (token: string) => ({ token, bytes: [], logprob: -1, top: [] })
+  const events = ['<', 'tool', '?', ' No.'].flatMap((piece) => reader.push(piece, [of(piece)]))
+  assert.deepEqual(events, [
+    { type: 'text', choice: 0, text: '<tool?', logprobs: [of('<'), of('tool'), of('?')] },
+    { type: 'text', choice: 0, text: ' No.', logprobs: [of(' No.')] },
+  ])
 })
 
 test('an answer that is cut off keeps what there was of its last call', () => {

@@ -158,7 +158,7 @@ export async function startLlamaEngine(parameters: LlamaEngineParameters): Promi
                 grammar,
                 signal: options.signal,
                 onText(text, logprobs, outputUnits) {
-                  const events = reader?.push(text) ?? [{ type: 'text', choice, text, logprobs }]
+                  const events = reader?.push(text, logprobs) ?? [{ type: 'text', choice, text, logprobs }]
                   for (const event of events) options.emit(event, units + outputUnits)
                 },
                 onEnd({ reason, stopText }, outputUnits) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AnswerEvent, ChatWork, ToolCall } from '../engine.ts'
+import type { AnswerEvent, ChatWork, TokenLogprob, ToolCall } from '../engine.ts'
 import { createJsonGrammar, type JsonGrammar, literal } from './jsonGrammar.ts'
 
 /**
@@ -79,7 +79,8 @@ function newCallId(): string {
  * cut off by its limit leaves the last call's arguments as they are.
  */
 export function createToolCallReader(choice: number): {
-  push: (text: string) => AnswerEvent[]
+  /** @param logprobs of the text; they go out with an answer in words, and calls have none */
+  push: (text: string, logprobs?: readonly TokenLogprob[]) => AnswerEvent[]
   /** What was held back, at the end. */
   flush: () => AnswerEvent[]
   /** Calls begun so far. */
@@ -88,6 +89,7 @@ export function createToolCallReader(choice: number): {
   const NAME = /^(?:, ?)?\{"name": ("(?:[^"\\]|\\.)*"), "arguments": /
   let state: 'start' | 'text' | 'between' | 'arguments' = 'start'
   let held = ''
+  let heldLogprobs: TokenLogprob[] | undefined
   let index = -1
   let depth = 0
   let inString = false
@@ -120,8 +122,9 @@ export function createToolCallReader(choice: number): {
         if (state === 'between') held = held.slice(OPENING.length)
       }
       if (state === 'text') {
-        if (held !== '') events.push({ type: 'text', choice, text: held })
+        if (held !== '') events.push({ type: 'text', choice, text: held, logprobs: heldLogprobs })
         held = ''
+        heldLogprobs = undefined
         return events
       }
       if (state === 'between') {
@@ -142,8 +145,10 @@ export function createToolCallReader(choice: number): {
   }
 
   return {
-    push(text) {
+    push(text, logprobs) {
       held += text
+      const mayBeWords = state === 'start' || state === 'text'
+      if (logprobs !== undefined && mayBeWords) heldLogprobs = [...(heldLogprobs ?? []), ...logprobs]
       return take()
     },
     flush() {

@@ -84,6 +84,15 @@ test('units are the upstream’s own, of either dialect, cached input included',
   }
 })
 
+test('what a model thought is output, where xAI and Gemini count it in the total alone', () => {
+  const meter = createMeter('')
+  meter.read({ usage: { prompt_tokens: 32, completion_tokens: 9, total_tokens: 135 } })
+  assert.deepEqual(meter.usage(), { inputUnits: 32, outputUnits: 103 })
+  const embedded = createMeter('')
+  embedded.read({ usage: { prompt_tokens: 4, total_tokens: 4 } })
+  assert.deepEqual(embedded.usage(), { inputUnits: 4, outputUnits: 0 })
+})
+
 test('where nobody counts, pieces and the length of the text stand in, and pictures do not', () => {
   const meter = createMeter(`{"text":"12345","image":"${'A'.repeat(10_000)}"}`)
   meter.piece()

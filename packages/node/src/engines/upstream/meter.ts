@@ -37,6 +37,9 @@ export function createMeter(requestText: string): Meter {
       input = Math.max(input ?? 0, anthropicInput + cached)
     }
     output = count(usage.completion_tokens) ?? count(usage.output_tokens) ?? output
+    const total = count(usage.total_tokens)
+    // xAI and Gemini leave what the model thought out of `completion_tokens`, and charge for it: it is in the total.
+    if (prompt !== undefined && total !== undefined) output = Math.max(output ?? 0, total - prompt)
   }
 
   return {

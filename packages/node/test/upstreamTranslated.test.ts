@@ -294,6 +294,18 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     }
   })
 
+  test('who states no limit has none stated: a server refuses a context’s worth beside any prompt', async (t) => {
+    const { openai, anthropic, asked } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [delta({ content: 'Hi' }), delta({}, 'stop'), counted(3, 1)]),
+    )
+    await openai.responses.create({ model: MODEL, input: 'Hello' })
+    assert.ok(!('max_tokens' in asked().body))
+    await openai.responses.create({ model: MODEL, input: 'Hello', max_output_tokens: 20 })
+    assert.equal(asked(0, 1).body.max_tokens, 20)
+    await anthropic.messages.create({ model: MODEL, max_tokens: 4096, messages: hello })
+    assert.ok(!('max_tokens' in asked(0, 2).body), 'more than the context is no limit either')
+  })
+
   test('a call that the limit cut off before its arguments is none', async (t) => {
     const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
       openaiStream(response, [

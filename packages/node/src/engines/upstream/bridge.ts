@@ -4,8 +4,11 @@ import type { Target } from './providers.ts'
 /** How one upstream dialect is spoken for a client of another. */
 export type Bridge = {
   path: string
-  /** The request, always as a stream, so that the first words are out as soon as they are known. */
-  body: (work: ChatWork, target: Target) => Record<string, unknown>
+  /**
+   * The request, always as a stream, so that the first words are out as soon as they are known.
+   * @param contextLength of the model: a limit as long as that is none
+   */
+  body: (work: ChatWork, target: Target, contextLength: number) => Record<string, unknown>
   /** Reads one answer's events. */
   reader: () => {
     /** Whether these data end the stream. */

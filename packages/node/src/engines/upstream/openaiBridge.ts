@@ -7,7 +7,7 @@ import type { Target } from './providers.ts'
 /** Asks an upstream of OpenAI's dialect on behalf of a client of another. */
 export const openaiBridge: Bridge = {
   path: '/chat/completions',
-  body(work, target) {
+  body(work, target, contextLength) {
     const { sampling, maxTokens, stop } = work.settings
     const tools = work.tools.map(({ name, description, parameters, strict }) => ({
       type: 'function',
@@ -18,7 +18,8 @@ export const openaiBridge: Bridge = {
       messages: work.messages.map(messageJson),
       stream: true,
       stream_options: { include_usage: true },
-      [limitName(target)]: maxTokens,
+      // vLLM refuses a limit that prompt and answer together could not keep to.
+      ...(maxTokens < contextLength ? { [limitName(target)]: maxTokens } : {}),
       temperature: sampling.temperature,
       top_p: sampling.topP,
       seed: sampling.seed,

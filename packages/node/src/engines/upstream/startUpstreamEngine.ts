@@ -71,7 +71,7 @@ export function startUpstreamEngine(parameters: UpstreamEngineParameters): Engin
       return (
         whyNot(asked, bridge) ?? {
           inputUnits: undefined,
-          run: (options) => translate(exchange, bridge, asked, options),
+          run: (options) => translate(exchange, bridge, asked, contextLength, options),
         }
       )
     },
@@ -115,12 +115,13 @@ async function translate(
   exchange: Exchange,
   bridge: Bridge,
   work: ChatWork,
+  contextLength: number,
   options: RunOptions,
 ): Promise<Usage> {
   const meter = createMeter(JSON.stringify(work.messages))
   const ask = {
     path: bridge.path,
-    body: (target: Target) => JSON.stringify(bridge.body(work, target)),
+    body: (target: Target) => JSON.stringify(bridge.body(work, target, contextLength)),
     signal: options.signal,
   }
   try {

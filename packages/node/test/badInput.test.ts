@@ -193,6 +193,24 @@ describe('bad input gets the dialect’s error, by name', () => {
     )
   })
 
+  test('what is too long is named as its dialect calls it', async () => {
+    const long = 'word '.repeat(3_000)
+    for (const [path, member] of [
+      ['/v1/chat/completions', { messages: [{ role: 'user', content: long }] }],
+      ['/v1/responses', { input: long }],
+      ['/v1/completions', { prompt: long }],
+      ['/v1/embeddings', { input: long }],
+    ] as const) {
+      const response = await fetch(node.url + path, {
+        method: 'POST',
+        body: JSON.stringify({ model: MODEL, ...member }),
+        headers: await paidHeaders(await payment(PLENTY)),
+      })
+      const { error } = (await response.json()) as { error: { code: string; param: string } }
+      assert.deepEqual([error.code, [error.param]], ['context_length_exceeded', Object.keys(member)], path)
+    }
+  })
+
   test('a body of 50 MB is refused with 413', async () => {
     const huge = `{"model":"${MODEL}","user":"${'x'.repeat(50 * 1024 * 1024)}"}`
     const headers = await paidHeaders(await payment(PLENTY))

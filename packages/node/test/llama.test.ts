@@ -145,7 +145,7 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
 
   test('writes JSON when asked for it, by schema when one is given', async () => {
     const object = await ask('Give me a JSON object about a cat.', {
-      format: { type: 'json_object' },
+      format: { type: 'json_object', place: 'response_format' },
       maxTokens: 300,
       sampling: { temperature: 1, seed: 3 },
     })

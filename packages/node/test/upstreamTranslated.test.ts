@@ -190,6 +190,10 @@ describe('a client of one dialect is served by an upstream of the other', () => 
       response.output.map(({ type }) => type),
       ['message', 'function_call', 'function_call'],
     )
+    await assert.rejects(
+      openai.responses.create({ model: MODEL, input: 'Hello', text: { format: { type: 'json_object' } } }),
+      (error: unknown) => error instanceof OpenAI.BadRequestError && error.param === 'text.format',
+    )
     for (const [members, param] of [
       [{ response_format: { type: 'json_object' } }, 'response_format'],
       [{ n: 2 }, 'n'],

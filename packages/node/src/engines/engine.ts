@@ -45,7 +45,7 @@ export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
 
 export type TextFormat =
   | { type: 'text' }
-  | { type: 'json_object' }
+  | { type: 'json_object'; place: string }
   | { type: 'json_schema'; name: string; schema: Record<string, unknown>; strict: boolean; place: string }
 
 /** Members that the request left out are undefined: each engine has its own defaults. */

@@ -4,6 +4,7 @@ import {
   decodeRequestAuthHeader,
   GRANT_HEADER,
   type HttpRequestBytes,
+  type InferenceRoute,
   listedHeaders,
   quoteMaximum,
   REQUEST_AUTH_HEADER,
@@ -159,7 +160,7 @@ export async function admit(
     if (wrong !== undefined) return fail(`\`${REQUEST_AUTH_HEADER}\`: ${wrong}.`, 'invalid_request_auth')
   }
 
-  const prepared = prepare(reading, served)
+  const prepared = prepare(reading, dialect.route, served)
   if ('error' in prepared) return prepared
   const maxInputUnits = raw.body.length + TEMPLATE_UNITS
   return {
@@ -197,7 +198,11 @@ function settlementProblem(asked: string | undefined, { prover }: Engine): strin
 }
 
 /** Whether the engine can do it, and how much it is. */
-export function prepare(reading: Reading, { engine }: ServedModel): Prepared | { error: DialectError } {
+export function prepare(
+  reading: Reading,
+  route: InferenceRoute,
+  { engine }: ServedModel,
+): Prepared | { error: DialectError } {
   const prepared = engine.prepare(reading.work)
   if ('unsupported' in prepared) {
     const { message, param } = prepared.unsupported
@@ -205,17 +210,19 @@ export function prepare(reading: Reading, { engine }: ServedModel): Prepared | {
   }
   if (!('tooLong' in prepared)) return prepared
   const message = `The request does not fit into the context of ${prepared.contextLength} tokens with room for an answer.`
-  return { error: badRequest(message, LONG_MEMBERS[reading.work.kind], 'context_length_exceeded') }
+  return { error: badRequest(message, LONG_MEMBERS[route], 'context_length_exceeded') }
 }
 
 /** The member that makes a request long. */
-const LONG_MEMBERS = {
+const LONG_MEMBERS: Record<InferenceRoute, string> = {
   chat: 'messages',
-  completion: 'prompt',
-  embedding: 'input',
-  tensor: 'input',
-  native: null,
-} as const
+  completions: 'prompt',
+  embeddings: 'input',
+  infer: 'input',
+  responses: 'input',
+  messages: 'messages',
+  count_tokens: 'messages',
+}
 
 export function factsOf(served: ServedModel | undefined): ModelFacts | undefined {
   if (served === undefined) return undefined

@@ -13,7 +13,7 @@ export async function countTokens(
   const reading = readCount(raw.body, anthropicHeaders(raw), (name) => factsOf(models.get(name)))
   if ('error' in reading) return reading
   const served = models.get(reading.intent.model) as ServedModel
-  const prepared = prepare(reading, served)
+  const prepared = prepare(reading, 'count_tokens', served)
   if ('error' in prepared) return prepared
   if (prepared.inputUnits !== undefined) return { input_tokens: prepared.inputUnits }
   const { countTokens: count } = served.engine

@@ -70,7 +70,7 @@ export function textFormatAt(value: unknown, place: string, needs: Needs, isFlat
   needs('json', place)
   if (format.type === 'json_object') {
     onlyMembers(format, ['type'], place)
-    return { type: 'json_object' }
+    return { type: 'json_object', place }
   }
   if (format.type !== 'json_schema') {
     refuse(

@@ -87,7 +87,7 @@ function whyNot(work: ChatWork, bridge: Bridge): Unsupported | undefined {
   if (bridge !== anthropicBridge) return undefined
   if (work.format.type === 'json_object') {
     const message = 'This model writes JSON only by a schema: use json_schema.'
-    return { unsupported: { message, param: 'response_format' } }
+    return { unsupported: { message, param: work.format.place } }
   }
   for (const [at, message] of work.messages.entries()) {
     if (message.role !== 'assistant') continue

@@ -140,6 +140,23 @@ describe('when upstreams fail', () => {
     }
   })
 
+  test('an answer that cannot be written has its (free) receipt all the same', async (t) => {
+    // Arguments of a call nested deeper than V8 writes: a model can be talked into it.
+    const deep = `{"a":${'['.repeat(6_000)}${']'.repeat(6_000)}}`
+    const { anthropic, receipt } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ tool_calls: [{ index: 0, id: 'call_a', function: { name: 'f', arguments: deep } }] }),
+        delta({}, 'tool_calls'),
+        counted(3, 1),
+      ]),
+    )
+    await assert.rejects(
+      anthropic.messages.create({ model: MODEL, max_tokens: 9, messages: hello }),
+      (error: unknown) => error instanceof Anthropic.InternalServerError,
+    )
+    assert.deepEqual([receipt().status, receipt().price], [STATUS.failed, 0n])
+  })
+
   test('a client that leaves ends the upstream’s work too, and pays for what it was sent', async (t) => {
     const { node, upstreams } = await nodeOver(t, 'openai-compatible', (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })

@@ -46,8 +46,8 @@ export type ServeParameters = {
 /** What every answer's receipt is made from, once its bytes are known. */
 type Outcome = Usage & { status: number; response: HttpResponseBytes }
 
-/** How the engine's work ended. */
-type Result = { usage: Usage } | { failure: DialectError; retryAfter: number | undefined }
+/** How the engine's work ended; with the body of the answer where it is to be whole. */
+type Result = { usage: Usage; body?: Uint8Array | undefined } | { failure: DialectError; retryAfter: number | undefined }
 
 const encoder = new TextEncoder()
 
@@ -69,7 +69,7 @@ export async function serve(parameters: ServeParameters): Promise<void> {
 async function serveWhole(parameters: ServeParameters, writer: AnswerWriter): Promise<void> {
   const { admission, signal } = parameters
   const collected = collectAnswer()
-  const result = await run(parameters, collected.add)
+  const result = await run(parameters, collected.add, (usage) => writer.whole(collected.answer, usage))
   if (signal.aborted) {
     // Nothing was delivered, so nothing is charged, and the hash is that of an empty answer.
     const inputUnits = admission.prepared.inputUnits ?? 0
@@ -79,13 +79,7 @@ async function serveWhole(parameters: ServeParameters, writer: AnswerWriter): Pr
     })
   }
   if ('failure' in result) return await answerFailure(parameters, result)
-  await answerWhole(
-    parameters,
-    200,
-    writer.whole(collected.answer, result.usage),
-    STATUS.complete,
-    result.usage,
-  )
+  await answerWhole(parameters, 200, result.body ?? new Uint8Array(0), STATUS.complete, result.usage)
 }
 
 async function answerFailure(
@@ -191,16 +185,21 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
   await end(response, concatBytes([comment, last]))
 }
 
-/** Runs the engine in its turn. A client that left while waiting never starts it. */
+/**
+ * Runs the engine in its turn. A client that left while waiting never starts it.
+ * @param write makes the body of a whole answer; one that cannot be written is a failure like any other
+ */
 async function run(
   { admission, signal, trace, log }: ServeParameters,
   emit: (event: AnswerEvent, outputUnits: number) => void,
+  write?: (usage: Usage) => Uint8Array,
 ): Promise<Result> {
   const { prepared, payment } = admission
   if (signal.aborted) return { usage: { inputUnits: prepared.inputUnits ?? 0, outputUnits: 0 } }
   try {
     const span = { parent: trace, attributes: { 'assay.request_id': payment.requestId } }
-    return { usage: await inSpan('run model', span, () => prepared.run({ signal, emit })) }
+    const usage = await inSpan('run model', span, () => prepared.run({ signal, emit }))
+    return { usage, body: signal.aborted ? undefined : write?.(usage) }
   } catch (error) {
     if (error instanceof EngineError) {
       const { status, message, code, param, retryAfter } = error

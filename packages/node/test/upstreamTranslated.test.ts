@@ -258,6 +258,26 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     }
   })
 
+  test('calls that have neither an id nor an index of their own are told apart by their names', async (t) => {
+    const call = (city: string) => ({ index: 0, id: '', function: { name: 'weather', arguments: city } })
+    const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ tool_calls: [call('{"city":"Paris"}')] }),
+        delta({ tool_calls: [call('{"city":"Rome"}')] }),
+        delta({}, 'stop'),
+        counted(30, 17),
+      ]),
+    )
+    const tools = [{ name: 'weather', input_schema: weather as Anthropic.Tool.InputSchema }]
+    const message = await anthropic.messages.create({ model: MODEL, max_tokens: 99, tools, messages: hello })
+    assert.deepEqual(
+      message.content.map((block) => block.type === 'tool_use' && block.input),
+      [{ city: 'Paris' }, { city: 'Rome' }],
+    )
+    const [first, second] = message.content.map((block) => block.type === 'tool_use' && block.id)
+    assert.notEqual(first, second)
+  })
+
   test('an answer that calls a function stopped for that, whatever the upstream’s word for it', async (t) => {
     // OpenAI's own word where the function was named, and that of some servers always.
     const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>

@@ -47,7 +47,9 @@ export type ServeParameters = {
 type Outcome = Usage & { status: number; response: HttpResponseBytes }
 
 /** How the engine's work ended; with the body of the answer where it is to be whole. */
-type Result = { usage: Usage; body?: Uint8Array | undefined } | { failure: DialectError; retryAfter: number | undefined }
+type Result =
+  | { usage: Usage; body?: Uint8Array | undefined }
+  | { failure: DialectError; retryAfter: number | undefined }
 
 const encoder = new TextEncoder()
 

@@ -34,10 +34,14 @@ export function createCallReader(): {
   /** The call that is being told. */
   let open = 0
 
-  /** Pieces name their call by its index; some servers give all the same, but each an id. */
+  /**
+   * Pieces name their call by its index; some servers give all the same, but each an id. Where that is missing too, a
+   * name after whole arguments begins another call.
+   */
   function callOf({ index, id, function: target }: CallDelta): Call {
     const known = calls.findLast((call) => (filled(id) ? call.id === id : call.theirs === index))
-    if (known !== undefined) return known
+    const isAnother = !filled(id) && filled(target?.name) && known !== undefined && isWhole(known)
+    if (known !== undefined && !isAnother) return known
     const call: Call = {
       theirs: index,
       id: filled(id) ? id : `call_${calls.length}`,

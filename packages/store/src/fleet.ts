@@ -17,7 +17,8 @@ export async function leaveFleet(database: Queryable, instance: string): Promise
 /**
  * Ends every request that a dead process left on its way, without charge: its client did not get the end of its answer.
  * Dead is who was not seen for `silenceMs`; 0 = everyone but `instance`. One that was only paused records the receipts of
- * what it still delivers all the same.
+ * what it still delivers all the same: a request that is being written just now is left to the next look, for waiting
+ * with the locks of others in hand would end in a deadlock, and that in an answer withheld.
  * @returns the requests that were ended.
  */
 export async function interruptRequests(
@@ -32,8 +33,11 @@ export async function interruptRequests(
   ])
   const rows = await database.query<{ request_id: Hex }>(
     `update requests set state = 'failed', finished_at = now()
-     where state = 'forwarded' and instance is distinct from $1 and created_at <= ${silence} and
-       not exists (select 1 from gateways g where g.instance = requests.instance)
+     where request_id in (
+       select request_id from requests
+       where state = 'forwarded' and instance is distinct from $1 and created_at <= ${silence} and
+         not exists (select 1 from gateways g where g.instance = requests.instance)
+       for update skip locked)
      returning request_id`,
     [instance, silenceMs],
   )

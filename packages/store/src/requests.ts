@@ -110,6 +110,8 @@ export async function claimRequests(
   // One statement cannot touch a row twice: of twins in a group the first wins.
   const first = new Map<string, NewRequest>()
   for (const item of items) if (!first.has(item.requestId)) first.set(item.requestId, item)
+  // In one order everywhere: two gateways that are sent the same payments would else wait for each other's rows.
+  const ordered = [...first.values()].sort((a, b) => (a.requestId < b.requestId ? -1 : 1))
   const rows = await database.query<{ request_id: string }>(
     `${insertAs('forwarded')}
      where case when $2 then set_config('synchronous_commit', 'off', true) = 'off' else true end
@@ -118,7 +120,7 @@ export async function claimRequests(
        trace = excluded.trace, claim_id = excluded.claim_id, created_at = now()
        where requests.state = 'released'
      returning request_id`,
-    [valuesOf(first.values()), relaxed],
+    [valuesOf(ordered), relaxed],
   )
   const claimed = new Set(rows.map((row) => row.request_id))
   return items.map((item) => first.get(item.requestId) === item && claimed.has(item.requestId))

@@ -280,6 +280,24 @@ test('when the client leaves mid-stream, the cancelled receipt is fetched and ch
   assert.equal(status.signed.receipt.price, 2n)
 })
 
+test('when the client leaves a long stream, the receipt is looked for from then on, however long ago it began', async () => {
+  const pause = new Promise<void>(() => {})
+  harness.node.script = { kind: 'stream', chunks: EVENTS.map(encode), pause, signsLate: true }
+  const headers = await harness.payFor(STREAM_BODY)
+  const abort = new AbortController()
+  const response = await harness.post(STREAM_BODY, headers, { signal: abort.signal })
+  const requestId = response.headers.get('x-assay-request-id') ?? ''
+  await (response.body as ReadableStream<Uint8Array>).getReader().read()
+  const began = `update requests set created_at = created_at - interval '10 minutes' where request_id = $1`
+  await database.query(began, [requestId])
+  abort.abort()
+  const state = await until(async () => {
+    const seen = (await receiptStatus(database, requestId))?.requestState
+    return seen !== 'forwarded' && seen
+  })
+  assert.equal(state, 'finished')
+})
+
 test('a nonce that the chain has seen used is refused before a byte of the answer', async () => {
   harness.node.script = { kind: 'whole', body: encode('{"free":1}') }
   const headers = await harness.payFor(BODY, harness.payer('exact'))

@@ -75,6 +75,8 @@ export type Script = {
   dieBeforeReceipt?: boolean
   /** Awaited after the first chunk. */
   pause?: Promise<void>
+  /** Signs for a cancelled answer only once somebody has asked for its receipt in vain. */
+  signsLate?: boolean
   /** Cut the wire bytes of the whole stream, receipt comment and all, at these offsets. */
   cuts?: number[]
 }
@@ -101,6 +103,8 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
 /** @param operator whose node it is; @param port 0 = a free one */
 export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0): Promise<StubNode> {
   let seq = 0n
+  /** By request id, what signs for an answer that was cancelled. */
+  const unsigned = new Map<string, () => void>()
   const node: StubNode = {
     url: '',
     requests: [],
@@ -138,7 +142,9 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
       return
     }
     if (request.url?.startsWith('/v1/receipts/')) {
-      const signed = node.receipts.get(request.url.slice('/v1/receipts/'.length))
+      const requestId = request.url.slice('/v1/receipts/'.length)
+      const signed = node.receipts.get(requestId)
+      if (signed === undefined) response.once('finish', () => unsigned.get(requestId)?.())
       response.statusCode = signed === undefined ? 404 : 200
       response.end(signed === undefined ? '{}' : JSON.stringify(signedReceiptToJson(signed)))
       return
@@ -256,7 +262,9 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
       if (response.writableFinished) return
       gone = true
       // Signs for what was delivered, as a node does for a cancelled answer.
-      void sign(new Uint8Array(0), { status: STATUS.cancelled, price: 2n })
+      const signLast = () => void sign(new Uint8Array(0), { status: STATUS.cancelled, price: 2n })
+      if (script.signsLate === true) unsigned.set(payment.requestId, signLast)
+      else signLast()
     })
     if (script.cuts !== undefined) {
       const signed = await sign(stripSseComments(concatBytes([before, terminal])))

@@ -32,7 +32,6 @@ export type NamedClaim = NewRequest & { claimId: string }
 export type StoredGrantCall = { id: Hex; counter: bigint }
 export type RequestRow = NewRequest & {
   state: RequestState
-  ageMs: number
   grant: StoredGrantCall | undefined
 }
 
@@ -51,12 +50,10 @@ type Columns = {
   trace: string | null
   grant_id: Hex | null
   counter: string | null
-  age_ms: number
 }
 
 const COLUMNS = `request_id, state, payer, scheme, authorised::text as authorised, expires_at::text as expires_at,
-  collect, model_id, node_url, request_hash, instance, trace, grant_id, counter::text as counter,
-  (extract(epoch from (now() - created_at)) * 1000)::float8 as age_ms`
+  collect, model_id, node_url, request_hash, instance, trace, grant_id, counter::text as counter`
 
 export function grantOf(row: { grant_id: Hex | null; counter: string | null }): StoredGrantCall | undefined {
   return row.grant_id === null || row.counter === null
@@ -78,7 +75,6 @@ function toRow(row: Columns): RequestRow {
     requestHash: row.request_hash,
     instance: row.instance ?? '',
     trace: row.trace ?? undefined,
-    ageMs: row.age_ms,
     grant: grantOf(row),
   }
 }

@@ -28,29 +28,33 @@ export type Recovery = {
  * own and that it does not know. Nobody else ends those, so it looks for them as well.
  */
 export function startRecovery(context: Parts, endings: Endings): Recovery {
-  const lost = new Set<Hex>()
+  /** When each is given up, `performance.now()`: counted from the client's leaving, for an answer may take its time. */
+  const lost = new Map<Hex, number>()
   let running: Promise<void> | undefined
   let again = false
   let closed = false
   let straysAt = performance.now()
 
+  function lookFor(requestId: Hex, forMs: number): void {
+    if (!lost.has(requestId)) lost.set(requestId, performance.now() + forMs)
+  }
   async function adoptStrays(): Promise<void> {
     if (performance.now() < straysAt + STRAYS_EVERY_MS) return
     straysAt = performance.now()
     // Longer than any write is waited for (`store/src/postgres.ts`), and well before it is given up.
     const minAgeMs = context.limits.recoverMs / 2
     for (const requestId of await forwardedBy(context.database, context.instance, minAgeMs)) {
-      if (!context.inFlight.has(requestId)) lost.add(requestId)
+      if (!context.inFlight.has(requestId)) lookFor(requestId, context.limits.recoverMs - minAgeMs)
     }
   }
   async function look(): Promise<void> {
     await endings.catchUp()
     await adoptStrays()
-    const due = [...lost].filter((requestId) => !context.inFlight.has(requestId)).slice(0, MAX_TICK)
+    const due = [...lost].filter(([requestId]) => !context.inFlight.has(requestId)).slice(0, MAX_TICK)
     await Promise.all(
-      due.map(async (requestId) => {
+      due.map(async ([requestId, until]) => {
         try {
-          if (await recoverOne(context, requestId)) lost.delete(requestId)
+          if (await recoverOne(context, requestId, until)) lost.delete(requestId)
         } catch (error) {
           context.log('recovery_failed', { requestId, why: messageOf(error) })
         }
@@ -77,7 +81,7 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
   timer.unref()
   return {
     recover(requestId) {
-      lost.add(requestId)
+      lookFor(requestId, context.limits.recoverMs)
       tick()
     },
     async close() {
@@ -88,8 +92,11 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
   }
 }
 
-/** @returns whether nothing more is to be looked for */
-async function recoverOne(context: Parts, requestId: Hex): Promise<boolean> {
+/**
+ * @param until when it is given up, `performance.now()`
+ * @returns whether nothing more is to be looked for
+ */
+async function recoverOne(context: Parts, requestId: Hex, until: number): Promise<boolean> {
   const row = await findRequest(context.database, requestId)
   if (row !== undefined && row.state !== 'forwarded') return true
   // The disk, or a crash of the server, took the claim away: no receipt can be recorded under it.
@@ -114,7 +121,7 @@ async function recoverOne(context: Parts, requestId: Hex): Promise<boolean> {
     context.metrics.count('bad_receipts_total', 'recovered')
     context.log('bad_receipt', { requestId: row.requestId, problem })
   }
-  if (row.ageMs <= context.limits.recoverMs) return false
+  if (performance.now() <= until) return false
   await context.end(row.requestId, 'failed')
   context.log('request_given_up', { requestId: row.requestId })
   return true

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { parseUnits } from 'viem'
 
 /** An amount of OPG as people write it, in base units. */
@@ -7,4 +7,12 @@ export function parseOpg(text: string): bigint {
     throw new InvalidArgumentError('It must be an amount of OPG with at most 18 decimals, e.g. 0.05.')
   }
   return parseUnits(text, 18)
+}
+
+/**
+ * An option that takes an amount of OPG.
+ * @param standard what it is unless it is given; in words too, for Commander's help cannot print a bigint
+ */
+export function opgOption(flags: string, description: string, standard: string): Option {
+  return new Option(flags, description).argParser(parseOpg).default(parseOpg(standard), standard)
 }

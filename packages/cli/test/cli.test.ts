@@ -166,6 +166,26 @@ for (const [index, { args, code, says, key }] of cases.entries()) {
   })
 }
 
+/** What speaks another language than JSON on standard output, or JSON in any case. */
+const WITHOUT_JSON = ['mcp', 'validator run']
+
+test('every command explains itself, and all but two of those that do something take --json', async () => {
+  const waiting: string[][] = [[]]
+  let seen = 0
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    const { code, out, err } = await runAssay(...at, '--help')
+    assert.equal(code, 0, `${at.join(' ')}: ${err}`)
+    const verbs = [...(out.split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}([a-z]+)/gm)].map(
+      ([, verb]) => verb as string,
+    )
+    for (const verb of verbs) if (verb !== 'help') waiting.push([...at, verb])
+    if (verbs.length === 0)
+      assert.equal(out.includes('--json'), !WITHOUT_JSON.includes(at.join(' ')), at.join(' '))
+    seen += 1
+  }
+  assert.ok(seen > 50, `${seen} commands were seen`)
+})
+
 test('with --json a mistake is told in JSON, with the same exit code', async () => {
   const { code, out } = await runAssay('verify', 'hello', '--json')
   assert.equal(code, 2)

@@ -3,8 +3,7 @@ import path from 'node:path'
 import { encodeBundle, formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
 import { type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { parseUnits } from 'viem'
-import { parseOpg } from '../amount.ts'
+import { opgOption } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
@@ -31,7 +30,6 @@ type ChatOptions = {
 }
 
 /** OPG base units; a call of the development model costs about 0.0002 OPG. */
-const MAX_PRICE = parseUnits('10', 18)
 
 export function registerChat(program: Command, context: CommandContext): void {
   program
@@ -54,11 +52,7 @@ export function registerChat(program: Command, context: CommandContext): void {
       ]),
     )
     .addOption(new Option('--scheme <scheme>', 'x402 scheme').choices(['upto', 'exact']).default('upto'))
-    .addOption(
-      new Option('--max-price <OPG>', 'most that the call may cost')
-        .argParser(parseOpg)
-        .default(MAX_PRICE, '10'),
-    )
+    .addOption(opgOption('--max-price <OPG>', 'most that the call may cost', '10'))
     .option(
       '--confidential',
       'encrypt to an attested enclave: the gateway sees who pays and sizes, never a word',

@@ -4,8 +4,7 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import type { Command } from 'commander'
-import { parseUnits } from 'viem'
-import { parseOpg } from '../amount.ts'
+import { opgOption } from '../amount.ts'
 import { failureOf } from '../cliError.ts'
 import { assayHome, networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
@@ -20,12 +19,13 @@ export function registerMcp(program: Command, context: CommandContext): void {
     .description(
       'A server of the Model Context Protocol on standard input and output: infer, verify, models, stake.',
     )
-    .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
-    .option(
-      '--max-per-day <OPG>',
-      'most that it and all others from this folder may spend in 24 hours',
-      parseOpg,
-      parseUnits('5', 18),
+    .addOption(opgOption('--max-per-call <OPG>', 'most that one call may cost', '1'))
+    .addOption(
+      opgOption(
+        '--max-per-day <OPG>',
+        'most that it and all others from this folder may spend in 24 hours',
+        '5',
+      ),
     )
     .option('--key <key>', 'pay under a grant with its API key, or ASSAY_API_KEY; its limits hold')
     .option('--network <file>', 'network.json of another network')

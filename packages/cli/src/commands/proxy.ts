@@ -2,8 +2,7 @@ import { formatOpg, type Network } from '@assay/protocol'
 import { spendingLimit } from '@assay/sdk'
 import { type ProxyCall, startProxy } from '@assay/sdk/proxy'
 import { type Command, InvalidArgumentError } from 'commander'
-import { parseUnits } from 'viem'
-import { parseOpg } from '../amount.ts'
+import { opgOption } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { assayHome, networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
@@ -35,8 +34,8 @@ export function registerProxy(program: Command, context: CommandContext): void {
     .command('proxy')
     .description('A local OpenAI and Anthropic endpoint that pays for each call and verifies each answer.')
     .option('--port <port>', `port on 127.0.0.1 (ASSAY_PROXY_PORT, ${STANDARD_PORT})`, parsePort)
-    .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
-    .option('--max-per-day <OPG>', 'most that may be spent in 24 hours', parseOpg, parseUnits('10', 18))
+    .addOption(opgOption('--max-per-call <OPG>', 'most that one call may cost', '1'))
+    .addOption(opgOption('--max-per-day <OPG>', 'most that may be spent in 24 hours', '10'))
     .option('--buffer', 'hold streams back until they are verified')
     .option('--confidential', 'encrypt each request to an attested enclave')
     .option('--allow-origin <origin>', 'let pages of this origin use it; may be given again', originOf, [])

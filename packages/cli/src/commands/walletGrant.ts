@@ -10,9 +10,9 @@ import {
   withdrawGrant,
 } from '@assay/sdk'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Address, type Hex, isAddress, isHash, parseUnits } from 'viem'
+import { type Address, type Hex, isAddress, isHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
-import { parseOpg } from '../amount.ts'
+import { opgOption, parseOpg } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { describeGrant, grantFacts } from '../grant/describeGrant.ts'
 import { networkFor } from '../home.ts'
@@ -49,14 +49,14 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
     (text: string, all: Value[]): Value[] => [...all, read(text)]
 
   command('create', 'Open a grant, pay in, and make an API key under it. The key is shown once.')
-    .option('--deposit <OPG>', 'what to pay in now', parseOpg, parseUnits('10', 18))
+    .addOption(opgOption('--deposit <OPG>', 'what to pay in now', '10'))
     .option(
       '--max-total <OPG>',
       'most that may ever be spent; default ten deposits, so that more can be paid in',
       parseOpg,
     )
-    .option('--max-per-call <OPG>', 'most that one call may cost', parseOpg, parseUnits('1', 18))
-    .option('--per-hour <OPG>', 'most that the calls of an hour may cost; 0 = no limit', parseOpg, 0n)
+    .addOption(opgOption('--max-per-call <OPG>', 'most that one call may cost', '1'))
+    .addOption(opgOption('--per-hour <OPG>', 'most that the calls of an hour may cost; 0 = no limit', '0'))
     .option('--model <name>', 'a model that may be called; repeat it; default any', collect(String), [])
     .option('--node <address>', 'a node that may serve; repeat it; default any', collect(address), [])
     .option('--days <n>', 'days until it ends', days, 30)

@@ -2,6 +2,7 @@ import { loadNetwork } from '@assay/chain'
 import { startTracing } from '@assay/chain/tracing'
 import { AssayError, readOpg } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
+import { unavailable } from './http/unavailable.ts'
 import { type NodeSource, startGateway } from './index.ts'
 import type { AllowanceLimits } from './payment/allowance.ts'
 
@@ -20,6 +21,28 @@ function keySetting(): Hex {
   throw new AssayError('ASSAY_KEY is not a private key.', { code: 'config', next: 'give 32 bytes in 0x hex' })
 }
 
+function portSetting(name: string, standard?: string): number {
+  const text = standard === undefined ? setting(name) : process.env[name] || standard
+  const port = Number(text)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new AssayError(`${name} is not a port.`, {
+    code: 'config',
+    facts: { [name]: text },
+    next: 'give a number up to 65535; 0 is any free one',
+  })
+}
+
+/** Set to nothing, as by a compose file without a value, it is not set. */
+function databaseUrl(): string | undefined {
+  const url = process.env.DATABASE_URL || undefined
+  if (url === undefined || /^postgres(ql)?:\/\//.test(url)) return url
+  // Not repeated: it may hold a password.
+  throw new AssayError('DATABASE_URL is not the URL of a PostgreSQL database.', {
+    code: 'config',
+    next: 'give postgres://user:password@host:5432/database',
+  })
+}
+
 function nodeSource(): NodeSource {
   const source = process.env.ASSAY_NODES ?? 'network'
   if (source === 'network' || source === 'registry') return source
@@ -32,10 +55,9 @@ function nodeSource(): NodeSource {
 
 /** Where `ASSAY_TLS_PORT` is set, the door that is under TLS. */
 function tlsSetting(): { port: number; certificateFile: string; keyFile: string } | undefined {
-  const port = process.env.ASSAY_TLS_PORT
-  if (port === undefined || port === '') return undefined
+  if (!process.env.ASSAY_TLS_PORT) return undefined
   const files = { certificateFile: setting('ASSAY_TLS_CERTIFICATE'), keyFile: setting('ASSAY_TLS_KEY') }
-  return { port: Number(port), ...files }
+  return { port: portSetting('ASSAY_TLS_PORT'), ...files }
 }
 
 function allowanceLimits(): AllowanceLimits {
@@ -51,14 +73,21 @@ function allowanceLimits(): AllowanceLimits {
   })
 }
 
+/** A mistake of the operator, or a chain that is away, ends in words; a mistake of ours in a stack trace. */
+function wordsOf(error: unknown): string {
+  if (error instanceof AssayError) return error.message
+  if (unavailable(error) === undefined) return (error as Error).stack ?? String(error)
+  return 'The chain does not answer.\nNext: check that the RPC which ASSAY_NETWORK names is up; start the gateway again'
+}
+
 try {
   const stopTracing = await startTracing('gateway')
   const gateway = await startGateway({
     network: loadNetwork(setting('ASSAY_NETWORK')),
     privateKey: keySetting(),
     dataDir: setting('ASSAY_DATA'),
-    port: Number(process.env.ASSAY_PORT ?? '4020'),
-    databaseUrl: process.env.DATABASE_URL,
+    port: portSetting('ASSAY_PORT', '4020'),
+    databaseUrl: databaseUrl(),
     nodes: nodeSource(),
     tls: tlsSetting(),
     limits: allowanceLimits(),
@@ -78,7 +107,6 @@ try {
     })
   }
 } catch (error) {
-  // A mistake of the operator ends in words, a mistake of ours in a stack trace.
-  process.stderr.write(`${error instanceof AssayError ? error.message : (error as Error).stack}\n`)
+  process.stderr.write(`${wordsOf(error)}\n`)
   process.exit(error instanceof AssayError && error.code === 'config' ? 2 : 1)
 }

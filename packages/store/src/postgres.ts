@@ -101,8 +101,11 @@ export function openPostgres(databaseUrl: string, { patient = false } = {}): Dat
   }
 }
 
-/** SQLSTATE classes that say nothing about the statement: connection, shutdown, resources (PostgreSQL appendix A). */
-const AWAY = /^(08|53|57P0|25P03|57014)/
+/**
+ * SQLSTATE classes that say nothing about the statement: connection, who may connect and to which database, shutdown,
+ * resources, a deadlock (PostgreSQL appendix A).
+ */
+const AWAY = /^(08|28|3D|53|57P0|25P03|57014|40P01)/
 
 /** An error of the connection as `unreachable`; every other as it is. */
 function explained(error: unknown): unknown {

@@ -10,15 +10,25 @@ const RENEW_MS = 3000
  * A duty that one gateway at a time sees to: what writes to the chain in an order, or would be done three times over. It
  * has no leader: whoever looks first has it until it stays away for ten seconds. That saves work and nothing else. A
  * gateway that was paused over its duty does, when it wakes, at most what the chain and the database refuse.
- * @param begin makes the step anew whenever the duty comes from another gateway, so that nothing stale is remembered
+ * @param begin makes the step anew whenever the duty comes from another gateway, so that nothing stale is remembered; its
+ *   gauges are 0 wherever the duty is another's, so that those of all gateways add up
  */
-export function duty(
-  { database, instance }: Pick<Context, 'database' | 'instance'>,
+export function duty<Parts extends Pick<Context, 'database' | 'instance' | 'metrics'>>(
+  context: Parts,
   name: string,
-  begin: () => () => Promise<void>,
+  begin: (own: Parts) => () => Promise<void>,
 ): () => Promise<void> {
+  const { database, instance, metrics } = context
   let step: (() => Promise<void>) | undefined
   let renewedAt = Number.NEGATIVE_INFINITY
+  const hasIt = (): boolean => database.engine === 'pglite' || performance.now() - renewedAt < LEASE_MS
+  const own: Parts = {
+    ...context,
+    metrics: {
+      ...metrics,
+      gauge: (gauge, help, read) => metrics.gauge(gauge, help, () => (hasIt() ? read() : 0)),
+    },
+  }
   async function isOurs(): Promise<boolean> {
     if (database.engine === 'pglite') return true
     const now = performance.now()
@@ -26,7 +36,7 @@ export function duty(
     const held = await holdLease(database, name, instance, LEASE_MS)
     // Another may have had it meanwhile.
     if (now - renewedAt > LEASE_MS) step = undefined
-    if (held) renewedAt = now
+    renewedAt = held ? now : Number.NEGATIVE_INFINITY
     return held
   }
   return async () => {
@@ -34,7 +44,7 @@ export function duty(
       step = undefined
       return
     }
-    step ??= begin()
+    step ??= begin(own)
     await step()
   }
 }

@@ -4,11 +4,14 @@
  * identities, numbers and times; nothing that was asked or answered ever stands in one.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Attributes, Span, SpanContext, Tracer } from '@opentelemetry/api'
 
 /** Codes of `SpanKind` and `SpanStatusCode` in @opentelemetry/api, which is not loaded for them. */
 const KIND = { internal: 0, server: 1, client: 2 } as const
 const STATUS_ERROR = 2
+/** How long the last spans may take to their collector, milliseconds; its exporter alone would try for ten seconds. */
+const LAST_SPANS_MS = 3000
 
 export type SpanOptions = {
   /** W3C traceparent; a new trace begins without one. */
@@ -22,7 +25,10 @@ export type SpanOptions = {
 type Api = typeof import('@opentelemetry/api')
 let tracing: { tracer: Tracer; api: Api } | undefined
 
-/** Starts to export spans where the environment asks for it. @returns what sends the last ones and ends it */
+/**
+ * Starts to export spans where the environment asks for it.
+ * @returns what sends the last ones and ends it; a collector that is away costs them, never a server its orderly end
+ */
 export async function startTracing(service: 'gateway' | 'node'): Promise<() => Promise<void>> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } = process.env
   if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return async () => {}
@@ -40,7 +46,8 @@ export async function startTracing(service: 'gateway' | 'node'): Promise<() => P
   tracing = { tracer: provider.getTracer('assay'), api }
   return async () => {
     tracing = undefined
-    await provider.shutdown()
+    const sent = provider.shutdown().catch(() => undefined)
+    await Promise.race([sent, delay(LAST_SPANS_MS, undefined, { ref: false })])
   }
 }
 

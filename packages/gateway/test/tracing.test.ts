@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { startTracing } from '@assay/chain/tracing'
+import { endSpan, startSpan, startTracing } from '@assay/chain/tracing'
 import { type OtlpSpan, startOtlpReceiver } from '../../../test/otlpReceiver.ts'
 import { BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
@@ -54,6 +56,26 @@ test('a call is one trace from its client over gateway and node into its batch, 
   assert.equal(only('in batch').links?.[0]?.spanId, batch.spanId)
   assert.equal(traceparentAt(harness), `00-${TRACE}-${only('ask node').spanId}-01`)
   for (const word of ['hello', 'messages', 'tides']) assert.ok(!receiver.text().includes(word), word)
+})
+
+test('a collector that is away, or never answers, costs its spans and not the end of the process', async (t) => {
+  const silent = createServer(() => {})
+  t.after(() => {
+    silent.close()
+    silent.closeAllConnections()
+  })
+  await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))
+  const { port } = silent.address() as AddressInfo
+  // Port 9 is that of the discard service: nobody listens.
+  for (const url of ['http://127.0.0.1:9', `http://127.0.0.1:${port}`]) {
+    process.env.OTEL_EXPORTER_OTLP_ENDPOINT = url
+    const stop = await startTracing('gateway')
+    delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT
+    endSpan(startSpan('unheard'))
+    const began = performance.now()
+    await stop()
+    assert.ok(performance.now() - began < 6000)
+  }
 })
 
 test("where nothing is traced, the client's traceparent goes on to the node as it came", async () => {

@@ -5,6 +5,7 @@ import { until } from '../../../test/until.ts'
 import type { ReceiptAnswer } from './answers.ts'
 import { BODY, DEPLOYMENT } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
+import { type StubNode, startStubNode } from './stubNode.ts'
 
 let harness: Harness
 before(async () => {
@@ -162,4 +163,32 @@ test('a gateway that lost its database starts above the height that the chain kn
   } finally {
     await fresh.close()
   }
+})
+
+test('receipts of a node whose bond covers nothing do not keep those of another waiting', async (t) => {
+  const bonded = await startStubNode(`0x${'0e'.repeat(20)}`)
+  const world = await startHarness({ others: [bonded], batch: { maxReceipts: 2 } })
+  t.after(async () => {
+    await world.close()
+    await bonded.close()
+  })
+  const { chain, node } = world
+  const coverage = chain.coverage
+  chain.coverage = async (operators) => (await coverage(operators)).set(node.world.operator, 0n)
+  bonded.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  node.script = bonded.script
+  const buyOf = async (from: StubNode) => {
+    for (const each of [node, bonded]) each.ill = each !== from
+    await until(async () => {
+      const health = (await (await fetch(`${world.gateway.url}/health`)).json()) as {
+        nodes: { url: string; healthy: boolean }[]
+      }
+      return health.nodes.every(({ url, healthy }) => healthy === (url === from.url))
+    })
+    return buy('upto', world)
+  }
+  // As many as one batch holds, and before the other's.
+  const uncovered = [await buyOf(node), await buyOf(node)]
+  await settled(await buyOf(bonded), world)
+  for (const requestId of uncovered) assert.equal((await statusOf(requestId, world)).batchId ?? null, null)
 })

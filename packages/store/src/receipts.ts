@@ -105,8 +105,15 @@ export async function outboxLoad(database: Queryable): Promise<{ waiting: number
   return { waiting: rows[0]?.waiting ?? 0, oldestMs: rows[0]?.oldest_ms ?? 0 }
 }
 
-/** The oldest receipts of the outbox. Inside a transaction they are locked against another gateway's batcher. */
-export async function takeOutbox(transaction: Queryable, limit: number): Promise<BatchEntry[]> {
+/**
+ * The oldest receipts of the outbox. Inside a transaction they are locked against another gateway's batcher.
+ * @param passed ids of those to pass over
+ */
+export async function takeOutbox(
+  transaction: Queryable,
+  limit: number,
+  passed: readonly Hex[] = [],
+): Promise<BatchEntry[]> {
   const rows = await transaction.query<{
     receipt: string
     signature: Hex
@@ -115,9 +122,10 @@ export async function takeOutbox(transaction: Queryable, limit: number): Promise
     attachment: string | null
   }>(
     `select r.receipt, r.signature, q.grant_id, q.counter::text as counter, p.attachment
-     from receipts r join requests q using (request_id) left join proofs p using (request_id) where r.state = 'outbox' order by r.created_at limit $1
+     from receipts r join requests q using (request_id) left join proofs p using (request_id) 
+     where r.state = 'outbox' and r.request_id <> all($2::text[]) order by r.created_at limit $1
      for update of r skip locked`,
-    [limit],
+    [limit, passed],
   )
   return rows.map((row) => {
     const grant = grantOf(row)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import { CONFIDENTIAL_PATH, INFERENCE_PATHS } from '@assay/protocol'
 import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
 import { BODY, STREAM_BODY } from './fixtures.ts'
@@ -183,7 +184,21 @@ test('after all that the gateway is well and its metrics can be read', async () 
     data: { id: string }[]
   }
   assert.equal(models.data[0]?.id, 'test-model')
-  const openapi = (await (await fetch(`${harness.gateway.url}/openapi.json`)).json()) as { openapi: string }
+  const openapi = (await (await fetch(`${harness.gateway.url}/openapi.json`)).json()) as {
+    openapi: string
+    paths: Record<string, Record<string, unknown>>
+  }
   assert.equal(openapi.openapi, '3.1.0')
+  const besides = ['/v1/evidence/{hash}', '/v1/proofs/{id}', '/facilitator/supported', '/facilitator/verify']
+  for (const path of [...Object.keys(INFERENCE_PATHS), CONFIDENTIAL_PATH, ...besides]) {
+    assert.ok(openapi.paths[path] !== undefined, `${path} is not told of`)
+  }
+  for (const [path, methods] of Object.entries(openapi.paths)) {
+    for (const method of Object.keys(methods)) {
+      const url = `${harness.gateway.url}${path.replace(/\{.*?\}/, 'x')}`
+      const answer = await fetch(url, { method: method.toUpperCase() })
+      assert.doesNotMatch(await answer.text(), /There is no (GET|POST)/, `${method} ${path}`)
+    }
+  }
   assert.ok(!harness.logs.some((line) => line.startsWith('internal_error')), harness.logs.join('\n'))
 })

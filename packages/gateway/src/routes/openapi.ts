@@ -52,6 +52,7 @@ export const OPENAPI = {
     '/v1/chat/completions': paid('OpenAI chat completion, whole or streamed, paid per answer by x402 v2.'),
     '/v1/completions': paid('OpenAI text completion, whole or streamed.'),
     '/v1/embeddings': paid('OpenAI embeddings.'),
+    '/v1/infer': paid('Numbers through a circuit; the answer at once, its proof behind it.'),
     '/v1/responses': paid('OpenAI response, whole or streamed; stateless: nothing is stored.'),
     '/v1/messages': paid('Anthropic message, whole or streamed.'),
     '/v1/messages/count_tokens': {
@@ -59,6 +60,41 @@ export const OPENAPI = {
         summary: 'Input tokens of an Anthropic message; free.',
         requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
         responses: { 200: json('{"input_tokens": …}'), 400: error('The body cannot be counted.') },
+      },
+    },
+    '/v1/confidential': {
+      get: {
+        summary: 'The key of an enclave to which a request may be encrypted.',
+        parameters: [{ name: 'model', in: 'query', required: true, schema: { type: 'string' } }],
+        responses: {
+          200: json('Key and where its evidence is.'),
+          404: error('No such model.'),
+          503: error('No enclave serves this model now.'),
+        },
+      },
+      post: {
+        summary: 'A request encrypted to that key by oblivious HTTP, paid per answer.',
+        requestBody: { required: true, content: { 'message/ohttp-chunked-req': {} } },
+        responses: {
+          200: { description: 'The encrypted answer.', content: { 'message/ohttp-chunked-res': {} } },
+          400: error('What stands outside the encryption does not fit.'),
+          402: error('Unpaid, or the payment was refused; offers are in PAYMENT-REQUIRED.'),
+          503: error('No enclave serves this with that key now.'),
+        },
+      },
+    },
+    '/v1/evidence/{hash}': {
+      get: {
+        summary: 'The attestation evidence of a registered key, by its hash.',
+        parameters: [{ ...id, name: 'hash' }],
+        responses: { 200: json('The evidence.'), 404: error('No node here has it.') },
+      },
+    },
+    '/v1/proofs/{id}': {
+      get: {
+        summary: 'The proof of an answer of mode zk, with what it is about.',
+        parameters: [id],
+        responses: { 200: json('Bodies, card and proof.'), 404: error('Unknown here, or not proven yet.') },
       },
     },
     '/v1/models': {
@@ -82,6 +118,16 @@ export const OPENAPI = {
           404: error('No such model.'),
           503: error('Nobody answers for it now.'),
         },
+      },
+    },
+    '/facilitator/supported': {
+      get: { summary: 'Payments that are taken, for x402 clients.', responses: { 200: json('Kinds.') } },
+    },
+    '/facilitator/verify': {
+      post: {
+        summary: 'Whether a payment to this gateway would be taken.',
+        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        responses: { 200: json('isValid, and why not.') },
       },
     },
     '/facilitator/discovery/resources': {

@@ -170,6 +170,8 @@ test('unknown paths and unknown receipts are 404 in the dialect, preflights are 
     assert.equal(response.status, 404, path)
     assert.equal((await errorOf(response)).code, 'not_found')
   }
+  const longest = await fetch(`${harness.gateway.url}/v1/models/${'%2F'.repeat(256)}`)
+  assert.deepEqual([longest.status, (await errorOf(longest)).code], [404, 'model_not_found'])
   const preflight = await fetch(`${harness.gateway.url}/v1/chat/completions`, { method: 'OPTIONS' })
   assert.equal(preflight.status, 204)
   assert.match(preflight.headers.get('access-control-expose-headers') ?? '', /PAYMENT-REQUIRED/)

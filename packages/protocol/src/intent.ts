@@ -35,6 +35,8 @@ export type IntentProblem = { message: string; param: string | null; code: strin
 /** Most choices, and most prompts or inputs, of one request. */
 const MAX_CHOICES = 8
 const MAX_INPUTS = 256
+/** Longest name of a model, characters. */
+export const MAX_MODEL_NAME = 256
 /**
  * Deepest nesting of a body. V8 reads any depth, and runs out of stack at some thousands when it is to write it again:
  * then an answer that repeats its request could not be written once it was made.
@@ -89,7 +91,7 @@ export function readIntent(
   try {
     const fields = jsonObject(body)
     const { model } = fields
-    if (typeof model !== 'string' || model.length === 0 || model.length > 256) {
+    if (typeof model !== 'string' || model.length === 0 || model.length > MAX_MODEL_NAME) {
       throw new Problem('`model` must be a model name.', 'model', 'invalid_model')
     }
     const stream = fields.stream ?? false

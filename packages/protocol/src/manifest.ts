@@ -3,6 +3,7 @@ import { keccak256 } from '#keccak256'
 import { fromBase64, toBase64 } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
 import { AssayError } from './errors.ts'
+import { MAX_MODEL_NAME } from './intent.ts'
 import type { ModeName } from './receipt.ts'
 import { MODE_NAMES } from './receipt.ts'
 import { readArray, readBytes, readObject, readSmallUint, readString, readUint } from './schema.ts'
@@ -51,7 +52,7 @@ export function manifestFromJson(value: Json | undefined, where = 'model'): Mode
     })
   }
   return {
-    name: readString(members.name, `${where}.name`, 256),
+    name: readString(members.name, `${where}.name`, MAX_MODEL_NAME),
     engine: readString(members.engine, `${where}.engine`, 64),
     files: readArray(members.files, `${where}.files`, 1024).map((file, at) => {
       const place = `${where}.files[${at}]`

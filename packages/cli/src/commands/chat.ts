@@ -29,8 +29,6 @@ type ChatOptions = {
   json?: true
 }
 
-/** OPG base units; a call of the development model costs about 0.0002 OPG. */
-
 export function registerChat(program: Command, context: CommandContext): void {
   program
     .command('chat')

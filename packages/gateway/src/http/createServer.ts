@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { errorBody } from '@assay/protocol'
+import { errorBody, MAX_MODEL_NAME } from '@assay/protocol'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Limits } from '../limits.ts'
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
@@ -33,6 +33,9 @@ const CLIENT_ERRORS: Record<string, { status: number; code: string; message: str
   HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', message: 'The headers are too large.' },
 }
 
+/** Longest part of a path: the name of a model, every character of it escaped. */
+const MAX_PARAMETER = 3 * MAX_MODEL_NAME
+
 /**
  * An HTTP server with our bounds, our error shape and CORS, and no routes.
  * @param onFailure hears of what is nobody's mistake: a part that is away, or an error of ours
@@ -44,6 +47,7 @@ export function createServer(
   const server = Fastify({
     logger: false,
     bodyLimit: limits.maxBodyBytes,
+    routerOptions: { maxParamLength: MAX_PARAMETER },
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: 60_000,
     forceCloseConnections: 'idle',

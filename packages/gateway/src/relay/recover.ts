@@ -99,7 +99,7 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
 async function recoverOne(context: Parts, requestId: Hex, until: number): Promise<boolean> {
   const row = await findRequest(context.database, requestId)
   if (row !== undefined && row.state !== 'forwarded') return true
-  // The disk, or a crash of the server, took the claim away: no receipt can be recorded under it.
+  // A crash of the server took the claim away: no receipt can be recorded under it.
   if (row === undefined) {
     await context.end(requestId, 'failed')
     return true

@@ -1,3 +1,4 @@
+import { MAX_MODEL_NAME } from '@assay/protocol'
 import fastify, { type FastifyInstance } from 'fastify'
 import { badRequest } from '../dialects/refusal.ts'
 import { refuse } from './refuse.ts'
@@ -5,6 +6,8 @@ import { refuse } from './refuse.ts'
 /** Largest request body, bytes: room for pictures, and what a gateway takes by default. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024
 const MAX_CONNECTIONS = 512
+/** Longest part of a path: the name of a model, every character of it escaped. */
+const MAX_PARAMETER = 3 * MAX_MODEL_NAME
 
 /** An HTTP server without routes: bounds on what arrives, bodies as raw bytes, and what is said where nothing else fits. */
 export function createApp(
@@ -15,7 +18,7 @@ export function createApp(
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 128 },
+    routerOptions: { maxParamLength: MAX_PARAMETER },
     http: {
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.min(5_000, requestTimeoutMs),

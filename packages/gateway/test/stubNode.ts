@@ -136,6 +136,7 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
           operator: node.world.operator,
           key: STUB_KEY,
           models: [{ name: node.world.model.name, ...node.offer }],
+          confidentialKeys: [STUB_KEY],
           queue: { running: 0, waiting: 0, limit: 4 },
         }),
       )

@@ -5,6 +5,7 @@ import { claimRequests, type Database, openDatabase, receiptStatus } from '@assa
 import { checkPayment } from '@assay/verify'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
+import type { Limits } from '../src/limits.ts'
 import { encodeCollect } from '../src/payment/collectArgument.ts'
 import { errorOf } from './answers.ts'
 import { BODY, COMMITTER, CONTRACTS, MODEL, TILL } from './fixtures.ts'
@@ -81,31 +82,54 @@ test('requests that a crash cut off end uncharged, also where the node had signe
   }
 })
 
-test('an answer whose receipt cannot be stored is withheld', async () => {
+/**
+ * Buys an answer whose receipt the database is to store, and does not say that it has; the answer must be withheld.
+ * @param stores what comes of the statement; `write` does it
+ * @param judge what else must be
+ */
+async function buyUnstored(
+  stores: (write: () => Promise<never[]>) => Promise<never[]>,
+  limits: Partial<Limits>,
+  judge: (bought: {
+    real: Database
+    harness: Harness
+    response: Response
+    message: string
+    requestId: string
+  }) => Promise<void>,
+): Promise<void> {
   const real = await openDatabase({ directory: temporaryFolder('gateway') })
-  let broken = false
-  const harness = await startHarness({
-    database: {
-      ...real,
-      query: async (sql, parameters) => {
-        if (broken && sql.includes('insert into receipts')) throw new Error('disk full')
-        return real.query(sql, parameters)
-      },
-    },
-  })
+  let faulty = false
+  const query: Database['query'] = (sql, parameters) => {
+    const write = () => real.query<never>(sql, parameters)
+    return faulty && sql.includes('insert into receipts') ? stores(write) : write()
+  }
+  const harness = await startHarness({ database: { ...real, query }, limits })
   try {
     harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{"secret":1}') }
     const headers = await harness.payFor(BODY)
-    broken = true
+    faulty = true
     const response = await harness.post(BODY, headers)
     assert.equal(response.status, 502)
-    assert.match(await response.text(), /"code":"receipt_not_durable"/)
-    const status = await receiptStatus(real, response.headers.get('x-assay-request-id') ?? '')
-    assert.equal(status?.requestState, 'failed')
+    const { code, message } = await errorOf(response)
+    assert.equal(code, 'receipt_not_durable')
+    const requestId = response.headers.get('x-assay-request-id') ?? ''
+    await judge({ real, harness, response, message, requestId })
   } finally {
     await harness.close()
   }
-})
+}
+
+test('an answer whose receipt cannot be stored is withheld', () =>
+  buyUnstored(
+    async () => {
+      throw new Error('disk full')
+    },
+    {},
+    async ({ real, requestId }) => {
+      assert.equal((await receiptStatus(real, requestId))?.requestState, 'failed')
+    },
+  ))
 
 const away = () => new AssayError('The database does not answer.', { code: 'unreachable' })
 
@@ -191,40 +215,23 @@ test('a reservation whose acknowledgement was lost is found, and what it set asi
   }
 })
 
-test('an answer whose receipt may be stored, though the database did not say so, is withheld, and nothing is said of its price', async () => {
-  const real = await openDatabase({ directory: temporaryFolder('gateway') })
-  let silent = false
-  const harness = await startHarness({
-    limits: { persistMs: 300 },
-    database: {
-      ...real,
-      async query(sql, parameters) {
-        const rows = await real.query<never>(sql, parameters)
-        if (silent && sql.includes('insert into receipts')) throw away()
-        return rows
-      },
+test('an answer whose receipt may be stored, though the database did not say so, is withheld, and nothing is said of its price', () =>
+  buyUnstored(
+    async (write) => {
+      await write()
+      throw away()
     },
-  })
-  try {
-    harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{"secret":1}') }
-    const headers = await harness.payFor(BODY)
-    silent = true
-    const response = await harness.post(BODY, headers)
-    assert.equal(response.status, 502)
-    const { code, message } = await errorOf(response)
-    assert.equal(code, 'receipt_not_durable')
-    const requestId = response.headers.get('x-assay-request-id') ?? ''
-    assert.ok(message.includes(`GET /v1/receipts/${requestId}`), message)
-    assert.doesNotMatch(message, /Nothing is charged/)
-    // Both vendors' clients try a 502 again by themselves, which would be charged beside it.
-    assert.equal(response.headers.get('x-should-retry'), 'false')
-    // The page tells what became of it: it was stored, hence it counts.
-    const status = await fetch(`${harness.gateway.url}/v1/receipts/${requestId}`)
-    assert.notEqual(((await status.json()) as { receipt: unknown }).receipt, null)
-  } finally {
-    await harness.close()
-  }
-})
+    { persistMs: 300 },
+    async ({ harness, response, message, requestId }) => {
+      assert.ok(message.includes(`GET /v1/receipts/${requestId}`), message)
+      assert.doesNotMatch(message, /Nothing is charged/)
+      // Both vendors' clients try a 502 again by themselves, which would be charged beside it.
+      assert.equal(response.headers.get('x-should-retry'), 'false')
+      // The page tells what became of it: it was stored, hence it counts.
+      const status = await fetch(`${harness.gateway.url}/v1/receipts/${requestId}`)
+      assert.notEqual(((await status.json()) as { receipt: unknown }).receipt, null)
+    },
+  ))
 
 test('an ending that the database refuses each time does not hold up those behind it', async () => {
   const real = await openDatabase({ directory: temporaryFolder('gateway') })

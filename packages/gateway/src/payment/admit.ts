@@ -57,7 +57,10 @@ export async function admit(
   }
   const funds = await context.funds.read(payment.payer)
   // No await from here to the reservation.
-  if (context.inFlight.has(payment.requestId)) throw await paymentUsed(context, payment.requestId)
+  // What it is to take for its answer stays set aside: shown again it would count twice, and refused then free it.
+  if (context.inFlight.has(payment.requestId) || context.ledger.has(payment.requestId)) {
+    throw await paymentUsed(context, payment.requestId)
+  }
   const needed = context.ledger.openOf(payment.payer) + payment.amount
   if (funds.balance < needed) {
     refuse(

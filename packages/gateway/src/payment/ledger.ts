@@ -6,6 +6,8 @@
 export type Ledger = {
   /** OPG base units. */
   openOf(payer: string): bigint
+  /** Whether a request may still take something. */
+  has(requestId: string): boolean
   /** Sets what a request may take; 0 forgets it. */
   set(requestId: string, payer: string, amount: bigint): void
   release(requestId: string): void
@@ -27,6 +29,7 @@ export function createLedger(): Ledger {
   }
   return {
     openOf: (payer) => totals.get(payer.toLowerCase()) ?? 0n,
+    has: (requestId) => open.has(requestId),
     set(requestId, payer, amount) {
       release(requestId)
       if (amount === 0n) return

@@ -1,14 +1,14 @@
 /** Three gateways of one operator on one PostgreSQL server, in front of one chain and one node. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { apiKeyOf } from '@assay/protocol'
+import { AssayError, apiKeyOf } from '@assay/protocol'
 import { openDatabase, receiptStatus } from '@assay/store'
 import { generatePaymentId } from '@x402/extensions/payment-identifier'
-import { HttpRequestError } from 'viem'
+import { type Hex, HttpRequestError } from 'viem'
 import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
-import { createFakeChain } from './fakeChain.ts'
+import { createFakeChain, type FakeChain } from './fakeChain.ts'
 import { BODY, STREAM_BODY } from './fixtures.ts'
 import { grantOn } from './grantOn.ts'
 import { type Harness, startHarness } from './harness.ts'
@@ -96,6 +96,27 @@ describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => 
       statuses.every((status) => status === 200 || status === 402),
       statuses.join(),
     )
+  })
+
+  test('what another gateway collected is not held against its payer any more', async () => {
+    node.script = { kind: 'whole', body: bytes('{}'), price: 5n }
+    // It never gets to collect anything, so whatever it answers is collected by the others.
+    const collect: FakeChain['collect'] = async () => {
+      throw new AssayError('The chain does not answer.', { code: 'unreachable' })
+    }
+    const one = await startHarness({ databaseUrl, chain: { ...chain, collect }, node })
+    try {
+      const payer = one.payer('exact', await quoteOf(one))
+      const ask = async () => one.post(BODY, await one.payFor(BODY, payer))
+      const answer = await ask()
+      assert.equal(answer.status, 200)
+      const requestId = answer.headers.get('x-assay-request-id') ?? ''
+      await until(() => chain.state.payments.has(requestId as Hex))
+      // He has paid more in meanwhile: his balance reaches for another call, once the first counts no more.
+      await until(async () => (await ask()).status === 200)
+    } finally {
+      await one.close()
+    }
   })
 
   test('a named request that was answered by one gateway is answered again by the others, in the same bytes, and paid once', async () => {

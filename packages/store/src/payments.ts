@@ -76,6 +76,19 @@ export async function takeDuePayments(
   return rows.map(toRow)
 }
 
+/** Which of these payments are not to be collected any more: the chain shows what they took. */
+export async function collectedPayments(
+  database: Queryable,
+  requestIds: readonly string[],
+): Promise<{ requestId: Hex; payer: string }[]> {
+  const rows = await database.query<{ request_id: Hex; payer: string }>(
+    `select request_id, payer from payments
+     where request_id = any($1::text[]) and state not in ('none', 'submitted')`,
+    [requestIds],
+  )
+  return rows.map((row) => ({ requestId: row.request_id, payer: row.payer }))
+}
+
 /** Gives payments back that were taken and are still to be collected. */
 export async function returnPayments(database: Queryable, requestIds: readonly Hex[]): Promise<void> {
   await database.query(

@@ -1,5 +1,6 @@
 import { SCHEME } from '@assay/protocol'
 import {
+  collectedPayments,
   type PaymentRow,
   postponePayment,
   returnPayments,
@@ -16,6 +17,8 @@ const CHUNK = 40
 const MAX_CHUNKS_UNDER_WAY = 4
 /** How long payments stay with the gateway that took them, milliseconds: a few blocks and their delays. */
 const HOLD_MS = 30_000
+/** How often a gateway looks which of its payments another has collected, milliseconds: a block's time. */
+const LOOK_EVERY_MS = 1000
 /** Refusals by the contract after which a payment counts as lost. */
 const MAX_ATTEMPTS = 6
 
@@ -28,9 +31,19 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
   const underWay = new Set<string>()
   const holdMs = database.engine === 'pglite' ? 0 : HOLD_MS
 
-  function leave(payment: PaymentRow): void {
-    ledger.release(payment.requestId)
-    funds.forget(payment.payer)
+  let nextLook = 0
+
+  function leave({ requestId, payer }: Pick<PaymentRow, 'requestId' | 'payer'>): void {
+    ledger.release(requestId)
+    funds.forget(payer)
+  }
+
+  /** What another gateway collected, or gave up, would else be held against its payer here for good. */
+  async function leaveCollected(): Promise<void> {
+    if (database.engine === 'pglite' || performance.now() < nextLook) return
+    nextLook = performance.now() + LOOK_EVERY_MS
+    const open = ledger.requests()
+    if (open.length > 0) for (const payment of await collectedPayments(database, open)) leave(payment)
   }
 
   async function refuse(payment: PaymentRow, reason: string): Promise<void> {
@@ -93,6 +106,7 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
   }
 
   return async () => {
+    await leaveCollected()
     if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
     const limit = CHUNK * MAX_CHUNKS_UNDER_WAY + underWay.size
     const due = (await takeDuePayments(database, limit, holdMs)).filter(

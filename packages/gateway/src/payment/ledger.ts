@@ -11,6 +11,8 @@ export type Ledger = {
   /** Sets what a request may take; 0 forgets it. */
   set(requestId: string, payer: string, amount: bigint): void
   release(requestId: string): void
+  /** All requests that may still take something. */
+  requests(): string[]
 }
 
 export function createLedger(): Ledger {
@@ -37,5 +39,6 @@ export function createLedger(): Ledger {
       add(payer.toLowerCase(), amount)
     },
     release,
+    requests: () => [...open.keys()],
   }
 }

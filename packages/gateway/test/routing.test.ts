@@ -237,6 +237,20 @@ test('who fails again and again gets a pause, then a trial, and is back', async 
   })
 })
 
+test('a trial that meets a full queue is not the last one', async () => {
+  const state = async () => (await states()).find(({ operator }) => operator === NODE_OPERATOR)?.circuit
+  harness.node.script = { ...WHOLE, status: 500, withoutReceipt: true }
+  while ((await state()) === 'closed') assert.equal((await buy()).status, 200)
+  harness.node.script = { ...WHOLE, status: 429, withoutReceipt: true }
+  const asked = harness.node.requests.length
+  await until(async () => {
+    assert.equal(nodeOf(await buy()), OTHER)
+    return harness.node.requests.length > asked
+  })
+  harness.node.script = WHOLE
+  await until(async () => nodeOf(await buy()) === NODE_OPERATOR)
+})
+
 test('the slower of two gets less', async () => {
   const slow = other
   const began = performance.now()

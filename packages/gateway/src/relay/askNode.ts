@@ -54,7 +54,9 @@ export async function askNode(exchange: Exchange): Promise<Answer> {
       if (next === undefined || !hasFailed(upstream) || abort.signal.aborted) return upstream
       await readBounded(upstream.body, context.limits.maxAnswerBytes).catch(() => undefined)
       why = String(statusCode)
-      if (statusCode !== 429) noteFailure(exchange)
+      // A full queue says nothing of the node, and where this was its trial the next request is to be one.
+      if (statusCode === 429) exchange.node.breaker.forget()
+      else noteFailure(exchange)
       if (!declines(statusCode)) exchange.seen = true
     } catch (error) {
       if (next === undefined || TIMED_OUT.has(codeOf(error)) || abort.signal.aborted) throw error

@@ -34,6 +34,8 @@ export async function createNodePool(
 ): Promise<NodePool> {
   const nodes: InferenceNode[] = []
   const timers = new Map<InferenceNode, NodeJS.Timeout>()
+  /** When those that left the list are forgotten: one date each, and none for who came back. */
+  const farewells = new Map<InferenceNode, NodeJS.Timeout>()
   let closed = false
 
   async function refresh(node: InferenceNode): Promise<void> {
@@ -56,15 +58,21 @@ export async function createNodePool(
     node.draining = true
     log('node_draining', { node: node.operator, url: node.url, running: node.running })
     const timer = setTimeout(() => {
-      // Listed again meanwhile, or still answering: not now.
-      if (!node.draining) return
       if (node.running > 0) return drain(node)
+      farewells.delete(node)
       nodes.splice(nodes.indexOf(node), 1)
       clearTimeout(timers.get(node))
       timers.delete(node)
       void node.pool.destroy()
     }, limits.recoverMs)
     timer.unref()
+    farewells.set(node, timer)
+  }
+
+  function keep(node: InferenceNode): void {
+    node.draining = false
+    clearTimeout(farewells.get(node))
+    farewells.delete(node)
   }
 
   async function discover(): Promise<void> {
@@ -81,7 +89,7 @@ export async function createNodePool(
       const known = nodes.find(
         ({ operator, url }) => url === address.url && operator === address.operator.toLowerCase(),
       )
-      if (known !== undefined) known.draining = false
+      if (known !== undefined) keep(known)
       else added.push(createNode(address, limits))
     }
     nodes.push(...added)

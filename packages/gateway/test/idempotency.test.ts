@@ -1,11 +1,12 @@
 /** The same request under the same name is paid once, and answered again from what was kept. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Receipt, STATUS } from '@assay/protocol'
 import { type Database, openDatabase, pruneAnswers } from '@assay/store'
 import { generatePaymentId } from '@x402/extensions/payment-identifier'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
-import { errorOf } from './answers.ts'
+import { errorOf, type ReceiptAnswer } from './answers.ts'
 import { BODY, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
@@ -91,6 +92,51 @@ test('what failed or was refused leaves its name free', async () => {
   harness.node.script = { kind: 'whole', body: encode('{"n":3}') }
   const served = await harness.post(BODY, await harness.payFor(BODY, payer, name))
   assert.equal(await served.text(), '{"n":3}')
+})
+
+test('a failure that the node signed for is no answer: sent again under its name the request is done anew', async () => {
+  const payer = harness.payer()
+  const failed = (receipt: Receipt) => ({ ...receipt, status: STATUS.failed })
+  for (const [body, failure] of [
+    [BODY, { kind: 'whole', status: 500, body: encode('{"error":{}}') }],
+    [STREAM_BODY, { kind: 'stream', chunks: [encode('data: {"error":{}}\n\n')] }],
+  ] as const) {
+    const name = generatePaymentId()
+    const ask = async () => harness.post(body, await harness.payFor(body, payer, name))
+    harness.node.script = { ...failure, price: 0n, alter: failed } as Harness['node']['script']
+    const first = await ask()
+    assert.equal(first.status, failure.kind === 'whole' ? 500 : 200)
+    await first.arrayBuffer()
+    const requestId = first.headers.get('x-assay-request-id') ?? ''
+    const { receipt } = (await (
+      await fetch(`${harness.gateway.url}/v1/receipts/${requestId}`)
+    ).json()) as ReceiptAnswer
+    assert.ok(receipt !== null)
+    harness.node.script = { kind: 'whole', body: encode('{"n":5}') }
+    const second = await ask()
+    assert.equal(await second.text(), '{"n":5}')
+    assert.equal(second.headers.get('x-assay-replayed'), null)
+    assert.equal((await ask()).headers.get('x-assay-replayed'), 'true')
+  }
+})
+
+test('a client that left before anything was delivered, and sends its request again, is answered', async () => {
+  const payer = harness.payer()
+  const name = generatePaymentId()
+  const ask = async (init?: RequestInit) =>
+    harness.post(STREAM_BODY, await harness.payFor(STREAM_BODY, payer, name), init)
+  const pause = new Promise<void>(() => {})
+  const nothing = (receipt: Receipt) => ({ ...receipt, price: 0n, outputUnits: 0n })
+  harness.node.script = { kind: 'stream', chunks: [encode(': wait\n\n')], pause, alter: nothing }
+  const abort = new AbortController()
+  const left = await ask({ signal: abort.signal })
+  abort.abort()
+  await until(async () => (await harness.metrics()).includes('receipts_recovered_total 1'))
+  harness.node.script = { kind: 'stream', chunks: [encode('data: 6\n\n')] }
+  const second = await ask()
+  assert.equal(second.status, 200, await second.clone().text())
+  assert.notEqual(second.headers.get('x-assay-request-id'), left.headers.get('x-assay-request-id'))
+  assert.match(await second.text(), /^data: 6/)
 })
 
 test('an answer too long to keep, or erased to make room, is not answered a second time: its receipt is named', async () => {

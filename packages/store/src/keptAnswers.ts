@@ -17,7 +17,8 @@ export type Recalled =
 const ABANDONED_SECONDS = 60
 
 /**
- * Takes a name for a request, durably, or says what has it. A request that ended without an answer leaves it free.
+ * Takes a name for a request, durably, or says what has it. A request that ended without an answer leaves it free, and so does
+ * one whose answer cost nothing and is not here: its node signed that it failed, or that its client left before it began.
  * @param requestId known before its payment is claimed where the payment decides it
  */
 export async function takeAnswerName(
@@ -31,7 +32,9 @@ export async function takeAnswerName(
      on conflict (scope, id) do update set request_hash = excluded.request_hash, request_id = excluded.request_id,
        status = null, headers = null, body = null, created_at = now(), expires_at = excluded.expires_at
      where kept_answers.expires_at <= now()
-       or exists (select 1 from requests q where q.request_id = kept_answers.request_id and q.state in ('failed', 'released'))
+       or exists (select 1 from requests q left join receipts r using (request_id)
+         where q.request_id = kept_answers.request_id
+           and (q.state in ('failed', 'released') or r.price = 0 and kept_answers.body is null))
        or (kept_answers.created_at < now() - $6::float8 * interval '1 second'
          and not exists (select 1 from requests q where q.request_id = kept_answers.request_id))
      returning id`,

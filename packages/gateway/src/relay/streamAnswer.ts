@@ -64,7 +64,8 @@ export async function streamAnswer(
     if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
     await good
     if (exchange.name !== undefined) {
-      await keep(exchange, upstream.statusCode, headers, concatBytes([...passed, end.held]))
+      const body = concatBytes([...passed, end.held])
+      await keep(exchange, signed.receipt, upstream.statusCode, headers, body)
     }
     await makeDurable(exchange, signed, answer)
     context.metrics.count('answers_total', 'stream')

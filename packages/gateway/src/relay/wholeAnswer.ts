@@ -40,7 +40,7 @@ export async function wholeAnswer(
   const problem = await receiptProblem(signed, expected, context, answer)
   if (problem !== undefined) throw new NodeFailure('bad_receipt', `The receipt's ${problem} does not hold.`)
   await good
-  await keep(exchange, upstream.statusCode, answerHeaders(exchange, upstream), bytes)
+  await keep(exchange, signed.receipt, upstream.statusCode, answerHeaders(exchange, upstream), bytes)
   await makeDurable(exchange, signed, answer)
   context.metrics.count('answers_total', 'whole')
   const settlement = await context.statements?.headersOf(expected.requestId, request.headers)

@@ -93,7 +93,8 @@ function valuesOf(items: Iterable<NewRequest>): string {
 }
 
 /**
- * Claims each payment for its request, in one statement.
+ * Claims each payment for its request, in one statement. One that was released may come back signed anew under the same
+ * nonce, for more or for longer: what it authorises now is what counts.
  * @param relaxed everybody sees the claims when this resolves, and they reach the disk with the next commit that waits
  *   for it, or within 0.6 s: a crash of the server may take them away. For a PostgreSQL server only
  * @returns per item whether it is ours now; false means that the payment is in use or was used.
@@ -112,6 +113,7 @@ export async function claimRequests(
     `${insertAs('forwarded')}
      where case when $2 then set_config('synchronous_commit', 'off', true) = 'off' else true end
      on conflict (request_id) do update set state = 'forwarded', node_url = excluded.node_url, collect = excluded.collect,
+       authorised = excluded.authorised, expires_at = excluded.expires_at,
        model_id = excluded.model_id, request_hash = excluded.request_hash, instance = excluded.instance,
        trace = excluded.trace, claim_id = excluded.claim_id, created_at = now()
        where requests.state = 'released'

@@ -67,6 +67,17 @@ onEachEngine('store', (newPlace) => {
     assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
   })
 
+  test('a payment that was released and is signed anew for more counts as what is authorised now', async () => {
+    const less = { ...requestAt(36), authorised: 10n, expiresAt: 2000n }
+    const more = { ...less, authorised: 1000n, expiresAt: 3000n }
+    await claimRequests(database, [less])
+    await endRequest(database, less.requestId, 'released')
+    assert.deepEqual(await claimRequests(database, [more]), [true])
+    const { authorised, expiresAt } = (await findRequest(database, less.requestId)) as NewRequest
+    assert.deepEqual({ authorised, expiresAt }, { authorised: 1000n, expiresAt: 3000n })
+    await endRequest(database, less.requestId, 'failed')
+  })
+
   test('a gateway ends its own claim, never that of another under the same payment', async () => {
     const [late, here] = [groupWriter(database), groupWriter(database)]
     // Its claim never reached the database, which it cannot know.

@@ -27,6 +27,8 @@ export type Allowance = {
   ): DialectError | undefined
   /** Sets a call to what it cost, 0 where it cost nothing. */
   settle(requestId: string, price: bigint): void
+  /** Counts a call no more that was none of its payer's. */
+  forget(requestId: string): void
 }
 
 type Call = { at: number; amount: bigint }
@@ -72,6 +74,13 @@ export function createAllowance(limits: AllowanceLimits): Allowance {
       const call = open.get(requestId)
       if (call === undefined) return
       call.amount = price
+      open.delete(requestId)
+    },
+    forget(requestId) {
+      const call = open.get(requestId)
+      if (call === undefined) return
+      // Before every window.
+      call.at = Number.NEGATIVE_INFINITY
       open.delete(requestId)
     },
   }

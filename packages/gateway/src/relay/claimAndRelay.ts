@@ -74,7 +74,8 @@ export async function claimAndRelay(
   if (!claimed) {
     context.inFlight.delete(requestId)
     context.ledger.release(requestId)
-    context.allowance.settle(requestId, 0n)
+    // The chain shows what a payment was collected by, so whoever sends a used one need not be its payer.
+    context.allowance.forget(requestId)
     throw await paymentUsed(context, requestId)
   }
   context.metrics.count('requests_total')

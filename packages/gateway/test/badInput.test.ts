@@ -158,6 +158,18 @@ test('an answer without end is cut off and not charged', async () => {
   assert.ok(stream.length < 12_000)
 })
 
+test('a catalogue that is asked something twice says so', async () => {
+  for (const path of [
+    'resources?payTo=a&payTo=b',
+    'search?query=a&query=b',
+    'search?query=a&limit=1&limit=2',
+  ]) {
+    const response = await fetch(`${harness.gateway.url}/facilitator/discovery/${path}`)
+    assert.equal(response.status, 400, path)
+    assert.equal((await errorOf(response)).code, 'invalid_query')
+  }
+})
+
 test('unknown paths and unknown receipts are 404 in the dialect, preflights are answered', async () => {
   for (const path of [
     '/nope',

@@ -2,6 +2,7 @@ import { INFERENCE_PATHS } from '@assay/protocol'
 import { declareDiscoveryExtension } from '@x402/extensions/bazaar'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
+import { RefusedError } from '../http/dialectError.ts'
 import { quote } from '../relay/quote.ts'
 import { termsOf } from './admit.ts'
 import { paymentRequirements } from './offer.ts'
@@ -31,6 +32,14 @@ const CALLS: Record<string, { says: string; example: (model: string) => Record<s
 }
 
 type Filter = { type?: string; payTo?: string; scheme?: string; network?: string; limit?: string }
+
+/** @throws RefusedError 400 for what stands there twice, and hence asks for two things */
+function asked<Query extends Filter>(query: Query): Query {
+  const repeated = Object.entries(query).find(([, value]) => typeof value !== 'string')
+  if (repeated === undefined) return query
+  const message = `\`${repeated[0].slice(0, 64)}\` may stand once in the query.`
+  throw new RefusedError({ status: 400, type: 'invalid_request_error', code: 'invalid_query', message })
+}
 
 /**
  * The catalogue of what is sold here, as the clients of the x402 bazaar extension list and search it
@@ -95,7 +104,8 @@ export function bazaarRoutes(server: FastifyInstance, context: Context): void {
 
   server.get(
     '/facilitator/discovery/resources',
-    async ({ query }: FastifyRequest<{ Querystring: Filter & { offset?: string } }>) => {
+    async ({ query: given }: FastifyRequest<{ Querystring: Filter & { offset?: string } }>) => {
+      const query = asked(given)
       const all = await found(query)
       const limit = countOf(query.limit, MAX_PAGE)
       const offset = countOf(query.offset, 0)
@@ -106,7 +116,8 @@ export function bazaarRoutes(server: FastifyInstance, context: Context): void {
 
   server.get(
     '/facilitator/discovery/search',
-    async ({ query }: FastifyRequest<{ Querystring: Filter & { query?: string } }>) => {
+    async ({ query: given }: FastifyRequest<{ Querystring: Filter & { query?: string } }>) => {
+      const query = asked(given)
       const words = (query.query ?? '').slice(0, MAX_QUERY).toLowerCase().split(/\s+/).filter(Boolean)
       const matching = (await found(query)).filter(({ resource, description, tags }) => {
         const text = `${resource} ${description} ${tags.join(' ')}`.toLowerCase()

@@ -21,6 +21,12 @@ before(async () => {
 })
 after(() => harness.close())
 
+/** A page in a browser may read this header of an answer. */
+function assertExposed(response: Response, header: string): void {
+  const exposed = response.headers.get('access-control-expose-headers') ?? ''
+  assert.ok(exposed.split(', ').includes(header), exposed)
+}
+
 test('a stock client names its request: sent again, by the same payment or a new one, it gets the same bytes and pays once', async () => {
   for (const [body, script] of [
     [BODY, { kind: 'whole', body: encode('{"n":1}') }],
@@ -43,6 +49,7 @@ test('a stock client names its request: sent again, by the same payment or a new
         assert.equal(second.headers.get(header), first.headers.get(header), header)
       }
       assert.equal(second.headers.get('x-assay-replayed'), 'true')
+      assertExposed(second, 'x-assay-replayed')
     }
     assert.equal(harness.node.requests.length, asked)
   }
@@ -57,6 +64,7 @@ test('another body under the name is a conflict that is not to be retried; anoth
   const refused = await harness.post(other, await harness.payFor(other, payer, name))
   assert.equal(refused.status, 409)
   assert.equal(refused.headers.get('x-should-retry'), 'false')
+  assertExposed(refused, 'x-should-retry')
   assert.equal((await errorOf(refused)).code, 'idempotency_key_reused')
   const stranger = await harness.post(BODY, await harness.payFor(BODY, harness.payer(), name))
   assert.equal(stranger.status, 200)

@@ -2,7 +2,7 @@
 export const CORS_HEADERS: Record<string, string> = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers':
-    'x-assay-receipt, x-assay-request-id, x-assay-verification, x-assay-route, x-request-id, request-id, PAYMENT-REQUIRED, PAYMENT-RESPONSE, Retry-After, X-Settlement-Tx-Hash, X-Settlement-Walrus-Blob-ID',
+    'x-assay-receipt, x-assay-request-id, x-assay-verification, x-assay-route, x-assay-replayed, assay-refused, x-should-retry, x-request-id, request-id, PAYMENT-REQUIRED, PAYMENT-RESPONSE, Retry-After, X-Settlement-Tx-Hash, X-Settlement-Walrus-Blob-ID',
 }
 export const PREFLIGHT_HEADERS: Record<string, string> = {
   ...CORS_HEADERS,

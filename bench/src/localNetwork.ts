@@ -52,7 +52,7 @@ export async function startLocalNetwork(nodeUrl = URL_UNUSED): Promise<LocalNetw
   await gateway.send({ ...escrow, functionName: 'openTill', args: [URL_UNUSED] })
   const till = await client.readContract({ ...escrow, functionName: 'tillOf', args: [gateway.address] })
   return {
-    network: { ...network, models: [{ name: 'bench', modelId, contextLength: 256, modes: ['tee'] }] },
+    network: { ...network, models: [{ name: 'bench', modelId, contextLength: 256, modes: ['bonded'] }] },
     client,
     folder,
     modelId,

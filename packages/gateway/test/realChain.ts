@@ -34,6 +34,8 @@ export async function startRealChain(): Promise<RealChain> {
   const directory = temporaryFolder('gateway')
   const { devnet, network: deployed, client } = await startDeployedDevnet(directory, { terms: 'unhurried' })
   const node = await startStubNode()
+  // Its key is a bonded one.
+  node.offer = { modes: ['bonded'] }
   node.world.operator = account('node').address.toLowerCase() as Address
   const nodes = [{ operator: account('node').address, url: node.url }]
   const network: Network = { ...deployed, nodes, models: [MODEL] }

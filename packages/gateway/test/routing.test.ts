@@ -1,6 +1,7 @@
 /** Which node gets a request, why, and what happens when it fails: the real gateway over several nodes. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { MODE, type Receipt } from '@assay/protocol'
 import { type Database, findRequest, openDatabase } from '@assay/store'
 import { type Address, parseEther } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
@@ -153,6 +154,25 @@ test('a mode that nobody offers is refused by name, in the dialect that was aske
   assert.equal((await errorOf(dear)).code, 'price_above_maximum')
 })
 
+test('a receipt of another mode than the one that was chosen, or for less than was at risk, does not count', async () => {
+  for (const alter of [
+    (receipt: Receipt) => ({ ...receipt, mode: MODE.bonded }),
+    (receipt: Receipt) => ({ ...receipt, valueAtRisk: receipt.valueAtRisk - 1n }),
+  ]) {
+    for (const node of [harness.node, other]) node.script = { ...WHOLE, alter }
+    for (const verification of ['auto', 'tee']) {
+      const refused = await buy({ 'x-assay-value-at-risk': '5', 'x-assay-verification': verification })
+      assert.deepEqual([refused.status, (await errorOf(refused)).code], [502, 'bad_receipt'])
+    }
+  }
+  // It is the nodes' failure: their circuits have opened, and close with what they answer next.
+  for (const node of [harness.node, other]) node.script = WHOLE
+  await until(async () => {
+    assert.equal((await buy()).status, 200)
+    return (await states()).every(({ circuit }) => circuit === 'closed')
+  })
+})
+
 test('a node whose key the chain does not let sign gets nothing, and neither does one that is ill', async () => {
   const bad: Address = `0x${'ba'.repeat(20)}`
   harness.chain.revokedKeys.add(bad)
@@ -239,6 +259,8 @@ test('who fails again and again gets a pause, then a trial, and is back', async 
 
 test('a trial that meets a full queue is not the last one', async () => {
   const state = async () => (await states()).find(({ operator }) => operator === NODE_OPERATOR)?.circuit
+  // Slow enough that the one that fails is preferred.
+  other.script = { ...WHOLE, delayMs: 40 }
   harness.node.script = { ...WHOLE, status: 500, withoutReceipt: true }
   while ((await state()) === 'closed') assert.equal((await buy()).status, 200)
   harness.node.script = { ...WHOLE, status: 429, withoutReceipt: true }

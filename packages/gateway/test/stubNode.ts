@@ -11,9 +11,11 @@ import {
   keyPossessionDigest,
   listedHeaders,
   MODE,
+  type ModeName,
   type NetworkModel,
   RECEIPT_COMMENT,
   type Receipt,
+  readOpg,
   receiptDigest,
   requestHash,
   responseHash,
@@ -213,6 +215,8 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
       if (!payment.ok) throw new Error('unreachable')
       const price = script.price ?? 5n
       const privateKey = script.privateKey ?? KEY
+      const [mode] = (node.offer.modes ?? node.world.model.modes) as ModeName[]
+      if (mode === undefined) throw new Error('unreachable: there is no model without a mode')
       let receipt: Receipt = {
         version: 1,
         requestId: payment.requestId,
@@ -224,8 +228,8 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
         includeBy: BigInt(Math.floor(Date.now() / 1000) + 600),
         modelId: node.world.model.modelId,
         priceVersion: 1n,
-        engineClass: ENGINE_CLASS.unattested,
-        mode: MODE.bonded,
+        engineClass: mode === 'bonded' ? ENGINE_CLASS.unattested : ENGINE_CLASS.enclave,
+        mode: MODE[mode],
         status: STATUS.complete,
         requestHash: hash,
         responseHash: responseHash({ status, contentType, body: answer }),
@@ -233,7 +237,7 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
         inputUnits: 1n,
         outputUnits: price === 0n ? 0n : 1n,
         price,
-        valueAtRisk: 0n,
+        valueAtRisk: readOpg(String(request.headers['x-assay-value-at-risk'] ?? '0')) ?? 0n,
         anchorBlock: 1n,
         anchorHash: `0x${'00'.repeat(32)}`,
         issuedAt: BigInt(Math.floor(Date.now() / 1000)),

@@ -1,5 +1,6 @@
 import {
   type HttpResponseBytes,
+  MODE,
   receiptDigest,
   recoverSigner,
   responseHash,
@@ -8,6 +9,7 @@ import {
 } from '@assay/protocol'
 import type { Address, Hex } from 'viem'
 import type { Context } from '../context.ts'
+import type { Mode } from '../routing/costOfCorruption.ts'
 
 /** What a receipt must say to be the receipt of one relayed request. */
 export type Expected = {
@@ -20,6 +22,9 @@ export type Expected = {
   authorised: bigint
   /** Operator of the node that it was sent to. */
   node: Address
+  /** How it is to be verified, and what it is to answer for, OPG base units: undefined where nobody remembers or can read it. */
+  mode?: Mode | undefined
+  valueAtRisk?: bigint | undefined
 }
 
 /**
@@ -41,6 +46,9 @@ export async function receiptProblem(
   if (receipt.node !== expected.node) return 'node'
   if (receipt.modelId !== expected.modelId.toLowerCase()) return 'modelId'
   if (receipt.requestHash !== expected.requestHash) return 'requestHash'
+  // What a node says that it can do, and what it was asked, bind it: for that it was chosen.
+  if (expected.mode !== undefined && receipt.mode !== MODE[expected.mode]) return 'mode'
+  if (expected.valueAtRisk !== undefined && receipt.valueAtRisk !== expected.valueAtRisk) return 'valueAtRisk'
   if (receipt.price > expected.authorised) return 'price'
   if ((receipt.status === STATUS.failed || receipt.outputUnits === 0n) && receipt.price !== 0n) return 'price'
   if (response !== undefined && receipt.responseHash !== responseHash(response)) return 'responseHash'

@@ -108,7 +108,10 @@ async function handle(context: Context, request: FastifyRequest, reply: FastifyR
     payment,
     model,
     // It can be read by that enclave alone, so nobody else can take it over.
-    route: { mode: 'tee', node, candidates: [node], why: 'encrypted to its key', exposure: maximum },
+    route: {
+      ...{ mode: 'tee', node, candidates: [node], why: 'encrypted to its key' },
+      ...{ exposure: maximum, valueAtRisk: undefined },
+    },
     // Of the bytes inside, which the gateway cannot hash: the payer signed that this is what it asks.
     requestHash: auth.requestHash,
     body: request.body instanceof Uint8Array ? request.body : new Uint8Array(0),

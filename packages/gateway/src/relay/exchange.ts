@@ -23,8 +23,8 @@ import { responseHeaders } from './upstreamHeaders.ts'
 /** A claimed request that is to be answered. */
 export type Relayed = {
   route: Route
-  /** What its receipt must say; `node` is whoever it is sent to. */
-  expected: Omit<Expected, 'node'>
+  /** What its receipt must say; `node` is whoever it is sent to, and how and for what it answers is the route's. */
+  expected: Omit<Expected, 'node' | 'mode' | 'valueAtRisk'>
   /** Of the payment. */
   scheme: number
   /** Place under the grant that pays, if one does. */

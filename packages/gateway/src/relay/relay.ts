@@ -22,11 +22,11 @@ export async function relay(
   response: ServerResponse,
   relayed: Relayed,
 ): Promise<void> {
-  const { node } = relayed.route
+  const { node, mode, valueAtRisk } = relayed.route
   const exchange: Exchange = {
     ...relayed,
     ...{ context, request, response, node, abort: new AbortController(), attempt: 0, seen: false },
-    expected: { ...relayed.expected, node: node.operator },
+    expected: { ...relayed.expected, node: node.operator, mode, valueAtRisk },
   }
   const { requestId } = relayed.expected
   // A request that ends before it is looked at must not leave a rejection unhandled.

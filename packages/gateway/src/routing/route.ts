@@ -22,6 +22,8 @@ export type Route = {
   why: string
   /** What its receipt will put at risk at most, OPG base units. */
   exposure: bigint
+  /** What its receipt must say is at risk, OPG base units; undefined where only its enclave can read that. */
+  valueAtRisk: bigint | undefined
 }
 
 /**
@@ -43,7 +45,8 @@ export function route(
     throw new RefusedError(error)
   }
   const { mode, why } = chosen
-  return { mode, node, candidates, why, exposure: exposureOf(asked) }
+  const { valueAtRisk } = asked
+  return { mode, node, candidates, why, exposure: exposureOf(asked), valueAtRisk }
 }
 
 function chooseMode(

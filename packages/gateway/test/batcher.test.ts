@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { foldInclusion, inclusionFromJson, parseBatchFile, receiptFromJson } from '@assay/protocol'
+import { openDatabase } from '@assay/store'
+import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
 import type { ReceiptAnswer } from './answers.ts'
 import { BODY, DEPLOYMENT } from './fixtures.ts'
@@ -84,6 +86,31 @@ test('a payment that cannot be collected fails alone: its receipt is batched, th
     return status.state === 'final' && status.payment?.failure === 'ERC20InsufficientBalance' && status
   })
   assert.equal(refused.payment?.state, 'none')
+})
+
+test('a transaction that the chain refuses whole, for want of gas, is sent again for as long as its payments are good', async (t) => {
+  const database = await openDatabase({ directory: temporaryFolder('gateway') })
+  const world = await startHarness({ database })
+  t.after(() => world.close())
+  const { chain } = world
+  const { collect } = chain
+  let refused = 0
+  chain.collect = async () => {
+    refused += 1
+    throw new Error('insufficient funds for gas * price + value')
+  }
+  world.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  const requestId = await buy('upto', world)
+  const haste = () => database.query('update payments set next_attempt_at = now()')
+  // More often than a contract may refuse a payment before it counts as lost.
+  await until(async () => {
+    await haste()
+    return refused > 8
+  })
+  assert.equal((await statusOf(requestId, world)).payment?.state, 'none')
+  chain.collect = collect
+  await haste()
+  assert.equal((await settled(requestId, world)).payment?.state, 'settled')
 })
 
 test('a chain that is away delays, and loses nothing', async () => {

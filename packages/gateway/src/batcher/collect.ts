@@ -21,6 +21,8 @@ const HOLD_MS = 30_000
 const LOOK_EVERY_MS = 1000
 /** Refusals by the contract after which a payment counts as lost. */
 const MAX_ATTEMPTS = 6
+/** Longest rest between two attempts, milliseconds. */
+const LONGEST_REST_MS = 32_000
 
 /**
  * Brings authorised money into escrow: all of an `exact` payment, the price alone of an `upto` one. A payment that the
@@ -46,13 +48,16 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
     if (open.length > 0) for (const payment of await collectedPayments(database, open)) leave(payment)
   }
 
-  async function refuse(payment: PaymentRow, reason: string): Promise<void> {
+  /** @param judged whether the contract refused this payment, and not the chain the whole transaction: that may pass */
+  async function refuse(payment: PaymentRow, reason: string, judged: boolean): Promise<void> {
+    const { requestId, attempts } = payment
     const expired = BigInt(Math.floor(Date.now() / 1000)) > payment.expiresAt
-    if (!expired && payment.attempts + 1 < MAX_ATTEMPTS) {
-      await postponePayment(database, payment.requestId, reason, { delayMs: 1000 * 2 ** payment.attempts })
+    if (!expired && !(judged && attempts + 1 >= MAX_ATTEMPTS)) {
+      const delayMs = Math.min(1000 * 2 ** attempts, LONGEST_REST_MS)
+      await postponePayment(database, requestId, reason, { delayMs })
       return
     }
-    await postponePayment(database, payment.requestId, reason, 'failed')
+    await postponePayment(database, requestId, reason, 'failed')
     leave(payment)
     metrics.count('payments_total', 'failed')
     log('payment_failed', { requestId: payment.requestId, payer: payment.payer, reason })
@@ -101,7 +106,8 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
     }
     const left = await settleKnown(payments, await chain.payments(ids), hash)
     for (const payment of left) {
-      await refuse(payment, rejected.get(payment.requestId) ?? problem ?? 'The contract did not take it.')
+      const reason = rejected.get(payment.requestId) ?? problem ?? 'The contract did not take it.'
+      await refuse(payment, reason, problem === undefined)
     }
   }
 

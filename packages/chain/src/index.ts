@@ -3,7 +3,9 @@
  * reader that fills the verifier's view. It never decides whether a receipt is good; that is packages/verify.
  * Start with `devnet/startDevnet.ts` and `deploy/deploy.ts`.
  */
+
 export * from './blockRanges.ts'
+export * from './chainAway.ts'
 export * from './deploy/bootstrapDevnet.ts'
 export * from './deploy/deploy.ts'
 export type { EnclaveApproval } from './deploy/enclaveApproval.ts'

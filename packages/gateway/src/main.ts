@@ -1,8 +1,7 @@
-import { loadNetwork } from '@assay/chain'
+import { loadNetwork, whyNotStarted } from '@assay/chain'
 import { startTracing } from '@assay/chain/tracing'
 import { AssayError, readOpg } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
-import { unavailable } from './http/unavailable.ts'
 import { type NodeSource, startGateway } from './index.ts'
 import type { AllowanceLimits } from './payment/allowance.ts'
 
@@ -73,13 +72,6 @@ function allowanceLimits(): AllowanceLimits {
   })
 }
 
-/** A mistake of the operator, or a chain that is away, ends in words; a mistake of ours in a stack trace. */
-function wordsOf(error: unknown): string {
-  if (error instanceof AssayError) return error.message
-  if (unavailable(error) === undefined) return (error as Error).stack ?? String(error)
-  return 'The chain does not answer.\nNext: check that the RPC which ASSAY_NETWORK names is up; start the gateway again'
-}
-
 try {
   const stopTracing = await startTracing('gateway')
   const gateway = await startGateway({
@@ -107,6 +99,6 @@ try {
     })
   }
 } catch (error) {
-  process.stderr.write(`${wordsOf(error)}\n`)
+  process.stderr.write(`${whyNotStarted(error, 'gateway')}\n`)
   process.exit(error instanceof AssayError && error.code === 'config' ? 2 : 1)
 }

@@ -1,6 +1,6 @@
 /** Runs an inference node from its environment; see docs for the variables. */
 import { delimiter } from 'node:path'
-import { createSender, loadNetwork, publicClientOf } from '@assay/chain'
+import { createSender, loadNetwork, publicClientOf, whyNotStarted } from '@assay/chain'
 import { startTracing } from '@assay/chain/tracing'
 import { AssayError, readOpg } from '@assay/protocol'
 import type { Hex } from 'viem'
@@ -84,7 +84,6 @@ try {
   })
   process.on('SIGINT', stop)
 } catch (error) {
-  // A user's mistake ends in its own words, not in a stack trace.
-  console.error(error instanceof AssayError ? error.message : error)
+  console.error(whyNotStarted(error, 'node'))
   process.exit(1)
 }

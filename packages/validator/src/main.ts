@@ -1,4 +1,4 @@
-import { loadNetwork } from '@assay/chain'
+import { loadNetwork, whyNotStarted } from '@assay/chain'
 import { AssayError } from '@assay/protocol'
 import { type Hex, isHex } from 'viem'
 import { startValidator } from './startValidator.ts'
@@ -45,6 +45,6 @@ try {
     })
   }
 } catch (error) {
-  console.error(error instanceof AssayError ? error.message : error)
+  console.error(whyNotStarted(error, 'validator'))
   process.exitCode = 1
 }

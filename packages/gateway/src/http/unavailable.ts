@@ -1,5 +1,5 @@
+import { isChainAway } from '@assay/chain'
 import { AssayError } from '@assay/protocol'
-import { BaseError, HttpRequestError, RpcRequestError, TimeoutError } from 'viem'
 import type { DialectError } from './dialectError.ts'
 
 /**
@@ -23,16 +23,4 @@ const CHAIN = {
 /** Only our store speaks of itself in these terms where requests are answered. */
 function isStoreAway(error: unknown): boolean {
   return error instanceof AssayError && error.code === 'unreachable'
-}
-
-function isChainAway(error: unknown): boolean {
-  return (
-    error instanceof BaseError &&
-    error.walk(
-      (cause) =>
-        cause instanceof HttpRequestError ||
-        cause instanceof TimeoutError ||
-        cause instanceof RpcRequestError,
-    ) !== null
-  )
 }

@@ -35,25 +35,25 @@ test('the 402 is one that the stock x402 client reads, quoting the most the requ
   }
 })
 
+/** What the gateway's facilitator says of a payment that a stock client signed. */
+async function verify(payment: Record<string, string>) {
+  const paymentPayload = JSON.parse(Buffer.from(Object.values(payment)[0] ?? '', 'base64').toString())
+  const answer = await fetch(`${harness.gateway.url}/facilitator/verify`, {
+    method: 'POST',
+    body: JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: paymentPayload.accepted }),
+  })
+  return (await answer.json()) as { isValid: boolean; invalidReason?: string }
+}
+
 for (const scheme of ['exact', 'upto'] as const) {
-  test(`a stock ${scheme} payment verifies, and fails for one who cannot pay`, async () => {
-    const verify = async (balance: bigint) => {
-      const unpaid = await harness.post(BODY)
-      await unpaid.arrayBuffer()
-      const header = Object.values(await harness.payer(scheme, balance).sign(unpaid))[0] ?? ''
-      const paymentPayload = JSON.parse(Buffer.from(header, 'base64').toString())
-      const answer = await fetch(`${harness.gateway.url}/facilitator/verify`, {
-        method: 'POST',
-        body: JSON.stringify({
-          x402Version: 2,
-          paymentPayload,
-          paymentRequirements: paymentPayload.accepted,
-        }),
-      })
-      return (await answer.json()) as { isValid: boolean; invalidReason?: string }
-    }
-    assert.equal((await verify(10n ** 20n)).isValid, true)
-    assert.deepEqual((await verify(1n)).invalidReason, 'insufficient_funds')
+  test(`a stock ${scheme} payment verifies until it is used, and fails for one who cannot pay`, async () => {
+    harness.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+    const good = await harness.payFor(BODY, harness.payer(scheme, 10n ** 20n))
+    assert.deepEqual((await verify(good)).isValid, true)
+    assert.equal((await harness.post(BODY, good)).status, 200)
+    assert.deepEqual((await verify(good)).invalidReason, 'payment_used')
+    const poor = await harness.payFor(BODY, harness.payer(scheme, 1n))
+    assert.deepEqual((await verify(poor)).invalidReason, 'insufficient_funds')
   })
 }
 

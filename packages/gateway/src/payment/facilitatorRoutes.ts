@@ -1,4 +1,5 @@
 import { toBase64 } from '@assay/protocol'
+import { findRequest } from '@assay/store'
 import { checkPayment } from '@assay/verify'
 import { BAZAAR } from '@x402/extensions/bazaar'
 import { PAYMENT_IDENTIFIER } from '@x402/extensions/payment-identifier'
@@ -42,9 +43,15 @@ export function facilitatorRoutes(server: FastifyInstance, context: Context): vo
     })
     if (!payment.ok) return { isValid: false, invalidReason: payment.code, invalidMessage: payment.reason }
     const { payer } = payment
-    const [funds, unused] = await Promise.all([context.funds.read(payer), context.chain.nonceUnused(payment)])
+    const [funds, unused, known] = await Promise.all([
+      context.funds.read(payer),
+      context.chain.nonceUnused(payment),
+      findRequest(context.database, payment.requestId),
+    ])
     const needed = context.ledger.openOf(payer) + payment.amount
-    if (!unused) return { isValid: false, invalidReason: 'payment_used', payer }
+    const taken =
+      context.inFlight.has(payment.requestId) || (known !== undefined && known.state !== 'released')
+    if (taken || !unused) return { isValid: false, invalidReason: 'payment_used', payer }
     if (funds.balance < needed) return { isValid: false, invalidReason: 'insufficient_funds', payer }
     if (payment.scheme === 'upto' && funds.allowance < needed) {
       return { isValid: false, invalidReason: 'permit2_allowance', payer }

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import type { DialectError } from '../http/dialectError.ts'
-import { paymentUsed } from '../payment/admit.ts'
+import { paymentUsed, termsOf } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
 import { shortfallOf } from '../payment/covered.ts'
 import { beyondFleet } from '../payment/fleetAllowance.ts'
@@ -90,7 +90,7 @@ export async function claimAndRelay(
     route,
     expected,
     scheme: payment.schemeId,
-    refusal: whyNot(context, payment, nonceUnused, maximum, request.url),
+    refusal: whyNot(context, payment, nonceUnused, maximum, `${context.network.gatewayUrl}${request.url}`),
     body,
     name,
     arrivedAt,
@@ -103,7 +103,7 @@ async function whyNot(
   payment: CheckedPayment,
   nonceUnused: Promise<boolean>,
   maximum: bigint,
-  path: string,
+  url: string,
 ): Promise<DialectError | undefined> {
   const [unused, shortfall, beyond] = await Promise.all([
     nonceUnused,
@@ -111,13 +111,8 @@ async function whyNot(
     beyondFleet(context, { ...payment, maximum }),
   ])
   if (unused && shortfall === undefined) return beyond
-  const terms = {
-    chainId: context.network.chainId,
-    token: context.network.contracts.OPG,
-    till: context.till,
-  }
   const refusal = unused
     ? { code: 'insufficient_funds', reason: shortfall as string }
     : { code: 'payment_used', reason: 'The nonce of this payment was used or cancelled on chain.' }
-  return paymentRequired(terms, maximum, path, refusal)
+  return paymentRequired(termsOf(context), maximum, url, refusal)
 }

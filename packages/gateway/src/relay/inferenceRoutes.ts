@@ -77,24 +77,26 @@ async function countTokens(context: Context, request: FastifyRequest, reply: Fas
   const body = bodyOf(request)
   const { model } = await quote(context, 'count_tokens', body)
   const { node } = route(context, readAsked({}, { model, maximum: 0n }))
-  const upstream = await ask(node.pool, {
-    method: 'POST',
-    path: request.raw.url ?? COUNT_PATH,
-    headers: requestHeaders(request.raw.rawHeaders, context.committer),
-    body,
-    signal: AbortSignal.timeout(context.limits.nodeTimeoutMs),
-  }).catch((cause: unknown) => {
+  try {
+    const upstream = await ask(node.pool, {
+      method: 'POST',
+      path: request.raw.url ?? COUNT_PATH,
+      headers: requestHeaders(request.raw.rawHeaders, context.committer),
+      body,
+      signal: AbortSignal.timeout(context.limits.nodeTimeoutMs),
+    })
+    const bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
+    await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
+  } catch (cause) {
     context.log('count_failed', { node: node.operator, why: messageOf(cause) })
     throw new RefusedError({
       status: 503,
-      message: 'The inference node could not be reached. Try again.',
+      message: 'The inference node could not be reached, or broke off. Try again.',
       type: 'server_error',
       code: 'node_unreachable',
       headers: { 'retry-after': '1' },
     })
-  })
-  const bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
-  await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
+  }
 }
 
 async function handle(

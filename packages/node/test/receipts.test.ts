@@ -222,6 +222,28 @@ describe('receipts of a node', () => {
     assert.deepEqual(node.queue.state().running, 0)
   })
 
+  test('a stream that its caller has stopped ends as one that is whole, with a cancelled receipt', async () => {
+    const paid = await payment(PLENTY)
+    node.state.script = (options) =>
+      new Promise((resolve) => {
+        options.onText('one', 1)
+        options.signal.addEventListener('abort', () => resolve({ finish: 'aborted', outputUnits: 1 }))
+      })
+    const headers = await paidHeaders(paid)
+    const answer = await fetch(node.url + PATH, { method: 'POST', body: chatBody({ stream: true }), headers })
+    const stopped = await fetch(`${node.url}/v1/requests/${paid.requestId}/stop`, { method: 'POST' })
+    assert.ok(stopped.ok)
+    const events = (await answer.text()).split('\n').filter((line) => line.startsWith('data: '))
+    node.state.script = threeWords
+    assert.equal(events.at(-1), 'data: [DONE]')
+    // What OpenAI's client wants of each choice before it calls the answer an answer.
+    const [choice] = JSON.parse(events.at(-2)?.slice(6) ?? '').choices
+    assert.deepEqual([choice.delta, choice.finish_reason], [{}, 'stop'])
+    const { price } = (await stored(paid.requestId)).receipt
+    assert.equal((await stored(paid.requestId)).receipt.status, STATUS.cancelled)
+    assert.equal(price, PRICE.perCall + 3n * PRICE.inputPrice + PRICE.outputPrice)
+  })
+
   test('a client that leaves before a whole answer is out pays nothing', async () => {
     const paid = await payment(PLENTY)
     node.state.script = (options) =>

@@ -137,10 +137,14 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     send(events.open(admission.prepared.inputUnits))
   }
   let delivered = 0
+  /** Choices that have begun and not ended. */
+  const unended = new Set<number>()
   const either = AbortSignal.any([signal, stop])
   const result = await run({ ...parameters, signal: either }, (event, outputUnits) => {
     if (either.aborted) return
     open()
+    if (event.type === 'finish') unended.delete(event.choice)
+    else if ('choice' in event) unended.add(event.choice)
     send(events.event(event, outputUnits))
     delivered = outputUnits
   })
@@ -156,6 +160,8 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     open()
     status = STATUS.cancelled
     usage = { ...usage, outputUnits: delivered }
+    // The vendors' clients take an answer without a reason for its end for one that broke off.
+    for (const choice of unended) send(events.event({ type: 'finish', choice, reason: 'stop' }, delivered))
     send(events.close(usage))
     terminal = events.terminal()
   } else if (!signal.aborted) {

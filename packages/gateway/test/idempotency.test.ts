@@ -55,6 +55,20 @@ test('a stock client names its request: sent again, by the same payment or a new
   }
 })
 
+test('a name that came with a payment which another request has used is free for a payment that is good', async () => {
+  harness.node.script = { kind: 'whole', body: encode('{"n":1}') }
+  const payer = harness.payer()
+  const payment = await harness.payFor(BODY, payer)
+  assert.equal((await harness.post(BODY, payment)).status, 200)
+  const other = JSON.stringify({ ...JSON.parse(BODY), max_tokens: 4 })
+  const name = { 'idempotency-key': generatePaymentId() }
+  for (let time = 0; time < 2; time++) {
+    const refused = await harness.post(other, { ...payment, ...name })
+    assert.deepEqual([refused.status, (await errorOf(refused)).code], [409, 'payment_used'])
+  }
+  assert.equal((await harness.post(other, { ...(await harness.payFor(other, payer)), ...name })).status, 200)
+})
+
 test('another body under the name is a conflict that is not to be retried; another payer has names of his own', async () => {
   harness.node.script = { kind: 'whole', body: encode('{"n":2}') }
   const payer = harness.payer()

@@ -77,11 +77,12 @@ export async function bindAnswerName(
   ])
 }
 
-/** Gives a name back whose request was refused before its payment was claimed. */
+/** Gives a name back whose request was refused before its payment was claimed, or with one that another request has. */
 export async function freeAnswerName(database: Queryable, { scope, id }: AnswerName): Promise<void> {
   await database.query(
     `delete from kept_answers k where scope = $1 and id = $2 and body is null
-       and not exists (select 1 from requests q where q.request_id = k.request_id and q.state in ('forwarded', 'finished'))`,
+       and not exists (select 1 from requests q where q.request_id = k.request_id
+         and q.request_hash = k.request_hash and q.state in ('forwarded', 'finished'))`,
     [scope, id],
   )
 }

@@ -3,6 +3,7 @@ import type { Report } from '@assay/verify'
 import type { Hex } from 'viem'
 import type { VerifiedAnswer } from './answer.ts'
 import type { ChainReader } from './chainReader.ts'
+import { SdkError } from './errors.ts'
 import { gatewayError } from './gatewayError.ts'
 import { completeBundle, waitForReceipt } from './receiptStatus.ts'
 import type { VerifiedFetch } from './verifiedFetch.ts'
@@ -41,8 +42,8 @@ export type Proof = {
 /** What calls are made with. */
 export type Caller = { network: Network; chain: ChainReader; fetch: VerifiedFetch }
 
-/** A call under way: its response, and its proof once the response was read to its end or left. */
-export type Begun = { response: Response; proof: Promise<Proof> }
+/** A call under way: its response, and what is known once the response was read to its end or left. */
+export type Begun = { response: Response; verified: Promise<VerifiedAnswer>; proof: Promise<Proof> }
 
 /** Asks; resolves with the head of an answer. @throws SdkError, also for an error answer */
 export async function begin(
@@ -75,7 +76,7 @@ export async function begin(
   const proof = verified.promise.then((answer) => prove({ network, chain }, answer, parameters))
   // Whoever wants it awaits it; a stream's own error is raised by the stream.
   proof.catch(() => undefined)
-  return { response, proof }
+  return { response, verified: verified.promise, proof }
 }
 
 /** Asks for a whole answer and reads it. */
@@ -86,8 +87,20 @@ export async function callWhole<Output>(
   parameters: CallParameters,
   read: (response: Response) => Promise<Output>,
 ): Promise<{ output: Output; proof: Proof }> {
-  const { response, proof } = await begin(caller, path, body, parameters)
-  return { output: await read(response), proof: await proof }
+  const begun = await begin(caller, path, body, parameters)
+  const output = await read(begun.response)
+  return { output, proof: await proofOf(begun, output) }
+}
+
+/** The proof of what was read. @throws SdkError with the answer, where that is good and only the wait behind it failed */
+export async function proofOf({ verified, proof }: Begun, output: unknown): Promise<Proof> {
+  try {
+    return await proof
+  } catch (error) {
+    const answer = await verified.catch(() => undefined)
+    if (answer !== undefined && error instanceof SdkError) error.answer = { output, bundle: answer.bundle }
+    throw error
+  }
 }
 
 /** Waits behind an answer as long as its caller wants to, and adds what came of it. */

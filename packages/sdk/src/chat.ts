@@ -1,4 +1,4 @@
-import { begin, type Caller, type CallParameters, callWhole, type Proof } from './call.ts'
+import { begin, type Caller, type CallParameters, callWhole, type Proof, proofOf } from './call.ts'
 import { type ChatOutput, readChatOutput, streamChatOutput } from './chatOutput.ts'
 
 /** A message of a conversation; further members, such as `tool_calls` and `tool_call_id`, pass as they are. */
@@ -46,11 +46,11 @@ export async function chat(caller: Caller, parameters: ChatParameters): Promise<
     const { output, proof } = await callWhole(caller, PATH, bodyOf(parameters), parameters, readChatOutput)
     return { chatOutput: output, ...proof }
   }
-  const { response, proof } = await begin(caller, PATH, bodyOf(parameters), parameters)
-  const texts = streamChatOutput(response)
+  const begun = await begin(caller, PATH, bodyOf(parameters), parameters)
+  const texts = streamChatOutput(begun.response)
   for (;;) {
     const next = await texts.next()
-    if (next.done === true) return { chatOutput: next.value, ...(await proof) }
+    if (next.done === true) return { chatOutput: next.value, ...(await proofOf(begun, next.value)) }
     parameters.onText?.(next.value)
   }
 }
@@ -60,11 +60,11 @@ export async function chatStream(
   caller: Caller,
   parameters: Omit<ChatParameters, 'stream'>,
 ): Promise<ChatStream> {
-  const { response, proof } = await begin(caller, PATH, bodyOf({ ...parameters, stream: true }), parameters)
+  const begun = await begin(caller, PATH, bodyOf({ ...parameters, stream: true }), parameters)
   const message = Promise.withResolvers<ChatOutput>()
   async function* texts(): AsyncGenerator<string, void, undefined> {
     let content = ''
-    const source = streamChatOutput(response)
+    const source = streamChatOutput(begun.response)
     try {
       for (;;) {
         const next = await source.next()
@@ -83,7 +83,10 @@ export async function chatStream(
       await source.return({ role: 'assistant', content })
     }
   }
-  const result = message.promise.then(async (chatOutput) => ({ chatOutput, ...(await proof) }))
+  const result = message.promise.then(async (chatOutput) => ({
+    chatOutput,
+    ...(await proofOf(begun, chatOutput)),
+  }))
   result.catch(() => undefined)
   return Object.assign(texts(), { result })
 }

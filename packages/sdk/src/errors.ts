@@ -1,4 +1,4 @@
-import { type ErrorParameters, ExplainedError } from '@assay/protocol'
+import { type Bundle, type ErrorParameters, ExplainedError } from '@assay/protocol'
 import type { Report } from '@assay/verify'
 
 /** Stable codes of what can go wrong between a caller and an answer. */
@@ -27,6 +27,8 @@ export type SdkErrorParameters = ErrorParameters<SdkErrorCode> & {
 export class SdkError extends ExplainedError<SdkErrorCode> {
   override readonly name = 'AssaySdkError'
   readonly report: Report | undefined
+  /** The answer, paid for and verified, where only the wait behind it failed: what the call returns beside its proof. */
+  answer: { output: unknown; bundle: Bundle } | undefined
 
   constructor(shortMessage: string, parameters: SdkErrorParameters) {
     super(shortMessage, parameters)

@@ -57,6 +57,17 @@ test('of several streamed answers the first is the output, not all of them mixed
   assert.equal(chatOutput.content, 'Paris')
 })
 
+for (const stream of [false, true]) {
+  test(`an answer is not lost where the wait for its settlement fails (stream: ${stream})`, async () => {
+    const { llm } = createAssay(options())
+    const asked = { model: manifest.name, messages, stream, wait: 'settled', waitMilliseconds: 0 } as const
+    const error = await llm.chat(asked).catch((error: unknown) => error)
+    assert.ok(error instanceof SdkError, String(error))
+    assert.deepEqual(error.answer?.output, { role: 'assistant', content: 'Paris.' })
+    assert.equal(error.answer?.bundle.receipt.status, STATUS.complete)
+  })
+}
+
 for (const scheme of ['upto', 'exact'] as const) {
   test(`pays by ${scheme}`, async () => {
     const paid = assayFetch({ ...options(), scheme })

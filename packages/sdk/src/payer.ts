@@ -87,11 +87,12 @@ export function createPayer(parameters: {
     address: account.address,
     async pay(required, registryMaximum) {
       const payTo = await readTill()
-      const acceptable = required.accepts.filter((offer) => isOurs(offer, network, caip2, payTo))
+      const offers = Array.isArray(required.accepts) ? required.accepts.filter(isOffer) : []
+      const acceptable = offers.filter((offer) => isOurs(offer, network, caip2, payTo))
       if (acceptable.length === 0) {
         throw new SdkError('No payment offer of the gateway pays OPG to its own till, within a day.', {
           code: 'offer_rejected',
-          facts: { till: payTo, offered: required.accepts.map((offer) => offer.payTo).join(', ') },
+          facts: { till: payTo, offered: offers.map((offer) => offer.payTo).join(', ') },
           next: 'Do not pay this gateway. If the network was redeployed, fetch its network file again.',
         })
       }
@@ -115,7 +116,16 @@ export function createPayer(parameters: {
             { network: caip2, asset: network.contracts.OPG, maxAmountPerPayment: maxPerCall.toString() },
           ],
         })
-      const payload = await client.createPaymentPayload({ ...required, accepts: [offer] })
+      const payload = await client
+        .createPaymentPayload({ ...required, accepts: [offer] })
+        .catch((cause: unknown) => {
+          reservation?.settle(0n)
+          throw new SdkError('What the gateway offers cannot be signed; nothing is paid.', {
+            code: 'offer_rejected',
+            next: 'Check the gateway address: this may not be an Assay gateway.',
+            cause,
+          })
+        })
       return {
         headers: new x402HTTPClient(client).encodePaymentSignatureHeader(payload),
         requestId: requestIdOf({
@@ -151,11 +161,19 @@ function mustBeRegistered(amount: bigint, registryMaximum: bigint): void {
   })
 }
 
+/** Whether it has the form of one: what a gateway sends is anybody's. */
+function isOffer(value: unknown): value is PaymentRequirements {
+  if (typeof value !== 'object' || value === null) return false
+  const { scheme, network, asset, amount, payTo, extra } = value as Record<string, unknown>
+  const texts = [scheme, network, asset, amount, payTo]
+  return texts.every((text) => typeof text === 'string') && typeof extra === 'object' && extra !== null
+}
+
 function isOurs(offer: PaymentRequirements, network: Network, caip2: string, payTo: Address): boolean {
   const known = offer.scheme === 'upto' || offer.scheme === 'exact'
   if (!known || offer.network !== caip2 || !/^[1-9][0-9]{0,38}$/.test(offer.amount)) return false
   const { maxTimeoutSeconds: lifetime } = offer
-  if (!Number.isInteger(lifetime) || lifetime > LONGEST_PAYMENT_SECONDS) return false
+  if (!Number.isInteger(lifetime) || lifetime < 1 || lifetime > LONGEST_PAYMENT_SECONDS) return false
   if (!sameAddress(offer.asset, network.contracts.OPG) || !sameAddress(offer.payTo, payTo)) return false
   // The permit's witness names who may collect: it must be the same till (docs/spec.md §9).
   if (offer.scheme === 'upto') return sameAddress(String(offer.extra?.facilitatorAddress), payTo)

@@ -67,23 +67,27 @@ const answers =
 
 const broken: Handler = (request) => void request.socket.destroy()
 
-/** The stub's own offer, so that the till is the one that the chain knows. */
-const offers: Handler = (_, response) => {
-  const offer = {
-    network: `eip155:${stub.network.chainId}`,
-    asset: stub.network.contracts.OPG,
-    amount: '5000',
-    payTo: '0x1111111111111111111111111111111111111111',
-    maxTimeoutSeconds: 300,
+/** The stub's own offer, so that the till is the one that the chain knows; changed as a rogue may change it. */
+const offersWith =
+  (change: Record<string, unknown> = {}, accepts?: unknown): Handler =>
+  (_, response) => {
+    const offer = {
+      network: `eip155:${stub.network.chainId}`,
+      asset: stub.network.contracts.OPG,
+      amount: '5000',
+      payTo: '0x1111111111111111111111111111111111111111',
+      maxTimeoutSeconds: 300,
+    }
+    const required = {
+      x402Version: 2,
+      resource: { url: 'http://rogue.example/' },
+      accepts:
+        accepts !== undefined ? accepts : [{ ...offer, scheme: 'exact', extra: OPG_DOMAIN, ...change }],
+    }
+    const encoded = Buffer.from(JSON.stringify(required)).toString('base64')
+    response.writeHead(402, { 'payment-required': encoded, connection: 'close' }).end('{}')
   }
-  const required = {
-    x402Version: 2,
-    resource: { url: 'http://rogue.example/' },
-    accepts: [{ ...offer, scheme: 'exact', extra: OPG_DOMAIN }],
-  }
-  const encoded = Buffer.from(JSON.stringify(required)).toString('base64')
-  response.writeHead(402, { 'payment-required': encoded, connection: 'close' }).end('{}')
-}
+const offers = offersWith()
 
 const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
 const networkAt = (gatewayUrl: string) => ({ ...stub.network, gatewayUrl })
@@ -243,6 +247,25 @@ describe('nobody else is asked behind a payment:', () => {
     await assert.rejects(asked, /long enough/)
     assert.deepEqual([rogue.payments.length, stub.seen.unpaid], [1, 0])
   })
+})
+
+test('an offer that cannot be signed is refused in our own words, and nothing stays set aside for it', async () => {
+  const spending = spendingLimit({ maxPerDay: 10n ** 18n })
+  const oddities: Handler[] = [
+    ...[{ extra: {} }, { extra: null }, { extra: 'x' }, { extra: { name: 1, version: {} } }],
+    ...[{ amount: 5000 }, { amount: ['5000'] }, { payTo: null }, { asset: 7 }, { scheme: {} }],
+    ...[{ maxTimeoutSeconds: -1 }, { maxTimeoutSeconds: 0.5 }, { maxTimeoutSeconds: null }],
+  ].map((change) => offersWith(change))
+  for (const accepts of [null, {}, 'x', [], [null], ['x'], [[]]]) oddities.push(offersWith({}, accepts))
+  for (const [at, oddity] of oddities.entries()) {
+    const rogue = await startRogue(oddity)
+    const paid = createAssay({ ...options(), fallbacks: [], network: networkAt(rogue.url), spending })
+    const asked = paid.llm.chat({ model: manifest.name, messages, wait: 'answer' })
+    const error = await asked.catch((error: unknown) => error)
+    const rejected = error instanceof SdkError && error.code === 'offer_rejected'
+    assert.ok(rejected, `oddity ${at}: ${error}`)
+    assert.deepEqual([rogue.payments.length, spending.spent()], [0, 0n])
+  }
 })
 
 describe('a wait for the settlement ends with what is known:', () => {

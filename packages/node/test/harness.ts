@@ -73,6 +73,13 @@ export const threeWords: Script = async (options) => {
   return { finish: 'stop', outputUnits: words.length }
 }
 
+/** One word, and then nothing until somebody has heard enough. */
+export const oneWordUntilAborted: Script = (options) =>
+  new Promise((resolve) => {
+    options.onText('one', 1)
+    options.signal.addEventListener('abort', () => resolve({ finish: 'aborted', outputUnits: 1 }))
+  })
+
 /** Every word of what was asked, as an engine would read it. */
 function wordsOf(work: Work): number {
   const count = (text: string) => text.split(' ').length

@@ -22,6 +22,7 @@ import {
   GATEWAY,
   hashOfRequest,
   OPERATOR,
+  oneWordUntilAborted,
   PATH,
   PAYER,
   PLENTY,
@@ -224,11 +225,7 @@ describe('receipts of a node', () => {
 
   test('a stream that its caller has stopped ends as one that is whole, with a cancelled receipt', async () => {
     const paid = await payment(PLENTY)
-    node.state.script = (options) =>
-      new Promise((resolve) => {
-        options.onText('one', 1)
-        options.signal.addEventListener('abort', () => resolve({ finish: 'aborted', outputUnits: 1 }))
-      })
+    node.state.script = oneWordUntilAborted
     const headers = await paidHeaders(paid)
     const answer = await fetch(node.url + PATH, { method: 'POST', body: chatBody({ stream: true }), headers })
     const stopped = await fetch(`${node.url}/v1/requests/${paid.requestId}/stop`, { method: 'POST' })
@@ -246,11 +243,7 @@ describe('receipts of a node', () => {
 
   test('a client that leaves before a whole answer is out pays nothing', async () => {
     const paid = await payment(PLENTY)
-    node.state.script = (options) =>
-      new Promise((resolve) => {
-        options.onText('one', 1)
-        options.signal.addEventListener('abort', () => resolve({ finish: 'aborted', outputUnits: 1 }))
-      })
+    node.state.script = oneWordUntilAborted
     const leave = new AbortController()
     const answer = fetch(node.url + PATH, {
       method: 'POST',

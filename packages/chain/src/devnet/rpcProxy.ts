@@ -176,7 +176,7 @@ async function forward(requests: readonly RpcRequest[], port: number): Promise<R
   return ordered
 }
 
-/** Whole body; undefined where it is too large. By events: an iterator of Node's takes longer than the rest of the door. */
+/** Whole body; undefined where it is too large. */
 function readBody(request: http.IncomingMessage): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return resolve(undefined)

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { type Credential, credentialOf } from '../grants/credential.ts'
 import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
-import { ask } from '../http/ask.ts'
+import { type Answer, ask } from '../http/ask.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { nameOf } from '../idempotency/nameOf.ts'
 import { recall } from '../idempotency/recall.ts'
@@ -77,16 +77,17 @@ async function countTokens(context: Context, request: FastifyRequest, reply: Fas
   const body = bodyOf(request)
   const { model } = await quote(context, 'count_tokens', body)
   const { node } = route(context, readAsked({}, { model, maximum: 0n }))
+  let upstream: Answer
+  let bytes: Uint8Array
   try {
-    const upstream = await ask(node.pool, {
+    upstream = await ask(node.pool, {
       method: 'POST',
       path: request.raw.url ?? COUNT_PATH,
       headers: requestHeaders(request.raw.rawHeaders, context.committer),
       body,
       signal: AbortSignal.timeout(context.limits.nodeTimeoutMs),
     })
-    const bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
-    await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
+    bytes = await readBounded(upstream.body, context.limits.maxAnswerBytes)
   } catch (cause) {
     context.log('count_failed', { node: node.operator, why: messageOf(cause) })
     throw new RefusedError({
@@ -97,6 +98,7 @@ async function countTokens(context: Context, request: FastifyRequest, reply: Fas
       headers: { 'retry-after': '1' },
     })
   }
+  await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
 }
 
 async function handle(

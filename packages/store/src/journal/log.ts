@@ -1,5 +1,4 @@
-import type { Entry, Numbered } from './entries.ts'
-import { decode, encode } from './entries.ts'
+import { decode, type Entry, encode, type Numbered } from './entries.ts'
 import { createSegment, type Disk, readSegment, type Segment, segmentPaths } from './segment.ts'
 
 /** A segment of this size makes room for the next, bytes. */
@@ -10,11 +9,11 @@ const SYNC_AFTER_MS = 50
 /** The entries in their files. */
 export type Log = {
   /**
-   * Hands entries to the operating system in one line, whole or not at all, and numbers them. The disk follows within a
+   * Hands an entry to the operating system, whole or not at all, and numbers it. The disk follows within a
    * moment, and nobody waits for it: the database behind cannot.
-   * @throws where it does not take them
+   * @throws where it does not take it
    */
-  write(entries: readonly Entry[]): Numbered[]
+  write(entry: Entry): Numbered
   /** Removes the files of which the database holds all, up to this entry. */
   forget(applied: number): void
   /** Removes them all. */
@@ -58,11 +57,11 @@ export function createLog(folder: string, from: number, disk: Disk): Log {
   }
 
   return {
-    write(entries) {
+    write(entry) {
       if (segment.length >= SEGMENT_BYTES) changeSegment()
-      segment.write(encode({ first: next, entries: [...entries] }))
+      segment.write(encode({ first: next, entries: [entry] }))
       syncSoon()
-      return entries.map((entry) => ({ seq: next++, entry }))
+      return { seq: next++, entry }
     },
     forget(applied) {
       for (const { segment: old } of full.filter(({ last }) => last <= applied)) old.remove()

@@ -47,7 +47,7 @@ export async function openJournal(inner: Database, folder: string, disk: Disk = 
 function journalWriter(log: Log, applier: Applier, payments: Payments): RequestWriter {
   function write(entry: Entry): void {
     if (applier.waiting >= MAX_WAITING) throw new Error('The database does not keep up with the journal.')
-    applier.add(log.write([entry]))
+    applier.add([log.write(entry)])
   }
   return {
     async claim(request) {

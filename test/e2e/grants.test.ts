@@ -3,6 +3,7 @@
  * base unit.
  */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { createSender, publicClientOf } from '@assay/chain'
@@ -21,12 +22,14 @@ import {
   type OpenedGrant,
   openGrant,
   revokeGrant,
+  SdkError,
   waitForReceipt,
 } from '@assay/sdk'
 import OpenAI from 'openai'
 import { type Address, type Hex, parseEther } from 'viem'
 import { until } from '../until.ts'
 import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
+import { startRepeatingGateway } from './repeatingGateway.ts'
 
 let local: LocalNetwork
 let network: Network
@@ -203,6 +206,23 @@ test('an SDK that has only a key verifies each answer before it is shown, and it
     assert.match(chatOutput.content, /Paris/)
     assert.equal(report.steps.find((step) => step.name === 'withinGrant')?.outcome, 'passed')
     assert.ok(bundle.grant)
+  }
+})
+
+test('a gateway that gives an earlier answer to a request of the same words is found out under a key too', async () => {
+  const { key } = await open()
+  const liar = await startRepeatingGateway(network.gatewayUrl)
+  try {
+    const { llm } = createAssay({ network: { ...network, gatewayUrl: liar.url }, apiKey: key })
+    const ask = (idempotencyKey?: string) =>
+      llm.chat({ model, messages: [question], max_tokens: 4, wait: 'answer', idempotencyKey })
+    assert.equal((await ask()).report.ok, true)
+    const isWithheld = (error: unknown) =>
+      error instanceof SdkError && /requestHash/.test(String(error.facts.disagrees))
+    await assert.rejects(ask(), isWithheld)
+    await assert.rejects(ask(randomUUID()), isWithheld)
+  } finally {
+    await liar.close()
   }
 })
 

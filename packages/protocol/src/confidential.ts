@@ -9,5 +9,3 @@ export const CONFIDENTIAL_HEADERS = {
 } as const
 /** On an encrypted answer that refuses the request before any work: its status, and no receipt will follow. */
 export const REFUSED_HEADER = 'assay-refused'
-/** Listed header with random bytes: without it, who sees a receipt could try guesses of a prompt against its hash. */
-export const SALT_HEADER = 'x-assay-salt'

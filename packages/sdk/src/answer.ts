@@ -20,7 +20,7 @@ import { SdkError } from './errors.ts'
 /** What the caller paid for; the receipt must not say anything else. */
 export type AnswerExpectation = {
   request: HttpRequestBytes
-  /** The payer's signature on the request; absent for a client that has nothing but an API key. */
+  /** The payer's signature on the request; absent for a client that has nothing but an API key, and for an answer given before. */
   requestAuth?: SignedRequestAuth | undefined
   /** Who is to be charged; with an API key the grant says it. */
   payer?: Address | undefined
@@ -64,11 +64,20 @@ export async function answerReport(parameters: {
     response,
     requestAuth: expected.requestAuth,
   }
-  const agreed: StepName = expected.requestAuth === undefined ? 'withinGrant' : 'requestSignedByPayer'
-  const policy = { required: [...REQUIRED_AT_ONCE, agreed], deployment: deploymentOf(network) }
+  const required = [...REQUIRED_AT_ONCE, ...agreedBy(expected)]
+  const policy = { required, deployment: deploymentOf(network) }
   const report = await verifyBundle(bundle, await readView(chain, signed), policy)
   mustBeOk(report, 'The answer did not pass verification; it is withheld.')
   return { bundle, report }
+}
+
+/**
+ * What shows that the payer wanted to pay for this. An answer that was given before names the payment of that time, of
+ * which nothing is left here but that it was the same payer's.
+ */
+function agreedBy({ requestAuth, payer }: AnswerExpectation): StepName[] {
+  if (requestAuth !== undefined) return ['requestSignedByPayer']
+  return payer === undefined ? ['withinGrant'] : []
 }
 
 /** @throws SdkError `verification_failed` with the failing steps as facts. */

@@ -1,4 +1,4 @@
-import type { Bundle, Network, Receipt } from '@assay/protocol'
+import { type Bundle, NAME_HEADER, type Network, type Receipt } from '@assay/protocol'
 import type { Report } from '@assay/verify'
 import type { Hex } from 'viem'
 import type { VerifiedAnswer } from './answer.ts'
@@ -21,6 +21,11 @@ export type CallParameters = {
   valueAtRisk?: string | undefined
   /** What of the call is made public: its receipt, its contents too (a proof is about them), or neither. */
   settlement?: 'batch' | 'full' | 'private' | undefined
+  /**
+   * Your name for the request, 16 to 128 letters, digits, hyphens and underscores. Sent again under it, within an hour, an
+   * answered request gets the same answer and is not charged twice. Not for encrypted requests.
+   */
+  idempotencyKey?: string | undefined
   /** Called when the answer is verified, before any waiting. */
   onVerified?: ((answer: VerifiedAnswer) => void) | undefined
   /** Default `settled`. */
@@ -53,12 +58,13 @@ export async function begin(
   parameters: CallParameters,
 ): Promise<Begun> {
   const verified = Promise.withResolvers<VerifiedAnswer>()
-  const { verification, valueAtRisk, settlement, signal } = parameters
+  const { verification, valueAtRisk, settlement, idempotencyKey, signal } = parameters
   const headers = {
     'content-type': 'application/json',
     ...(verification === undefined ? {} : { 'x-assay-verification': verification }),
     ...(settlement === undefined ? {} : { 'x-assay-settlement': settlement }),
     ...(valueAtRisk === undefined ? {} : { 'x-assay-value-at-risk': valueAtRisk }),
+    ...(idempotencyKey === undefined ? {} : { [NAME_HEADER]: idempotencyKey }),
   }
   const init = { method: 'POST', headers, body: JSON.stringify({ ...body, ...parameters.extra }) }
   const response = await fetch(

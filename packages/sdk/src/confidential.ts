@@ -18,7 +18,6 @@ import {
   quoteMaximum,
   type ResponseOpener,
   readIntent,
-  SALT_HEADER,
 } from '@assay/protocol'
 import { verifyEvidence } from '@assay/verify'
 import { type Address, type Hex, isAddressEqual } from 'viem'
@@ -113,12 +112,6 @@ export function outerHeaders({ model, key }: Channel, maxPrice: bigint): Record<
     [CONFIDENTIAL_HEADERS.maxPrice]: maxPrice.toString(),
     [CONFIDENTIAL_HEADERS.key]: key,
   }
-}
-
-/** A listed header of random bytes, so that nobody can try guesses of the prompt against the receipt's hash. */
-export function salt(): readonly [name: string, value: string] {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return [SALT_HEADER, [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')]
 }
 
 /** Encrypts the request; `open` reads its answer. */

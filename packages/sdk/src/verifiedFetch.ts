@@ -3,9 +3,13 @@ import {
   type GrantCall,
   type HttpRequestBytes,
   listedHeaders,
+  NAME_HEADER,
   type Network,
   RECEIPT_HEADER,
+  REPLAYED_HEADER,
   REQUEST_ID_HEADER,
+  requestSalt,
+  SALT_HEADER,
   type SignedReceipt,
   STATUS,
 } from '@assay/protocol'
@@ -14,18 +18,18 @@ import { answerReport } from './answer.ts'
 import { type Asked, readAsked } from './asked.ts'
 import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
 import { type ChainReader, chainReaderOf } from './chainReader.ts'
-import { salt } from './confidential.ts'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
 import { isPaidPath } from './paidPath.ts'
 import { quotedByRegistry } from './quotedByRegistry.ts'
 import { readReceiptStatus } from './receiptStatus.ts'
+import { elsewhere, inClear, mustBeSealable } from './refusals.ts'
 import { createRoutes, type Route } from './routes.ts'
 import { sealingFor, sendSealed } from './sealing.ts'
 import { send, wasNeverSent } from './send.ts'
 import type { Paid } from './signingPayer.ts'
 import { sseGuard } from './sseGuard.ts'
-import { stopRequest } from './stopRequest.ts'
+import { createStops, type Stops, stopRequest } from './stops.ts'
 
 /** What one call's caller wants to hear of it, in place of what the options say. */
 export type CallHooks = Pick<AssayFetchOptions, 'onAnswer' | 'onUnverified'> & {
@@ -46,10 +50,6 @@ const RESENDS = 2
 const LONGEST_RESEND_WAIT_MS = 5_000
 /** How long a gateway may take over its quote, which costs it no model's work: then it counts as away, milliseconds. */
 const QUOTE_PATIENCE_MS = 10_000
-/** The wish of a caller that his answer end where it is (docs/dialects.md), and how many such wishes are remembered. */
-const STOP_PATH = /^\/v1\/requests\/(0x[0-9a-f]{64})\/stop$/i
-const STOPS_KEPT = 1_000
-
 /** What became of one gateway's turn. */
 type Turn = { answer: Response } | { next: Response | SdkError }
 
@@ -66,24 +66,12 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
     const { origin, pathname } = new URL(request.url)
     if (request.method !== 'POST' || !isPaidPath(pathname)) {
       if (options.confidential === true && request.body !== null) throw inClear(pathname)
-      const stopped = request.method === 'POST' ? STOP_PATH.exec(pathname)?.[1] : undefined
-      if (stopped !== undefined) stops.note(stopped)
+      if (request.method === 'POST') stops.noteCall(pathname)
       // A gateway that is not trusted must not have this machine ask whom it likes.
       return send(request.url, new Request(request, { redirect: 'error' }))
     }
-    if (origin !== ownOrigin) {
-      throw new SdkError('This request does not go to the gateway of the network file.', {
-        code: 'offer_rejected',
-        facts: { requested: origin, gateway: ownOrigin },
-        next: "Set the client's base URL to the gateway's, or load that network's file.",
-      })
-    }
-    if (options.apiKey !== undefined && options.confidential === true) {
-      throw new SdkError('A confidential request is signed by its payer, which an API key cannot do.', {
-        code: 'not_confidential',
-        next: 'Give a private key instead of the API key, or leave confidential out.',
-      })
-    }
+    if (origin !== ownOrigin) throw elsewhere(origin, ownOrigin)
+    if (options.confidential === true) mustBeSealable(request, options)
     const asked = await readAsked(request, network)
     let last: Response | SdkError | undefined
     for (const route of routes.inOrder()) {
@@ -98,15 +86,6 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
   }
 }
 
-/** Counting tokens, for one: the gateway would read the whole prompt. */
-function inClear(path: string): SdkError {
-  return new SdkError('This request cannot be encrypted, so nothing was sent.', {
-    code: 'not_confidential',
-    facts: { path },
-    next: 'Leave confidential out for what the gateway may read.',
-  })
-}
-
 type Call = {
   options: AssayFetchOptions
   hooks: CallHooks
@@ -114,21 +93,6 @@ type Call = {
   route: Route
   asked: Asked
   stops: Stops
-}
-
-/** Which requests were ended early by whoever made them. */
-type Stops = { note(requestId: string): void; take(requestId: string): boolean }
-
-function createStops(): Stops {
-  const noted = new Set<string>()
-  return {
-    note(requestId) {
-      const [oldest] = noted
-      if (noted.size >= STOPS_KEPT && oldest !== undefined) noted.delete(oldest)
-      noted.add(requestId.toLowerCase())
-    },
-    take: (requestId) => noted.delete(requestId.toLowerCase()),
-  }
 }
 
 /**
@@ -145,7 +109,7 @@ async function takeTurn(call: Call): Promise<Turn> {
   }
   if (!('post' in prepared)) return prepared
   call.hooks.onPaid?.()
-  const turn = await deliver(prepared)
+  const turn = await deliver(prepared, call.asked)
   return 'next' in turn ? turn : { answer: await receive(call, prepared, turn.answer) }
 }
 
@@ -165,7 +129,9 @@ async function prepare({ options, chain, route, asked }: Call): Promise<Turn | P
   const headers = new Headers(asked.headers)
   const url = new URL(path, route.origin).href
   const sealing = options.confidential === true ? await sealingFor(network, chain, pathname, body) : undefined
-  if (sealing !== undefined) headers.set(...salt())
+  const name = headers.get(NAME_HEADER)
+  const salt = requestSalt({ sealed: sealing !== undefined, apiKey: options.apiKey, name })
+  if (salt !== undefined) headers.set(SALT_HEADER, salt)
   const head = { method: 'POST', headers, body, redirect: 'error' } as const
   const sent: HttpRequestBytes = { method: 'POST', path, headers: listedHeaders(headers.entries()), body }
   let paid: Paid
@@ -193,7 +159,7 @@ async function prepare({ options, chain, route, asked }: Call): Promise<Turn | P
 }
 
 /** Sends what is paid for. A payment that certainly reached nobody costs nothing, and leaves the way to others open. */
-async function deliver({ post, paid }: Prepared): Promise<Turn> {
+async function deliver({ post, paid }: Prepared, asked: Asked): Promise<Turn> {
   for (let sent = 0; ; sent++) {
     let answer: Response
     try {
@@ -203,7 +169,7 @@ async function deliver({ post, paid }: Prepared): Promise<Turn> {
         paid.reservation?.settle(0n)
         return { next: error }
       }
-      if (error instanceof SdkError && error.code === 'unreachable') throw outcomeUnknown(paid, error)
+      if (error instanceof SdkError && error.code === 'unreachable') throw outcomeUnknown(paid, asked, error)
       throw error
     }
     // The gateway found no node and took nothing: the same payment may be sent again, which can never pay twice.
@@ -223,7 +189,10 @@ async function receive(
 ): Promise<Response> {
   if (answer.status >= 400) return answer
   const { network, pay } = route
-  const { requestAuth, payer } = paid
+  const { payer } = paid
+  // Given before, to a request of this name: it is not the one that is paid for now, and its hash says that it is ours.
+  const again = asked.headers.has(NAME_HEADER) && answer.headers.get(REPLAYED_HEADER) === 'true'
+  const requestAuth = again ? undefined : paid.requestAuth
   const expected = { request: sent, requestAuth, payer, modelId: asked.modelId, committer: network.gateway }
   const verify = async (bytes: Uint8Array, signed: SignedReceipt): Promise<void> => {
     const contentType = answer.headers.get('content-type') ?? ''
@@ -233,7 +202,8 @@ async function receive(
     const entry = grant === undefined ? signed : { ...signed, grant }
     const verified = await answerReport({ network, chain, expected, response, signed: entry })
     const { price, status, requestId } = verified.bundle.receipt
-    paid.reservation?.settle(price)
+    // What was signed for it beside stays set aside: that nothing of it is taken, the gateway alone says.
+    if (!again) paid.reservation?.settle(price)
     if (status === STATUS.cancelled && !stops.take(requestId)) throw cutShort(requestId)
     hooks.onAnswer?.(verified)
   }
@@ -242,7 +212,7 @@ async function receive(
     const requestId = requestAuth?.auth.requestId ?? answer.headers.get(REQUEST_ID_HEADER)
     const guarded = sseGuard(answer.body, {
       verify,
-      broken: (cause) => outcomeUnknown(paid, cause),
+      broken: (cause) => outcomeUnknown(paid, asked, cause),
       buffer: options.buffer ?? false,
       signal: asked.signal,
       stop() {
@@ -254,7 +224,7 @@ async function receive(
     return new Response(guarded, { status: answer.status, headers: answer.headers })
   }
   const bytes = await readBounded(answer).catch((cause: unknown) => {
-    throw cause instanceof SdkError || asked.signal.aborted ? cause : outcomeUnknown(paid, cause)
+    throw cause instanceof SdkError || asked.signal.aborted ? cause : outcomeUnknown(paid, asked, cause)
   })
   await verify(bytes, receiptOf(answer))
   return new Response(bytes, { status: answer.status, headers: answer.headers })
@@ -316,15 +286,16 @@ function cutShort(requestId: Hex): SdkError {
   })
 }
 
-function outcomeUnknown({ requestAuth }: Paid, cause: unknown): SdkError {
+function outcomeUnknown({ requestAuth }: Paid, { headers }: Asked, cause: unknown): SdkError {
   const requestId = requestAuth?.auth.requestId
   return new SdkError(
     'The connection broke behind the payment, so it is not known whether an answer was made.',
     {
       code: 'outcome_unknown',
       facts: requestId === undefined ? {} : { requestId },
-      next:
-        requestId === undefined
+      next: headers.has(NAME_HEADER)
+        ? 'Send it again under the same name: it is not charged twice.'
+        : requestId === undefined
           ? 'Look at the calls of the grant before asking again: assay wallet grant show'
           : `See what became of it before asking again, or pay twice: assay verify ${requestId}`,
       cause,

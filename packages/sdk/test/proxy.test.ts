@@ -71,6 +71,13 @@ test('a program with the token gets an answer that says it is verified', async (
   assert.equal(calls[0]?.answer?.report.ok, true)
 })
 
+test('a program may name its request, and send it again', async () => {
+  const named = { authorization, 'idempotency-key': 'a-name-of-the-programs' }
+  const [first, again] = [await chat(named), await chat(named)]
+  assert.deepEqual([again.headers['x-assay-verified'], again.headers['x-assay-replayed']], ['true', 'true'])
+  assert.equal(again.headers['x-assay-request-id'], first.headers['x-assay-request-id'])
+})
+
 test('the token is taken where either vendor puts its key', async () => {
   assert.equal((await chat({ 'x-api-key': TOKEN })).status, 200)
 })

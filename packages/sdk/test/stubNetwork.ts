@@ -8,11 +8,13 @@ import {
   listedHeaders,
   MODE,
   modelIdOf,
+  NAME_HEADER,
   type Network,
   OPG_DOMAIN,
   priceOf,
   RECEIPT_COMMENT,
   RECEIPT_HEADER,
+  REPLAYED_HEADER,
   REQUEST_ID_HEADER,
   type Receipt,
   receiptDigest,
@@ -47,6 +49,8 @@ export type Tampering = {
   headers?: Record<string, string>
   /** Changes the body before it reaches the node. */
   request?: (bytes: Uint8Array) => Uint8Array
+  /** Gives its first answer to every request after it, and says that it did so before. */
+  replaysFirst?: boolean
   /** Another receiver in the payment offer. */
   payTo?: Address
   amount?: bigint
@@ -134,6 +138,8 @@ export async function startStubNetwork(): Promise<StubNetwork> {
   const key = address(nodeKey)
   const anchorHash = keccak256('0x5a')
   let seq = 0n
+  /** Answers by the name of their request. */
+  const given = new Map<string, (response: ServerResponse) => Promise<void>>()
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Uint8Array[] = []
@@ -165,6 +171,12 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       return
     }
     seen.paid++
+    const name = tamper.replaysFirst === true ? 'first' : request.headers[NAME_HEADER]?.toString()
+    const before = name === undefined ? undefined : given.get(name)
+    if (before !== undefined) {
+      response.setHeader(REPLAYED_HEADER, 'true')
+      return before(response)
+    }
     const now = BigInt(Math.floor(Date.now() / 1000))
     const payment = await checkPayment({
       header: String(header),
@@ -220,21 +232,25 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       signature: await signDigest(digest, tamper.signingKey ?? nodeKey),
     }
     const out = tamper.body?.(bytes) ?? bytes
-    response.statusCode = tamper.status ?? 200
-    response.setHeader('content-type', tamper.contentType ?? contentType)
-    response.setHeader(REQUEST_ID_HEADER, payment.requestId)
     const encoded = encodeReceiptHeader(signed)
-    if (!stream) {
-      if (tamper.withoutReceipt !== true) response.setHeader(RECEIPT_HEADER, encoded)
-      response.end(out)
-      return
+    const give = async (to: ServerResponse): Promise<void> => {
+      to.statusCode = tamper.status ?? 200
+      to.setHeader('content-type', tamper.contentType ?? contentType)
+      to.setHeader(REQUEST_ID_HEADER, payment.requestId)
+      if (!stream) {
+        if (tamper.withoutReceipt !== true) to.setHeader(RECEIPT_HEADER, encoded)
+        to.end(out)
+        return
+      }
+      const text = new TextDecoder().decode(out)
+      const end = text.lastIndexOf('data: [DONE]')
+      const comment = tamper.withoutReceipt === true ? '' : `${RECEIPT_COMMENT}${encoded}\n`
+      to.write(text.slice(0, end))
+      await tamper.beforeEnd?.()
+      to.end(`${comment}${text.slice(end)}`)
     }
-    const text = new TextDecoder().decode(out)
-    const end = text.lastIndexOf('data: [DONE]')
-    const comment = tamper.withoutReceipt === true ? '' : `${RECEIPT_COMMENT}${encoded}\n`
-    response.write(text.slice(0, end))
-    await tamper.beforeEnd?.()
-    response.end(`${comment}${text.slice(end)}`)
+    if (name !== undefined) given.set(name, give)
+    await give(response)
   }
 
   const view = (signed: SignedReceipt): ChainView => ({

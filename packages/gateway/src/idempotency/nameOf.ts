@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { NAME_HEADER } from '@assay/protocol'
 import { extractPaymentIdentifier, isValidPaymentId } from '@x402/extensions/payment-identifier'
 import { RefusedError } from '../http/dialectError.ts'
 
@@ -10,7 +11,7 @@ import { RefusedError } from '../http/dialectError.ts'
  */
 export function nameOf(headers: IncomingHttpHeaders, payment: string | undefined): string | undefined {
   const inPayment = payment === undefined ? undefined : identifierIn(payment)
-  const inHeader = headers['idempotency-key']
+  const inHeader = headers[NAME_HEADER]
   const name = inPayment ?? (Array.isArray(inHeader) ? inHeader.join() : inHeader)
   if (name === undefined || isValidPaymentId(name)) return name
   throw new RefusedError({

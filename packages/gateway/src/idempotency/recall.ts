@@ -1,10 +1,8 @@
+import { REPLAYED_HEADER } from '@assay/protocol'
 import { type AnswerName, type KeptAnswer, takeAnswerName } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
-
-/** On an answer that was given before. */
-const REPLAYED_HEADER = 'x-assay-replayed'
 
 /**
  * Takes the client's name for this request, or finds the answer that was given under it.

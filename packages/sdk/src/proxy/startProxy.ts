@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type DialectError, errorBody, type Network } from '@assay/protocol'
+import { type DialectError, errorBody, NAME_HEADER, type Network } from '@assay/protocol'
 import type { VerifiedAnswer } from '../answer.ts'
 import { asDialectError } from '../asDialectError.ts'
 import { type AssayFetchOptions, networkOf } from '../assayFetch.ts'
@@ -133,11 +133,13 @@ async function listen(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+const PASSED = new Set(['content-type', 'accept', NAME_HEADER])
+
 /** Headers that are the request's own; credentials were for this door, and the rest is the connection's. */
 function forwarded(request: IncomingMessage): Headers {
   const headers = new Headers()
   for (const [name, value] of Object.entries(request.headers)) {
-    const passes = name === 'content-type' || name === 'accept' || /^(?:x-assay-|anthropic-)/.test(name)
+    const passes = PASSED.has(name) || /^(?:x-assay-|anthropic-)/.test(name)
     if (passes && typeof value === 'string') headers.set(name, value)
   }
   const encoding = request.headers['content-encoding']
@@ -175,7 +177,10 @@ function allowOrigin(response: ServerResponse, origin: string): void {
   response.setHeader('vary', 'origin')
   response.setHeader('access-control-allow-methods', 'GET, POST, OPTIONS')
   response.setHeader('access-control-allow-headers', '*, authorization')
-  response.setHeader('access-control-expose-headers', 'x-assay-verified, x-assay-receipt, x-assay-request-id')
+  response.setHeader(
+    'access-control-expose-headers',
+    'x-assay-verified, x-assay-receipt, x-assay-request-id, x-assay-replayed',
+  )
 }
 
 function sayHealth(response: ServerResponse, network: Network): void {

@@ -14,8 +14,14 @@ export type Limits = AllowanceLimits & {
   headersTimeoutMs: number
   /** From the first byte of a request to the end of its body, milliseconds. */
   requestTimeoutMs: number
-  /** Longest silence of a node before and inside an answer, milliseconds. */
+  /** Longest wait for the head of an answer, which a whole one has only at its end, milliseconds. */
+  nodeHeadMs: number
+  /** Longest silence of a node inside an answer, milliseconds. */
   nodeTimeoutMs: number
+  /** Longest answer, from its request to its last byte, milliseconds; what was sent till then is charged. */
+  maxAnswerMs: number
+  /** What collecting a payment takes behind its answer, with room for a slow chain, milliseconds. */
+  collectMs: number
   /** How long a client may leave its answer unread, milliseconds. */
   clientStallMs: number
   /** How long an answer waits for a database that went away before its receipt was durable, milliseconds. */
@@ -42,7 +48,11 @@ export const DEFAULT_LIMITS: Limits = {
   maxConnections: 2048,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
+  // The vendors' clients wait as long.
+  nodeHeadMs: 600_000,
   nodeTimeoutMs: 120_000,
+  maxAnswerMs: 1_500_000,
+  collectMs: 20_000,
   clientStallMs: 60_000,
   persistMs: 20_000,
   recoverMs: 120_000,

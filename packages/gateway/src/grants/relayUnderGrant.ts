@@ -1,6 +1,7 @@
 import {
   encodeGrantHeader,
   GRANT_HEADER,
+  GRANT_LEEWAY_SECONDS,
   grantRequestId,
   type NetworkModel,
   requestAuthDigest,
@@ -76,6 +77,7 @@ export async function relayUnderGrant(
         authorised: maximum,
       },
       scheme: SCHEME.grant,
+      payableUntil: grant.expiry + GRANT_LEEWAY_SECONDS,
       grant: { id: grantId, counter },
       refusal: whyNoLonger(context, granted, requestId),
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },

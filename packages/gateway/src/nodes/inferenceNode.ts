@@ -38,7 +38,7 @@ export function createNode({ operator, url, pinned }: NodeAddress, limits: Limit
     url,
     pool: new Pool(url, {
       connections: limits.maxConcurrent,
-      headersTimeout: limits.nodeTimeoutMs,
+      headersTimeout: limits.nodeHeadMs,
       bodyTimeout: limits.nodeTimeoutMs,
       connectTimeout: 5000,
       // A stranger's name is looked up once, judged, and not looked up again for the connection.

@@ -5,8 +5,8 @@ import { declarePaymentIdentifierExtension, PAYMENT_IDENTIFIER } from '@x402/ext
 import { type Address, getAddress } from 'viem'
 import type { DialectError } from '../http/dialectError.ts'
 
-/** How long a payment stays good: the longest answer, plus the time to collect after it, seconds. */
-const PAYMENT_SECONDS = 600
+/** How long a payment stays good: the longest answer (`maxAnswerMs`), plus the time to collect after it, seconds. */
+const PAYMENT_SECONDS = 1800
 
 /** A client may name its request, and send it again under that name. */
 const EXTENSIONS = { [PAYMENT_IDENTIFIER]: declarePaymentIdentifierExtension() }

@@ -90,6 +90,7 @@ export async function claimAndRelay(
     route,
     expected,
     scheme: payment.schemeId,
+    payableUntil: payment.expiresAt,
     refusal: whyNot(context, payment, nonceUnused, maximum, `${context.network.gatewayUrl}${request.url}`),
     body,
     name,

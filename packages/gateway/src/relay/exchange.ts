@@ -27,6 +27,8 @@ export type Relayed = {
   expected: Omit<Expected, 'node' | 'mode' | 'valueAtRisk'>
   /** Of the payment. */
   scheme: number
+  /** Last second at which its answer can still be paid for, Unix. */
+  payableUntil: bigint
   /** Place under the grant that pays, if one does. */
   grant?: GrantCall | undefined
   /** What the chain has against the payment, if anything; asked while the node is already at work. */

@@ -7,6 +7,7 @@ import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 import { askNode, codeOf, enter, leave, neverSent, noteFailure } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
+import { OutOfTimeError, startClock } from './clock.ts'
 import { type Exchange, endExchange, NodeFailure, ourHeaders, type Relayed, single } from './exchange.ts'
 import { sealedAnswer } from './sealedAnswer.ts'
 import { streamAnswer } from './streamAnswer.ts'
@@ -35,12 +36,14 @@ export async function relay(
     if (!response.writableFinished) exchange.abort.abort(new ClientGoneError('The client disconnected.'))
   }
   response.once('close', onClose)
+  const stopClock = startClock(exchange)
   enter(exchange, node)
   try {
     await exchangeAnswer(exchange)
   } catch (error) {
     await onFailure(exchange, error)
   } finally {
+    stopClock()
     leave(exchange)
     response.off('close', onClose)
     context.inFlight.delete(requestId)
@@ -89,13 +92,15 @@ function unasked(error: unknown): DialectError {
 
 async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   const { context, response, node, expected, abort } = exchange
+  const isLate = abort.signal.reason instanceof OutOfTimeError
   const clientGone = error instanceof ClientGoneError || abort.signal.reason instanceof ClientGoneError
   // Ends the upstream exchange; the node then signs for what it delivered.
   abort.abort()
-  if (clientGone) {
+  if (clientGone || isLate) {
     // The request stays open: the node's receipt for the cancelled answer is fetched and settled.
-    context.log('client_gone', { requestId: expected.requestId })
-    response.destroy()
+    context.log(isLate ? 'out_of_time' : 'client_gone', { requestId: expected.requestId })
+    if (isLate) answerError(exchange, outOfTime(expected.requestId))
+    else response.destroy()
     node.breaker.forget()
     context.inFlight.delete(expected.requestId)
     return context.recover(expected.requestId)
@@ -132,6 +137,16 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
         ? { 'x-should-retry': 'false' }
         : undefined,
   })
+}
+
+function outOfTime(requestId: Hex): DialectError {
+  return {
+    status: 504,
+    message: `This answer took longer than it can be paid for. What was sent of it is charged: GET /v1/receipts/${requestId}`,
+    type: 'server_error',
+    code: 'out_of_time',
+    headers: { 'x-should-retry': 'false' },
+  }
 }
 
 function chargeOf(error: unknown, requestId: Hex): string {

@@ -123,6 +123,16 @@ test('keys that nobody made are 401, foreign keys are asked to pay', async () =>
   assert.deepEqual([body.type, body.error.type], ['error', 'authentication_error'])
 })
 
+test('a quote under a key is by the nodes of its grant', async () => {
+  const harness = await start()
+  const { key } = await grantOn(harness, { nodes: [payer] })
+  const quote = (headers: Record<string, string>) =>
+    fetch(`${harness.gateway.url}/v1/quotes`, { method: 'POST', body: BODY, headers })
+  assert.equal((await quote({})).status, 200)
+  assert.equal(await codeOf(await quote(bearer(key))), '503 no_node')
+  assert.equal(await codeOf(await quote(bearer('assay_nonsense'))), '401 invalid_api_key')
+})
+
 test('each limit of a grant is refused in plain words, before anything is sent', async () => {
   const harness = await start()
   const cases: [Partial<SpendingGrant>, string][] = [

@@ -1,6 +1,7 @@
 import { formatOpg, INFERENCE_PATHS, TEMPLATE_UNITS } from '@assay/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
+import { credentialOf } from '../grants/credential.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { termsOf } from '../payment/admit.ts'
 import { paymentRequirements } from '../payment/offer.ts'
@@ -19,8 +20,11 @@ export function quoteRoutes(server: FastifyInstance, context: Context): void {
       throw new RefusedError({ status: 400, type: 'invalid_request_error', code: 'invalid_path', message })
     }
     const body = bodyOf(request)
+    const credential = await credentialOf(context, request.headers)
     const { model, price, maxOutput, maximum } = await quote(context, dialect, body)
-    const { mode, why, exposure, candidates } = route(context, readAsked(request.headers, { model, maximum }))
+    const among = credential?.grant.nodes ?? []
+    const asked = readAsked(request.headers, { model, maximum, among })
+    const { mode, why, exposure, candidates } = route(context, asked)
     return {
       object: 'quote',
       path,

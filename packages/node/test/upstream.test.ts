@@ -31,6 +31,21 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     )
   })
 
+  test('whole and without usage: it is charged by its length, not given away', async (t) => {
+    const { usage: _, ...uncounted } = chatAnswer
+    const { openai, receipt } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      json(response, uncounted),
+    )
+    await openai.chat.completions.create({ model: MODEL, messages: hello })
+    assert.equal(receipt().outputUnits, 1n)
+    assert.ok(receipt().inputUnits > 0n && receipt().price > 0n)
+    const { anthropic, receipt: other } = await nodeOver(t, 'anthropic-compatible', (_asked, response) =>
+      json(response, { type: 'message', content: [{ type: 'text', text: 'Good evening' }] }),
+    )
+    await anthropic.messages.create({ model: MODEL, max_tokens: 2, messages: hello })
+    assert.equal(other().outputUnits, 2n, 'three by its length, and no more than was quoted')
+  })
+
   test('streamed: usage is asked for, and shown only to who asked', async (t) => {
     const chunks = [delta({ role: 'assistant', content: '' }), delta({ content: 'Hi' }), delta({}, 'stop')]
     const { openai, asked, receipt, wire } = await nodeOver(t, 'openai-compatible', (_asked, response) =>

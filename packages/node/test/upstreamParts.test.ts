@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { generatedBytes } from '../src/engines/upstream/generatedText.ts'
 import { createMeter } from '../src/engines/upstream/meter.ts'
 import { readSse, type SseEvent } from '../src/engines/upstream/sseReader.ts'
 
@@ -102,4 +103,48 @@ test('where nobody counts, pieces and the length of the text stand in, and pictu
   // Anthropic's first event counts one token ahead; a stream cut off after it is counted by its pieces.
   meter.read({ message: { usage: { output_tokens: 1 } } })
   assert.equal(meter.usage().outputUnits, 2)
+})
+
+test('a whole answer that nobody counted is as long as what the model wrote, of either dialect', () => {
+  const call = { id: 'call_long_id', type: 'function', function: { name: 'look', arguments: '{"a":"ü"}' } }
+  const message = { role: 'assistant', content: 'Yes.', refusal: 'No', tool_calls: [call] }
+  for (const [answer, bytes] of [
+    [{ id: 'x', model: 'long name', choices: [{ index: 0, message, finish_reason: 'tool_calls' }] }, 20],
+    [{ choices: [{ message: { content: 'ab' } }, { message: { content: 'cde' } }] }, 5],
+    [{ choices: [{ text: 'abc' }, { text: 'd' }] }, 4],
+    // vLLM gave a thought under its old name beside the new one for a while: it was thought once.
+    [{ choices: [{ message: { content: 'a', reasoning: 'why', reasoning_content: 'why' } }] }, 4],
+    [{ choices: [{ message: { content: null, reasoning_content: 'why' } }] }, 3],
+    [{ choices: [{ message: { function_call: { name: 'f', arguments: '{}' } } }] }, 3],
+    [{ choices: [{ message: { tool_calls: [{ function: { name: 'f', arguments: { a: 1 } } }] } }] }, 8],
+    [
+      { choices: [{ message: { content: [{ type: 'text', text: 'ab' }, { thinking: [{ text: 'c' }] }] } }] },
+      3,
+    ],
+    [
+      {
+        type: 'message',
+        content: [
+          { type: 'thinking', thinking: 'Hm.', signature: 'EqQB+/=' },
+          { type: 'redacted_thinking', data: 'opaque' },
+          { type: 'text', text: 'Hi' },
+          { type: 'tool_use', id: 'toolu_1', name: 'look', input: { a: 1 } },
+        ],
+      },
+      16,
+    ],
+    [{ choices: [{ message: { content: '' } }] }, 0],
+    [{ choices: 5, content: [null, 'x', { text: 7 }] }, 0],
+    [{ object: 'list', data: [{ embedding: [1] }] }, 0],
+  ] as const) {
+    assert.equal(generatedBytes(answer), bytes, JSON.stringify(answer))
+    const meter = createMeter('')
+    meter.readWhole(answer)
+    assert.equal(meter.usage().outputUnits, Math.ceil(bytes / 4))
+    assert.equal(meter.output(), Math.ceil(bytes / 4))
+  }
+  const counted = createMeter('')
+  const choices = [{ message: { content: 'Far longer than one token.' } }]
+  counted.readWhole({ choices, usage: { prompt_tokens: 9, completion_tokens: 1 } })
+  assert.deepEqual(counted.usage(), { inputUnits: 9, outputUnits: 1 }, 'figures stand, where there are any')
 })

@@ -1,4 +1,5 @@
 import type { Usage } from '../engine.ts'
+import { generatedBytes } from './generatedText.ts'
 
 /** Bytes of a text that make one token, as a rule of thumb where nobody counts. */
 const BYTES_A_TOKEN = 4
@@ -7,13 +8,15 @@ const PICTURES = /[A-Za-z0-9+/=]{256,}/g
 
 /**
  * Counts what an upstream does: by its own figures where it gives them, else by what can be seen. A piece of a stream
- * is a token at least; the prompt is guessed from its length.
+ * is a token at least; the prompt and a whole answer are guessed from their length.
  */
 export type Meter = {
   /** A piece of the answer went by. */
   piece: () => void
   /** Looks for figures in a body or event of either dialect. */
   read: (json: unknown) => void
+  /** The same for a whole answer, which is counted by its text where there are none. */
+  readWhole: (json: unknown) => void
   /** Output units so far. */
   output: () => number
   usage: () => Usage
@@ -42,16 +45,22 @@ export function createMeter(requestText: string): Meter {
     if (prompt !== undefined && total !== undefined) output = Math.max(output ?? 0, total - prompt)
   }
 
+  function read(json: unknown): void {
+    if (typeof json !== 'object' || json === null) return
+    const { usage, message } = json as { usage?: unknown; message?: { usage?: unknown } }
+    for (const found of [message?.usage, usage]) {
+      if (typeof found === 'object' && found !== null) take(found as Record<string, unknown>)
+    }
+  }
+
   return {
     piece: () => {
       pieces++
     },
-    read(json) {
-      if (typeof json !== 'object' || json === null) return
-      const { usage, message } = json as { usage?: unknown; message?: { usage?: unknown } }
-      for (const found of [message?.usage, usage]) {
-        if (typeof found === 'object' && found !== null) take(found as Record<string, unknown>)
-      }
+    read,
+    readWhole(json) {
+      read(json)
+      output ??= Math.ceil(generatedBytes(json) / BYTES_A_TOKEN)
     },
     output: () => Math.max(pieces, output ?? 0),
     usage: () => ({

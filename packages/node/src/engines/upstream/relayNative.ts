@@ -58,7 +58,7 @@ async function relayWhole(
   const json = parse(text) as { error?: unknown }
   // Servers that stand before several others tell of a failure so: the status was theirs, the error is not.
   if (json.error !== undefined && json.error !== null) throw midStream()
-  meter.read(json)
+  meter.readWhole(json)
   begun()
   options.emit({ type: 'body', text }, meter.output())
   const usage = meter.usage()

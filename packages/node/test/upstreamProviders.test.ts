@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { ENGINE_CLASS, MODE } from '@assay/protocol'
 import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 import OpenAI from 'openai'
-import { Agent } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import { EngineError } from '../src/engines/engine.ts'
 import type { ProviderName, Target } from '../src/engines/upstream/providers.ts'
 import { startUpstreamEngine } from '../src/engines/upstream/startUpstreamEngine.ts'
@@ -110,4 +110,36 @@ test('a model that only the bond stands behind cannot be asked for as attested',
     if (status === 400) assert.match(text, /auto, bonded/)
     else assert.equal(response.headers.get('x-assay-verification'), 'bonded')
   }
+})
+
+test('an upstream may think for ten minutes before its first byte and between two', async (t) => {
+  const upstream = await startUpstream((_asked, response) => json(response, chatAnswer))
+  t.after(() => upstream.close())
+  const asked: Dispatcher.DispatchOptions[] = []
+  const agent = new Agent().compose((dispatch) => (options, handler) => {
+    asked.push(options)
+    return dispatch(options, handler)
+  })
+  t.after(() => agent.close())
+  const engine = startUpstreamEngine({
+    contextLength: 2048,
+    targets: [{ provider: 'openai-compatible', baseUrl: upstream.url, model: 'theirs', key: undefined }],
+    concurrency: 1,
+    dispatcher: agent,
+  })
+  const work = {
+    kind: 'native',
+    route: 'chat',
+    fields: { messages: hello },
+    stream: false,
+    headers: {},
+    maxOutput: 9,
+  } as const
+  const prepared = engine.prepare(work)
+  assert.ok('run' in prepared)
+  await prepared.run({ signal: new AbortController().signal, emit: () => undefined })
+  assert.deepEqual(
+    asked.map(({ headersTimeout, bodyTimeout }) => [headersTimeout, bodyTimeout]),
+    [[600_000, 600_000]],
+  )
 })

@@ -3,9 +3,13 @@ import { Agent, type Dispatcher, request } from 'undici'
 import { EngineError } from '../engine.ts'
 import { engineClassOf, headersFor, type Target } from './providers.ts'
 
-/** Longest wait for a connection, for the first byte, and between two pieces, ms. */
+/** Longest wait for a connection, ms. */
 const CONNECT_MS = 10_000
-const SILENCE_MS = 120_000
+/**
+ * Longest wait for the first byte and between two pieces, ms. Models that think say nothing for minutes; the vendors'
+ * own clients wait as long.
+ */
+const SILENCE_MS = 600_000
 /** How long a target that failed is asked only when no other is left, ms. */
 const REST_MS = 30_000
 const MAX_ERROR_BYTES = 64 * 1024
@@ -47,8 +51,6 @@ export function createExchange(targets: readonly Target[], dispatcher?: Dispatch
     dispatcher ??
     new Agent({
       connect: { timeout: CONNECT_MS, ...(targets.every(isProvider) ? PROVEN : {}) },
-      headersTimeout: SILENCE_MS,
-      bodyTimeout: SILENCE_MS,
     })
   const restUntil = new Map<Target, number>()
   /** The configured order, with those that failed a moment ago behind the others. */
@@ -65,6 +67,8 @@ export function createExchange(targets: readonly Target[], dispatcher?: Dispatch
       body: ask.body(target),
       signal: ask.signal,
       dispatcher: agent,
+      headersTimeout: SILENCE_MS,
+      bodyTimeout: SILENCE_MS,
     })
     if (answer.statusCode === 200) return { target, body: answer.body }
     const text = await readText(answer.body, MAX_ERROR_BYTES).catch(() => '')

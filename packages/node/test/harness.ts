@@ -1,6 +1,7 @@
 /** A node's server over a scripted engine and a chain made of constants; the payments and receipts are real. */
 import assert from 'node:assert/strict'
 import {
+  concatBytes,
   type Deployment,
   decodeReceiptHeader,
   encodeRequestAuthHeader,
@@ -120,6 +121,7 @@ export async function startTestServer(
     keyValid?: () => boolean
     waiting?: number
     requestTimeoutMs?: number
+    silenceMs?: number
   } = {},
 ) {
   const dir = options.dir ?? temporaryFolder('node')
@@ -183,7 +185,7 @@ export async function startTestServer(
     escrow: ESCROW,
     identity: () => enclave,
     keyOf: () => enclave.key,
-    confidential: () => [],
+    confidential: () => [{ ...enclave, sign: signInEnclave }],
     chain,
     models: new Map([[options.manifest?.name ?? MODEL, served]]),
     receipts,
@@ -192,6 +194,7 @@ export async function startTestServer(
     isKeyValid: options.keyValid ?? (() => true),
     log: (event, facts) => events.push({ event, ...facts }),
     requestTimeoutMs: options.requestTimeoutMs,
+    silenceMs: options.silenceMs,
   })
   return {
     url: server.url,
@@ -307,8 +310,13 @@ export type PaidAnswer = { receipt: Receipt; body: Uint8Array; status: number; r
 /**
  * A fetch that pays for every POST and checks the receipt of every answer, for the official clients, which know nothing
  * of either. The answers end up in `answers`.
+ * @param seen told of the bytes as they arrive
  */
-export function payingFetch(node: TestServer, answers: PaidAnswer[]): typeof globalThis.fetch {
+export function payingFetch(
+  node: TestServer,
+  answers: PaidAnswer[],
+  seen: (bytes: Uint8Array) => void = () => undefined,
+): typeof globalThis.fetch {
   return async (input, init) => {
     const request = new Request(input, init)
     const path = new URL(request.url).pathname
@@ -343,7 +351,12 @@ export function payingFetch(node: TestServer, answers: PaidAnswer[]): typeof glo
       assert.equal(receipt.price, priceOf(PRICE, { inputUnits, outputUnits, failed }))
       answers.push({ receipt, body: bytes, status: response.status, requestId: paid.requestId })
     }
-    const bytes = new Uint8Array(await response.arrayBuffer())
+    const parts: Uint8Array[] = []
+    for await (const part of response.body ?? []) {
+      parts.push(part)
+      seen(part)
+    }
+    const bytes = concatBytes(parts)
     await check(bytes)
     return new Response(bytes, { status: response.status, headers: response.headers })
   }

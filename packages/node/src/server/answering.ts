@@ -38,7 +38,7 @@ type Asked = {
 /** Takes paid requests from their bytes to the durable receipt, each payment once. */
 export function createAnswering(parameters: StartServerParameters) {
   const { operator, deployment, token, escrow, chain, models, receipts } = parameters
-  const { sign, isKeyValid, log, confidential, openGradient } = parameters
+  const { sign, isKeyValid, log, confidential, openGradient, silenceMs } = parameters
   const dialects = openGradient?.dialects ?? DIALECTS
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
   const running = new Map<Hex, AbortController>()
@@ -135,6 +135,7 @@ export function createAnswering(parameters: StartServerParameters) {
           store: receipts,
           sign: asked.sign ?? sign,
           trace: reply.request.headers.traceparent,
+          silenceMs,
           log,
         }),
       )

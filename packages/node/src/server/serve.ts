@@ -21,6 +21,7 @@ import type { ReceiptStore } from '../receiptStore.ts'
 import type { Anchor, ReceiptParameters } from '../signReceipt.ts'
 import { type Admission, modeOf } from './admit.ts'
 import type { AnswerSink } from './answerSink.ts'
+import { startWaiting, WAITING } from './waiting.ts'
 
 export const JSON_TYPE = 'application/json'
 const STREAM_TYPE = 'text/event-stream'
@@ -40,6 +41,8 @@ export type ServeParameters = {
   sign: (answer: ReceiptParameters) => Promise<SignedReceipt>
   /** W3C traceparent of what its spans stand under. */
   trace?: string | string[] | undefined
+  /** Silence of a stream after which it says that it goes on, ms; for tests. */
+  silenceMs?: number | undefined
   log: (event: string, facts: Record<string, unknown>) => void
 }
 
@@ -121,6 +124,10 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
   const { admission, response, signal, stop } = parameters
   const events = writer.stream()
   const sent: Uint8Array[] = []
+  const waiting = startWaiting(() => {
+    // Before the head nothing goes out, so that a failure can still be a status. Each `send` is of whole events.
+    if (response.headersSent && !signal.aborted) response.write(WAITING)
+  }, parameters.silenceMs)
   // Not awaited: the context length bounds what can pile up in the socket, and a slow reader must not hold the engine.
   const send = (text: string): void => {
     if (signal.aborted || text === '') return
@@ -129,6 +136,7 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     const bytes = encoder.encode(text)
     sent.push(bytes)
     response.write(bytes)
+    waiting.spoke()
   }
   let opened = false
   const open = (): void => {
@@ -147,7 +155,7 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     else if ('choice' in event) unended.add(event.choice)
     send(events.event(event, outputUnits))
     delivered = outputUnits
-  })
+  }).finally(waiting.end)
 
   const stopped = stop.aborted && !signal.aborted
   if (!either.aborted && 'failure' in result && sent.length === 0)

@@ -49,6 +49,7 @@ export type StartServerParameters = {
   openGradient?: OpenGradientRoom | undefined
   /** Overrides of the limits, for tests. */
   requestTimeoutMs?: number | undefined
+  silenceMs?: number | undefined
 }
 
 export type NodeServer = { url: string; close: () => Promise<void> }

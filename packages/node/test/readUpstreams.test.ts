@@ -34,7 +34,7 @@ test('servers and providers, their keys from a variable or a file, each once', (
           license: 'Apache-2.0',
           targets: [server, { ...server, keyFile, model: 'llama-again' }],
         },
-        { name: 'claude', contextLength: 200_000, targets: [paid] },
+        { name: 'claude', contextLength: 200_000, betas: ['context-1m-2025-08-07'], targets: [paid] },
       ],
     },
     env,
@@ -56,6 +56,7 @@ test('servers and providers, their keys from a variable or a file, each once', (
   )
   assert.equal(own?.engine.maxOutput, 2048)
   assert.deepEqual(provider?.manifest.modes, ['tee'])
+  assert.deepEqual([own?.engine.betas, provider?.engine.betas], [undefined, ['context-1m-2025-08-07']])
   const target = provider?.engine.targets[0]
   assert.deepEqual([target?.baseUrl, target?.key], ['https://api.anthropic.com/v1', 'sk-of-the-variable'])
   assert.deepEqual(env, { OTHER: 'stays' }, 'the key is gone from the environment')
@@ -77,6 +78,9 @@ const mistakes: [what: string, content: unknown, problem: RegExp][] = [
   ['a misspelt member', model([server], { contextlength: 1 }), /contextlength is not known/],
   ['no context length', model([server], { contextLength: 'big' }), /contextLength must be a whole number/],
   ['more output than context', model([server], { maxOutput: 11 }), /maxOutput must be/],
+  ['betas that are no list', model([paid], { betas: 'x' }), /betas must be a list/],
+  ['betas of no text', model([paid], { betas: [1] }), /betas\[0\] must be a text/],
+  ['betas of another dialect', model([server], { betas: ['x'] }), /betas are for targets of Anthropic's/],
   ['an unknown provider', model([{ ...server, provider: 'acme' }]), /provider must be one of openai, /],
   ['no address', model([{ ...server, baseUrl: undefined }]), /baseUrl must be a text/],
   ['another protocol', model([{ ...server, baseUrl: 'file:///etc' }]), /baseUrl must be an http/],

@@ -4,8 +4,18 @@ import { describe, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { ENGINE_CLASS, MODE } from '@assay/protocol'
 import OpenAI from 'openai'
-import { MODEL } from './harness.ts'
-import { type Answering, anthropicStream, counted, delta, json, openaiStream } from './scriptedUpstream.ts'
+import type { Target } from '../src/engines/upstream/providers.ts'
+import { startUpstreamEngine } from '../src/engines/upstream/startUpstreamEngine.ts'
+import { MODEL, payingFetch, startTestServer } from './harness.ts'
+import {
+  type Answering,
+  anthropicStream,
+  counted,
+  delta,
+  json,
+  openaiStream,
+  startUpstream,
+} from './scriptedUpstream.ts'
 import { chatAnswer, hello, KEY, nodeOver } from './upstreamNode.ts'
 
 describe('a body of the upstream’s own dialect goes on as it is', () => {
@@ -168,7 +178,7 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     const final = await anthropic.messages
       .stream(
         { model: MODEL, max_tokens: 2000, thinking, messages: hello },
-        { headers: { 'anthropic-beta': 'x-1' } },
+        { headers: { 'anthropic-beta': 'interleaved-thinking-2025-05-14' } },
       )
       .finalMessage()
     assert.deepEqual(
@@ -183,7 +193,7 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
       stream: true,
     })
     assert.equal(asked().headers['x-api-key'], KEY)
-    assert.equal(asked().headers['anthropic-beta'], 'x-1')
+    assert.equal(asked().headers['anthropic-beta'], 'interleaved-thinking-2025-05-14')
     assert.equal(asked().headers['anthropic-version'], '2026-10-21')
     assert.deepEqual([receipt().inputUnits, receipt().outputUnits], [12n, 21n])
     assert.match(wire(), /: assay-receipt \S+\nevent: message_stop\n/)
@@ -280,6 +290,80 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     ]
     await other.anthropic.messages.create({ model: MODEL, max_tokens: 9, messages } as never)
     assert.deepEqual(other.asked().body.messages, messages)
+  })
+
+  test('what makes Anthropic’s tokens dearer is refused by name, unless the operator has priced it in', async (t) => {
+    const upstream = await startUpstream((_asked, response) =>
+      json(response, { type: 'message', content: [], usage: { input_tokens: 1, output_tokens: 1 } }),
+    )
+    t.after(() => upstream.close())
+    const nodeWith = async (betas?: string[]) => {
+      const targets: Target[] = [
+        { provider: 'anthropic-compatible', baseUrl: upstream.url, model: 'theirs', key: KEY },
+      ]
+      const engine = startUpstreamEngine({ contextLength: 2048, targets, concurrency: 4, betas })
+      const node = await startTestServer({ engine, modes: ['bonded'] })
+      t.after(() => node.close())
+      const client = new Anthropic({
+        apiKey: 'unused',
+        baseURL: node.url,
+        maxRetries: 0,
+        fetch: payingFetch(node, []),
+      })
+      return (members: object, beta?: string) =>
+        client.messages.create({ model: MODEL, max_tokens: 9, messages: hello, ...members } as never, {
+          headers: beta === undefined ? {} : { 'anthropic-beta': beta },
+        })
+    }
+    const hour = { cache_control: { type: 'ephemeral', ttl: '1h' } }
+    const text = { type: 'text', text: 'a' }
+    const result = { type: 'tool_result', tool_use_id: 'a', content: [{ ...text, ...hour }] }
+    const dear: [members: object, beta: string | undefined, param: string][] = [
+      [{}, 'context-1m-2025-08-07', 'anthropic-beta'],
+      [{}, 'interleaved-thinking-2025-05-14,compact-2026-01-12', 'anthropic-beta'],
+      [{}, 'not-known-2099-01-01', 'anthropic-beta'],
+      [{ system: [{ ...text, ...hour }] }, undefined, 'system[0].cache_control.ttl'],
+      [{ tools: [{ name: 'f', input_schema: {}, ...hour }] }, undefined, 'tools[0].cache_control.ttl'],
+      [
+        { messages: [{ role: 'user', content: [text, { ...text, ...hour }] }] },
+        undefined,
+        'messages[0].content[1].cache_control.ttl',
+      ],
+      [
+        { messages: [{ role: 'user', content: [result] }] },
+        undefined,
+        'messages[0].content[0].content[0].cache_control.ttl',
+      ],
+    ]
+    const ask = await nodeWith()
+    for (const [members, beta, param] of dear) {
+      await assert.rejects(ask(members, beta), (error: unknown) => {
+        return error instanceof Anthropic.BadRequestError && error.message.includes(param)
+      })
+    }
+    assert.deepEqual(upstream.asked, [])
+    const short = { cache_control: { type: 'ephemeral', ttl: '5m' } }
+    const input = { cache_control: { ttl: '1h' } }
+    await ask(
+      {
+        system: [
+          { ...text, ...short },
+          { ...text, cache_control: { type: 'ephemeral' } },
+        ],
+        messages: [
+          ...hello,
+          { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'f', input }] },
+        ],
+      },
+      'claude-code-20250219, extended-cache-ttl-2025-04-11',
+    )
+    assert.equal(upstream.asked.length, 1, 'what a call was given is not read')
+    const priced = await nodeWith([
+      ...['context-1m-2025-08-07', 'compact-2026-01-12', 'not-known-2099-01-01'],
+      'extended-cache-ttl-2025-04-11',
+    ])
+    for (const [members, beta] of dear) await priced(members, beta)
+    assert.equal(upstream.asked.length, 1 + dear.length)
   })
 
   test('no more is asked for than was quoted, whichever limit a server goes by', async (t) => {

@@ -15,6 +15,7 @@ export type ModelFacts = {
   contextLength: number
   features: ReadonlySet<Feature>
   native: ReadonlySet<InferenceRoute>
+  betas?: ReadonlySet<string> | undefined
 }
 
 /** What stands at the head of an answer. */

@@ -164,6 +164,8 @@ export type Engine = {
   features: ReadonlySet<Feature>
   /** Routes whose bodies go on to an upstream of the same dialect as they are. */
   native: ReadonlySet<InferenceRoute>
+  /** Betas of Anthropic's that go on though they can cost more, since the operator has priced them in. */
+  betas?: ReadonlySet<string> | undefined
   /** Cheap; may be called while all sequences are busy. */
   prepare: (work: Work) => Prepared | PromptTooLong | Unsupported
   /** Input tokens of work that is not run, where `prepare` cannot tell them. @throws EngineError */

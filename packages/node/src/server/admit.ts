@@ -227,7 +227,8 @@ const LONG_MEMBERS: Record<InferenceRoute, string> = {
 export function factsOf(served: ServedModel | undefined): ModelFacts | undefined {
   if (served === undefined) return undefined
   const { engine, manifest } = served
-  return { contextLength: manifest.contextLength, features: engine.features, native: engine.native }
+  const { features, native, betas } = engine
+  return { contextLength: manifest.contextLength, features, native, betas }
 }
 
 /** `anthropic-*` headers: part of what Anthropic's dialect asks. */

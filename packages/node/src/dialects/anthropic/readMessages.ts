@@ -15,6 +15,7 @@ import {
   textAt,
 } from '../fields.ts'
 import { nativeDraft } from '../native.ts'
+import { mustKeepThePrice } from '../nativeBetas.ts'
 import { badRequest, Refusal, refuse } from '../refusal.ts'
 import { functionNameAt, mustDiffer } from '../tools.ts'
 import { anthropicMessagesAt, systemAt } from './messages.ts'
@@ -54,7 +55,7 @@ export const anthropicMessages: Dialect = {
   read: (body, headers, model) =>
     readRequest('messages', body, model, (fields, intent, needs, facts) => {
       checkVersion(headers, fields)
-      if (facts.native.has('messages')) return nativeDraft('messages', fields, intent, headers)
+      if (facts.native.has('messages')) return nativeOf(fields, intent, headers, facts)
       return { work: workOf(fields, intent, needs, headers), answer: messagesWriter }
     }),
 }
@@ -70,9 +71,19 @@ export function readCount(
     if (fields.max_tokens !== undefined || fields.stream !== undefined) {
       refuse('`max_tokens` and `stream` have no place in counting.', 'max_tokens', 'unsupported_parameter')
     }
-    if (facts.native.has('messages')) return nativeDraft('messages', fields, intent, headers)
+    if (facts.native.has('messages')) return nativeOf(fields, intent, headers, facts)
     return { work: workOf(fields, intent, needs, headers), answer: messagesWriter }
   })
+}
+
+function nativeOf(
+  fields: Fields,
+  intent: RequestIntent,
+  headers: Record<string, string>,
+  facts: ModelFacts,
+): ReturnType<typeof nativeDraft> {
+  mustKeepThePrice(fields, headers, facts.betas)
+  return nativeDraft('messages', fields, intent, headers)
 }
 
 /** The version decides what a body means; Anthropic's API demands it too. */

@@ -8,6 +8,7 @@ export type UpstreamModel = { manifest: ModelManifest; engine: UpstreamEnginePar
 
 const MAX_MODELS = 64
 const MAX_TARGETS = 8
+const MAX_BETAS = 64
 const MAX_CONTEXT = 2 ** 24
 const DEFAULT_CONCURRENCY = 32
 /** Longest name of an engine in a manifest. */
@@ -59,7 +60,7 @@ function readModel(
   findKey: KeyFinder,
 ): UpstreamModel {
   const entry = at.object(value, place)
-  at.only(entry, ['name', 'contextLength', 'maxOutput', 'concurrency', 'license', 'targets'], place)
+  at.only(entry, ['name', 'contextLength', 'maxOutput', 'concurrency', 'license', 'betas', 'targets'], place)
   const name = at.text(entry.name, `${place}.name`, 256)
   const contextLength = at.count(entry.contextLength, `${place}.contextLength`, MAX_CONTEXT)
   const maxOutput =
@@ -82,6 +83,15 @@ function readModel(
         : engineClassOf(target.provider) === 2 && dialectOf(target.provider) === dialectOf(first.provider)
     if (!isSame) throw at.fail(`${place}.targets`, 'must all be the same model of the same kind of provider')
   }
+  const betas =
+    entry.betas === undefined
+      ? undefined
+      : at
+          .list(entry.betas, `${place}.betas`, MAX_BETAS)
+          .map((beta, index) => at.text(beta, `${place}.betas[${index}]`, 128))
+  if (betas !== undefined && dialectOf(first.provider) !== 'anthropic') {
+    throw at.fail(`${place}.betas`, "are for targets of Anthropic's dialect")
+  }
   const engine = `upstream:${first.provider}:${first.model}`
   if (engine.length > MAX_ENGINE) throw at.fail(`${place}.targets[0].model`, 'is too long')
   return {
@@ -93,7 +103,7 @@ function readModel(
       license,
       modes: [engineClassOf(first.provider) === 1 ? 'tee' : 'bonded'],
     },
-    engine: { contextLength, maxOutput, targets, concurrency },
+    engine: { contextLength, maxOutput, targets, concurrency, betas },
   }
 }
 

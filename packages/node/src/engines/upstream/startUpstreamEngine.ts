@@ -28,6 +28,8 @@ export type UpstreamEngineParameters = {
   /** In the order in which they are asked; all of one dialect and one engine class. */
   targets: readonly Target[]
   concurrency: number
+  /** Of Anthropic's, that the price of the model covers. */
+  betas?: readonly string[] | undefined
   /** Another way to the network, for tests. */
   dispatcher?: Dispatcher | undefined
 }
@@ -51,7 +53,7 @@ const OFFERS: Record<
 
 /** A model behind another server: what comes in its dialect goes on as it is, everything else is translated. */
 export function startUpstreamEngine(parameters: UpstreamEngineParameters): Engine {
-  const { contextLength, maxOutput = contextLength, targets, concurrency, dispatcher } = parameters
+  const { contextLength, maxOutput = contextLength, targets, concurrency, betas, dispatcher } = parameters
   const { provider } = targets[0] as Target
   const { bridge, native, features } = OFFERS[dialectOf(provider)]
   const exchange = createExchange(targets, dispatcher)
@@ -61,6 +63,7 @@ export function startUpstreamEngine(parameters: UpstreamEngineParameters): Engin
     engineClass: engineClassOf(provider),
     features: new Set(features),
     native: new Set(native),
+    betas: new Set(betas),
     prepare(work) {
       if (work.kind === 'native') {
         return { inputUnits: undefined, run: (options) => relayNative(exchange, work, options) }

@@ -1,0 +1,52 @@
+import { type Fields, nameOf } from './fields.ts'
+import { isPart, partsIn, partsOfMessages } from './nativeParts.ts'
+import { refuse } from './refusal.ts'
+
+/**
+ * Betas of Anthropic's that leave the price of a token as it is, without their dates. Those that come with tools that
+ * run there, or with members that are held back, do nothing without them.
+ */
+const PLAIN = new Set([
+  ...['advanced-tool-use', 'claude-code', 'computer-use', 'context-management', 'dev-full-thinking'],
+  ...['effort', 'extended-cache-ttl', 'fine-grained-tool-streaming', 'interleaved-thinking'],
+  ...['mid-conversation-system', 'model-context-window-exceeded', 'output-128k', 'pdfs'],
+  ...['prompt-caching', 'prompt-caching-scope', 'structured-outputs', 'task-budgets'],
+  ...['token-counting', 'token-efficient-tools'],
+])
+/** Once the beta that a cache of an hour wanted, and still the name under which an operator allows it. */
+const LONG_CACHE = 'extended-cache-ttl-2025-04-11'
+
+/**
+ * Refuses what makes Anthropic's tokens cost more than a receipt counts, unless the operator has priced it in: a cache
+ * that is kept for an hour costs twice the input, and a beta may buy anything (a longer context at a higher price,
+ * summaries that stand in no total). @throws Refusal
+ */
+export function mustKeepThePrice(
+  fields: Fields,
+  headers: Record<string, string>,
+  priced: ReadonlySet<string> = new Set(),
+): void {
+  for (const beta of (headers['anthropic-beta'] ?? '').split(',').map((name) => name.trim())) {
+    if (beta === '' || priced.has(beta) || PLAIN.has(beta.replace(/-\d{4}-?\d{2}-?\d{2}$/, ''))) continue
+    refuse(
+      `\`anthropic-beta\`: ${nameOf(beta)} may cost more than this model's price covers; leave it out.`,
+      'anthropic-beta',
+      'unsupported_value',
+    )
+  }
+  if (priced.has(LONG_CACHE)) return
+  const parts = [
+    ...partsIn(fields.tools, 'tools'),
+    ...partsIn(fields.system, 'system'),
+    ...partsOfMessages(fields.messages),
+  ]
+  for (const [place, { cache_control: cache }] of parts) {
+    if (!isPart(cache) || cache.ttl === undefined || cache.ttl === null || cache.ttl === '5m') continue
+    const param = `${place}.cache_control.ttl`
+    refuse(
+      `\`${param}\` can only be 5m: this model's price covers no longer cache.`,
+      param,
+      'unsupported_value',
+    )
+  }
+}

@@ -73,6 +73,27 @@ describe('when upstreams fail', () => {
     assert.deepEqual([receipt().status, alone.receipt().status], [STATUS.complete, STATUS.failed])
   })
 
+  test('a stream without its end mark is whole where every choice said why it stopped, and only there', async (t) => {
+    const unmarked =
+      (chunks: object[]): Answering =>
+      (_asked, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.end(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join(''))
+      }
+    const read = async (chunks: object[]) => {
+      const { openai, receipt } = await nodeOver(t, 'openai-compatible', unmarked(chunks))
+      const answer = openai.chat.completions.stream({ model: MODEL, messages: hello })
+      const end = await answer.finalChatCompletion().catch((error: unknown) => error)
+      return { end, status: receipt().status, outputUnits: receipt().outputUnits }
+    }
+    const whole = await read([delta({ role: 'assistant', content: 'Hi' }), delta({}, 'stop'), counted(3, 7)])
+    assert.ok(!(whole.end instanceof Error), String(whole.end))
+    assert.deepEqual([whole.status, whole.outputUnits], [STATUS.complete, 7n])
+    const cut = await read([delta({ role: 'assistant', content: 'Hi' })])
+    assert.ok(cut.end instanceof OpenAI.APIError)
+    assert.equal(cut.status, STATUS.failed)
+  })
+
   test('after the first byte it is an error in the dialect, failed and free', async (t) => {
     const breaking: Answering = (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })

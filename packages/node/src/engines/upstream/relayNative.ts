@@ -77,6 +77,7 @@ async function relayStream(
 ): Promise<Usage> {
   const wantsUsage =
     (work.fields.stream_options as { include_usage?: unknown } | undefined)?.include_usage === true
+  const choices = createChoices()
   for await (const { event, data } of readSse(answer.body)) {
     if (options.signal.aborted) return meter.usage()
     if (data.startsWith('[DONE]')) return meter.usage()
@@ -85,15 +86,36 @@ async function relayStream(
     if (json.error !== undefined && json.error !== null) throw midStream()
     meter.read(json)
     if (isPiece(route, json)) meter.piece()
+    choices.read(json.choices)
     const isUsageOnly = Array.isArray(json.choices) && json.choices.length === 0 && json.usage !== undefined
     if (isUsageOnly && !wantsUsage) continue
     begun()
     options.emit({ type: 'native', event, data }, meter.output())
   }
+  if (choices.haveEnded()) return meter.usage()
   throw new EngineError('The upstream of this model ended its answer before its end.', {
     status: 502,
     code: 'upstream_failed',
   })
+}
+
+/** The choices of a stream: some servers leave its end mark out, but none leaves out why each of them stopped. */
+function createChoices() {
+  const begun = new Set<unknown>()
+  const ended = new Set<unknown>()
+  return {
+    read(choices: unknown): void {
+      for (const choice of Array.isArray(choices) ? choices : []) {
+        const { index, finish_reason: reason } = (choice ?? {}) as {
+          index?: unknown
+          finish_reason?: unknown
+        }
+        begun.add(index)
+        if (typeof reason === 'string') ended.add(index)
+      }
+    },
+    haveEnded: () => begun.size > 0 && ended.size === begun.size,
+  }
 }
 
 /** Whether an event carries generated text, of which each holds a token at least. */

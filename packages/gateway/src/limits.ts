@@ -28,6 +28,8 @@ export type Limits = AllowanceLimits & {
   persistMs: number
   /** How long a receipt is looked for after its request was cut off, milliseconds. */
   recoverMs: number
+  /** How long a gateway that closes waits for the answers under way, milliseconds. */
+  drainMs: number
   /** How often the list of nodes is read again, milliseconds. */
   discoverMs: number
   /** How often bonds, stake and keys are read anew, milliseconds. */
@@ -56,6 +58,7 @@ export const DEFAULT_LIMITS: Limits = {
   clientStallMs: 60_000,
   persistMs: 20_000,
   recoverMs: 120_000,
+  drainMs: 10_000,
   discoverMs: 10_000,
   standingMs: 2000,
   keepAnswersSeconds: 3600,

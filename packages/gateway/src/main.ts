@@ -72,6 +72,16 @@ function allowanceLimits(): AllowanceLimits {
   })
 }
 
+function drainMs(): number {
+  const { ASSAY_DRAIN_SECONDS: seconds = '10' } = process.env
+  if (/^[0-9]{1,4}$/.test(seconds)) return Number(seconds) * 1000
+  throw new AssayError('ASSAY_DRAIN_SECONDS cannot be read.', {
+    code: 'config',
+    facts: { ASSAY_DRAIN_SECONDS: seconds },
+    next: 'give a whole number of seconds, up to 9999',
+  })
+}
+
 try {
   const stopTracing = await startTracing('gateway')
   const gateway = await startGateway({
@@ -82,7 +92,7 @@ try {
     databaseUrl: databaseUrl(),
     nodes: nodeSource(),
     tls: tlsSetting(),
-    limits: allowanceLimits(),
+    limits: { ...allowanceLimits(), drainMs: drainMs() },
   })
   let closing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -82,8 +82,7 @@ export type Gateway = {
   close(): Promise<void>
 }
 
-/** Time that answers under way get when the gateway closes, milliseconds. */
-const CLOSE_PATIENCE_MS = 10_000
+/** How often a gateway that closes looks whether the answers under way have ended, milliseconds. */
 const DRAIN_LOOK_MS = 10
 /** Then connections that are still open are cut, milliseconds. */
 const CUT_AFTER_MS = 1000
@@ -225,18 +224,24 @@ async function assemble(
     clearInterval(pruning)
     await nodes.close()
   }
+  /** Waits until no answer is under way, so long at the most. */
+  async function ended(patienceMs: number): Promise<void> {
+    const deadline = performance.now() + patienceMs
+    while (inFlight.size > 0 && performance.now() < deadline) await delay(DRAIN_LOOK_MS)
+  }
   let door: TlsDoor | undefined
   async function close(): Promise<void> {
     // Whatever balances the load sees it at /health and sends the next requests elsewhere; those under way end first.
     context.draining = true
     log('draining', { running: inFlight.size })
-    const deadline = performance.now() + CLOSE_PATIENCE_MS
-    while (inFlight.size > 0 && performance.now() < deadline) await delay(DRAIN_LOOK_MS)
+    await ended(context.limits.drainMs)
     await door?.close()
     const closing = server.close()
     const patience = setTimeout(() => server.server.closeAllConnections(), CUT_AFTER_MS)
     await closing
     clearTimeout(patience)
+    // What was cut off is looked for from the moment that its exchange has noticed.
+    await ended(CUT_AFTER_MS)
     await closeParts()
     await database.close()
     log('stopped')

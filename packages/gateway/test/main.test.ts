@@ -37,6 +37,7 @@ after(() => server?.close())
 type Case = { settings: () => Record<string, string>; code: number; says: RegExp; skip?: string | false }
 const cases: Case[] = [
   { settings: () => ({ ASSAY_PORT: 'abc' }), code: 2, says: /ASSAY_PORT is not a port/ },
+  { settings: () => ({ ASSAY_DRAIN_SECONDS: '1m' }), code: 2, says: /ASSAY_DRAIN_SECONDS cannot be read/ },
   { settings: () => ({ ASSAY_TLS_PORT: '70000' }), code: 2, says: /ASSAY_TLS_CERTIFICATE is not set/ },
   {
     settings: () => ({ ASSAY_TLS_PORT: '70000', ASSAY_TLS_CERTIFICATE: '/c', ASSAY_TLS_KEY: '/k' }),

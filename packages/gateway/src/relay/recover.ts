@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { findRequest, forwardedBy } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
@@ -11,11 +12,15 @@ const TICK_MS = 1000
 const MAX_TICK = 64
 /** How often this process looks for requests of its own that it does not know, milliseconds. */
 const STRAYS_EVERY_MS = 5000
+/** How long the end of this process waits for what it cut off, and between two looks, milliseconds. */
+const LAST_LOOKS_MS = 3000
+const LAST_LOOK_EVERY_MS = 100
 
 type Parts = Omit<Context, 'recover'>
 export type Recovery = {
   /** Looks for the receipt of a request whose client left before its end, now and until there is one. */
   recover(requestId: Hex): void
+  /** Looks a last time for what is looked for. */
   close(): Promise<void>
 }
 
@@ -85,8 +90,15 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
       tick()
     },
     async close() {
-      closed = true
       clearInterval(timer)
+      // Nobody looks for these when this process is gone; their nodes sign at once for what they delivered.
+      const until = performance.now() + LAST_LOOKS_MS
+      while (lost.size > 0 && performance.now() < until) {
+        tick()
+        await running
+        if (lost.size > 0) await delay(LAST_LOOK_EVERY_MS)
+      }
+      closed = true
       await running
     },
   }

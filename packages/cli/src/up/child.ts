@@ -32,7 +32,8 @@ const FIRST_RETRY_MILLISECONDS = 250
 const LAST_RETRY_MILLISECONDS = Number(process.env.ASSAY_RESTART_CEILING) || 10_000
 /** A process that ran this long was healthy: its next crash starts with the short delay again. */
 const HEALTHY_MILLISECONDS = 30_000
-const STOP_GRACE_MILLISECONDS = 8000
+/** A gateway ends its answers first, ten seconds of them, and looks for those that it had to cut off. */
+const STOP_GRACE_MILLISECONDS = 16_000
 
 export function startChild(options: ChildOptions): Child {
   const log = openLog(options.logFile)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import {
   AssayError,
   CONTRACT_NAMES,
@@ -24,22 +24,24 @@ export function isLocal({ rpcUrl }: Pick<Network, 'rpcUrl'>): boolean {
   return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(rpcUrl).hostname)
 }
 
-/** Reads and checks `network.json`. @throws AssayError `not_found` | `malformed` */
+/** Reads and checks `network.json`. @throws AssayError `not_found` | `config` | `malformed` */
 export function loadNetwork(file: string): Network {
-  let text: string
+  let bytes: Uint8Array
   try {
-    text = readFileSync(file, 'utf8')
+    bytes = readBounded(file)
   } catch (cause) {
-    throw new AssayError('There is no network file.', {
-      code: 'not_found',
-      facts: { file },
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    const missing = reason === 'ENOENT'
+    throw new AssayError(missing ? 'There is no network file.' : 'The network file cannot be read.', {
+      code: missing ? 'not_found' : 'config',
+      facts: missing ? { file } : { file, reason },
       next: 'Start the network (npm start), or point ASSAY_NETWORK at the network.json you were given.',
       cause,
     })
   }
   try {
-    if (text.length > MAX_NETWORK_BYTES) throw new Error('it is too large')
-    return networkFrom(JSON.parse(text))
+    if (bytes.length > MAX_NETWORK_BYTES) throw new Error('it is too large')
+    return networkFrom(parsed(bytes))
   } catch (cause) {
     throw new AssayError('The network file is not usable.', {
       code: 'malformed',
@@ -50,10 +52,34 @@ export function loadNetwork(file: string): Network {
   }
 }
 
+/** At most one byte more than may be read, for what a path names may have no end; a pipe, which has no size, is read too. */
+function readBounded(file: string): Uint8Array {
+  const descriptor = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(MAX_NETWORK_BYTES + 1)
+    let at = 0
+    for (let read = -1; read !== 0 && at < bytes.length; at += read)
+      read = readSync(descriptor, bytes, at, bytes.length - at, null)
+    return bytes.subarray(0, at)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** The parser's own words would quote the file, which may hold keys. */
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    throw new Error('it is not JSON')
+  }
+}
+
 function networkFrom(value: unknown): Network {
   const raw = record(value, 'the file')
   const chainId = raw.chainId
-  if (typeof chainId !== 'number' || !Number.isSafeInteger(chainId) || chainId < 1) throw new Error('chainId')
+  if (typeof chainId !== 'number' || !Number.isSafeInteger(chainId) || chainId < 1)
+    throw new Error('chainId is not a positive whole number')
   const named = record(raw.contracts, 'contracts')
   const contracts = Object.fromEntries(
     CONTRACT_NAMES.map((name) => [name, address(named[name], `contracts.${name}`)]),
@@ -128,9 +154,9 @@ function operators(value: unknown, where: string): { operator: Address; url: str
 
 function profileFrom(value: unknown): OpenGradientProfile {
   const raw = record(value, 'profile')
-  if (raw.name !== 'opengradient') throw new Error('profile.name')
+  if (raw.name !== 'opengradient') throw new Error('profile.name is not opengradient')
   if (!isHex(raw.tlsCertificate) || raw.tlsCertificate.length > 16_384)
-    throw new Error('profile.tlsCertificate')
+    throw new Error('profile.tlsCertificate is not a certificate')
   return {
     name: raw.name,
     payer: address(raw.payer, 'profile.payer'),
@@ -145,7 +171,7 @@ function modelFrom(value: unknown, at: number): NetworkModel {
   const raw = record(value, `models[${at}]`)
   const { contextLength } = raw
   if (typeof contextLength !== 'number' || !Number.isSafeInteger(contextLength) || contextLength < 0) {
-    throw new Error(`models[${at}].contextLength`)
+    throw new Error(`models[${at}].contextLength is not a whole number`)
   }
   return {
     name: text(raw.name, `models[${at}].name`),

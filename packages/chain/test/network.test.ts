@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
@@ -34,6 +34,8 @@ test('a missing, torn or wrong network file is an error that names it', () => {
   const failsWith = (code: string) => (error: unknown) =>
     error instanceof AssayError && error.code === code && error.message.includes('network.json')
   assert.throws(() => loadNetwork(path.join(folder, 'none', 'network.json')), failsWith('not_found'))
+  mkdirSync(path.join(folder, 'folder', 'network.json'), { recursive: true })
+  assert.throws(() => loadNetwork(path.join(folder, 'folder', 'network.json')), failsWith('config'))
   const wrong: unknown[] = [
     null,
     [],

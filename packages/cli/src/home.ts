@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadNetwork } from '@assay/chain'
-import type { Network } from '@assay/protocol'
+import { AssayError, type Network } from '@assay/protocol'
 import { CliError, EXIT } from './cliError.ts'
 
 /** Root of the checkout, from which the servers are started. */
@@ -46,13 +45,27 @@ export function assayHome(environment: NodeJS.ProcessEnv = process.env): Home {
 /** The network that a command talks to: `--network`, or the one in the home. @throws CliError */
 export function networkFor(file: string | undefined): Network {
   const place = file ?? assayHome().networkFile
-  if (!existsSync(place)) {
-    throw new CliError('There is no network here yet.', {
+  try {
+    return loadNetwork(place)
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause
+    const missing = cause.code === 'not_found'
+    const { shortMessage, facts } = cause
+    throw new CliError(missing && file === undefined ? 'There is no network here yet.' : shortMessage, {
+      // A wrong path is the caller's mistake. Where the home has no usable file, there is no network to reach. Neither is 1,
+      // which would say that something was looked at and did not hold.
       exitCode: file === undefined ? EXIT.unreachable : EXIT.usage,
-      code: 'no_network',
-      facts: { looked: place },
-      next: file === undefined ? 'Start one with: npm start' : 'Give the path of a network.json.',
+      code: missing ? 'no_network' : 'bad_network',
+      facts: missing ? { looked: place } : facts,
+      next: nextStep(missing, file),
+      cause,
     })
   }
-  return loadNetwork(place)
+}
+
+function nextStep(missing: boolean, file: string | undefined): string | undefined {
+  if (file !== undefined) return 'Give the path of a network.json.'
+  return missing
+    ? 'Start one with: npm start'
+    : 'Restore it, or remove it and run npm start, which writes it anew.'
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -40,6 +40,7 @@ before(async () => {
   }
   writeFileSync(path.join(home, 'dead.json'), JSON.stringify(dead))
   writeFileSync(path.join(home, 'broken.json'), '{"chainId":')
+  symlinkSync('/dev/zero', path.join(home, 'endless.json'))
   writeFileSync(path.join(home, 'bundle.json'), '{"format":"assay-bundle/1"}')
 })
 after(() => {
@@ -75,7 +76,18 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
   { args: () => ['chat', 'hi', '--scheme', 'cash'], code: 2, says: /Allowed choices/ },
   { args: () => ['chat', 'hi'], code: 3, says: /no network here yet[\s\S]*npm start/ },
   { args: () => ['chat', 'hi', '--network', '/nowhere.json'], code: 2, says: /network\.json/ },
-  { args: () => ['chat', 'hi', '--network', path.join(home, 'broken.json')], code: 1, says: /not usable/ },
+  ...[
+    { file: 'nowhere.json', says: /no network file[\s\S]*nowhere\.json/ },
+    { file: '.', says: /cannot be read[\s\S]*EISDIR/ },
+    { file: 'broken.json/network.json', says: /cannot be read[\s\S]*ENOTDIR/ },
+    { file: 'broken.json', says: /not usable[\s\S]*it is not JSON/ },
+    { file: 'bundle.json', says: /not usable[\s\S]*chainId is not/ },
+    { file: 'endless.json', says: /not usable[\s\S]*too large/ },
+  ].map(({ file, says }) => ({
+    args: () => ['verify', hash, '--network', path.join(home, file)],
+    code: 2,
+    says: new RegExp(`${says.source}[\\s\\S]*Give the path of a network\\.json`),
+  })),
   {
     args: () => ['chat', 'hi', '--network', path.join(home, 'dead.json')],
     code: 2,
@@ -190,6 +202,23 @@ test('with --json a mistake is told in JSON, with the same exit code', async () 
   const { code, out } = await runAssay('verify', 'hello', '--json')
   assert.equal(code, 2)
   assert.equal((JSON.parse(out) as { error: { code: string } }).error.code, 'not_verifiable')
+})
+
+test('a home whose network file cannot be used has no network that could be reached', async () => {
+  for (const [wrong, says] of [
+    ['{"accounts":{"demo":{"privateKey":"0xdeadbeef"', 'not JSON'],
+    ['{}', 'chainId'],
+  ] as const) {
+    writeFileSync(path.join(home, 'network.json'), wrong)
+    const { code, out } = await runAssay('verify', hash, '--json')
+    rmSync(path.join(home, 'network.json'))
+    assert.equal(code, 3, out)
+    const { error } = JSON.parse(out) as { error: { code: string; facts: { reason: string }; next: string } }
+    assert.equal(error.code, 'bad_network')
+    assert.ok(error.facts.reason.includes(says) && error.next.includes('npm start'), out)
+    // The file may hold the key of the demo account.
+    assert.ok(!out.includes('deadbeef'))
+  }
 })
 
 test('a wrong key is never repeated', async () => {

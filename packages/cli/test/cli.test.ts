@@ -204,6 +204,18 @@ test('with --json a mistake is told in JSON, with the same exit code', async () 
   assert.equal((JSON.parse(out) as { error: { code: string } }).error.code, 'not_verifiable')
 })
 
+test('what keeps the network from working may be its file: the doctor says so beside what else it finds', async () => {
+  writeFileSync(path.join(home, 'network.json'), '{}')
+  const { code, out } = await runAssay('doctor', '--json')
+  rmSync(path.join(home, 'network.json'))
+  assert.equal(code, 1, out)
+  const { findings } = JSON.parse(out) as { findings: { name: string; outcome: string; detail: string }[] }
+  const network = findings.find(({ name }) => name === 'network')
+  assert.equal(network?.outcome, 'failed')
+  assert.match(network?.detail ?? '', /not usable.*network\.json.*chainId/)
+  assert.ok(findings.some(({ name }) => name === 'disk'))
+})
+
 test('a home whose network file cannot be used has no network that could be reached', async () => {
   for (const [wrong, says] of [
     ['{"accounts":{"demo":{"privateKey":"0xdeadbeef"', 'not JSON'],

@@ -4,7 +4,7 @@ import { publicClientOf } from '@assay/chain'
 import { CONTRACT_NAMES, type Network, teeRegistryAbi } from '@assay/protocol'
 import type { Command } from 'commander'
 import { type Address, isAddress } from 'viem'
-import { EXIT } from '../cliError.ts'
+import { CliError, EXIT } from '../cliError.ts'
 import { assayHome, type Home, networkFor } from '../home.ts'
 import { networkStatus } from '../networkStatus.ts'
 import { toJsonText } from '../output.ts'
@@ -46,7 +46,8 @@ async function examine(home: Home): Promise<Finding[]> {
   if (!existsSync(home.networkFile)) {
     return [...local, { name: 'network', outcome: 'skipped', detail: 'none here yet', next: 'npm start' }]
   }
-  const network = networkFor(undefined)
+  const network = networkHere()
+  if ('outcome' in network) return [...local, network]
   const servers = (await networkStatus(network)).map(
     ({ name, ok, url, detail }): Finding =>
       ok
@@ -63,6 +64,18 @@ async function examine(home: Home): Promise<Finding[]> {
     ? await Promise.all([contracts(network), ...network.nodes.map(({ url }) => enclaveKey(network, url))])
     : [{ name: 'contracts', outcome: 'skipped', detail: 'the chain does not answer' } as const]
   return [...local, ...servers, ...onChain]
+}
+
+/** A file that cannot be used is one of the things that are looked for here. */
+function networkHere(): Network | Finding {
+  try {
+    return networkFor(undefined)
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error
+    const { message, facts, next } = error
+    const detail = [message, ...Object.values(facts)].join(' ')
+    return { name: 'network', outcome: 'failed', detail, ...(next === undefined ? {} : { next }) }
+  }
 }
 
 function node(): Finding {

@@ -52,15 +52,17 @@ const answerOf = (statement: TeeStatement, change: object = {}): Uint8Array =>
 type Telling = {
   listed: boolean
   down: boolean
+  /** Batches that the chain refuses to be told of. */
+  stuck: ReadonlySet<Hex>
   batches: { batchId: Hex; root: Hex; size: number }[]
   answers: Hex[]
 }
-const telling: Telling = { listed: true, down: false, batches: [], answers: [] }
+const telling: Telling = { listed: true, down: false, stuck: new Set(), batches: [], answers: [] }
 const HASH: Hex = `0x${'77'.repeat(32)}`
 const openGradient: OpenGradientChain = {
   teeOf: async (_key: Address) => (telling.listed ? { id: teeIdOf(der), publicKey: der } : undefined),
   async tellBatch({ batchId }, root, size) {
-    if (telling.down) throw new Error('the chain is away')
+    if (telling.down || telling.stuck.has(batchId)) throw new Error('the chain is away')
     telling.batches.push({ batchId, root, size })
     return HASH
   },
@@ -76,7 +78,7 @@ before(async () => {
 })
 after(() => harness.close())
 beforeEach(() => {
-  Object.assign(telling, { listed: true, down: false, batches: [], answers: [] })
+  Object.assign(telling, { listed: true, down: false, stuck: new Set(), batches: [], answers: [] })
   harness.chain.verdict = 'valid'
   harness.chain.balances.set(profile.payer.toLowerCase(), 10n ** 24n)
 })
@@ -179,6 +181,21 @@ test('a chain that is away, or an enclave that is not listed yet, is asked again
   assert.ok(harness.logs.some((line) => line.includes('the chain is away')))
   telling.down = false
   await until(async () => (await dataOf(batchId)).transactionHash === HASH)
+})
+
+test('batches that cannot be told of keep no later one waiting', async () => {
+  telling.down = true
+  const older: Hex[] = []
+  for (const text of ['one', 'two']) older.push(await batchOf(await buy(answerOf(statementOf(text)))))
+  assert.equal(new Set(older).size, 2)
+  telling.stuck = new Set(older)
+  telling.down = false
+  const later = await batchOf(await buy(answerOf(statementOf('three'))))
+  await until(async () => (await dataOf(later)).transactionHash === HASH)
+  for (const batchId of older) assert.equal((await dataOf(batchId)).transactionHash, null)
+  // They are asked for again all the same.
+  telling.stuck = new Set()
+  for (const batchId of older) await until(async () => (await dataOf(batchId)).transactionHash === HASH)
 })
 
 test('what the enclave of the receipt did not sign is never told', async () => {

@@ -63,14 +63,19 @@ export async function recordStatement(
   )
 }
 
-/** Final batches of which a statement was not told yet, oldest first. */
-export async function untoldBatches(database: Queryable, limit: number): Promise<Hex[]> {
+/** Final batches of which a statement was not told yet, oldest first. @param behind only those that come after this one */
+export async function untoldBatches(
+  database: Queryable,
+  limit: number,
+  behind: Hex | undefined,
+): Promise<Hex[]> {
   const rows = await database.query<{ batch_id: Hex }>(
     `select b.batch_id from opengradient_statements s join receipts r using (request_id)
        join batches b on b.batch_id = r.batch_id
      where s.transaction_hash is null and b.state = 'final'
-     group by b.batch_id, b.height order by b.height limit $1`,
-    [limit],
+       and ($2::text is null or (b.height, b.batch_id) > (select height, batch_id from batches where batch_id = $2))
+     group by b.batch_id, b.height order by b.height, b.batch_id limit $1`,
+    [limit, behind ?? null],
   )
   return rows.map((row) => row.batch_id)
 }

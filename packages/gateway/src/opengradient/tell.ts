@@ -85,10 +85,14 @@ export function createTeller(context: Context, jobs: Jobs): () => Promise<void> 
     }
   }
 
+  /** Where the last look ended. The next begins behind it, so that batches which cannot be told of keep no others waiting. */
+  let behind: Hex | undefined
   return async () => {
-    for (const batchId of await untoldBatches(database, MAX_BATCHES_UNDER_WAY)) {
-      if (jobs.running('tell:') >= MAX_BATCHES_UNDER_WAY) return
-      jobs.start(`tell:${batchId}`, () => tell(batchId))
-    }
+    const free = MAX_BATCHES_UNDER_WAY - jobs.running('tell:')
+    if (free <= 0) return
+    const found = await untoldBatches(database, free, behind)
+    // At the end of the line it begins anew.
+    behind = found.length < free ? undefined : found.at(-1)
+    for (const batchId of found) jobs.start(`tell:${batchId}`, () => tell(batchId))
   }
 }

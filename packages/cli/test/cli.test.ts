@@ -40,6 +40,7 @@ before(async () => {
   }
   writeFileSync(path.join(home, 'dead.json'), JSON.stringify(dead))
   writeFileSync(path.join(home, 'broken.json'), '{"chainId":')
+  writeFileSync(path.join(home, 'numbers.json'), '[1,2]')
   symlinkSync('/dev/zero', path.join(home, 'endless.json'))
   writeFileSync(path.join(home, 'bundle.json'), '{"format":"assay-bundle/1"}')
 })
@@ -99,11 +100,29 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
     says: /does not answer/,
     key: demoKey,
   },
+  // What would be lost once it is paid for is refused before.
+  ...[
+    { save: ['/no/such/folder/b.json'], says: /cannot be written[\s\S]*no folder/ },
+    { save: ['.'], says: /cannot be written[\s\S]*is a folder/ },
+    { save: ['b.json', '--wait', 'answer'], says: /never verify[\s\S]*--wait final/ },
+  ].flatMap(({ save, says }) =>
+    [
+      ['chat', 'hi'],
+      ['infer', '--model', 'm', '--input', 'numbers.json'],
+    ].map((command) => ({
+      args: () => [
+        ...command.map((word) => (word === 'numbers.json' ? path.join(home, word) : word)),
+        ...['--save', ...save, '--network', path.join(home, 'dead.json')],
+      ],
+      code: 2,
+      says,
+      key: demoKey,
+    })),
+  ),
   {
-    args: () => ['chat', 'hi', '--save', '/no/such/folder/b.json', '--network', path.join(home, 'dead.json')],
+    args: () => ['zk', 'prove', 'absent.azk', '--input', 'absent.json', '-o', '/no/such/folder/p.azp'],
     code: 2,
-    says: /cannot be saved/,
-    key: demoKey,
+    says: /cannot be written/,
   },
   {
     args: () => ['wallet', 'address', '--network', path.join(home, 'dead.json')],

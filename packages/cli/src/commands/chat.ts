@@ -1,14 +1,12 @@
-import { existsSync, statSync } from 'node:fs'
-import path from 'node:path'
-import { encodeBundle, formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
+import { formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
 import { type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { opgOption } from '../amount.ts'
+import { saveBundle, waitFor } from '../bundleFile.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
-import { writeFileAtomic } from '../up/writeFileAtomic.ts'
 import { payingWith } from '../wallet.ts'
 
 type ChatOptions = {
@@ -71,7 +69,7 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
       next: 'assay doctor',
     })
   }
-  if (options.save !== undefined) mustBeWritable(options.save)
+  const wait = waitFor(options)
   const quiet = options.json === true
   const assay = createAssay({
     network,
@@ -81,7 +79,6 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
     buffer: options.buffer ?? false,
     confidential: options.confidential ?? false,
   })
-  const wait = options.wait ?? (options.save === undefined ? 'settled' : 'final')
   let shown = false
   const result = await assay.llm
     .chat({
@@ -110,8 +107,7 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
       if (shown) output.out('\n')
       throw error instanceof SdkError && error.code === 'over_limit' ? overLimit(error) : error
     })
-  if (options.save !== undefined)
-    writeFileAtomic(options.save, new TextDecoder().decode(encodeBundle(result.bundle)))
+  if (options.save !== undefined) saveBundle(options.save, result.bundle)
   if (quiet) {
     const { chatOutput, transactionHash, receipt, report } = result
     output.out(toJsonText({ chatOutput, transactionHash, receipt: receiptToJson(receipt), report }))
@@ -134,18 +130,6 @@ function summary(result: ChatResult, simulated: boolean, saved: string | undefin
   if (saved !== undefined) rows.push(['bundle', `${saved}   (check it: assay verify ${saved})`])
   rows.push(['trust', result.report.trust])
   return `verified ✓  the node signed exactly the bytes sent and received\n${table(rows)}`
-}
-
-function mustBeWritable(file: string): void {
-  const folder = path.dirname(path.resolve(file))
-  if (existsSync(folder) && statSync(folder).isDirectory()) return
-  // Found out before paying, not after.
-  throw new CliError('The bundle cannot be saved there.', {
-    exitCode: EXIT.usage,
-    code: 'bad_path',
-    facts: { folder },
-    next: 'Give a file in a folder that exists.',
-  })
 }
 
 /** The same refusal in the words and the unit of this command. */

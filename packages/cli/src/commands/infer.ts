@@ -1,10 +1,10 @@
-import { encodeBundle, formatOpg, MODE_NAMES, receiptToJson } from '@assay/protocol'
+import { formatOpg, MODE_NAMES, receiptToJson } from '@assay/protocol'
 import { createAssay, type InferResult, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { saveBundle, waitFor } from '../bundleFile.ts'
 import { networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
-import { writeFileAtomic } from '../up/writeFileAtomic.ts'
 import { walletKey } from '../wallet.ts'
 import { sampleOf } from '../zk/proveInput.ts'
 
@@ -48,9 +48,9 @@ export function registerInfer(program: Command, context: CommandContext): void {
 async function infer(options: InferOptions, { output }: CommandContext): Promise<void> {
   const network = networkFor(options.network)
   const input = sampleOf(options.input, options.index)
+  const wait = waitFor(options)
   const quiet = options.json === true
   const assay = createAssay({ network, privateKey: walletKey(network) })
-  const wait = options.wait ?? (options.save === undefined ? 'settled' : 'final')
   const result = await assay.infer({
     model: options.model,
     input,
@@ -61,8 +61,7 @@ async function infer(options: InferOptions, { output }: CommandContext): Promise
         output.err(`answered and signed ✓  waiting for the proof, until it is ${wait} …\n`)
     },
   })
-  if (options.save !== undefined)
-    writeFileAtomic(options.save, new TextDecoder().decode(encodeBundle(result.bundle)))
+  if (options.save !== undefined) saveBundle(options.save, result.bundle)
   if (quiet) {
     const { output: numbers, tensor, transactionHash, receipt, report } = result
     const json = { output: numbers, tensor, transactionHash, receipt: receiptToJson(receipt), report }

@@ -2,7 +2,7 @@ import { type Accuracy, type CompiledModel, compileOnnx, encodeModelFile, measur
 import { table } from '../output.ts'
 import type { Progress } from '../up/progress.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
-import { readUserFile } from '../userFile.ts'
+import { mustBeWritable, readUserFile } from '../userFile.ts'
 import { commitTo, parameterCount } from './modelIdentity.ts'
 import { readSamples } from './readSamples.ts'
 
@@ -33,6 +33,7 @@ export async function compileModel(
   { calibrate, test, output, out }: CompileCommand,
   progress: Progress,
 ): Promise<CompileResult> {
+  mustBeWritable(out)
   const bytes = readUserFile(onnx, MAX_ONNX_BYTES, 'an ONNX model')
   const data = readSamples(calibrate)
   const held = test === undefined ? data : readSamples(test)

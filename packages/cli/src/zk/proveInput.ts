@@ -12,7 +12,7 @@ import {
 import { CliError, EXIT } from '../cliError.ts'
 import type { Progress } from '../up/progress.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
-import { readUserFile } from '../userFile.ts'
+import { mustBeWritable, readUserFile } from '../userFile.ts'
 import { hideModel } from './hiddenModel.ts'
 import { writeOpening } from './inputOpening.ts'
 import { commitTo } from './modelIdentity.ts'
@@ -52,6 +52,8 @@ export async function proveInput(
   command: ProveCommand,
   progress: Progress,
 ): Promise<ProveResult> {
+  // Before a mask is spent, and minutes.
+  mustBeWritable(command.out)
   const compiled = decodeModelFile(readUserFile(modelFile, MAX_MODEL_BYTES, 'a compiled model'))
   const encoded = encodeInput(compiled, sampleOf(command.input, command.index, inputSize(compiled)))
   const veil = veilOf(modelFile, command)

@@ -161,6 +161,11 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
   },
   { args: () => ['wallet'], code: 2, says: /assay wallet --help/ },
   { args: () => ['verify', 'hello'], code: 2, says: /neither a file/ },
+  {
+    args: () => ['verify', home, '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says: /no proof bundle to read[\s\S]*EISDIR/,
+  },
   { args: () => ['verify', hash], code: 3, says: /no network here yet/ },
   {
     args: () => ['verify', hash, '--network', path.join(home, 'dead.json')],

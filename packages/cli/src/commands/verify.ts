@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { publicClientOf, readChainView } from '@assay/chain'
 import {
   AssayError,
@@ -17,6 +17,7 @@ import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { readUserFile } from '../userFile.ts'
 import { verifyCommit } from '../verify/verifyCommit.ts'
 import { verifyRequestId } from '../verify/verifyRequestId.ts'
 
@@ -73,14 +74,6 @@ async function verifyAny(what: string, options: VerifyOptions): Promise<Verifica
 
 /** A saved bundle needs nothing but the RPC. */
 async function bundleReport(file: string, network: Network): Promise<Report> {
-  const size = statSync(file).size
-  if (size > MAX_BUNDLE_BYTES) {
-    throw new CliError('The file is too large to be a proof bundle.', {
-      exitCode: EXIT.failed,
-      code: 'malformed',
-      facts: { bytes: size, maxBytes: MAX_BUNDLE_BYTES },
-    })
-  }
   const bundle = readBundle(file)
   const { receipt, signature, grant, inclusion, evidence } = bundle
   const view = await readChainView(
@@ -97,8 +90,9 @@ async function bundleReport(file: string, network: Network): Promise<Report> {
 }
 
 function readBundle(file: string): Bundle {
+  const bytes = readUserFile(file, MAX_BUNDLE_BYTES, 'a proof bundle')
   try {
-    return parseBundle(readFileSync(file))
+    return parseBundle(bytes)
   } catch (cause) {
     if (!(cause instanceof AssayError)) throw cause
     throw new CliError(`This file is no proof bundle. ${cause.shortMessage}`, {

@@ -14,8 +14,13 @@ export type FetchBoundedOptions = {
   signal?: AbortSignal | undefined
 }
 
-function unreachable(url: string, why: string, cause?: unknown): AssayError {
-  const facts = { url: url.slice(0, 300), why }
+function unreachable(
+  url: string,
+  why: string,
+  cause?: unknown,
+  more?: { status?: number | undefined },
+): AssayError {
+  const facts = { url: url.slice(0, 300), why, ...more }
   return new AssayError('The data could not be fetched.', { code: 'unreachable', facts, cause })
 }
 
@@ -54,7 +59,8 @@ export async function fetchBounded(url: string, options: FetchBoundedOptions): P
       (response) => {
         if (response.statusCode !== 200) {
           response.destroy()
-          return reject(unreachable(url, `status ${response.statusCode}`))
+          const { statusCode: status } = response
+          return reject(unreachable(url, `status ${status}`, undefined, { status }))
         }
         const chunks: Buffer[] = []
         let length = 0

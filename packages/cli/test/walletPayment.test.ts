@@ -29,8 +29,12 @@ test('wallet payment says what was taken of an exact payment and what of it came
     const { out } = await ask()
     assert.match(out, /outcome +settled \(settled\)[\s\S]*price +0\.000000000000000007 OPG[\s\S]*returned/)
     const unknown = await runAssay('wallet', 'payment', `0x${'00'.repeat(32)}`, '--network', file)
-    assert.equal(unknown.code, 3)
-    assert.match(unknown.err, /does not show this request/)
+    assert.equal(unknown.code, 1)
+    assert.match(unknown.err, /knows no such request/)
+    saveNetwork(file, { ...networkWith([]), gatewayUrl: 'http://127.0.0.1:9' })
+    const away = await ask()
+    assert.equal(away.code, 3)
+    assert.match(away.err, /does not show this request[\s\S]*assay status/)
   } finally {
     await harness.close()
   }

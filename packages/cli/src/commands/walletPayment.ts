@@ -1,5 +1,5 @@
 import { fetchBounded } from '@assay/chain'
-import { formatOpg, type Network } from '@assay/protocol'
+import { AssayError, formatOpg, type Network } from '@assay/protocol'
 import type { Command } from 'commander'
 import type { Hex } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
@@ -47,11 +47,21 @@ async function paymentOf(network: Network, requestId: Hex): Promise<Payment | nu
   // The gateway that the user's own file names may be on this machine.
   const bounds = { maxBytes: MAX_STATUS_BYTES, timeoutMs: 10_000, devnet: true }
   const bytes = await fetchBounded(url, bounds).catch((cause: unknown) => {
+    const facts = { requestId, gateway: network.gatewayUrl }
+    if (cause instanceof AssayError && cause.facts.status === 404) {
+      throw new CliError('The gateway knows no such request.', {
+        exitCode: EXIT.failed,
+        code: 'not_found',
+        facts,
+        next: 'Check the id; it is printed by assay chat and stands in x-assay-request-id.',
+        cause,
+      })
+    }
     throw new CliError('The gateway does not show this request.', {
       exitCode: EXIT.unreachable,
       code: 'not_shown',
-      facts: { requestId, gateway: network.gatewayUrl },
-      next: 'Check the id, and that the gateway is up: assay status',
+      facts,
+      next: 'See whether it is up: assay status',
       cause,
     })
   })

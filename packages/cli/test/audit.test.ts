@@ -6,7 +6,8 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { saveNetwork } from '@assay/chain'
-import { FAULT_CLASS, faultIdOf } from '@assay/protocol'
+import { FAULT_CLASS, faultIdOf, VERDICT } from '@assay/protocol'
+import { BATCH_STATE } from '@assay/verify'
 import { parseEther, zeroHash } from 'viem'
 import { ROGUE } from '../../../test/faults/faultChain.ts'
 import { type FaultNetwork, startFaultNetwork } from '../../validator/test/support/faultNetwork.ts'
@@ -75,6 +76,23 @@ test('a forged receipt is found, proven and explained: who lied, who paid, who g
   assert.match(slashes.out, new RegExp(`stake slashed +1000 OPG of ${liar.address}`))
   const none = await assay('validator', 'slashes', '--of', honest.address)
   assert.match(none.out, /Nobody was slashed since block 0\./)
+})
+
+test('a commit whose batch was voided is not verified, however sound the receipts in it are', async () => {
+  const batchId = await on.commit(await on.among())
+  const { transactionHash } = JSON.parse((await assay('audit', batchId, '--json')).out)
+  const early = await assay('verify', transactionHash)
+  assert.equal(early.code, EXIT.ok, early.out + early.err)
+  assert.match(early.out, /not final yet/)
+  // The other one was slashed above.
+  for (const which of [0, 2]) await on.attestFalsely(batchId, which, VERDICT.invalid)
+  assert.equal(await on.stateOf(batchId), BATCH_STATE.void)
+  const { code, out } = await assay('verify', transactionHash)
+  assert.match(out, /It is void: nothing is settled by it\.[\s\S]*NOT verified/)
+  assert.doesNotMatch(out, /✗ [a-z]/)
+  assert.equal(code, EXIT.failed)
+  const json = JSON.parse((await assay('verify', transactionHash, '--json')).out)
+  assert.equal(json.ok, false)
 })
 
 async function runUntilCollected(options: string[], faultId: string): Promise<void> {

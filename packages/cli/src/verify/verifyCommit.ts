@@ -8,7 +8,7 @@ import {
   parseBatchFile,
 } from '@assay/protocol'
 import { readBatchFile, receiptTrust } from '@assay/sdk'
-import { verifyReceipt } from '@assay/verify'
+import { BATCH_STATE, verifyReceipt } from '@assay/verify'
 import type { Hex, TransactionReceipt } from 'viem'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Verification } from '../commands/verify.ts'
@@ -19,16 +19,34 @@ export async function verifyCommit(network: Network, mined: TransactionReceipt):
   const batch = await loadBatch(network, batchId)
   const client = publicClientOf(network)
   const reports: Verification['reports'] = []
+  let state: number = BATCH_STATE.none
   for (const signed of batchEntries(batch)) {
     const view = await readChainView(client, network, signed, { inclusion: { batchId } })
     if (view.batch === null || view.batch.root !== batch.header.root) throw differs(batchId)
+    state = view.batch.state
     const report = await verifyReceipt(signed, view)
     reports.push({ name: signed.receipt.requestId, report: { ...report, trust: receiptTrust(report) } })
   }
+  const { count } = batch.header
   return {
     subject: mined.transactionHash,
     reports,
-    note: `Batch ${batchId}: ${batch.header.count} receipt${batch.header.count === 1n ? '' : 's'}, file, root and sum as committed on chain.`,
+    isGivenUp: state === BATCH_STATE.void || state === BATCH_STATE.expired,
+    note: `Batch ${batchId}: ${count} receipt${count === 1n ? '' : 's'}, file, root and sum as committed on chain. ${standing(state)}`,
+  }
+}
+
+/** Where the chain has got to with it. Receipts may be sound in a batch that settles nothing. */
+function standing(state: number): string {
+  switch (state) {
+    case BATCH_STATE.final:
+      return 'It is final.'
+    case BATCH_STATE.void:
+      return 'It is void: nothing is settled by it.'
+    case BATCH_STATE.expired:
+      return 'It expired without a quorum: nothing is settled by it.'
+    default:
+      return 'It is not final yet.'
   }
 }
 

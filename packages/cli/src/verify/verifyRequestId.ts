@@ -18,6 +18,7 @@ export async function verifyRequestId(network: Network, requestId: Hex): Promise
   return {
     subject: requestId,
     reports: [{ name: requestId, report }],
+    isGivenUp: false,
     // Contents are kept where a proof is about them.
     note: report.steps.some(({ name }) => name === 'responseMatches')
       ? undefined

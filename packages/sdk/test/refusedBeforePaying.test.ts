@@ -1,0 +1,89 @@
+/** What a call is refused for before anything is signed: an offer, a price, a model or a place that is not as it must be. */
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { assayFetch, createAssay, SdkError } from '../src/index.ts'
+import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
+
+let stub: StubNetwork
+before(async () => {
+  stub = await startStubNetwork()
+})
+after(() => stub.close())
+beforeEach(() => {
+  stub.tamper = {}
+  stub.seen.unpaid = 0
+  stub.seen.paid = 0
+})
+
+const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
+
+const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: string }[] = [
+  {
+    name: 'another till',
+    tamper: { payTo: '0x2222222222222222222222222222222222222222' },
+    code: 'offer_rejected',
+  },
+  { name: 'a payment that outlives its day', tamper: { maxTimeoutSeconds: 86_401 }, code: 'offer_rejected' },
+  {
+    name: 'a lifetime in letters, which is joined to the time and not added',
+    tamper: { maxTimeoutSeconds: '300' as unknown as number },
+    code: 'offer_rejected',
+  },
+  { name: 'more than the limit', tamper: {}, maxPerCall: 4999n, code: 'over_limit' },
+  { name: "more than the publisher's price", tamper: { amount: 10_000n }, code: 'offer_rejected' },
+  { name: 'an absurd amount', tamper: { amount: 10n ** 30n }, code: 'over_limit' },
+]
+for (const { name, tamper, maxPerCall, code } of refusals) {
+  test(`nothing is signed for an offer that asks for ${name}`, async () => {
+    stub.tamper = tamper
+    const chat = createAssay({ ...options(), maxPerCall }).llm.chat({
+      model: manifest.name,
+      messages,
+      wait: 'answer',
+    })
+    await assert.rejects(chat, (error) => error instanceof SdkError && error.code === code)
+    assert.equal(stub.seen.paid, 0)
+  })
+}
+
+test('nothing is signed where the registry cannot say what the request may cost', async () => {
+  const unpriced = { ...stub.chain, priceOf: async () => undefined }
+  const cases = [
+    { extra: { max_tokens: 0 }, chain: stub.chain, why: /max_tokens/ },
+    { extra: {}, chain: unpriced, why: /no price/ },
+  ]
+  for (const { extra, chain, why } of cases) {
+    const { llm } = createAssay({ ...options(), chain })
+    await assert.rejects(
+      llm.chat({ model: manifest.name, messages, extra, wait: 'answer' }),
+      (error) =>
+        error instanceof SdkError && error.code === 'offer_rejected' && why.test(String(error.facts.why)),
+    )
+  }
+  assert.equal(stub.seen.paid, 0)
+})
+
+test('a model may be named by its id, and is priced all the same', async () => {
+  const [listed] = stub.network.models
+  const ask = { model: listed?.modelId ?? '', messages, wait: 'answer' } as const
+  assert.equal((await createAssay(options()).llm.chat(ask)).report.ok, true)
+  stub.tamper = { amount: 10_000n }
+  await assert.rejects(
+    createAssay(options()).llm.chat(ask),
+    (error) => error instanceof SdkError && error.code === 'offer_rejected',
+  )
+})
+
+test('a model that the network file does not list is refused before paying', async () => {
+  const chat = createAssay(options()).llm.chat({ model: 'other', messages, wait: 'answer' })
+  await assert.rejects(chat, (error) => error instanceof SdkError && error.code === 'unknown_model')
+  assert.equal(stub.seen.paid, 0)
+})
+
+test('a request to another origin is not paid for', async () => {
+  await assert.rejects(
+    assayFetch(options())('http://127.0.0.1:9/v1/chat/completions', { method: 'POST', body: '{}' }),
+    (error) => error instanceof SdkError && error.code === 'offer_rejected',
+  )
+})

@@ -1,5 +1,5 @@
 import type { Network } from '@assay/protocol'
-import type { Hex } from 'viem'
+import { type Hex, zeroHash } from 'viem'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
 
@@ -31,8 +31,10 @@ export async function readAsked(request: Request, network: Network): Promise<Ask
   return { path: pathname + search, pathname, headers, body, modelId, signal: request.signal }
 }
 
+/** Zero where the body names no model: nothing is signed for what has no price, and the gateway says what is wrong with it. */
 function modelIdFor(network: Network, body: Uint8Array): Hex {
   const name = modelNameOf(body)
+  if (name === undefined) return zeroHash
   const model = network.models.find((entry) => entry.name === name || entry.modelId === name)
   if (model !== undefined) return model.modelId
   throw new SdkError('The network file lists no such model.', {

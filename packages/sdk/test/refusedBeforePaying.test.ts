@@ -1,6 +1,9 @@
 /** What a call is refused for before anything is signed: an offer, a price, a model or a place that is not as it must be. */
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
+import type { Network } from '@assay/protocol'
 import { assayFetch, createAssay, SdkError } from '../src/index.ts'
 import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
 
@@ -87,3 +90,29 @@ test('a request to another origin is not paid for', async () => {
     (error) => error instanceof SdkError && error.code === 'offer_rejected',
   )
 })
+
+for (const body of ['{', '', '[]', 'null', '{"messages":[]}', '{"model":5}']) {
+  test(`a body that names no model (${body}) is refused in the words of the gateway, and never paid for`, async () => {
+    const told = '{"error":{"message":"The body is not valid JSON.","code":"invalid_json"}}'
+    const honest = createServer((_, response) => void response.writeHead(400).end(told))
+    await new Promise<void>((listening) => honest.listen(0, '127.0.0.1', listening))
+    try {
+      const gatewayUrl = `http://127.0.0.1:${(honest.address() as AddressInfo).port}`
+      const ask = (network: Network) =>
+        assayFetch({ ...options(), network })(`${network.gatewayUrl}/v1/chat/completions`, {
+          method: 'POST',
+          body,
+        })
+      const answer = await ask({ ...stub.network, gatewayUrl })
+      assert.deepEqual([answer.status, await answer.text()], [400, told])
+      // One that asks for money all the same gets none.
+      await assert.rejects(
+        ask(stub.network),
+        (error) => error instanceof SdkError && error.code === 'offer_rejected',
+      )
+      assert.equal(stub.seen.paid, 0)
+    } finally {
+      honest.close()
+    }
+  })
+}

@@ -7,7 +7,6 @@ const STATUS: Partial<Record<SdkErrorCode, number>> = {
   payment_required: 402,
   offer_rejected: 502,
   unknown_model: 404,
-  unsupported_body: 413,
 }
 
 /** What went wrong, as the caller's dialect words it. The status of what is not listed: the answer was not good. */
@@ -17,7 +16,7 @@ export function asDialectError(error: unknown): DialectError {
     return { status: 500, message, type: 'server_error', code: 'internal_error' }
   }
   const { code, shortMessage, facts, next } = error
-  const status = STATUS[code] ?? 502
+  const status = code === 'unsupported_body' ? bodyStatus(facts) : (STATUS[code] ?? 502)
   const told = Object.entries(facts).map(([name, value]) => `${name}: ${String(value)}`)
   const detail = told.length === 0 ? '' : ` (${told.join(', ')})`
   return {
@@ -26,4 +25,10 @@ export function asDialectError(error: unknown): DialectError {
     type: status === 402 ? 'payment_required' : status < 500 ? 'invalid_request_error' : 'server_error',
     code,
   }
+}
+
+/** RFC 9110 §15.5: too large, encoded, or not to be understood. */
+function bodyStatus(facts: SdkError['facts']): number {
+  if ('maxBytes' in facts) return 413
+  return 'contentEncoding' in facts ? 415 : 400
 }

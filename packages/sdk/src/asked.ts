@@ -17,9 +17,11 @@ export type Asked = {
 /** Reads a request once, so that every gateway is asked with the same bytes. @throws SdkError */
 export async function readAsked(request: Request, network: Network): Promise<Asked> {
   const { pathname, search } = new URL(request.url)
-  if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') {
+  const contentEncoding = request.headers.get('content-encoding') ?? 'identity'
+  if (contentEncoding !== 'identity') {
     throw new SdkError('An encoded request body cannot be signed for.', {
       code: 'unsupported_body',
+      facts: { contentEncoding },
       next: 'Send the body without content-encoding.',
     })
   }

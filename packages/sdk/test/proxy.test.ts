@@ -284,6 +284,23 @@ test('a stream that was altered ends in an explicit error event, never in its te
   }, OpenAI.APIError)
 })
 
+test('a body that cannot be taken is told apart: encoded, too large, or not to be read', async () => {
+  const encoded = await chat({ authorization, 'content-encoding': 'gzip' })
+  const large = await chat({ authorization, 'content-length': String(32 * 1024 * 1024 + 1) }, 'x')
+  const sealed = await open({ confidential: true })
+  const unread = await post(`${sealed.url}/v1/chat/completions`, { authorization }, '{')
+  await sealed.close()
+  for (const [{ status, text }, wanted] of [
+    [encoded, 415],
+    [large, 413],
+    [unread, 400],
+  ] as const) {
+    assert.equal(status, wanted, text)
+    assert.equal(JSON.parse(text).error.code, 'unsupported_body')
+  }
+  assert.equal(stub.seen.paid, 0)
+})
+
 test('limits hold: a call, a day, and what a failed call may still cost', async () => {
   const spending = spendingLimit({ maxPerDay: 8_000n })
   const small = await open({ spending, maxPerCall: 6_000n })

@@ -301,6 +301,28 @@ test('a body that cannot be taken is told apart: encoded, too large, or not to b
   assert.equal(stub.seen.paid, 0)
 })
 
+test('of a call that its client left the log says that, and nothing of a failure', async () => {
+  const end = Promise.withResolvers<void>()
+  const told = Promise.withResolvers<ProxyCall>()
+  stub.tamper = { beforeEnd: () => end.promise }
+  const left = await open({ onCall: told.resolve })
+  try {
+    const leaving = new AbortController()
+    const answer = await fetch(`${left.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization },
+      body: body({ stream: true }),
+      signal: leaving.signal,
+    })
+    await answer.body?.getReader().read()
+    leaving.abort()
+    assert.equal((await told.promise).failure, 'cancelled')
+  } finally {
+    end.resolve()
+    await left.close()
+  }
+})
+
 test('limits hold: a call, a day, and what a failed call may still cost', async () => {
   const spending = spendingLimit({ maxPerDay: 8_000n })
   const small = await open({ spending, maxPerCall: 6_000n })

@@ -90,7 +90,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       )
       await passAnswer(answer, response, { path, call, signal: gone.signal, buffer: options.buffer === true })
     } catch (error) {
-      call.failure = error instanceof SdkError ? error.code : 'internal_error'
+      call.failure = failureCode(error, gone.signal)
       if (!response.headersSent && !gone.signal.aborted) refuse(response, path, asDialectError(error))
       else response.destroy()
     }
@@ -123,6 +123,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         server.closeAllConnections()
       }),
   }
+}
+
+/** A client that leaves has not met a failure: what it had seen is still verified, and counted at its price. */
+function failureCode(error: unknown, gone: AbortSignal): string {
+  if (error instanceof SdkError) return error.code
+  return gone.aborted ? 'cancelled' : 'internal_error'
 }
 
 async function listen(server: Server, port: number): Promise<number> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -205,9 +205,10 @@ for (const [index, { args, code, says, key }] of cases.entries()) {
 /** What speaks another language than JSON on standard output, or JSON in any case. */
 const WITHOUT_JSON = ['mcp', 'validator run']
 
-test('every command explains itself, and all but two of those that do something take --json', async () => {
+/** Help of every command, by its verbs. */
+async function allHelp(): Promise<Map<string, { out: string; isLeaf: boolean }>> {
+  const found = new Map<string, { out: string; isLeaf: boolean }>()
   const waiting: string[][] = [[]]
-  let seen = 0
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     const { code, out, err } = await runAssay(...at, '--help')
     assert.equal(code, 0, `${at.join(' ')}: ${err}`)
@@ -215,11 +216,36 @@ test('every command explains itself, and all but two of those that do something 
       ([, verb]) => verb as string,
     )
     for (const verb of verbs) if (verb !== 'help') waiting.push([...at, verb])
-    if (verbs.length === 0)
-      assert.equal(out.includes('--json'), !WITHOUT_JSON.includes(at.join(' ')), at.join(' '))
-    seen += 1
+    found.set(at.join(' '), { out, isLeaf: verbs.length === 0 })
   }
-  assert.ok(seen > 50, `${seen} commands were seen`)
+  return found
+}
+
+test('every command explains itself, and all but two of those that do something take --json', async () => {
+  const commands = await allHelp()
+  for (const [name, { out, isLeaf }] of commands)
+    if (isLeaf) assert.equal(out.includes('--json'), !WITHOUT_JSON.includes(name), name)
+  assert.ok(commands.size > 50, `${commands.size} commands were seen`)
+})
+
+test("the README's table has every command, and no option that its command does not have", async () => {
+  const readme = readFileSync(path.join(import.meta.dirname, '../../../README.md'), 'utf8')
+  const rows = readme.split('\n').filter((line) => line.startsWith('| `assay '))
+  const commands = await allHelp()
+  for (const [name, { isLeaf }] of commands) {
+    const verbs = name.split(' ')
+    const told = rows.filter((row) => verbs.every((verb) => new RegExp(`\\b${verb}\\b`).test(row)))
+    assert.ok(!isLeaf || told.some((row) => row.includes(`assay ${verbs[0]}`)), `assay ${name} is in no row`)
+  }
+  for (const row of rows) {
+    const verbs = [...row.matchAll(/`assay ([a-z]+)/g)].map(([, verb]) => verb as string)
+    const help = [...commands].filter(([name]) => verbs.includes(name.split(' ')[0] as string))
+    for (const [option] of row.matchAll(/--[a-z-]+/g))
+      assert.ok(
+        help.some(([, { out }]) => out.includes(`${option} `)),
+        `${option}: ${row}`,
+      )
+  }
 })
 
 test('with --json a mistake is told in JSON, with the same exit code', async () => {

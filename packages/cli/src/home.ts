@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadNetwork } from '@assay/chain'
@@ -39,6 +40,21 @@ export function assayHome(environment: NodeJS.ProcessEnv = process.env): Home {
     proxyLock: path.join(root, 'proxy.lock'),
     mcpSpending: path.join(root, 'mcp-spending'),
     data: (name) => path.join(root, name),
+  }
+}
+
+/** Makes the folder where there is none yet; what will stand in it is for its owner alone. @throws CliError */
+export function makeHome({ root }: Home): void {
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new CliError('The folder of the network cannot be made.', {
+      exitCode: EXIT.usage,
+      code: 'bad_home',
+      facts: { folder: root, reason: (cause as NodeJS.ErrnoException).code ?? String(cause) },
+      next: 'Name another one as ASSAY_HOME.',
+      cause,
+    })
   }
 }
 

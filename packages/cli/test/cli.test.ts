@@ -283,6 +283,34 @@ test('a home whose network file cannot be used has no network that could be reac
   }
 })
 
+test('a folder that is no folder is said to be none, by all that would make it', async () => {
+  const given = process.env.ASSAY_HOME
+  process.env.ASSAY_HOME = path.join(home, 'bundle.json')
+  process.env.ASSAY_WALLET_KEY = demoKey
+  const network = ['--network', path.join(home, 'dead.json')]
+  for (const command of [['up'], ['up', '--detach'], ['proxy', ...network], ['mcp', ...network]]) {
+    const { code, err } = await runAssay(...command)
+    assert.match(err, /cannot be made[\s\S]*ASSAY_HOME/, command.join(' '))
+    assert.equal(code, 2)
+  }
+  process.env.ASSAY_HOME = given
+  delete process.env.ASSAY_WALLET_KEY
+})
+
+test("a proxy makes its folder where there is none: its network may be another's", async () => {
+  const given = process.env.ASSAY_HOME
+  process.env.ASSAY_HOME = path.join(home, 'not', 'yet')
+  process.env.ASSAY_WALLET_KEY = demoKey
+  // It goes as far as its port, which is taken.
+  const { code, err } = await runAssay(
+    ...['proxy', '--port', String(takenPort), '--network', path.join(home, 'dead.json')],
+  )
+  process.env.ASSAY_HOME = given
+  delete process.env.ASSAY_WALLET_KEY
+  assert.match(err, /Port [0-9]+ is taken/)
+  assert.equal(code, 1)
+})
+
 test('a wrong key is never repeated', async () => {
   process.env.ASSAY_WALLET_KEY = '0xdeadbeef'
   const { out, err } = await runAssay('wallet', 'address', '--network', path.join(home, 'dead.json'))

@@ -6,7 +6,7 @@ import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprot
 import type { Command } from 'commander'
 import { opgOption } from '../amount.ts'
 import { failureOf } from '../cliError.ts'
-import { assayHome, networkFor } from '../home.ts'
+import { assayHome, makeHome, networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { payingWith } from '../wallet.ts'
@@ -35,9 +35,11 @@ export function registerMcp(program: Command, context: CommandContext): void {
 /** Standard output belongs to the protocol: whatever is said to a person goes to standard error. */
 async function mcp(options: McpOptions, { output }: CommandContext): Promise<void> {
   const network = networkFor(options.network)
+  const home = assayHome()
+  makeHome(home)
   const { maxPerCall, maxPerDay } = options
   // Assistants start a server for each of their windows, and anew each time: they share one limit.
-  const spending = sharedSpendingLimit({ maxPerDay, folder: assayHome().mcpSpending })
+  const spending = sharedSpendingLimit({ maxPerDay, folder: home.mcpSpending })
   const assay = createAssay({ network, ...payingWith(options.key, network), maxPerCall, spending })
   const server = serverOf(agentTools(assay))
   const ended = Promise.withResolvers<void>()

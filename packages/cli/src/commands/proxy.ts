@@ -4,7 +4,7 @@ import { type ProxyCall, startProxy } from '@assay/sdk/proxy'
 import { type Command, InvalidArgumentError } from 'commander'
 import { opgOption } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
-import { assayHome, networkFor } from '../home.ts'
+import { assayHome, makeHome, networkFor } from '../home.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { proxyToken } from '../proxy/proxyToken.ts'
@@ -51,6 +51,7 @@ async function proxy(options: ProxyCommandOptions, { output }: CommandContext): 
   const network = networkFor(options.network)
   const home = assayHome()
   const paying = payingWith(options.key, network)
+  makeHome(home)
   // What was spent is counted in one file, which two proxies would overwrite for each other.
   const lock = acquireLock(home.proxyLock, alreadyRunning)
   const { signal, dispose } = stopSignal()

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { CliError, EXIT } from '../cliError.ts'
 import type { Home } from '../home.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
@@ -17,7 +17,6 @@ export function proxyToken(home: Home, renew: boolean, environment: NodeJS.Proce
   if (!renew && existsSync(home.proxyToken))
     return checked(readFileSync(home.proxyToken, 'utf8').trim(), home.proxyToken)
   const token = `assay-proxy-${randomBytes(24).toString('base64url')}`
-  mkdirSync(home.root, { recursive: true })
   writeFileAtomic(home.proxyToken, `${token}\n`)
   return token
 }

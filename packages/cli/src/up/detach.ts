@@ -4,7 +4,7 @@ import path from 'node:path'
 import { loadNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
 import { CliError, EXIT } from '../cliError.ts'
-import { type Home, REPOSITORY } from '../home.ts'
+import { type Home, makeHome, REPOSITORY } from '../home.ts'
 import type { Output } from '../output.ts'
 import { isHealthy } from './health.ts'
 import { lockHolder } from './lock.ts'
@@ -24,6 +24,7 @@ export async function detach(
   { chainId, profile }: { chainId: number; profile: ProfilePlan | undefined },
   output: Output,
 ): Promise<Network> {
+  makeHome(home)
   mkdirSync(home.logs, { recursive: true })
   const logFile = path.join(home.logs, 'up.log')
   const log = openSync(logFile, 'w', 0o600)

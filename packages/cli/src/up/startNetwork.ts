@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { saveNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
-import type { Home } from '../home.ts'
+import { type Home, makeHome } from '../home.ts'
 import { reapChildren } from './childrenFile.ts'
 import { circuitFiles, prepareCircuits } from './circuits.ts'
 import { deployContracts } from './deployContracts.ts'
@@ -32,7 +32,7 @@ export type RunningNetwork = { network: Network; stop(): Promise<void> }
  */
 export async function startNetwork(options: StartNetworkOptions): Promise<RunningNetwork> {
   const { home, ports, progress, signal, profile } = options
-  mkdirSync(home.root, { recursive: true })
+  makeHome(home)
   // It holds keys of the development accounts and the servers' data.
   chmodSync(home.root, 0o700)
   const closers: (() => Promise<void> | void)[] = []

@@ -1,13 +1,14 @@
 import { isApiKey, type Network } from '@assay/protocol'
-import { type Hex, isHex } from 'viem'
+import type { Hex } from 'viem'
 import { CliError, EXIT } from './cliError.ts'
+import { isPrivateKey } from './keyFile.ts'
 import { importedPayer } from './up/profile.ts'
 
 /** Key that pays: `ASSAY_WALLET_KEY`, else the demo account of a development network. @throws CliError */
 export function walletKey(network: Network, environment: NodeJS.ProcessEnv = process.env): Hex {
   const given = environment.ASSAY_WALLET_KEY
   if (given !== undefined && given !== '') {
-    if (isHex(given) && given.length === 66) {
+    if (isPrivateKey(given)) {
       if (network.profile !== undefined) throw importedPayer()
       return given
     }

@@ -130,6 +130,12 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
     says: /not a private key/,
     key: '0x1234',
   },
+  ...['00', 'ff'].map((byte) => ({
+    args: () => ['wallet', 'address', '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says: /^(?![\s\S]*(1157|got))[\s\S]*not a private key/,
+    key: `0x${byte.repeat(32)}`,
+  })),
   {
     args: () => ['wallet', 'address', '--network', path.join(home, 'dead.json')],
     code: 0,

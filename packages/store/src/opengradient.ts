@@ -63,6 +63,14 @@ export async function recordStatement(
   )
 }
 
+/** Whether something was kept, and not dropped, that an enclave said of this answer. */
+export async function hasStatement(database: Queryable, requestId: Hex): Promise<boolean> {
+  const rows = await database.query('select 1 from opengradient_statements where request_id = $1', [
+    requestId,
+  ])
+  return rows.length > 0
+}
+
 /** Final batches of which a statement was not told yet, oldest first. @param behind only those that come after this one */
 export async function untoldBatches(
   database: Queryable,

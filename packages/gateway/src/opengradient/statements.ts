@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { readTeeFields, type TeeStatement } from '@assay/protocol/opengradient'
-import { type Database, recordStatement } from '@assay/store'
+import { type Database, hasStatement, recordStatement } from '@assay/store'
 import type { Hex } from 'viem'
 import { settlementTypeOf } from './settlementType.ts'
 
@@ -39,6 +39,8 @@ export function createStatements(database: Database): Statements {
     },
     async headersOf(requestId, headers) {
       if (settlementTypeOf(headers) !== 'individual') return {}
+      // Of embeddings, for one, no enclave says anything in this format, and so nothing will ever be told.
+      if (!(await hasStatement(database, requestId))) return {}
       const told = await new Promise<Told | undefined>((resolve) => {
         const timer = setTimeout(() => resolve(undefined), PATIENCE_MS)
         waiting.set(requestId, (told) => {

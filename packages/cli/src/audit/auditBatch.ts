@@ -25,7 +25,7 @@ export async function auditBatch(network: Network, batchId: Hex): Promise<BatchA
       exitCode: EXIT.failed,
       code: 'not_found',
       facts: { batchId },
-      next: 'A batch id stands in the receipt of an answer, and in the event of its commit.',
+      next: 'assay verify <request id> names the batch of an answer; so does the event of its commit.',
     })
   }
   const committed = await readCommittedBatch(client, network, batchId)

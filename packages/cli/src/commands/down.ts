@@ -34,7 +34,7 @@ export function registerDown(program: Command, context: CommandContext): void {
       else
         context.output.out(
           stopped
-            ? 'Stopped. Data stays in .assay; npm start continues where it was.\n'
+            ? `Stopped. Data stays in ${home.root}; npm start continues where it was.\n`
             : 'Nothing was running.\n',
         )
     })

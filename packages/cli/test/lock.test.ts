@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -9,6 +9,7 @@ import { identityOf, isAlive } from '@assay/chain'
 import { CliError } from '../src/cliError.ts'
 import { reapChildren, recordChildren } from '../src/up/childrenFile.ts'
 import { acquireLock, lockHolder } from '../src/up/lock.ts'
+import { runAssay } from './runAssay.ts'
 
 let folder: string
 let file: string
@@ -30,6 +31,25 @@ test('a second holder is refused and told the process', () => {
   lock.release()
   assert.equal(existsSync(file), false)
   acquireLock(file).release()
+})
+
+test('a network that runs is said to run, in the background too, and keeps its log', async () => {
+  const given = process.env.ASSAY_HOME
+  process.env.ASSAY_HOME = folder
+  const lock = acquireLock(file)
+  const log = path.join(folder, 'logs', 'up.log')
+  mkdirSync(path.dirname(log))
+  writeFileSync(log, 'what it said')
+  try {
+    const { code, err } = await runAssay('up', '--detach')
+    assert.match(err, /already running[\s\S]*assay down/)
+    assert.equal(code, 1)
+    assert.equal(readFileSync(log, 'utf8'), 'what it said')
+  } finally {
+    lock.release()
+    if (given === undefined) delete process.env.ASSAY_HOME
+    else process.env.ASSAY_HOME = given
+  }
 })
 
 test('a lock whose holder died is taken over', async () => {

@@ -7,7 +7,7 @@ import { CliError, EXIT } from '../cliError.ts'
 import { type Home, makeHome, REPOSITORY } from '../home.ts'
 import type { Output } from '../output.ts'
 import { isHealthy } from './health.ts'
-import { lockHolder } from './lock.ts'
+import { lockHolder, mustNotRun } from './lock.ts'
 import { tailOf } from './logFile.ts'
 import { NODES_SETTING, PORT_SETTINGS, type PortName, type Ports } from './ports.ts'
 import type { ProfilePlan } from './profile.ts'
@@ -25,6 +25,8 @@ export async function detach(
   output: Output,
 ): Promise<Network> {
   makeHome(home)
+  // The log that is begun anew below is the running network's.
+  mustNotRun(home.lockFile)
   mkdirSync(home.logs, { recursive: true })
   const logFile = path.join(home.logs, 'up.log')
   const log = openSync(logFile, 'w', 0o600)

@@ -28,6 +28,12 @@ export function acquireLock(
   throw taken(undefined)
 }
 
+/** @throws CliError where the network runs: for whoever would touch what is its before the lock is taken */
+export function mustNotRun(file: string): void {
+  const holder = lockHolder(file)
+  if (holder !== undefined) throw alreadyRunning(holder)
+}
+
 /** The live process that holds the lock, if there is one. */
 export function lockHolder(file: string): ProcessIdentity | undefined {
   const holder = parseHolder(readOrUndefined(file))

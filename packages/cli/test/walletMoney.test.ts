@@ -115,3 +115,16 @@ test('a payment whose answer was never batched comes back whole, in its time and
   assert.equal((await wallet('demo', 'withdraw')).code, 0)
   assert.equal(await balanceOf('demo'), before)
 })
+
+test('a grant that was opened where no gateway answers is named, with the way to its key: it is paid for', async () => {
+  const away = join(world.directory, 'away.json')
+  writeFileSync(away, JSON.stringify({ ...world.network, gatewayUrl: 'http://127.0.0.1:9' }))
+  process.env.ASSAY_WALLET_KEY = account('demo').privateKey
+  const asked = ['wallet', 'grant', 'create', '--deposit', '1', '--network', away, '--json']
+  const { code, out } = await runAssay(...asked)
+  const { error } = JSON.parse(out) as { error: { code: string; facts: { grantId: string }; next: string } }
+  assert.deepEqual([code, error.code], [3, 'key_not_made'])
+  assert.ok(error.next.endsWith(`assay wallet grant key ${error.facts.grantId}`))
+  const listed = await runAssay('wallet', 'grant', 'list', '--network', away)
+  assert.ok(listed.out.includes(error.facts.grantId), listed.out)
+})

@@ -13,7 +13,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { type Address, type Hex, isAddress, isHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { opgOption, parseOpg } from '../amount.ts'
-import { CliError, EXIT } from '../cliError.ts'
+import { CliError, EXIT, failureOf } from '../cliError.ts'
 import { describeGrant, grantFacts } from '../grant/describeGrant.ts'
 import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
@@ -149,12 +149,26 @@ async function create(options: CreateOptions, { output }: CommandContext): Promi
   const expiry = BigInt(Math.floor(Date.now() / 1000) + options.days * DAY_SECONDS)
   const limits = { maxTotal, maxPerCall, ratePerHour: perHour, models, nodes: node, expiry, deposit }
   const { grant, grantId: id } = await openGrant({ network, privateKey, ...limits })
-  const key = await createApiKey(network, privateKey, grant)
+  const key = await createApiKey(network, privateKey, grant).catch((cause: unknown) => {
+    throw keyless(id, cause)
+  })
   if (options.json === true) {
     return output.out(toJsonText({ grantId: id, grant, apiKey: key, gatewayUrl: network.gatewayUrl }))
   }
   const { payer } = payerOf(options)
   output.out(`${describeGrant(grantFacts(await ownGrant(network, payer, id)))}\n${howToUse(network, key)}`)
+}
+
+/** Whoever only heard that the gateway is away would open a second grant, and pay a second deposit. */
+function keyless(grantId: Hex, cause: unknown): CliError {
+  const { exitCode, message } = failureOf(cause)
+  return new CliError('The grant is open and its deposit is paid in, but there is no key under it yet.', {
+    exitCode,
+    code: 'key_not_made',
+    facts: { grantId, why: message },
+    next: `Make one once the gateway answers: assay wallet grant key ${grantId}`,
+    cause,
+  })
 }
 
 function howToUse(network: Network, key: string): string {

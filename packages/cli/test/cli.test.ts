@@ -183,6 +183,22 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
     code: 1,
     says: /no proof bundle[\s\S]*file: .*bundle\.json/,
   },
+  {
+    args: () => [
+      ...['validator', 'record', 'export', '/no/such/folder/r.json', '--data', home],
+      ...['--network', path.join(home, 'dead.json')],
+    ],
+    code: 2,
+    says: /cannot be written/,
+  },
+  {
+    args: () => [
+      ...['validator', 'record', 'import', path.join(home, 'absent.json'), '--data', home],
+      ...['--network', path.join(home, 'dead.json')],
+    ],
+    code: 2,
+    says: /no signing record to read/,
+  },
   { args: () => ['status'], code: 3, says: /no network here yet/ },
   { args: () => ['status', '--network', path.join(home, 'dead.json')], code: 3, says: /✗ chain/ },
   { args: () => ['down'], code: 0, says: /Nothing was running/ },

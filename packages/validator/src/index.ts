@@ -14,6 +14,6 @@ export {
   sowAndCommit,
   takeSeedBack,
 } from './canary/sowCanary.ts'
-export { exportRecord, importRecord } from './recordFile.ts'
+export { exportRecord, importRecord, MAX_RECORD_BYTES } from './recordFile.ts'
 export { openSigningRecord } from './signingRecord.ts'
 export { type StartValidatorOptions, startValidator, type Validator } from './startValidator.ts'

@@ -16,7 +16,7 @@ import type { Address, Hex } from 'viem'
 import type { SigningRecord, Statements } from './signingRecord.ts'
 
 /** Of a file, in bytes: some 800,000 statements. */
-const MAX_BYTES = 256 * 1024 * 1024
+export const MAX_RECORD_BYTES = 256 * 1024 * 1024
 const MAX_STATEMENTS = 4_000_000
 const FORMAT = 'assay-signing-record/1'
 
@@ -66,7 +66,7 @@ function readRecordFile(
   file: Uint8Array,
   deploymentId: Hex,
 ): { statements: Statements; floor: bigint | undefined } {
-  const members = readObject(parseCanonicalJson(file, MAX_BYTES), 'record', [
+  const members = readObject(parseCanonicalJson(file, MAX_RECORD_BYTES), 'record', [
     'attestations',
     'deploymentId',
     'floor',

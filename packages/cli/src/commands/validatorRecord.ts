@@ -1,12 +1,12 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import path from 'node:path'
-import { AssayError } from '@assay/protocol'
 import type { Command } from 'commander'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { writeFileAtomic } from '../up/writeFileAtomic.ts'
+import { mustBeWritable, readUserFile } from '../userFile.ts'
 
 type RecordOptions = { data: string; network?: string; json?: true }
 
@@ -32,6 +32,7 @@ export function registerValidatorRecord(program: Command, context: CommandContex
       const { exportRecord, openSigningRecord } = await import('@assay/validator')
       const { deploymentId } = networkFor(options.network)
       mustBeFolder(options.data)
+      mustBeWritable(file)
       const signing = openSigningRecord(options.data)
       try {
         const bytes = exportRecord(signing, deploymentId)
@@ -50,9 +51,9 @@ export function registerValidatorRecord(program: Command, context: CommandContex
     'import',
     'Add what a file says was signed. It only ever makes the validator more cautious.',
   ).action(async (file: string, options: RecordOptions) => {
-    const { importRecord, openSigningRecord } = await import('@assay/validator')
+    const { importRecord, MAX_RECORD_BYTES, openSigningRecord } = await import('@assay/validator')
     const { deploymentId } = networkFor(options.network)
-    const bytes = readRecord(file)
+    const bytes = readUserFile(file, MAX_RECORD_BYTES, 'a signing record')
     const signing = openSigningRecord(options.data)
     try {
       const added = importRecord(signing, deploymentId, bytes)
@@ -76,12 +77,4 @@ function mustBeFolder(dir: string): void {
     facts: { dir },
     next: 'Name the folder that the validator runs with as ASSAY_DATA.',
   })
-}
-
-function readRecord(file: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(file))
-  } catch (cause) {
-    throw new AssayError('The file cannot be read.', { code: 'not_found', facts: { file }, cause })
-  }
 }

@@ -174,7 +174,25 @@ test('an engine without a dialect’s work refuses the model for it', () => {
   for (const [path, body] of Object.entries(GOOD)) {
     const found = read(path, body, V1, [])
     assert.ok('error' in found)
-    assert.deepEqual([found.error.param, found.error.code], ['model', 'unsupported_parameter'], path)
+    assert.deepEqual([found.error.param, found.error.code], ['model', 'unsupported_model'], path)
+  }
+  const found = read('/v1/completions', GOOD['/v1/completions'], V1, ['chat', 'embeddings'])
+  assert.ok('error' in found)
+  assert.match(
+    found.error.message,
+    /not one for this path\. It answers at \/v1\/chat\/completions, \/v1\/responses, \/v1\/messages, \/v1\/embeddings\.$/,
+  )
+})
+
+test('a missing text is asked for in every form that it may have', () => {
+  for (const [path, member] of [
+    ['/v1/completions', 'prompt'],
+    ['/v1/embeddings', 'input'],
+    ['/v1/responses', 'input'],
+  ] as const) {
+    const found = read(path, { ...GOOD[path], [member]: undefined })
+    assert.ok('error' in found)
+    assert.match(found.error.message, /^`(?:prompt|input)` must be a string or an array/, path)
   }
 })
 

@@ -25,7 +25,7 @@ export async function readAsked(request: Request, network: Network): Promise<Ask
       next: 'Send the body without content-encoding.',
     })
   }
-  const body = await readBounded(request)
+  const body = await readBounded(request, 'unsupported_body')
   const headers = new Headers(request.headers)
   // Only identity bytes can be signed (docs/spec.md §1); a compressing middlebox would break the hash.
   headers.set('accept-encoding', 'identity')

@@ -210,7 +210,7 @@ async function getBytes(network: Network, path: string): Promise<Uint8Array> {
   const answer = await fetch(url, { redirect: 'error' }).catch((cause: unknown) => {
     throw new SdkError('The gateway does not answer.', { code: 'unreachable', facts: { url }, cause })
   })
-  if (answer.ok) return readBounded(answer, MAX_DOCUMENT_BYTES)
+  if (answer.ok) return readBounded(answer, 'gateway_error', MAX_DOCUMENT_BYTES)
   void answer.body?.cancel()
   throw new SdkError('The gateway offers no enclave to encrypt to.', {
     code: 'not_confidential',

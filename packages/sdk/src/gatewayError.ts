@@ -3,7 +3,7 @@ import { readBounded } from './limits.ts'
 
 /** The dialect's error, in our own shape. */
 export async function gatewayError(response: Response): Promise<SdkError> {
-  const bytes = await readBounded(response).catch(() => new Uint8Array())
+  const bytes = await readBounded(response, 'gateway_error').catch(() => new Uint8Array())
   const text = new TextDecoder().decode(bytes)
   let error: { message?: unknown; code?: unknown } = {}
   try {

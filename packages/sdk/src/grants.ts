@@ -176,7 +176,7 @@ async function askGateway(network: Network, path: string, body?: object): Promis
       cause,
     })
   })
-  const text = new TextDecoder().decode(await readBounded(response, MAX_ANSWER_BYTES))
+  const text = new TextDecoder().decode(await readBounded(response, 'gateway_error', MAX_ANSWER_BYTES))
   if (response.ok) return JSON.parse(text)
   throw new SdkError(messageOf(text), { code: 'gateway_error', facts: { status: response.status } })
 }

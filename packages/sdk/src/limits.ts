@@ -1,5 +1,5 @@
 import { concatBytes } from '@assay/protocol'
-import { SdkError } from './errors.ts'
+import { SdkError, type SdkErrorCode } from './errors.ts'
 
 /** Longest request and answer that are held in memory to be hashed, bytes. */
 export const MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -9,10 +9,12 @@ export const MAX_LINE_BYTES = 4 * 1024 * 1024
 
 /**
  * Body of a request or response, read no further than the bound.
- * @throws SdkError `unsupported_body`
+ * @param code of the error where it is longer: of a request nothing was sent, an answer may be paid for
+ * @throws SdkError
  */
 export async function readBounded(
   message: { body: AsyncIterable<Uint8Array> | null },
+  code: SdkErrorCode,
   maxBytes = MAX_BODY_BYTES,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (message.body === null) return new Uint8Array()
@@ -22,7 +24,7 @@ export async function readBounded(
     total += part.length
     if (total > maxBytes) {
       throw new SdkError('The body is larger than this client accepts.', {
-        code: 'unsupported_body',
+        code,
         facts: { maxBytes },
       })
     }

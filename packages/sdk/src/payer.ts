@@ -4,7 +4,7 @@ import { x402Client, x402HTTPClient } from '@x402/core/client'
 import type { PaymentPayload, PaymentRequired, PaymentRequirements } from '@x402/core/types'
 import { ExactEvmScheme, UptoEvmScheme } from '@x402/evm'
 import { type Address, type Hex, isAddressEqual, numberToHex, zeroAddress } from 'viem'
-import { privateKeyToAccount } from 'viem/accounts'
+import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
 import type { Reservation, SpendingLimit } from './spending.ts'
@@ -62,7 +62,7 @@ export function createPayer(parameters: {
   pay(required: PaymentRequired, registryMaximum: bigint): Promise<Payment>
 } {
   const { network, chain, privateKey, maxPerCall } = parameters
-  const account = privateKeyToAccount(privateKey)
+  const account = accountOf(privateKey)
   const caip2 = `eip155:${network.chainId}` as const
   let till: Promise<Address> | undefined
 
@@ -148,6 +148,18 @@ export function createPayer(parameters: {
     if (exact === undefined) return upto
     const allowance = await chain.permit2Allowance(account.address)
     return allowance >= BigInt(upto.amount) ? upto : exact
+  }
+}
+
+/** @throws SdkError `offer_rejected`; the library's own words would repeat the key */
+function accountOf(privateKey: Hex): PrivateKeyAccount {
+  try {
+    return privateKeyToAccount(privateKey)
+  } catch {
+    throw new SdkError('What is given to pay with is not a private key.', {
+      code: 'offer_rejected',
+      next: 'Give 32 bytes in hex, with 0x before them.',
+    })
   }
 }
 

@@ -68,7 +68,7 @@ async function getBytes(url: string, maxBytes: number): Promise<Uint8Array | und
       facts: { url, status: response.status },
     })
   }
-  return readBounded(response, maxBytes)
+  return readBounded(response, 'gateway_error', maxBytes)
 }
 
 /** State of a receipt; undefined while the gateway knows none. @throws SdkError `unreachable` | `gateway_error` */

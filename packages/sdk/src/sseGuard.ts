@@ -250,8 +250,8 @@ function receiptMissing(): SdkError {
 }
 
 function tooLarge(): SdkError {
-  return new SdkError('The answer is larger than this client accepts.', {
-    code: 'unsupported_body',
+  return new SdkError('The answer is larger than this client accepts; its end is withheld.', {
+    code: 'verification_failed',
     facts: { maxBytes: MAX_BODY_BYTES, maxLineBytes: MAX_LINE_BYTES },
   })
 }

@@ -223,7 +223,7 @@ async function receive(
     })
     return new Response(guarded, { status: answer.status, headers: answer.headers })
   }
-  const bytes = await readBounded(answer).catch((cause: unknown) => {
+  const bytes = await readBounded(answer, 'verification_failed').catch((cause: unknown) => {
     throw cause instanceof SdkError || asked.signal.aborted ? cause : outcomeUnknown(paid, asked, cause)
   })
   await verify(bytes, receiptOf(answer))

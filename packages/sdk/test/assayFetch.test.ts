@@ -7,6 +7,7 @@ import { STATUS } from '@assay/protocol'
 import OpenAI from 'openai'
 import { generatePrivateKey } from 'viem/accounts'
 import { assayFetch, type ChainReader, createAssay, SdkError, type VerifiedAnswer } from '../src/index.ts'
+import { MAX_BODY_BYTES } from '../src/limits.ts'
 import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
 
 let stub: StubNetwork
@@ -120,6 +121,11 @@ const attacks: { name: string; tamper: () => Tampering; code: string; step?: str
     tamper: () => ({ body: replace('Par', 'Pbr') }),
     code: 'verification_failed',
     step: 'responseMatches',
+  },
+  {
+    name: 'sends more than a client takes',
+    tamper: () => ({ body: () => new Uint8Array(MAX_BODY_BYTES + 1) }),
+    code: 'verification_failed',
   },
   {
     name: 'alters one byte of the request',

@@ -202,7 +202,7 @@ test('a gateway can send the proxy nowhere else, and not fill its memory', async
     try {
       assert.equal((await post(`${led.url}/v1/models`, { authorization }, '', 'GET')).status, 503)
       assert.deepEqual(asked, [])
-      assert.equal((await post(`${led.url}/v1/large`, { authorization }, '', 'GET')).status, 413)
+      assert.equal((await post(`${led.url}/v1/large`, { authorization }, '', 'GET')).status, 502)
     } finally {
       await led.close()
       gateway.closeAllConnections()

@@ -21,6 +21,17 @@ beforeEach(() => {
 const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
 const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
 
+test('what is no private key is said to be none, and not repeated', () => {
+  const privateKey = `0x${'00'.repeat(32)}` as const
+  for (const wrong of [privateKey, '0x12' as const, 'abc' as `0x${string}`]) {
+    assert.throws(
+      () => createAssay({ ...options(), privateKey: wrong }),
+      (error) =>
+        error instanceof SdkError && error.code === 'offer_rejected' && !error.message.includes(wrong),
+    )
+  }
+})
+
 const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: string }[] = [
   {
     name: 'another till',

@@ -1,5 +1,6 @@
 import {
   type DialectError,
+  INFERENCE_PATHS,
   type InferenceRoute,
   type IntentProblem,
   type RequestIntent,
@@ -83,8 +84,13 @@ export function readRequest(
   const facts = model(intent.model) as ModelFacts
   const needs: Needs = (feature, param) => {
     if (facts.features.has(feature)) return
-    const message = `The model \`${nameOf(intent.model)}\` cannot honour \`${param}\`.`
-    throw new Refusal(badRequest(message, param, 'unsupported_parameter'))
+    const model = `The model \`${nameOf(intent.model)}\``
+    // What is asked of a model as a whole is the path's.
+    const problem =
+      param === 'model'
+        ? badRequest(`${model} is not one for this path. ${servedAt(facts)}`, param, 'unsupported_model')
+        : badRequest(`${model} cannot honour \`${param}\`.`, param, 'unsupported_parameter')
+    throw new Refusal(problem)
   }
   try {
     return { intent, ...read(fields, intent, needs, facts) }
@@ -92,6 +98,22 @@ export function readRequest(
     if (error instanceof Refusal) return { error: error.error }
     throw error
   }
+}
+
+/** Feature that each path needs of a model. */
+const NEEDED: readonly [Feature, ...paths: string[]][] = [
+  ['chat', '/v1/chat/completions', '/v1/responses', '/v1/messages'],
+  ['completions', '/v1/completions'],
+  ['embeddings', '/v1/embeddings'],
+  ['infer', '/v1/infer'],
+]
+
+function servedAt({ features, native }: ModelFacts): string {
+  const paths = NEEDED.filter(([feature]) => features.has(feature)).flatMap(([, ...all]) => all)
+  const passedOn = Object.entries(INFERENCE_PATHS).flatMap(([path, route]) =>
+    native.has(route) ? [path] : [],
+  )
+  return `It answers at ${[...new Set([...paths, ...passedOn])].join(', ')}.`
 }
 
 function problemError({ message, param, code }: IntentProblem): DialectError {

@@ -36,7 +36,7 @@ export async function passAnswer(
 ): Promise<void> {
   const isStream = (answer.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
   if (isStream && answer.ok && answer.body !== null) return passStream(answer, answer.body, response, passing)
-  const body = await readBounded(answer)
+  const body = await readBounded(answer, 'gateway_error')
   response.writeHead(answer.status, {
     ...headersOf(answer),
     'content-length': body.length,

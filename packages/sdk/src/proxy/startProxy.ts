@@ -161,7 +161,7 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array<ArrayBuffe
       facts: { maxBytes: MAX_BODY_BYTES },
     })
   }
-  return readBounded({ body: request })
+  return readBounded({ body: request }, 'unsupported_body')
 }
 
 function refuse(response: ServerResponse, path: string, error: DialectError): void {

@@ -63,7 +63,9 @@ export const openaiCompletions: Dialect = {
 
 /** One text or several; token numbers belong to a tokenizer that the model may not have. */
 export function textsAt(value: unknown, param: string): string[] {
-  if (!Array.isArray(value)) return [textAt(value, param)]
+  if (typeof value === 'string') return [textAt(value, param)]
+  if (!Array.isArray(value))
+    refuse(`\`${param}\` must be a string or an array of strings.`, param, 'invalid_type')
   if (typeof value[0] === 'number' || Array.isArray(value[0])) {
     refuse(`\`${param}\` must be text: token numbers are not supported.`, param, 'unsupported_value')
   }

@@ -103,8 +103,10 @@ function toolsAt(value: unknown, needs: Needs): Tool[] {
 
 /** `input`: a text, or items: messages, and the calls and results of earlier turns. */
 function inputAt(value: unknown, needs: Needs): ChatMessage[] {
-  if (!Array.isArray(value))
+  if (!Array.isArray(value)) {
+    if (typeof value !== 'string') refuse('`input` must be a string or an array.', 'input', 'invalid_type')
     return [{ role: 'user', content: [{ type: 'text', text: textAt(value, 'input') }] }]
+  }
   const messages: ChatMessage[] = []
   for (const [at, entry] of arrayAt(value, 'input', MAX_ITEMS).entries()) {
     const place = `input[${at}]`

@@ -1,8 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { startLocalNetwork } from '../localNetwork.ts'
 import { number } from '../table.ts'
 import { startStubNode } from './assayGateway.ts'
-import { createWallet, type Kind, plainCalls } from './calls.ts'
+import { createWallet, KINDS, type Kind, plainCalls } from './calls.ts'
 import { litellmMissing } from './litellm.ts'
 import { type Call, type Server, type Times, timeCalls } from './measure.ts'
 import { portkeyHeaders, startPortkey } from './portkey.ts'
@@ -12,20 +13,24 @@ import { freePort } from './serverProcess.ts'
 import { startStubUpstream } from './stubUpstream.ts'
 import { chainReadTime, commitTime } from './waits.ts'
 
-const CALLS = 600
+/** Each row is measured so many times, and its upstreams and Portkey before, between and after. */
+const ROUNDS = 4
+const CALLS = 400
 /** A gateway runs for weeks: what its compiler still does for the first calls is no part of what a call takes. */
 const WARM_UP = 600
-/** Of the upstreams and of Portkey between two rows; a stream takes Portkey as long as thirty whole answers. */
-const LOOK_CALLS = 300
-const LOOK_STREAMS_OF_PORTKEY = 30
+/** Of the upstreams and of Portkey at one look; a stream takes Portkey as long as thirty whole answers. */
+const LOOK_CALLS = 200
+const LOOK_STREAMS_OF_PORTKEY = 20
+/** What a gateway has still to do behind its last answer is no part of what the next look sees, milliseconds. */
+const REST_MS = 500
 
 /**
  * What a gateway adds to a call over an upstream that answers at once, one call at a time. Ours does all of its work: it
  * checks the payment, asks a chain for balance and nonce, checks the receipt, makes it durable before the last byte, and
  * batches and commits meanwhile. What each guarantee costs shows in the rows that leave it out; with none of them the same
  * parts are a plain proxy. Each gateway is a process of its own, and so is the node; while one is measured no other is there
- * but the Portkey that all are held against, which idles. No machine is as fast in one minute as in the next, so the upstreams and Portkey are measured again
- * before and after every row, and it is held against those two measurements.
+ * but the Portkey that all are held against, which idles. No machine is as fast in one moment as in the next, so each row is
+ * measured in turns with the upstreams and Portkey, and held against what they took meanwhile.
  */
 export async function benchGateway(): Promise<void> {
   const closers: (() => unknown)[] = []
@@ -78,34 +83,35 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
       },
     }
   }
-  async function measure({ calls, start }: Row): Promise<Pick<Measured, 'times' | 'cpu' | 'memory'>> {
+  async function measure(row: Row): Promise<Measured> {
+    const { calls, start } = row
     const server = await start()
     const cpu = { whole: 0, streamed: 0 }
-    const warmTimes = async (kind: Kind): Promise<Times> => {
-      await time(server, calls, kind, WARM_UP)
-      const ready = await callsOf[calls](kind, CALLS)
-      const before = server.process.cpuSeconds()
-      const times = await timeCalls(server, ready)
-      cpu[kind] = (server.process.cpuSeconds() - before) / CALLS
-      return times
-    }
+    const times: Record<Kind, Times[]> = { whole: [], streamed: [] }
     try {
-      const times = { whole: await warmTimes('whole'), streamed: await warmTimes('streamed') }
-      return { times, cpu, memory: server.process.residentMiB() }
+      for (const kind of KINDS) await time(server, calls, kind, WARM_UP)
+      const looks = [await look()]
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const kind of KINDS) {
+          const ready = await callsOf[calls](kind, CALLS)
+          const before = server.process.cpuSeconds()
+          times[kind].push(await timeCalls(server, ready))
+          await delay(REST_MS)
+          cpu[kind] += (server.process.cpuSeconds() - before) / (CALLS * ROUNDS)
+        }
+        looks.push(await look())
+      }
+      return { row, times, cpu, memory: server.process.residentMiB(), looks }
     } finally {
       await server.process.close()
     }
   }
 
   for (let at = 0; at < WARM_UP; at += LOOK_CALLS) await look()
-  const looks = [await look()]
   const measured: Measured[] = []
-  for (const row of rowsOver(local, { stub, node }, postgres?.createDatabase)) {
-    const found = await measure(row)
-    looks.push(await look())
-    measured.push({ row, ...found, looks: looks.slice(-2) })
-  }
-  printReport(looks, measured, CALLS)
+  for (const row of rowsOver(local, { stub, node }, postgres?.createDatabase))
+    measured.push(await measure(row))
+  printReport(measured, CALLS * ROUNDS)
   console.log('\nWhat a paid call cannot be done without, p50:')
   console.log(`  one question to the chain: ${number(await chainReadTime(local.network), 2)} ms`)
   if (postgres !== undefined) {

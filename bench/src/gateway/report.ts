@@ -3,12 +3,12 @@ import { KINDS, type Kind } from './calls.ts'
 import { type Latency, latencyOf, type Times } from './measure.ts'
 import type { Row, Upstreams } from './rows.ts'
 
-/** Who is looked at before and after every row: the upstreams alone, and the peer. */
+/** Who is looked at in turns with every row: the upstreams alone, and the peer. */
 export type Look = Record<keyof Upstreams | 'portkey', Record<Kind, Times>>
 /** Processor time is in seconds a call, memory in MiB. */
 export type Measured = {
   row: Row
-  times: Record<Kind, Times>
+  times: Record<Kind, Times[]>
   cpu: Record<Kind, number>
   memory: number
   looks: Look[]
@@ -18,10 +18,10 @@ export type Measured = {
 type Added = { whole: number; first: number }
 
 /**
- * Prints what each row adds over its own upstream, and of what Portkey adds over its, both as they were before and after
- * that row.
+ * Prints what each row adds over its own upstream, and of what Portkey adds over its, both as they were in turns with it.
  */
-export function printReport(looks: readonly Look[], measured: readonly Measured[], calls: number): void {
+export function printReport(measured: readonly Measured[], calls: number): void {
+  const looks = measured.flatMap((one) => one.looks)
   const alone = (of: readonly Look[], who: keyof Look, kind: Kind): Latency =>
     latencyOf(...of.map((look) => look[who][kind]))
   const over = (latency: Latency, base: Latency): Added => ({
@@ -29,7 +29,7 @@ export function printReport(looks: readonly Look[], measured: readonly Measured[
     first: latency.firstP50 - base.firstP50,
   })
   const addedBy = ({ row, times, looks: beside }: Measured, kind: Kind): Added =>
-    over(latencyOf(times[kind]), alone(beside, row.calls === 'paid' ? 'node' : 'stub', kind))
+    over(latencyOf(...times[kind]), alone(beside, row.calls === 'paid' ? 'node' : 'stub', kind))
   const addedByPortkey = ({ looks: beside }: Measured, kind: Kind): Added =>
     over(alone(beside, 'portkey', kind), alone(beside, 'stub', kind))
   const times = ({ p50, p99 }: Latency) => [number(p50, 2), number(p99, 2)]
@@ -42,7 +42,7 @@ export function printReport(looks: readonly Look[], measured: readonly Measured[
       const added = addedBy(one, kind)
       return [
         `${kind}: ${one.row.name}`,
-        ...times(latencyOf(one.times[kind])),
+        ...times(latencyOf(...one.times[kind])),
         number(added.whole, 2),
         number(added.first, 2),
         `${number(added.whole / addedByPortkey(one, kind).whole, 2)}×`,

@@ -182,12 +182,20 @@ describe('a stream that is silent says that it goes on', { timeout: 30_000 }, ()
   })
 
   test('not before its head: a failure until then is a status', async (t) => {
+    const silenceMs = 7
+    const silent = Promise.withResolvers<void>()
+    const startInterval = setInterval
+    t.mock.method(globalThis, 'setInterval', (say: () => void, milliseconds: number) =>
+      startInterval(() => {
+        say()
+        if (milliseconds === silenceMs) silent.resolve()
+      }, milliseconds),
+    )
     const script: Script = async () => {
-      // Many silences long.
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await silent.promise
       throw new Error('the model broke')
     }
-    const node = await startTestServer({ script, silenceMs: 1 })
+    const node = await startTestServer({ script, silenceMs })
     t.after(() => node.close())
     const headers = await paidHeaders(await payment(PLENTY))
     const body = chatBody({ stream: true })

@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { STATUS } from '@assay/protocol'
 import OpenAI from 'openai'
 import { generatePrivateKey } from 'viem/accounts'
 import { assayFetch, type ChainReader, createAssay, SdkError, type VerifiedAnswer } from '../src/index.ts'
 import { MAX_BODY_BYTES } from '../src/limits.ts'
-import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
+import { manifest, messages, stubForTests, type Tampering } from './stubNetwork.ts'
 
-let stub: StubNetwork
-before(async () => {
-  stub = await startStubNetwork()
-})
-after(() => stub.close())
-beforeEach(() => {
-  stub.tamper = {}
-  stub.seen.unpaid = 0
-  stub.seen.paid = 0
-})
-
-const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+const stub = await stubForTests()
 const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
 const ask = (extra: { stream?: boolean; buffer?: boolean; onText?: (text: string) => void } = {}) =>
   createAssay({ ...options(), buffer: extra.buffer }).llm.chat({

@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { assayFetch, createAssay, SdkError, spendingLimit } from '../src/index.ts'
-import { manifest, type StubNetwork, startStubNetwork } from './stubNetwork.ts'
+import { manifest, messages, stubForTests } from './stubNetwork.ts'
 
-let stub: StubNetwork
-before(async () => {
-  stub = await startStubNetwork()
-})
-after(() => stub.close())
-beforeEach(() => {
-  stub.tamper = {}
-})
-
-const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+const stub = await stubForTests()
 const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
 const asked = { model: manifest.name, messages, wait: 'answer' } as const
 

@@ -2,23 +2,12 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import type { Network } from '@assay/protocol'
 import { assayFetch, createAssay, SdkError } from '../src/index.ts'
-import { manifest, type StubNetwork, startStubNetwork, type Tampering } from './stubNetwork.ts'
+import { manifest, messages, stubForTests, type Tampering } from './stubNetwork.ts'
 
-let stub: StubNetwork
-before(async () => {
-  stub = await startStubNetwork()
-})
-after(() => stub.close())
-beforeEach(() => {
-  stub.tamper = {}
-  stub.seen.unpaid = 0
-  stub.seen.paid = 0
-})
-
-const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+const stub = await stubForTests()
 const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
 
 test('what is no private key is said to be none, and not repeated', () => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { after, beforeEach } from 'node:test'
 import {
   concatBytes,
   deploymentOf,
@@ -81,6 +82,20 @@ export type StubNetwork = {
   seen: { unpaid: number; paid: number }
   tamper: Tampering
   close(): Promise<void>
+}
+
+export const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }]
+
+/** One for all tests of a file: honest again before each of them, and closed behind the last. */
+export async function stubForTests(): Promise<StubNetwork> {
+  const stub = await startStubNetwork()
+  after(() => stub.close())
+  beforeEach(() => {
+    stub.tamper = {}
+    stub.seen.unpaid = 0
+    stub.seen.paid = 0
+  })
+  return stub
 }
 
 /** A gateway and a node in one, with an honest chain beside them; `tamper` makes the gateway dishonest. */

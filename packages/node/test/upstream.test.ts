@@ -81,6 +81,19 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     }
   })
 
+  test('streamed: the upstream’s figure is charged, not the events around the one token', async (t) => {
+    const { openai, receipt } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ role: 'assistant', content: '' }),
+        delta({ content: 'Yes' }),
+        delta({}, 'stop'),
+        counted(9, 1),
+      ]),
+    )
+    await openai.chat.completions.stream({ model: MODEL, messages: hello }).finalChatCompletion()
+    assert.deepEqual([receipt().inputUnits, receipt().outputUnits], [9n, 1n])
+  })
+
   test('an event over several lines stays one, and none of its lines becomes a comment', async (t) => {
     const { openai, receipt, wire } = await nodeOver(t, 'openai-compatible', (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })

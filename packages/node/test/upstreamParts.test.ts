@@ -85,6 +85,20 @@ test('units are the upstream’s own, of either dialect, cached input included',
   }
 })
 
+test('a figure of one token stands, however many events brought it; one that is ahead of the text does not', () => {
+  const openai = createMeter('')
+  for (let piece = 0; piece < 3; piece++) openai.piece()
+  openai.read({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 10 } })
+  assert.deepEqual(openai.usage(), { inputUnits: 9, outputUnits: 1 })
+  const anthropic = createMeter('')
+  anthropic.read({ type: 'message_start', message: { usage: { input_tokens: 5, output_tokens: 3 } } })
+  assert.equal(anthropic.output(), 3)
+  anthropic.piece()
+  anthropic.piece()
+  anthropic.read({ type: 'message_delta', usage: { output_tokens: 1 } })
+  assert.deepEqual(anthropic.usage(), { inputUnits: 5, outputUnits: 1 })
+})
+
 test('what a model thought is output, where xAI and Gemini count it in the total alone', () => {
   const meter = createMeter('')
   meter.read({ usage: { prompt_tokens: 32, completion_tokens: 9, total_tokens: 135 } })
@@ -134,6 +148,14 @@ test('a whole answer that nobody counted is as long as what the model wrote, of 
       16,
     ],
     [{ choices: [{ message: { content: '' } }] }, 0],
+    // Events of streams.
+    [{ choices: [{ delta: { role: 'assistant', content: '' }, finish_reason: null }] }, 0],
+    [{ choices: [{ delta: { content: 'ab' } }, { delta: { reasoning_content: 'c' } }] }, 3],
+    [{ choices: [{ delta: { tool_calls: [{ index: 0, function: { arguments: '{"a"' } }] } }] }, 4],
+    [{ choices: [{ delta: {}, finish_reason: 'stop' }] }, 0],
+    [{ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'ab' } }, 2],
+    [{ type: 'content_block_delta', delta: { type: 'input_json_delta', partial_json: '{}' } }, 2],
+    [{ type: 'content_block_delta', delta: { type: 'signature_delta', signature: 'EqQB' } }, 0],
     [{ choices: 5, content: [null, 'x', { text: 7 }] }, 0],
     [{ object: 'list', data: [{ embedding: [1] }] }, 0],
   ] as const) {

@@ -1,17 +1,19 @@
 type Json = Record<string, unknown>
 
 /**
- * Length of all that a model wrote in a whole answer of either dialect, bytes: words, thoughts, refusals, names and
- * arguments of calls, of every choice. Not what the server put around it: ids, types, signatures.
+ * Length of all that a model wrote in a whole answer, or one event of a stream, of either dialect, bytes: words,
+ * thoughts, refusals, names and arguments of calls, of every choice. Not what the server put around it: roles, reasons,
+ * ids, types, signatures.
  */
 export function generatedBytes(answer: unknown): number {
-  const { choices, content } = objectOf(answer)
+  const { choices, content, delta } = objectOf(answer)
+  const { text, thinking, partial_json: piece } = objectOf(delta)
   const blocks = listOf(content).map((block) => lengthOf(block.text, block.thinking) + callLength(block))
-  return sum(blocks) + sum(listOf(choices).map(choiceLength))
+  return lengthOf(text, thinking, piece) + sum(blocks) + sum(listOf(choices).map(choiceLength))
 }
 
 function choiceLength(choice: Json): number {
-  const message = objectOf(choice.message)
+  const message = objectOf(choice.message ?? choice.delta)
   const parts = listOf(message.content).map(({ text, refusal, thinking }) =>
     // Mistral's thoughts are parts of their own inside a part.
     lengthOf(text, refusal, thinking, ...listOf(thinking).map((thought) => thought.text)),

@@ -26,6 +26,8 @@ export function createMeter(requestText: string): Meter {
   let pieces = 0
   let input: number | undefined
   let output: number | undefined
+  /** Anthropic's first event counts a token ahead that its last counts again: no figure of what was written. */
+  let ahead = 0
   const count = (value: unknown): number | undefined =>
     typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 
@@ -48,9 +50,12 @@ export function createMeter(requestText: string): Meter {
   function read(json: unknown): void {
     if (typeof json !== 'object' || json === null) return
     const { usage, message } = json as { usage?: unknown; message?: { usage?: unknown } }
-    for (const found of [message?.usage, usage]) {
-      if (typeof found === 'object' && found !== null) take(found as Record<string, unknown>)
+    const begun = message?.usage
+    if (isObject(begun)) {
+      ahead = count(begun.output_tokens) ?? 0
+      take({ ...begun, output_tokens: undefined })
     }
+    if (isObject(usage)) take(usage)
   }
 
   return {
@@ -62,11 +67,15 @@ export function createMeter(requestText: string): Meter {
       read(json)
       output ??= Math.ceil(generatedBytes(json) / BYTES_A_TOKEN)
     },
-    output: () => Math.max(pieces, output ?? 0),
+    output: () => Math.max(pieces, output ?? ahead),
     usage: () => ({
       inputUnits: input ?? Math.ceil(Buffer.byteLength(requestText.replace(PICTURES, '')) / BYTES_A_TOKEN),
-      // Anthropic's first event counts a token that the end counts again: the last figure stands.
-      outputUnits: output === undefined || output < 2 ? Math.max(pieces, output ?? 0) : output,
+      // A server that counts nothing where something was written does not count.
+      outputUnits: output || Math.max(pieces, ahead),
     }),
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }

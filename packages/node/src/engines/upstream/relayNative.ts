@@ -1,5 +1,6 @@
 import { EngineError, type NativeWork, type RunOptions, type Usage } from '../engine.ts'
 import { type Exchange, readText, type UpstreamAnswer } from './exchange.ts'
+import { generatedBytes } from './generatedText.ts'
 import { createMeter } from './meter.ts'
 import type { Target } from './providers.ts'
 import { readSse } from './sseReader.ts'
@@ -29,7 +30,7 @@ export async function relayNative(exchange: Exchange, work: NativeWork, options:
   try {
     return await exchange.run(ask, (answer, begun) =>
       work.stream
-        ? relayStream(route, work, answer, begun, options, meter)
+        ? relayStream(work, answer, begun, options, meter)
         : relayWhole(route, answer, begun, options, meter),
     )
   } catch (error) {
@@ -68,7 +69,6 @@ async function relayWhole(
 }
 
 async function relayStream(
-  route: NativeRoute,
   work: NativeWork,
   answer: UpstreamAnswer,
   begun: () => void,
@@ -85,7 +85,8 @@ async function relayStream(
     if (json.type === 'message_stop') return meter.usage()
     if (json.error !== undefined && json.error !== null) throw midStream()
     meter.read(json)
-    if (isPiece(route, json)) meter.piece()
+    // Each piece of what the model writes holds a token at least; roles and reasons are no pieces of it.
+    if (generatedBytes(json) > 0) meter.piece()
     choices.read(json.choices)
     const isUsageOnly = Array.isArray(json.choices) && json.choices.length === 0 && json.usage !== undefined
     if (isUsageOnly && !wantsUsage) continue
@@ -116,12 +117,6 @@ function createChoices() {
     },
     haveEnded: () => begun.size > 0 && ended.size === begun.size,
   }
-}
-
-/** Whether an event carries generated text, of which each holds a token at least. */
-function isPiece(route: NativeRoute, json: { type?: unknown; choices?: unknown }): boolean {
-  if (route === 'messages') return json.type === 'content_block_delta'
-  return Array.isArray(json.choices) && json.choices.length > 0
 }
 
 /** JSON of an upstream; anything else is no answer. */

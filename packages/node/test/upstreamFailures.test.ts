@@ -24,6 +24,14 @@ const XAI_KEY = {
   error: `Incorrect API key provided: ${KEY}. You can obtain an API key from https://console.x.ai.`,
 }
 
+const refusing =
+  (status: number, error: object): Answering =>
+  (_asked, response) =>
+    json(response, { error }, status)
+/** Of Anthropic's API, with status 400. */
+const NO_MONEY =
+  'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.'
+
 describe('when upstreams fail', () => {
   const good: Answering = (_asked, response) =>
     openaiStream(response, [delta({ role: 'assistant', content: 'Hi' }), delta({}, 'stop'), counted(3, 1)])
@@ -35,6 +43,8 @@ describe('when upstreams fail', () => {
     // Gemini's and xAI's words for a key that they do not know, under the status of a bad request.
     ['says with 400 that the key is not valid', (_asked, response) => json(response, GEMINI_KEY, 400)],
     ['quotes the key with 400', (_asked, response) => json(response, XAI_KEY, 400)],
+    ['quotes the key with 422', refusing(422, { message: `Authentication Error: received ${KEY}` })],
+    ['says with 400 that the operator has no money there', refusing(400, { message: NO_MONEY })],
     [
       'breaks off before the first event',
       (_asked, response) => {
@@ -134,6 +144,13 @@ describe('when upstreams fail', () => {
         'upstream_refused',
       ],
       [(_asked, response) => json(response, XAI_KEY, 400), 502, 'upstream_credentials'],
+      // Wherever it is quoted, and however late.
+      [refusing(400, { message: `Error: received ${KEY}` }), 502, 'upstream_credentials'],
+      [refusing(400, { message: `${'x'.repeat(490)}${KEY}` }), 502, 'upstream_credentials'],
+      [refusing(404, { message: 'no', param: KEY }), 502, 'upstream_credentials'],
+      [refusing(400, { message: NO_MONEY }), 502, 'upstream_credentials'],
+      // A client's own words, quoted, tell nothing of the operator.
+      [refusing(400, { message: `bad temperature: ${NO_MONEY}` }), 400, 'upstream_refused'],
       [
         (_asked, response) => json(response, { error: { message: `no ${KEY}` } }, 401),
         502,

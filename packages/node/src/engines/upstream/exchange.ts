@@ -72,7 +72,7 @@ export function createExchange(targets: readonly Target[], dispatcher?: Dispatch
     })
     if (answer.statusCode === 200) return { target, body: answer.body }
     const text = await readText(answer.body, MAX_ERROR_BYTES).catch(() => '')
-    throw refusal(answer.statusCode, text, single(answer.headers['retry-after']))
+    throw refusal(target, answer.statusCode, text, single(answer.headers['retry-after']))
   }
 
   return {
@@ -98,8 +98,18 @@ export function createExchange(targets: readonly Target[], dispatcher?: Dispatch
   }
 }
 
-/** How Gemini and xAI begin to say, with status 400, that a key is wrong or has expired. */
-const ABOUT_THE_KEY = /^(?:incorrect |invalid )?api key\b/i
+/**
+ * How providers begin to say, with status 400, what is wrong with the operator's key or account: Gemini and xAI of a
+ * key, Gemini of where the node stands, Anthropic of money that is spent, a limit of the account's own, an account
+ * that is closed. Only how they begin: further on a client's own words may be quoted.
+ */
+const ABOUT_THE_OPERATOR = [
+  /^(?:incorrect |invalid )?api key\b/i,
+  /^user location is not supported\b/i,
+  /^your credit balance is too low\b/i,
+  /^you have reached your specified api usage limits\b/i,
+  /^this organization has been disabled\b/i,
+]
 
 /** What broke is the operator's to know: addresses and reasons of connections stay here. */
 function broken(): EngineError {
@@ -110,7 +120,7 @@ function broken(): EngineError {
 }
 
 /** An upstream's refusal in words for the client. */
-function refusal(status: number, text: string, retryAfter: string | undefined): EngineError {
+function refusal({ key }: Target, status: number, text: string, retryAfter: string | undefined): EngineError {
   if (status === 429) {
     const seconds = Number(retryAfter)
     return new EngineError('The upstream of this model is busy; try again later.', {
@@ -120,24 +130,28 @@ function refusal(status: number, text: string, retryAfter: string | undefined): 
     })
   }
   const { message, param } = wordsOf(text)
+  const isAboutOperator =
+    [401, 402, 403].includes(status) ||
+    (status === 400 && ABOUT_THE_OPERATOR.some((beginning) => beginning.test(message))) ||
+    (key !== undefined && `${message}\n${param}`.includes(key))
   // What they say of keys and accounts is about the operator's, and may quote a part of the key.
-  if (status === 401 || status === 402 || status === 403 || (status === 400 && ABOUT_THE_KEY.test(message))) {
+  if (isAboutOperator && status < 500) {
     return new EngineError('The upstream of this model does not take the credentials of this node.', {
       status: 502,
       code: 'upstream_credentials',
     })
   }
   if (status >= 400 && status < 500) {
-    return new EngineError(`The upstream of this model refused the request: ${message}`, {
+    return new EngineError(`The upstream of this model refused the request: ${message.slice(0, 500)}`, {
       status: status === 404 ? 502 : status,
       code: 'upstream_refused',
-      param,
+      param: param?.slice(0, 128) ?? null,
     })
   }
   return broken()
 }
 
-/** Message and member of an error in either dialect; xAI's error is its text, and older servers have no `error` around it. */
+/** Message and member, whole, of an error in either dialect; xAI's error is its text, and older servers have no `error` around it. */
 function wordsOf(text: string): { message: string; param: string | null } {
   try {
     const parsed: unknown = JSON.parse(text)
@@ -148,8 +162,8 @@ function wordsOf(text: string): { message: string; param: string | null } {
       param?: unknown
     }
     return {
-      message: typeof message === 'string' ? message.slice(0, 500) : NO_REASON,
-      param: typeof param === 'string' ? param.slice(0, 128) : null,
+      message: typeof message === 'string' ? message : NO_REASON,
+      param: typeof param === 'string' ? param : null,
     }
   } catch {
     return { message: NO_REASON, param: null }

@@ -318,6 +318,35 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     }
   })
 
+  test('a call that the limit cut off is no complete item of a response', async (t) => {
+    const { openai } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [
+        delta({ content: 'Let me look.' }),
+        delta({
+          tool_calls: [{ index: 0, id: 'a', function: { name: 'weather', arguments: '{"city":"Pa' } }],
+        }),
+        delta({}, 'length'),
+        counted(30, 9),
+      ]),
+    )
+    const asked = { model: MODEL, input: 'Hello' }
+    const done: (string | undefined)[] = []
+    const stream = openai.responses.stream(asked)
+    stream.on('event', (event) => {
+      if (event.type === 'response.output_item.done' && 'status' in event.item) done.push(event.item.status)
+    })
+    for (const response of [await openai.responses.create(asked), await stream.finalResponse()]) {
+      assert.deepEqual(
+        response.output.map((item) => 'status' in item && [item.type, item.status]),
+        [
+          ['message', 'completed'],
+          ['function_call', 'incomplete'],
+        ],
+      )
+    }
+    assert.deepEqual(done, ['completed', 'incomplete'])
+  })
+
   test('who states no limit has none stated: a server refuses a context’s worth beside any prompt', async (t) => {
     const { openai, anthropic, asked } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
       openaiStream(response, [delta({ content: 'Hi' }), delta({}, 'stop'), counted(3, 1)]),

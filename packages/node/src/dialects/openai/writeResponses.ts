@@ -6,6 +6,7 @@ import type { Fields } from '../fields.ts'
 /** Of an answer that is not complete: what cut it off. */
 type Cut = 'max_output_tokens' | 'content_filter'
 type Status = 'in_progress' | 'completed' | 'failed' | Cut
+type ItemStatus = 'in_progress' | 'completed' | 'incomplete'
 
 function usageJson({ inputUnits, outputUnits }: Usage): Fields {
   return {
@@ -54,10 +55,16 @@ export function responsesWriter(head: AnswerHead, given: Fields): AnswerWriter {
   })
   return {
     whole(answer, usage) {
-      const output = blocksOf(answer).flatMap((block, index) =>
-        itemJson(block, itemId(head, block, index), 'completed'),
+      const status = statusOf(answer)
+      const blocks = blocksOf(answer).filter(isItem)
+      const output = blocks.map((block, index) =>
+        itemJson(
+          block,
+          itemId(head, block, index),
+          index === blocks.length - 1 ? endOf(status) : 'completed',
+        ),
       )
-      return new TextEncoder().encode(JSON.stringify(responseJson(statusOf(answer), output, usage)))
+      return new TextEncoder().encode(JSON.stringify(responseJson(status, output, usage)))
     },
     stream: () => responsesStream(head, responseJson),
   }
@@ -77,20 +84,30 @@ function isCut(status: Status): status is Cut {
   return status === 'max_output_tokens' || status === 'content_filter'
 }
 
+/** How the last item of an answer ended: what was cut off in it is not whole, arguments of a call above all. */
+function endOf(status: Status): ItemStatus {
+  return isCut(status) ? 'incomplete' : 'completed'
+}
+
+type ItemBlock = Extract<Block, { type: 'text' | 'tool' }>
+
+/** Thinking has no place in the subset, since its signatures could not come back. */
+function isItem(block: Block): block is ItemBlock {
+  return block.type === 'tool' || (block.type === 'text' && block.text !== '')
+}
+
 /** Items are numbered under their answer's own id, which no other answer has. */
 function itemId(head: AnswerHead, block: Block, index: number): string {
   return `${block.type === 'tool' ? 'fc' : 'msg'}_${head.id.replace(/^resp_/, '')}${index.toString(16).padStart(4, '0')}`
 }
 
-/** One output item; thinking has no place in the subset, since its signatures could not come back. */
-function itemJson(block: Block, id: string, status: 'in_progress' | 'completed'): Fields[] {
+function itemJson(block: ItemBlock, id: string, status: ItemStatus): Fields {
   if (block.type === 'text') {
-    const content = status === 'completed' ? [partJson(block.text)] : []
-    return [{ id, type: 'message', status, role: 'assistant', content }]
+    const content = status === 'in_progress' ? [] : [partJson(block.text)]
+    return { id, type: 'message', status, role: 'assistant', content }
   }
-  if (block.type !== 'tool') return []
   const { id: callId, name, arguments: args } = block
-  return [{ id, type: 'function_call', status, call_id: callId, name, arguments: args }]
+  return { id, type: 'function_call', status, call_id: callId, name, arguments: args }
 }
 
 function partJson(text: string): Fields {
@@ -107,41 +124,36 @@ function responsesStream(
   let sequence = 0
   let usage: Usage = { inputUnits: 0, outputUnits: 0 }
   /** The item being written: its block lives in the collector. */
-  let open: { id: string; block: Block } | undefined
+  let open: { id: string; block: ItemBlock } | undefined
 
   const event = (type: string, data: Fields): string =>
     `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence++, ...data })}\n\n`
   const at = (): Fields => ({ item_id: open?.id, output_index: output.length })
 
-  function begin(block: Block): string {
+  function begin(block: ItemBlock): string {
     open = { id: itemId(head, block, output.length), block }
-    const [item] = itemJson(
-      { ...block, ...(block.type === 'tool' ? { arguments: '' } : { text: '' }) } as Block,
-      open.id,
-      'in_progress',
-    )
+    const empty: ItemBlock = block.type === 'tool' ? { ...block, arguments: '' } : { ...block, text: '' }
+    const item = itemJson(empty, open.id, 'in_progress')
     const added = event('response.output_item.added', { output_index: output.length, item })
     if (block.type !== 'text') return added
     return added + event('response.content_part.added', { ...at(), content_index: 0, part: partJson('') })
   }
 
-  function end(): string {
+  function end(status: ItemStatus = 'completed'): string {
     if (open === undefined) return ''
     const { block, id } = open
-    const [item] = itemJson(block, id, 'completed')
+    const item = itemJson(block, id, status)
     const done =
       block.type === 'text'
         ? event('response.output_text.done', { ...at(), content_index: 0, text: block.text, logprobs: [] }) +
           event('response.content_part.done', { ...at(), content_index: 0, part: partJson(block.text) })
-        : block.type === 'tool'
-          ? event('response.function_call_arguments.done', {
-              ...at(),
-              name: block.name,
-              arguments: block.arguments,
-            })
-          : ''
+        : event('response.function_call_arguments.done', {
+            ...at(),
+            name: block.name,
+            arguments: block.arguments,
+          })
     const whole = done + event('response.output_item.done', { output_index: output.length, item })
-    if (item !== undefined) output.push(item)
+    output.push(item)
     open = undefined
     return whole
   }
@@ -151,7 +163,7 @@ function responsesStream(
     const last = blocksOf(collected.answer).at(-1)
     switch (found.type) {
       case 'text': {
-        if (found.text === '' || last === undefined) return ''
+        if (found.text === '' || last?.type !== 'text') return ''
         const begun = open?.block === last ? '' : end() + begin(last)
         return (
           begun +
@@ -159,12 +171,12 @@ function responsesStream(
         )
       }
       case 'tool':
-        return last === undefined ? '' : end() + begin(last)
+        return last?.type === 'tool' ? end() + begin(last) : ''
       case 'arguments':
         if (open?.block !== last) throw new Error('arguments of a call that is not open')
         return event('response.function_call_arguments.delta', { ...at(), delta: found.text })
       case 'finish':
-        return end()
+        return end(endOf(statusOf(collected.answer)))
       default:
         return ''
     }

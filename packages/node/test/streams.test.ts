@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { collectAnswer } from '../src/dialects/answer.ts'
+import { callsOf, collectAnswer, textOf } from '../src/dialects/answer.ts'
 import type { AnswerWriter } from '../src/dialects/dialect.ts'
 import { DIALECTS } from '../src/dialects/dialects.ts'
 import type { AnswerEvent, Feature, FinishReason } from '../src/engines/engine.ts'
+import { openaiBridge } from '../src/engines/upstream/openaiBridge.ts'
 
 const usage = { inputUnits: 3, outputUnits: 5 }
 const features = new Set<Feature>(['chat', 'completions', 'tools', 'choices'])
@@ -169,35 +170,35 @@ type MessageChunk = {
   usage: Json
 }
 
+function messagesAgree(events: readonly AnswerEvent[]): void {
+  const asked = { ...hello, max_tokens: 9 }
+  const { whole, chunks } = both<Message, MessageChunk>('/v1/messages', asked, events)
+  const message = chunks[0]?.message ?? assert.fail()
+  const inputs: string[] = []
+  for (const chunk of chunks.slice(1)) {
+    const { type, index, delta } = chunk
+    const block = message.content.at(-1)
+    if (type === 'content_block_start') {
+      assert.equal(index, message.content.length, 'blocks follow one another')
+      message.content.push(chunk.content_block)
+      inputs.push('')
+    } else if (type === 'content_block_delta') {
+      assert.ok(block !== undefined && index === message.content.length - 1)
+      if (delta.type === 'text_delta') block.text += delta.text
+      else if (delta.type === 'thinking_delta') block.thinking += delta.thinking
+      else if (delta.type === 'signature_delta') block.signature += delta.signature
+      else inputs[index] += delta.partial_json
+    } else if (type === 'message_delta') Object.assign(message, delta, { usage: chunk.usage })
+  }
+  for (const [at, json] of inputs.entries()) {
+    const block = message.content[at]
+    if (json !== '' && block !== undefined) block.input = JSON.parse(json)
+  }
+  assert.deepEqual(message, whole)
+}
+
 test('messages', () => {
-  fc.assert(
-    fc.property(stepsOf(0, ['text', 'thinking', 'tool']), (events) => {
-      const asked = { ...hello, max_tokens: 9 }
-      const { whole, chunks } = both<Message, MessageChunk>('/v1/messages', asked, events)
-      const message = chunks[0]?.message ?? assert.fail()
-      const inputs: string[] = []
-      for (const chunk of chunks.slice(1)) {
-        const { type, index, delta } = chunk
-        const block = message.content.at(-1)
-        if (type === 'content_block_start') {
-          assert.equal(index, message.content.length, 'blocks follow one another')
-          message.content.push(chunk.content_block)
-          inputs.push('')
-        } else if (type === 'content_block_delta') {
-          assert.ok(block !== undefined && index === message.content.length - 1)
-          if (delta.type === 'text_delta') block.text += delta.text
-          else if (delta.type === 'thinking_delta') block.thinking += delta.thinking
-          else if (delta.type === 'signature_delta') block.signature += delta.signature
-          else inputs[index] += delta.partial_json
-        } else if (type === 'message_delta') Object.assign(message, delta, { usage: chunk.usage })
-      }
-      for (const [at, json] of inputs.entries()) {
-        const block = message.content[at]
-        if (json !== '' && block !== undefined) block.input = JSON.parse(json)
-      }
-      assert.deepEqual(message, whole)
-    }),
-  )
+  fc.assert(fc.property(stepsOf(0, ['text', 'thinking', 'tool']), messagesAgree))
 })
 
 type Response = { output: { arguments?: string; content: { text: string }[] }[] }
@@ -209,20 +210,67 @@ type ResponseChunk = {
   delta: string
 }
 
+function responsesAgree(events: readonly AnswerEvent[]): void {
+  const { whole, chunks } = both<Response, ResponseChunk>('/v1/responses', { input: 'Hi' }, events)
+  assert.deepEqual(chunks.at(-1)?.response, whole)
+  assert.deepEqual(
+    chunks.map(({ sequence_number: at }) => at),
+    chunks.map((_, at) => at),
+  )
+  const built = whole.output.map(() => '')
+  for (const { type, output_index: at, delta } of chunks) if (type.endsWith('.delta')) built[at] += delta
+  assert.deepEqual(
+    built,
+    whole.output.map((item) => item.arguments ?? item.content[0]?.text),
+  )
+}
+
 test('responses', () => {
+  fc.assert(fc.property(stepsOf(0, ['text', 'tool']), responsesAgree))
+})
+
+test('whatever an upstream of OpenAI’s dialect writes into its calls, no dialect breaks off', () => {
+  const inputs = fc.array(fc.dictionary(words, fc.jsonValue()), { minLength: 1, maxLength: 3 })
+  const turns = fc.array(fc.record({ who: fc.nat(4), much: fc.integer({ min: 0, max: 6 }) }), {
+    maxLength: 30,
+  })
   fc.assert(
-    fc.property(stepsOf(0, ['text', 'tool']), (events) => {
-      const { whole, chunks } = both<Response, ResponseChunk>('/v1/responses', { input: 'Hi' }, events)
-      assert.deepEqual(chunks.at(-1)?.response, whole)
-      assert.deepEqual(
-        chunks.map(({ sequence_number: at }) => at),
-        chunks.map((_, at) => at),
+    fc.property(inputs, turns, fc.boolean(), (given, order, isBare) => {
+      const { read } = openaiBridge.reader()
+      const events: AnswerEvent[] = []
+      const chunk = (delta: Json, finish: string | null = null): void => {
+        events.push(...read({ choices: [{ index: 0, delta, finish_reason: finish }] }))
+      }
+      const rest = given.map((input) =>
+        isBare && Object.keys(input).length === 0 ? '' : JSON.stringify(input),
       )
-      const built = whole.output.map(() => '')
-      for (const { type, output_index: at, delta } of chunks) if (type.endsWith('.delta')) built[at] += delta
+      const write = (index: number, much: number): void => {
+        const piece = rest[index]?.slice(0, much) ?? ''
+        rest[index] = rest[index]?.slice(much) ?? ''
+        chunk({ tool_calls: [{ index, function: { arguments: piece } }] })
+      }
+      for (const [index] of given.entries()) {
+        chunk({ tool_calls: [{ index, id: `call_${index}`, function: { name: 'f', arguments: '' } }] })
+      }
+      let said = ''
+      for (const { who, much } of order) {
+        if (who < given.length) write(who, much)
+        else {
+          chunk(who === 4 ? { content: 'x'.repeat(much) } : { reasoning_content: 'h'.repeat(much) })
+          if (who === 4) said += 'x'.repeat(much)
+        }
+      }
+      for (const [index] of given.entries()) write(index, Number.POSITIVE_INFINITY)
+      chunk({}, 'tool_calls')
+      messagesAgree(events)
+      responsesAgree(events)
+      const { add, answer } = collectAnswer()
+      for (const event of events) add(event)
+      const [choice = assert.fail()] = answer.choices
+      assert.equal(textOf(choice), said)
       assert.deepEqual(
-        built,
-        whole.output.map((item) => item.arguments ?? item.content[0]?.text),
+        callsOf(choice).map((call) => JSON.parse(call.arguments)),
+        given.map((input) => JSON.parse(JSON.stringify(input))),
       )
     }),
   )

@@ -25,6 +25,8 @@ const filled = (value: unknown): value is string => typeof value === 'string' &&
  */
 export function createCallReader(): {
   read: (delta: CallDelta) => AnswerEvent[]
+  /** Whether words may follow here; false while the call that is being told waits for the rest of its arguments. */
+  settle: () => boolean
   /** What waited, at the end. @param cut the limit ended the answer: the last call may lack its arguments */
   end: (cut: boolean) => AnswerEvent[]
   /** Calls begun so far. */
@@ -71,6 +73,14 @@ export function createCallReader(): {
       const call = callOf(delta)
       if (filled(delta.function?.arguments)) call.text += delta.function.arguments
       return tell((told) => open + 1 < calls.length && isWhole(told))
+    },
+    settle() {
+      const call = calls[open]
+      if (call === undefined) return true
+      if (!isWhole(call)) return false
+      // Nothing but blanks can follow whole arguments; they would have to go back behind the words.
+      open++
+      return true
     },
     end(cut) {
       // A call without arguments is an empty object to clients of the other dialects.

@@ -109,6 +109,8 @@ const FINISHES: Record<string, FinishReason> = {
 
 function openaiReader() {
   const calls = createCallReader()
+  /** Words that came in the middle of a call: in the other dialects nothing stands inside of one. */
+  const held: AnswerEvent[] = []
   let refused = false
   const filled = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
@@ -118,19 +120,19 @@ function openaiReader() {
       const [choice] = (json as Chunk).choices ?? []
       if (choice === undefined) return []
       const { delta = {}, finish_reason: finish } = choice
-      const events: AnswerEvent[] = []
       const thought = delta.reasoning_content ?? delta.reasoning
-      if (filled(thought)) events.push({ type: 'thinking', choice: 0, text: thought })
-      if (filled(delta.content)) events.push({ type: 'text', choice: 0, text: delta.content })
+      if (filled(thought)) held.push({ type: 'thinking', choice: 0, text: thought })
+      if (filled(delta.content)) held.push({ type: 'text', choice: 0, text: delta.content })
       if (filled(delta.refusal)) {
         refused = true
-        events.push({ type: 'text', choice: 0, text: delta.refusal })
+        held.push({ type: 'text', choice: 0, text: delta.refusal })
       }
+      const events = held.length > 0 && calls.settle() ? held.splice(0) : []
       if (Array.isArray(delta.tool_calls)) {
         events.push(...delta.tool_calls.flatMap((call) => calls.read(call as CallDelta)))
       }
       if (typeof finish === 'string') {
-        events.push(...calls.end(finish === 'length'))
+        events.push(...calls.end(finish === 'length'), ...held.splice(0))
         const named = refused ? 'refusal' : (FINISHES[finish] ?? 'stop')
         // OpenAI says "stop" where the function was named in the request; the other dialects go by the call.
         const reason = named === 'stop' && calls.count() > 0 ? 'tool_calls' : named

@@ -217,6 +217,34 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
     assert.equal(cut.answer.choices[0]?.logprobs?.map(({ token }) => token).join(''), cut.text)
   })
 
+  test('log-probabilities have the bytes of characters that several tokens make up', async () => {
+    const { answer, text } = await ask('Repeat exactly: 🦜🦜 日本語 né', { logprobs: 2, stop: ['\n'] })
+    assert.match(text, /🦜.*日本/)
+    const entries = answer.choices[0]?.logprobs ?? []
+    assert.equal(Buffer.from(entries.flatMap(({ bytes }) => bytes)).toString(), text)
+    assert.ok(entries.some(({ token }) => token.includes('\ufffd')))
+    for (const { top, bytes } of entries) assert.deepEqual(top[0]?.bytes, bytes)
+  })
+
+  test('no log-probability is told of a token before all of it, or of one that a stop text cut', async () => {
+    const told: [text: string, tokens: string][] = []
+    const { run } = prepare('What is the capital of France?', { logprobs: 0, stop: ['ital of Fra'] })
+    await run({
+      signal: new AbortController().signal,
+      emit(event) {
+        if (event.type !== 'text') return
+        told.push([event.text, (event.logprobs ?? []).map(({ token }) => token).join('')])
+      },
+    })
+    assert.deepEqual(told, [
+      ['The', 'The'],
+      [' cap', ''],
+    ])
+    // Held back as it may be the beginning of a stop text, and told with its end.
+    const held = await ask('What is the capital of France?', { logprobs: 0, stop: ['capital of Germany'] })
+    assert.equal(held.answer.choices[0]?.logprobs?.map(({ token }) => token).join(''), held.text)
+  })
+
   test('log-probabilities spell an answer in words where functions may be called, too', async () => {
     const { answer, text } = await ask('What is the capital of France?', { logprobs: 1, tools: [weather] })
     assert.notEqual(text, '')

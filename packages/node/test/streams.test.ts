@@ -141,19 +141,45 @@ test('chat/completions', () => {
   )
 })
 
-type TextChoices = { type?: string; choices: { index: number; text: string }[] }
+type Columns = { tokens: string[]; text_offset: number[] }
+type TextChoices = { type?: string; choices: { index: number; text: string; logprobs: Columns | null }[] }
+
+/** The same answers, each token of a text told some pieces after it. */
+function withLateTokens(events: readonly AnswerEvent[]): AnswerEvent[] {
+  const late = new Map<number, string[]>()
+  return events.map((event, at) => {
+    if (event.type !== 'text') return event
+    const tokens = [...(late.get(event.choice) ?? []), event.text]
+    const told = at % 2 === 0 ? tokens.splice(0) : tokens.splice(0, tokens.length - 1)
+    late.set(event.choice, tokens)
+    return { ...event, logprobs: told.map((token) => ({ token, bytes: [], logprob: -1, top: [] })) }
+  })
+}
 
 test('completions', () => {
   const answers = fc.tuple(stepsOf(0, ['text']), stepsOf(1, ['text'])).map((one) => one.flat())
   fc.assert(
     fc.property(answers, (events) => {
       const asked = { prompt: ['a', 'b'] }
-      const { whole, chunks } = both<TextChoices, TextChoices>('/v1/completions', asked, events)
-      const built = ['', '']
-      for (const { index, text } of chunks.flatMap(({ choices }) => choices)) built[index] += text
+      const { whole, chunks } = both<TextChoices, TextChoices>(
+        '/v1/completions',
+        asked,
+        withLateTokens(events),
+      )
+      const built = ['', ''].map((text) => ({ text, tokens: [] as string[], offsets: [] as number[] }))
+      for (const { index, text, logprobs } of chunks.flatMap(({ choices }) => choices)) {
+        const choice = built[index] ?? assert.fail()
+        choice.text += text
+        choice.tokens.push(...(logprobs?.tokens ?? []))
+        choice.offsets.push(...(logprobs?.text_offset ?? []))
+      }
       assert.deepEqual(
         built,
-        whole.choices.map(({ text }) => text),
+        whole.choices.map(({ text, logprobs }) => ({
+          text,
+          tokens: logprobs?.tokens ?? [],
+          offsets: logprobs?.text_offset ?? [],
+        })),
       )
     }),
   )

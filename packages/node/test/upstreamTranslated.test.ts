@@ -330,7 +330,7 @@ describe('a client of one dialect is served by an upstream of the other', () => 
       ]),
     )
     const asked = { model: MODEL, input: 'Hello' }
-    const done: (string | undefined)[] = []
+    const done: unknown[] = []
     const stream = openai.responses.stream(asked)
     stream.on('event', (event) => {
       if (event.type === 'response.output_item.done' && 'status' in event.item) done.push(event.item.status)

@@ -112,7 +112,7 @@ function completionsWriter(head: AnswerHead, includeUsage: boolean): AnswerWrite
 }
 
 function completionsStream(head: AnswerHead, includeUsage: boolean): StreamWriter {
-  /** Characters of each choice so far, where its next token stands. */
+  /** Characters of each choice's tokens so far, where its next token stands: text may be out before its token is. */
   const lengths = new Map<number, number>()
   const chunk = (choices: unknown[], usage?: Usage): string =>
     `data: ${JSON.stringify({
@@ -129,7 +129,8 @@ function completionsStream(head: AnswerHead, includeUsage: boolean): StreamWrite
       if (event.type === 'text') {
         const { choice: index, text } = event
         const offset = lengths.get(index) ?? 0
-        lengths.set(index, offset + text.length)
+        const spelled = event.logprobs?.reduce((length, { token }) => length + token.length, 0) ?? 0
+        lengths.set(index, offset + spelled)
         const logprobs = logprobsJson(event.logprobs, offset)
         return chunk([{ index, text, logprobs, finish_reason: null }])
       }

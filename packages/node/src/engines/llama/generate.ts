@@ -6,7 +6,9 @@ import {
   type Token,
 } from 'node-llama-cpp'
 import type { TokenLogprob } from '../engine.ts'
+import { createSpelling } from './spelling.ts'
 import { createStopScanner } from './stopScanner.ts'
+import { createTokenBytes } from './tokenBytes.ts'
 
 /** Longest run of tokens whose bytes are not yet whole characters (UTF-8 needs four bytes at most). */
 const MAX_INCOMPLETE_TOKENS = 6
@@ -46,6 +48,8 @@ export function createGenerator(
   model: LlamaModel,
   contextLength: number,
 ): { on: (sequence: LlamaContextSequence) => Generator } {
+  const bytesOf = createTokenBytes(model)
+
   async function steps(
     sequence: LlamaContextSequence,
     last: Token[],
@@ -90,7 +94,7 @@ export function createGenerator(
     const text = model.detokenize([token])
     return {
       token: text,
-      bytes: [...new TextEncoder().encode(text)],
+      bytes: bytesOf(token, text),
       logprob: probability > 0 ? Math.log(probability) : LEAST_LOGPROB,
       top: [],
     }
@@ -122,11 +126,9 @@ export function createGenerator(
     const scanner = createStopScanner(options.stop)
     const generated: Token[] = []
     let pending: Token[] = []
-    let logprobs: TokenLogprob[] | undefined = options.logprobs === undefined ? undefined : []
-    const say = (text: string): void => {
-      if (text === '') return
-      options.onText(text, logprobs, generated.length)
-      if (logprobs !== undefined) logprobs = []
+    const spelling = options.logprobs === undefined ? undefined : createSpelling()
+    const say = (text: string, isLast = false): void => {
+      if (text !== '') options.onText(text, spelling?.take(text, isLast), generated.length)
     }
     let reason: 'stop' | 'length' = 'stop'
     for await (const step of await steps(sequence, prompt.slice(-1), options, generated)) {
@@ -135,14 +137,13 @@ export function createGenerator(
       const before = generated.slice(Math.max(0, known - 4), known)
       generated.push(step.token)
       pending.push(step.token)
-      logprobs?.push(logprobsOf(step, options.logprobs ?? 0))
+      spelling?.add(logprobsOf(step, options.logprobs ?? 0))
       const text = model.detokenize(pending, false, before)
       // U+FFFD at the end: the bytes of a character are still incomplete.
       if (!text.endsWith('\ufffd') || pending.length >= MAX_INCOMPLETE_TOKENS) {
         pending = []
         const out = scanner.push(text)
         if (out.stop !== undefined) {
-          logprobs = logprobs === undefined ? undefined : spelling(logprobs, out.text)
           say(out.text)
           options.onEnd({ reason: 'stop', stopText: out.stop }, generated.length)
           return generated.length
@@ -156,19 +157,10 @@ export function createGenerator(
     }
     if (options.signal.aborted) return generated.length
     const tail = pending.length > 0 ? scanner.push(model.detokenize(pending)).text : ''
-    say(tail + scanner.flush())
+    say(tail + scanner.flush(), true)
     options.onEnd({ reason, stopText: undefined }, generated.length)
     return generated.length
   }
 
   return { on: (sequence) => (prompt, options) => generateOn(sequence, prompt, options) }
-}
-
-/** The tokens of which `text` is made; those of the stop text behind it are not part of the answer. */
-function spelling(logprobs: readonly TokenLogprob[], text: string): TokenLogprob[] {
-  let length = 0
-  return logprobs.filter((entry) => {
-    length += entry.token.length
-    return length <= text.length
-  })
 }

@@ -87,6 +87,20 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
     const [one, same, other] = [await sampled(1), await sampled(1), await sampled(2)]
     assert.equal(one.text, same.text)
     assert.notEqual(one.text, other.text)
+    // The ends of what 32 bits hold, of which the engine takes one for "none".
+    for (const seed of [-1, 0, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
+      assert.equal((await sampled(seed)).text, (await sampled(seed)).text, `seed ${seed}`)
+    }
+  })
+
+  test('without a seed no two answers are drawn alike, however quickly they follow one another', async () => {
+    const drawn = await ask('Write a sentence about the sea.', {
+      sampling: { temperature: 2 },
+      maxTokens: 8,
+      choices: 8,
+    })
+    const texts = drawn.answer.choices.map(textOf)
+    assert.equal(new Set(texts).size, texts.length, texts.join('\n'))
   })
 
   const weather = {

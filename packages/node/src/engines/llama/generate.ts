@@ -23,7 +23,7 @@ export type Generation = {
   topP: number
   /** 0 = all tokens. */
   topK: number
-  seed: number | undefined
+  seed: number
   frequencyPenalty: number
   presencePenalty: number
   maxTokens: number
@@ -73,7 +73,7 @@ export function createGenerator(
         topP: options.topP,
         topK: options.topK,
         minP: 0,
-        ...(options.seed === undefined ? {} : { seed: options.seed }),
+        seed: options.seed,
         ...(grammarEvaluationState === undefined ? {} : { grammarEvaluationState }),
         ...(penalised
           ? {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { AssayError, type ModelManifest } from '@assay/protocol'
 import {
@@ -227,14 +228,26 @@ function settingsOf({ sampling, maxTokens, stop, logprobs }: Settings, choice: n
     temperature: temperature ?? (topP === undefined && topK === undefined ? 0 : 1),
     topP: topP ?? 1,
     topK: topK ?? 0,
-    // The engine takes 32 bits: the lower ones of a wider seed. Each choice has a seed of its own, or all were the same.
-    seed: seed === undefined ? undefined : Number(BigInt.asUintN(32, BigInt(seed) + BigInt(choice))),
+    seed: seedOf(seed, choice),
     frequencyPenalty,
     presencePenalty,
     maxTokens,
     stop,
     logprobs,
   }
+}
+
+/** Seeds of llama.cpp are 32 bits; the highest asks it to draw one itself, and would repeat nothing. */
+const SEEDS = 2 ** 32 - 1
+
+/**
+ * Each choice has a seed of its own, or all were the same. Where none is asked for it is drawn here: the library would
+ * take the second of the clock, and give all that is answered within it the same words.
+ */
+function seedOf(seed: number | undefined, choice: number): number {
+  if (seed === undefined) return randomInt(SEEDS)
+  const within = (BigInt(seed) + BigInt(choice)) % BigInt(SEEDS)
+  return Number(within < 0n ? within + BigInt(SEEDS) : within)
 }
 
 function compileOrRefuse(compile: () => string | undefined): string | undefined | Unsupported {

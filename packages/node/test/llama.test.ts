@@ -141,6 +141,22 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
     }
   })
 
+  test('a stop text ends words, and does not cut a call in half', async () => {
+    const called = await ask('What is the weather in Paris, in celsius?', {
+      tools: [weather],
+      toolChoice: 'required',
+      stop: ['[', 'city', 'a'],
+      maxTokens: 100,
+    })
+    const [call] = called.answer.choices[0]?.blocks ?? []
+    assert.ok(call?.type === 'tool', JSON.stringify(called.answer))
+    assert.ok('city' in (JSON.parse(call.arguments) as object))
+    assert.deepEqual([called.finish, called.answer.choices[0]?.stopText], ['tool_calls', undefined])
+    const said = await ask('What is the capital of France?', { tools: [weather], stop: [' is Par'] })
+    assert.deepEqual([said.finish, said.answer.choices[0]?.stopText], ['stop', ' is Par'])
+    assert.ok(!said.text.includes(' is Par'))
+  })
+
   test('may call or not where it is free to, several functions if it likes, and none where it must not', async () => {
     const several = await ask('What is the weather in Paris and in Rome?', {
       tools: [weather, clock],

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createStopScanner } from '../src/engines/llama/stopScanner.ts'
 
-function scan(stops: string[], pieces: string[]): { text: string; stopped: boolean } {
-  const scanner = createStopScanner(stops)
+function scan(stops: string[], pieces: string[], except?: string): { text: string; stopped: boolean } {
+  const scanner = createStopScanner(stops, except)
   let text = ''
   for (const piece of pieces) {
     const out = scanner.push(piece)
@@ -19,6 +19,17 @@ test('cuts at the first stop text wherever the pieces break', () => {
   assert.deepEqual(scan(['END'], ['one E', 'N', 'd']), { text: 'one ENd', stopped: false })
   assert.deepEqual(scan(['b', 'ab'], ['xab']), { text: 'x', stopped: true })
   assert.deepEqual(scan([], ['a', 'b']), { text: 'ab', stopped: false })
+})
+
+test('a text that begins as the exception does is not cut, and every other is', () => {
+  assert.deepEqual(scan(['['], ['<', 'c>', '[1]'], '<c>['), { text: '<c>[1]', stopped: false })
+  assert.deepEqual(scan(['['], ['<', 'c> [1]'], '<c>['), { text: '<c> ', stopped: true })
+  assert.deepEqual(
+    scan(['c'], ['<', 'c'], '<c>['),
+    { text: '<c', stopped: false },
+    'it ended too early to know',
+  )
+  assert.deepEqual(scan(['b'], ['ab<c>['], '<c>['), { text: 'a', stopped: true })
 })
 
 test('however a text is cut into pieces, the outcome is that of the whole', () => {

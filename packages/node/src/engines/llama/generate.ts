@@ -28,6 +28,8 @@ export type Generation = {
   presencePenalty: number
   maxTokens: number
   stop: readonly string[]
+  /** How an answer begins in which no stop text is looked for. */
+  stopExcept?: string | undefined
   logprobs: number | undefined
   /** GBNF. */
   grammar?: string | undefined
@@ -123,7 +125,7 @@ export function createGenerator(
       await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(at, end))
     }
     const limit = Math.min(options.maxTokens, contextLength - prompt.length)
-    const scanner = createStopScanner(options.stop)
+    const scanner = createStopScanner(options.stop, options.stopExcept)
     const generated: Token[] = []
     let pending: Token[] = []
     const spelling = options.logprobs === undefined ? undefined : createSpelling()

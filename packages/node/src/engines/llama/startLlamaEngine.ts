@@ -23,7 +23,7 @@ import type {
 import { chatHistory, chatText } from './chatPrompt.ts'
 import { createGenerator, type Generator } from './generate.ts'
 import { SchemaRefused } from './jsonGrammar.ts'
-import { answerGrammar, createToolCallReader } from './toolCalls.ts'
+import { answerGrammar, createToolCallReader, OPENING } from './toolCalls.ts'
 
 export type LlamaEngineParameters = {
   path: string
@@ -157,6 +157,8 @@ export async function startLlamaEngine(parameters: LlamaEngineParameters): Promi
               units += await generate(prompt, {
                 ...settingsOf(work.settings, choice),
                 grammar,
+                // A stop text ends words. In a call it would leave half of one, and show how calls are written here.
+                stopExcept: usesTools ? OPENING : undefined,
                 signal: options.signal,
                 onText(text, logprobs, outputUnits) {
                   const events = reader?.push(text, logprobs) ?? [{ type: 'text', choice, text, logprobs }]

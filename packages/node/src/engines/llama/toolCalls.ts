@@ -7,7 +7,7 @@ import { createJsonGrammar, type JsonGrammar, literal } from './jsonGrammar.ts'
  * `<tool_call>[{"name":…,"arguments":…}]</tool_call>`, the form SmolLM2 and its kin were tuned on. A grammar holds it to
  * the form, so that what follows the opening always parses.
  */
-const OPENING = '<tool_call>['
+export const OPENING = '<tool_call>['
 const CLOSING = ']</tool_call>'
 /** Most calls of one answer. */
 const MAX_CALLS = 8

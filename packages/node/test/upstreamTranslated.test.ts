@@ -318,6 +318,36 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     }
   })
 
+  test('a call of Anthropic’s that the limit cut off before its arguments is not told as one without any', async (t) => {
+    const answer = (reason: string) =>
+      nodeOver(t, 'anthropic-compatible', (_asked, response) =>
+        anthropicStream(response, [
+          { type: 'message_start', message: { usage: { input_tokens: 25, output_tokens: 1 } } },
+          {
+            type: 'content_block_start',
+            index: 0,
+            content_block: { type: 'tool_use', id: 'toolu_1', name: 'clock', input: {} },
+          },
+          { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: '' } },
+          { type: 'content_block_stop', index: 0 },
+          { type: 'message_delta', delta: { stop_reason: reason }, usage: { output_tokens: 9 } },
+          { type: 'message_stop' },
+        ] as { type: string }[]),
+      )
+    for (const [reason, finish, args] of [
+      ['max_tokens', 'length', ''],
+      ['tool_use', 'tool_calls', '{}'],
+    ] as const) {
+      const { openai } = await answer(reason)
+      const { choices } = await openai.chat.completions.create({ model: MODEL, messages: hello })
+      const [call] = choices[0]?.message.tool_calls ?? []
+      assert.deepEqual(
+        [choices[0]?.finish_reason, call?.type === 'function' && call.function.arguments],
+        [finish, args],
+      )
+    }
+  })
+
   test('a call that the limit cut off is no complete item of a response', async (t) => {
     const { openai } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
       openaiStream(response, [

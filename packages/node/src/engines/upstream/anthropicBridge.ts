@@ -107,8 +107,14 @@ function anthropicReader() {
   let isBare = false
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-  function begin(block: NonNullable<StreamEvent['content_block']>): AnswerEvent[] {
+  /** A call without arguments is an empty object to clients of the other dialect, once it is known to be whole. */
+  function fill(): AnswerEvent[] {
+    if (!isBare) return []
     isBare = false
+    return [{ type: 'arguments', choice: 0, index: calls - 1, text: '{}' }]
+  }
+
+  function begin(block: NonNullable<StreamEvent['content_block']>): AnswerEvent[] {
     if (block.type === 'redacted_thinking') return [{ type: 'redacted', choice: 0, data: text(block.data) }]
     if (block.type !== 'tool_use') return []
     isBare = true
@@ -136,17 +142,13 @@ function anthropicReader() {
     isEnd: (data: string) => /^\{"type":\s*"message_stop"/.test(data),
     read(json: object): AnswerEvent[] {
       const { type, content_block: block, delta } = json as StreamEvent
-      if (type === 'content_block_start' && block !== undefined) return begin(block)
+      if (type === 'content_block_start' && block !== undefined) return [...fill(), ...begin(block)]
       if (type === 'content_block_delta' && delta !== undefined) return step(delta)
-      if (type === 'content_block_stop' && isBare) {
-        // A call without arguments is an empty object to clients of the other dialect.
-        isBare = false
-        return [{ type: 'arguments', choice: 0, index: calls - 1, text: '{}' }]
-      }
       if (type === 'message_delta' && typeof delta?.stop_reason === 'string') {
         const reason = FINISHES[delta.stop_reason] ?? 'stop'
         const stopText = typeof delta.stop_sequence === 'string' ? delta.stop_sequence : undefined
-        return [{ type: 'finish', choice: 0, reason, stopText }]
+        // The limit ends the open block too: what it cut off before its arguments is no whole call.
+        return [...(reason === 'length' ? [] : fill()), { type: 'finish', choice: 0, reason, stopText }]
       }
       return []
     },

@@ -75,6 +75,25 @@ test('alternatives that begin alike are bounded, for each costs a walk of the vo
   const itself = { type: 'array', items: { $ref: '#' } }
   assert.equal(refusedAt(itself), 'taken')
   assert.match(refusedAt({ anyOf: [itself, itself] }), /anyOf$/)
+  // The linked list of OpenAI's guide: what contains itself begins otherwise than the end of it.
+  const list = (end: Schema): Schema => ({
+    $defs: {
+      node: {
+        type: 'object',
+        properties: { value: { type: 'number' }, next: { anyOf: [{ $ref: '#/$defs/node' }, end] } },
+        required: ['value', 'next'],
+        additionalProperties: false,
+      },
+    },
+    $ref: '#/$defs/node',
+  })
+  assert.equal(refusedAt(list({ type: 'null' })), 'taken')
+  assert.match(refusedAt(list({ type: 'object', properties: {} })), /next\.anyOf$/)
+  assert.match(refusedAt(list({})), /next\.anyOf$/)
+  // References that lead to references are followed once each.
+  const knot = { anyOf: Array.from({ length: 64 }, () => ({ $ref: '#/$defs/knot' })) }
+  const around = { anyOf: [{ type: 'array', items: { $ref: '#/$defs/top' } }, { $ref: '#/$defs/knot' }] }
+  assert.notEqual(refusedAt({ $defs: { top: around, knot }, $ref: '#/$defs/top' }), 'taken')
   const states = ['Alabama', 'Alaska', 'Arizona', 'Arkansas']
   assert.equal(compile({ enum: states }).readings, 2, 'common beginnings are read once')
   const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`p${at}`, { type: 'integer' }]))

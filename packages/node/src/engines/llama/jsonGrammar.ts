@@ -194,6 +194,13 @@ function beginOf(json: string): string {
   return kinds[json[0] ?? ''] ?? 'number'
 }
 
+type Reference = {
+  name: string
+  part: Part | undefined
+  brackets: number
+  begins?: ReadonlySet<string> | undefined
+}
+
 /** The walk over one schema. */
 function schemaRules(
   rules: Map<string, string>,
@@ -203,7 +210,7 @@ function schemaRules(
   strict: boolean,
 ): (schema: unknown, place: string, depth: number) => Part {
   /** What `$ref` points to, so that a schema may contain itself; with its depth while it is being visited. */
-  const references = new Map<string, { name: string; part: Part | undefined; brackets: number }>()
+  const references = new Map<string, Reference>()
   /** Objects and arrays around the place that is being visited. */
   let brackets = 0
 
@@ -412,12 +419,13 @@ function schemaRules(
       // Without a bracket in between it would have to be inside itself before its first character.
       if (known.brackets === brackets)
         throw new SchemaRefused('`$ref` leads back to itself.', `${place}.$ref`)
-      return { ref: known.name, readings: 1, begins: new Set(BEGINS), loops: true }
+      known.begins ??= beginsOf(root, { $ref: target })
+      return { ref: known.name, readings: 1, begins: known.begins, loops: true }
     }
     const found = pointedTo(root, target)
     if (found === undefined) throw new SchemaRefused('`$ref` points to nothing.', `${place}.$ref`)
     // Named before it is visited, for it may contain itself.
-    const entry = { name: rule('ref', ''), part: undefined as Part | undefined, brackets }
+    const entry: Reference = { name: rule('ref', ''), part: undefined, brackets }
     references.set(target, entry)
     const part = visit(found, place, depth + 1)
     rules.set(entry.name, part.ref)
@@ -433,6 +441,24 @@ function schemaRules(
   }
 
   return visit
+}
+
+/**
+ * How values of a schema may begin, told without its rules: of one that contains itself these are not there yet.
+ * @param seen references that were followed; what they lead to is counted where they were first met
+ */
+function beginsOf(root: unknown, value: unknown, seen = new Set<string>()): ReadonlySet<string> {
+  if (typeof value !== 'object' || value === null) return new Set(BEGINS)
+  const { $ref, const: only, enum: some, anyOf, type, properties } = value as Record<string, unknown>
+  if (typeof $ref === 'string') {
+    if (seen.has($ref)) return new Set()
+    return beginsOf(root, pointedTo(root, $ref), seen.add($ref))
+  }
+  if (only !== undefined) return new Set([beginOf(JSON.stringify(only))])
+  if (Array.isArray(some)) return new Set(some.map((entry) => beginOf(JSON.stringify(entry))))
+  if (Array.isArray(anyOf)) return new Set(anyOf.flatMap((branch) => [...beginsOf(root, branch, seen)]))
+  const types = type ?? (properties === undefined ? BEGINS : 'object')
+  return new Set([types].flat().map((name) => (name === 'integer' ? 'number' : String(name))))
 }
 
 /** What a JSON pointer (RFC 6901) in a fragment names; undefined for nothing. */

@@ -335,6 +335,7 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
       [{}, 'context-1m-2025-08-07', 'anthropic-beta'],
       [{}, 'interleaved-thinking-2025-05-14,compact-2026-01-12', 'anthropic-beta'],
       [{}, 'not-known-2099-01-01', 'anthropic-beta'],
+      [hour, undefined, '`cache_control.ttl'],
       [{ system: [{ ...text, ...hour }] }, undefined, 'system[0].cache_control.ttl'],
       [{ tools: [{ name: 'f', input_schema: {}, ...hour }] }, undefined, 'tools[0].cache_control.ttl'],
       [
@@ -359,6 +360,8 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
     const input = { cache_control: { ttl: '1h' } }
     await ask(
       {
+        ...short,
+        speed: 'standard',
         system: [
           { ...text, ...short },
           { ...text, cache_control: { type: 'ephemeral' } },
@@ -371,6 +374,7 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
       'claude-code-20250219, extended-cache-ttl-2025-04-11',
     )
     assert.equal(upstream.asked.length, 1, 'what a call was given is not read')
+    assert.partialDeepStrictEqual(upstream.asked[0], { body: short })
     const priced = await nodeWith([
       ...['context-1m-2025-08-07', 'compact-2026-01-12', 'not-known-2099-01-01'],
       'extended-cache-ttl-2025-04-11',

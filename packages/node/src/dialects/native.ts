@@ -32,6 +32,7 @@ const PASSING: Partial<Record<InferenceRoute, readonly string[]>> = {
       'metadata',
       'output_config',
       'context_management',
+      'cache_control',
     ],
   ],
 }
@@ -61,6 +62,7 @@ export function nativeDraft(
     if (name === 'store' && value === false) continue
     if (name === 'service_tier' && (value === 'auto' || value === 'default' || value === 'standard_only'))
       continue
+    if (name === 'speed' && value === 'standard') continue
     refuse(`\`${nameOf(name)}\` is not supported.`, nameOf(name), 'unsupported_parameter')
   }
   const toolTypes = CLIENT_TOOLS[route]

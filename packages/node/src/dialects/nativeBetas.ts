@@ -1,5 +1,5 @@
 import { type Fields, nameOf } from './fields.ts'
-import { isPart, partsIn, partsOfMessages } from './nativeParts.ts'
+import { isPart, type Part, partsIn, partsOfMessages } from './nativeParts.ts'
 import { refuse } from './refusal.ts'
 
 /**
@@ -35,14 +35,16 @@ export function mustKeepThePrice(
     )
   }
   if (priced.has(LONG_CACHE)) return
-  const parts = [
+  // The request's own marks its last part that can be cached.
+  const parts: [place: string, part: Part][] = [
+    ['', fields],
     ...partsIn(fields.tools, 'tools'),
     ...partsIn(fields.system, 'system'),
     ...partsOfMessages(fields.messages),
   ]
   for (const [place, { cache_control: cache }] of parts) {
     if (!isPart(cache) || cache.ttl === undefined || cache.ttl === null || cache.ttl === '5m') continue
-    const param = `${place}.cache_control.ttl`
+    const param = `${place === '' ? '' : `${place}.`}cache_control.ttl`
     refuse(
       `\`${param}\` can only be 5m: this model's price covers no longer cache.`,
       param,

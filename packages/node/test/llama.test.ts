@@ -141,6 +141,13 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
     }
   })
 
+  test('a limit within the opening of a call leaves no words of it', async () => {
+    for (const maxTokens of [1, 2]) {
+      const cut = await ask('Weather in Paris?', { tools: [weather], toolChoice: 'required', maxTokens })
+      assert.deepEqual([cut.text, cut.finish, cut.outputUnits], ['', 'length', maxTokens])
+    }
+  })
+
   test('a stop text ends words, and does not cut a call in half', async () => {
     const called = await ask('What is the weather in Paris, in celsius?', {
       tools: [weather],

@@ -165,7 +165,6 @@ export async function startLlamaEngine(parameters: LlamaEngineParameters): Promi
                   for (const event of events) options.emit(event, units + outputUnits)
                 },
                 onEnd({ reason, stopText }, outputUnits) {
-                  for (const event of reader?.flush() ?? []) options.emit(event, units + outputUnits)
                   const called = reason === 'stop' && (reader?.calls() ?? 0) > 0
                   options.emit(
                     { type: 'finish', choice, reason: called ? 'tool_calls' : reason, stopText },

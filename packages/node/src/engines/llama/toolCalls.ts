@@ -76,13 +76,12 @@ function newCallId(): string {
 
 /**
  * Reads an answer as it is written and turns it into steps. It follows `answerGrammar`'s form to the letter; an answer
- * cut off by its limit leaves the last call's arguments as they are.
+ * cut off by its limit leaves the last call's arguments as they are. One cut off in the opening itself has said nothing:
+ * no words begin so.
  */
 export function createToolCallReader(choice: number): {
   /** @param logprobs of the text; they go out with an answer in words, and calls have none */
   push: (text: string, logprobs?: readonly TokenLogprob[]) => AnswerEvent[]
-  /** What was held back, at the end. */
-  flush: () => AnswerEvent[]
   /** Calls begun so far. */
   calls: () => number
 } {
@@ -149,11 +148,6 @@ export function createToolCallReader(choice: number): {
       held += text
       const mayBeWords = state === 'start' || state === 'text'
       if (logprobs !== undefined && mayBeWords) heldLogprobs = [...(heldLogprobs ?? []), ...logprobs]
-      return take()
-    },
-    flush() {
-      if (state !== 'start' || held === '') return []
-      state = 'text'
       return take()
     },
     calls: () => index + 1,

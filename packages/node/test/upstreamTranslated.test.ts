@@ -304,7 +304,12 @@ describe('a client of one dialect is served by an upstream of the other', () => 
 
   test('a response that a filter cut off is not complete', async (t) => {
     const { openai } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
-      openaiStream(response, [delta({ content: 'It is' }), delta({}, 'content_filter'), counted(30, 2)]),
+      openaiStream(response, [
+        delta({ content: 'It is' }),
+        // A last chunk has nothing to add, and may say so.
+        { choices: [{ index: 0, delta: null, finish_reason: 'content_filter' }] },
+        counted(30, 2),
+      ]),
     )
     const asked = { model: MODEL, input: 'Hello' }
     for (const response of [

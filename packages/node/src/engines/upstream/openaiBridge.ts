@@ -97,7 +97,7 @@ type Delta = {
   reasoning?: unknown
   tool_calls?: unknown
 }
-type Chunk = { choices?: { delta?: Delta; finish_reason?: unknown; stop_reason?: unknown }[] }
+type Chunk = { choices?: { delta?: Delta | null; finish_reason?: unknown; stop_reason?: unknown }[] }
 
 const FINISHES: Record<string, FinishReason> = {
   stop: 'stop',
@@ -119,7 +119,8 @@ function openaiReader() {
     read(json: object): AnswerEvent[] {
       const [choice] = (json as Chunk).choices ?? []
       if (choice === undefined) return []
-      const { delta = {}, finish_reason: finish } = choice
+      const { finish_reason: finish } = choice
+      const delta = choice.delta ?? {}
       const thought = delta.reasoning_content ?? delta.reasoning
       if (filled(thought)) held.push({ type: 'thinking', choice: 0, text: thought })
       if (filled(delta.content)) held.push({ type: 'text', choice: 0, text: delta.content })

@@ -90,6 +90,12 @@ test('alternatives that begin alike are bounded, for each costs a walk of the vo
   assert.equal(refusedAt(list({ type: 'null' })), 'taken')
   assert.match(refusedAt(list({ type: 'object', properties: {} })), /next\.anyOf$/)
   assert.match(refusedAt(list({})), /next\.anyOf$/)
+  // Names of generic types, as generators of schemas write them into a fragment.
+  assert.equal(
+    refusedAt({ $defs: { 'Box<a b>': { type: 'null' } }, $ref: '#/$defs/Box%3Ca%20b%3E' }),
+    'taken',
+  )
+  assert.equal(refusedAt({ $defs: { '100%': { type: 'null' } }, $ref: '#/$defs/100%' }), 'taken')
   // References that lead to references are followed once each.
   const knot = { anyOf: Array.from({ length: 64 }, () => ({ $ref: '#/$defs/knot' })) }
   const around = { anyOf: [{ type: 'array', items: { $ref: '#/$defs/top' } }, { $ref: '#/$defs/knot' }] }

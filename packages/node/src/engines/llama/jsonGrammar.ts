@@ -461,15 +461,23 @@ function beginsOf(root: unknown, value: unknown, seen = new Set<string>()): Read
   return new Set([types].flat().map((name) => (name === 'integer' ? 'number' : String(name))))
 }
 
-/** What a JSON pointer (RFC 6901) in a fragment names; undefined for nothing. */
+/** What a JSON pointer in a fragment names, percent-encoded there (RFC 6901 §6); undefined for nothing. */
 function pointedTo(root: unknown, fragment: string): unknown {
   let found: unknown = root
-  for (const step of fragment.slice(1).split('/').filter(Boolean)) {
+  for (const step of decoded(fragment.slice(1)).split('/').filter(Boolean)) {
     const key = step.replaceAll('~1', '/').replaceAll('~0', '~')
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined
     found = (found as Record<string, unknown>)[key]
   }
   return found
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function repeat(from: number, to: number | undefined): string {

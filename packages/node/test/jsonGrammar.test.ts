@@ -104,6 +104,9 @@ test('alternatives that begin alike are bounded, for each costs a walk of the vo
   assert.equal(compile({ enum: states }).readings, 2, 'common beginnings are read once')
   const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`p${at}`, { type: 'integer' }]))
   assert.equal(compile({ type: 'object', properties: many }).readings, 1)
+  const wide = { type: 'object', properties: many }
+  const larger = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`o${at}`, wide]))
+  assert.equal(refusedAt({ type: 'object', properties: larger }), 's', 'too large as a whole')
 })
 
 test('no JSON whatever makes it throw anything but a refusal', () => {

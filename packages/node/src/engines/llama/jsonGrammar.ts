@@ -121,9 +121,11 @@ export type JsonGrammar = {
 
 export function createJsonGrammar(): JsonGrammar {
   const rules = new Map(Object.entries(BASE))
+  /** Where the schema stands that rules are made for. */
+  let here = ''
 
   function rule(hint: string, body: string): string {
-    if (rules.size >= MAX_RULES) throw new SchemaRefused('The schema is too large.', hint)
+    if (rules.size >= MAX_RULES) throw new SchemaRefused('The schema is too large.', here)
     const name = `${hint}-${rules.size}`
     rules.set(name, body)
     return name
@@ -160,7 +162,10 @@ export function createJsonGrammar(): JsonGrammar {
     object: simple('object'),
     rule,
     oneOf,
-    schema: (schema, place, strict) => schemaRules(rules, rule, oneOf, schema, strict)(schema, place, 0),
+    schema(schema, place, strict) {
+      here = place
+      return schemaRules(rules, rule, oneOf, schema, strict)(schema, place, 0)
+    },
     text: (root) =>
       [`root ::= ${root}`, ...[...rules].map(([name, body]) => `${name} ::= ${body}`)].join('\n'),
   }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
+import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema'
+import { jsonSchemaOutputFormat } from '@anthropic-ai/sdk/helpers/json-schema'
 import { MODEL } from './harness.ts'
 import { smollm2 } from './realModel.ts'
 import { aroundRealNode } from './realNode.ts'
@@ -17,6 +19,13 @@ const weather: Anthropic.Tool = {
     additionalProperties: false,
   },
 }
+
+const CITY = {
+  type: 'object',
+  properties: { city: { type: 'string', enum: ['Paris', 'Lyon'] } },
+  required: ['city'],
+  additionalProperties: false,
+} as const
 
 describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
   const { client, answer, receipt } = aroundRealNode(
@@ -139,6 +148,41 @@ describe('@anthropic-ai/sdk', { skip: smollm2.skip }, () => {
     })
     const text = message.content[0]?.type === 'text' ? message.content[0].text : ''
     assert.equal(JSON.parse(text).city, 'Paris')
+  })
+
+  test('the beta helpers work: a tool runner to its end, parsing, counting', async () => {
+    const { messages } = client().beta
+    let calls = 0
+    const tool = betaTool({
+      name: 'get_weather',
+      description: 'Current weather of a city',
+      inputSchema: CITY,
+      run: ({ city }) => {
+        calls++
+        return `20 °C and sunny in ${city}`
+      },
+    })
+    for (const stream of [false, true]) {
+      const runner = messages.toolRunner({
+        model: MODEL,
+        max_tokens: 48,
+        max_iterations: 2,
+        messages: france,
+        tools: [tool],
+        tool_choice: { type: 'any' },
+        stream,
+      })
+      let turns = 0
+      for await (const _ of runner) turns++
+      assert.equal(turns, 2)
+      await runner.done()
+    }
+    assert.ok(calls >= 2)
+    const format = jsonSchemaOutputFormat(CITY)
+    const request = { model: MODEL, max_tokens: 32, messages: france }
+    const parsed = await messages.parse({ ...request, output_config: { format } })
+    assert.ok(['Paris', 'Lyon'].includes(parsed.parsed_output?.city ?? ''))
+    assert.ok((await messages.countTokens({ model: MODEL, messages: france })).input_tokens > 0)
   })
 
   test('tokens are counted for nothing, and as they are charged', async () => {

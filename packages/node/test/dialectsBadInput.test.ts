@@ -209,7 +209,26 @@ test('Anthropic’s version decides what a request may hold, and betas are not i
   for (const name of ['temperature', 'top_p', 'top_k']) {
     assert.equal(code({ 'anthropic-version': '2026-10-21' }, { [name]: 1 }), `${name}: unsupported_parameter`)
   }
-  assert.equal(code({ ...V1, 'anthropic-beta': 'x-2026' }), 'anthropic-beta: unsupported_parameter')
+  for (const beta of ['x-2026', 'context-1m-2025-08-07', 'model-context-window-exceeded-2025-08-26']) {
+    const asked = code({ ...V1, 'anthropic-beta': `structured-outputs-2025-12-15,${beta}` })
+    assert.equal(asked, 'anthropic-beta: unsupported_parameter')
+  }
+})
+
+test('a beta that only opens a member is read, and the member done or refused by its own name', () => {
+  const code = (members: object, beta: string) => {
+    const body = { ...GOOD['/v1/messages'], ...members }
+    const found = read('/v1/messages', body, { ...V1, 'anthropic-beta': beta })
+    return 'error' in found ? `${found.error.param}: ${found.error.code}` : 'read'
+  }
+  const format = { type: 'json_schema', schema: { type: 'object' } }
+  assert.equal(code({ output_config: { format } }, 'structured-outputs-2025-12-15'), 'read')
+  assert.equal(code({}, 'token-counting-2024-11-01, prompt-caching-2024-07-31'), 'read')
+  const edits = { context_management: { edits: [] } }
+  assert.equal(code(edits, 'context-management-2025-06-27'), 'context_management: unsupported_parameter')
+  // What Anthropic's tool runners wait for to go on without a thread, whatever the header says.
+  const thread = { thread: { type: 'create' } }
+  assert.equal(code(thread, 'message-threads-2026-08-12'), 'thread: thread_unsupported_request')
 })
 
 test('counting takes a message without a limit, and nothing more', () => {

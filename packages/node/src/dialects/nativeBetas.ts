@@ -13,8 +13,34 @@ const PLAIN = new Set([
   ...['prompt-caching', 'prompt-caching-scope', 'structured-outputs', 'task-budgets'],
   ...['token-counting', 'token-efficient-tools'],
 ])
+/** The one of these that changes an answer by itself: it asks for a stop reason of its own. */
+const OWN_STOP_REASON = 'model-context-window-exceeded'
 /** Once the beta that a cache of an hour wanted, and still the name under which an operator allows it. */
 const LONG_CACHE = 'extended-cache-ttl-2025-04-11'
+
+const betasIn = (headers: Record<string, string>): string[] =>
+  (headers['anthropic-beta'] ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+const undated = (beta: string): string => beta.replace(/-\d{4}-?\d{2}-?\d{2}$/, '')
+
+/**
+ * For engines that read the body themselves. Anthropic's clients name betas without being told to (of their tool runner,
+ * of counting, of parsing), and most of them only open a member of the body, which is done or refused by its own name.
+ * @throws Refusal for every other
+ */
+export function mustOnlyOpenMembers(headers: Record<string, string>): void {
+  for (const beta of betasIn(headers)) {
+    const name = undated(beta)
+    if (PLAIN.has(name) && name !== OWN_STOP_REASON) continue
+    refuse(
+      `\`anthropic-beta\`: this model has nothing of ${nameOf(beta)}; leave it out.`,
+      'anthropic-beta',
+      'unsupported_parameter',
+    )
+  }
+}
 
 /**
  * Refuses what makes Anthropic's tokens cost more than a receipt counts, unless the operator has priced it in: a cache
@@ -26,8 +52,8 @@ export function mustKeepThePrice(
   headers: Record<string, string>,
   priced: ReadonlySet<string> = new Set(),
 ): void {
-  for (const beta of (headers['anthropic-beta'] ?? '').split(',').map((name) => name.trim())) {
-    if (beta === '' || priced.has(beta) || PLAIN.has(beta.replace(/-\d{4}-?\d{2}-?\d{2}$/, ''))) continue
+  for (const beta of betasIn(headers)) {
+    if (priced.has(beta) || PLAIN.has(undated(beta))) continue
     refuse(
       `\`anthropic-beta\`: ${nameOf(beta)} may cost more than this model's price covers; leave it out.`,
       'anthropic-beta',

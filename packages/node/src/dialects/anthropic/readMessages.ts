@@ -15,7 +15,7 @@ import {
   textAt,
 } from '../fields.ts'
 import { nativeDraft } from '../native.ts'
-import { mustKeepThePrice } from '../nativeBetas.ts'
+import { mustKeepThePrice, mustOnlyOpenMembers } from '../nativeBetas.ts'
 import { badRequest, Refusal, refuse } from '../refusal.ts'
 import { functionNameAt, mustDiffer } from '../tools.ts'
 import { anthropicMessagesAt, systemAt } from './messages.ts'
@@ -55,6 +55,7 @@ export const anthropicMessages: Dialect = {
   read: (body, headers, model) =>
     readRequest('messages', body, model, (fields, intent, needs, facts) => {
       checkVersion(headers, fields)
+      mustBringItsHistory(fields)
       if (facts.native.has('messages')) return nativeOf(fields, intent, headers, facts)
       return { work: workOf(fields, intent, needs, headers), answer: messagesWriter }
     }),
@@ -86,6 +87,17 @@ function nativeOf(
   return nativeDraft('messages', fields, intent, headers)
 }
 
+/**
+ * A thread would be kept here and continued by the id of its last answer. This code is what Anthropic's tool runners,
+ * which begin with a thread, wait for to send the whole conversation instead (`thread_unsupported_request` in their SDKs).
+ */
+function mustBringItsHistory({ thread }: Fields): void {
+  if (thread === undefined || thread === null) return
+  const message =
+    '`thread` is not supported: nothing is kept here. Send all of `messages` with every request.'
+  refuse(message, 'thread', 'thread_unsupported_request')
+}
+
 /** The version decides what a body means; Anthropic's API demands it too. */
 function checkVersion(headers: Record<string, string>, fields: Fields): void {
   const version = headers['anthropic-version']
@@ -109,13 +121,7 @@ function workOf(
   headers: Record<string, string>,
 ): ChatWork {
   needs('chat', 'model')
-  if (headers['anthropic-beta'] !== undefined) {
-    refuse(
-      'This model has none of the features that `anthropic-beta` asks for; leave the header out.',
-      'anthropic-beta',
-      'unsupported_parameter',
-    )
-  }
+  mustOnlyOpenMembers(headers)
   const given = knownMembers(fields, HONOURED, NEUTRAL)
   const tools = optional(given, 'tools', (value) => toolsAt(value, needs)) ?? []
   const { choice, parallel } = toolChoiceAt(given.tool_choice, tools)

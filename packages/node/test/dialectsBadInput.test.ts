@@ -247,7 +247,7 @@ test('a conversation with calls, results and thinking is read in its order', () 
   const found = read('/v1/messages', {
     ...GOOD['/v1/messages'],
     system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }],
-    tools: [{ ...tool, type: 'custom', description: 'd', strict: true }],
+    tools: [{ ...tool, type: 'custom', description: 'd', strict: true, eager_input_streaming: true }],
     tool_choice: { type: 'any', disable_parallel_tool_use: true },
     messages: [
       { role: 'user', content: 'Weather?' },

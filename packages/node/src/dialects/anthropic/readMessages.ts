@@ -47,6 +47,10 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
   speed: (value) => value === 'standard',
 }
 
+const TOOL_MEMBERS = [
+  ...['type', 'name', 'description', 'input_schema', 'strict', 'cache_control', 'eager_input_streaming'],
+]
+
 /** Anthropic's `POST /v1/messages`. */
 export const anthropicMessages: Dialect = {
   route: 'messages',
@@ -167,7 +171,9 @@ function toolsAt(value: unknown, needs: Needs): Tool[] {
     if (tool.type !== undefined && tool.type !== null && tool.type !== 'custom') {
       refuse(`\`${place}.type\` must be "custom".`, `${place}.type`, 'unsupported_value')
     }
-    onlyMembers(tool, ['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'], place)
+    onlyMembers(tool, TOOL_MEMBERS, place)
+    // Arguments are streamed as they are made, whether asked for or not.
+    optional(tool, 'eager_input_streaming', booleanAt, place)
     return {
       name: functionNameAt(tool.name, `${place}.name`),
       description: optional(tool, 'description', textAt, place),

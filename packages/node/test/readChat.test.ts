@@ -41,7 +41,7 @@ test('what is supported is honoured, with null as absent', () => {
         content: null,
         tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{}' } }],
       },
-      { role: 'tool', tool_call_id: 'call_1', content: 'rain' },
+      { role: 'tool', tool_call_id: 'call_1', content: 'rain', name: 'weather' },
     ],
     stream: true,
     stream_options: { include_usage: true },

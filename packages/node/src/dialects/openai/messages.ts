@@ -1,6 +1,15 @@
 import type { ChatMessage, Part, ToolCall } from '../../engines/engine.ts'
 import type { Needs } from '../dialect.ts'
-import { arrayAt, type Fields, isEmptyArray, nameOf, objectAt, onlyMembers, textAt } from '../fields.ts'
+import {
+  arrayAt,
+  type Fields,
+  isEmptyArray,
+  nameOf,
+  objectAt,
+  onlyMembers,
+  optional,
+  textAt,
+} from '../fields.ts'
 import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
 
@@ -36,7 +45,9 @@ function messageAt(value: unknown, place: string, needs: Needs): ChatMessage {
     case 'assistant':
       return assistantAt(message, place, needs)
     case 'tool':
-      onlySaid(message, ['role', 'content', 'tool_call_id'], place)
+      // The name is the function's, which the call of this id has told already; LangChain.js always sends it.
+      onlySaid(message, ['role', 'content', 'tool_call_id', 'name'], place)
+      optional(message, 'name', textAt, place)
       needs('tools', `${place}.role`)
       return {
         role: 'tool',
@@ -83,8 +94,8 @@ function toolCallAt(value: unknown, place: string): ToolCall {
 }
 
 /**
- * `name` would have to reach the model, and its template has no place for it. `annotations`, `audio` and the like come
- * back from clients that send an earlier answer as it was; null and [] say nothing.
+ * Who speaks, which is `name`, would have to reach the model, and its template has no place for it. `annotations`,
+ * `audio` and the like come back from clients that send an earlier answer as it was; null and [] say nothing.
  */
 function onlySaid(message: Fields, known: readonly string[], place: string): void {
   for (const [name, member] of Object.entries(message)) {

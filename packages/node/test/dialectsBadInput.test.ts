@@ -282,6 +282,46 @@ test('a conversation with calls, results and thinking is read in its order', () 
   assert.deepEqual([found.work.toolChoice, found.work.parallelTools], ['required', false])
 })
 
+test('an answer that its client has parsed comes back as it was', () => {
+  const said = '{"x":1}'
+  const parsed = { x: 1 }
+  const call = {
+    id: 'a',
+    type: 'function',
+    function: { name: 'f', arguments: said, parsed_arguments: parsed },
+  }
+  const chat = read('/v1/chat/completions', {
+    model: 'm',
+    messages: [
+      ...hello,
+      { role: 'assistant', content: said, parsed, refusal: null, tool_calls: null },
+      ...hello,
+      { role: 'assistant', content: null, parsed: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'a', content: 'y' },
+    ],
+  })
+  const text = { type: 'output_text', text: said, annotations: [], parsed }
+  const responses = read('/v1/responses', {
+    model: 'm',
+    input: [
+      ...hello,
+      { id: 'msg_1', type: 'message', status: 'completed', role: 'assistant', content: [text] },
+      ...hello,
+      { type: 'function_call', call_id: 'a', name: 'f', arguments: said, parsed_arguments: parsed },
+      { type: 'function_call_output', call_id: 'a', output: 'y' },
+    ],
+  })
+  for (const found of [chat, responses]) {
+    assert.ok('work' in found && found.work.kind === 'chat', JSON.stringify(found))
+    assert.deepEqual(found.work.messages.slice(1), [
+      { role: 'assistant', content: said, toolCalls: [] },
+      { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+      { role: 'assistant', content: '', toolCalls: [{ id: 'a', name: 'f', arguments: said }] },
+      { role: 'tool', callId: 'a', content: 'y' },
+    ])
+  }
+})
+
 test('a picture’s detail may be what it is anyway, as the types of responses demand it, and nothing else', () => {
   const url = 'data:image/png;base64,iVBORw0K'
   const asked = (detail: string): [path: string, body: Record<string, unknown>, param: string][] => [

@@ -12,6 +12,7 @@ import {
 } from '../fields.ts'
 import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
+import { PARSED } from './parsed.ts'
 
 /** Most messages of one conversation, parts of one message, and calls of one answer. */
 const MAX_MESSAGES = 512
@@ -60,7 +61,7 @@ function messageAt(value: unknown, place: string, needs: Needs): ChatMessage {
 }
 
 function assistantAt(message: Fields, place: string, needs: Needs): ChatMessage {
-  onlySaid(message, ['role', 'content', 'tool_calls', 'refusal'], place)
+  onlySaid(message, ['role', 'content', 'tool_calls', 'refusal', ...PARSED], place)
   const toolCalls =
     message.tool_calls === undefined || message.tool_calls === null
       ? []
@@ -85,7 +86,7 @@ function toolCallAt(value: unknown, place: string): ToolCall {
   if (call.type !== 'function')
     refuse(`\`${place}.type\` must be "function".`, `${place}.type`, 'unsupported_value')
   const target = objectAt(call.function, `${place}.function`)
-  onlyMembers(target, ['name', 'arguments'], `${place}.function`)
+  onlyMembers(target, ['name', 'arguments', ...PARSED], `${place}.function`)
   return {
     id: textAt(call.id, `${place}.id`, 256),
     name: textAt(target.name, `${place}.function.name`, 64),

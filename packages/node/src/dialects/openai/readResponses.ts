@@ -14,6 +14,7 @@ import {
 import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
 import { mustDiffer } from '../tools.ts'
+import { PARSED } from './parsed.ts'
 import { samplingAt } from './settings.ts'
 import { functionAt, textFormatAt, toolChoiceAt } from './tools.ts'
 import { responsesWriter } from './writeResponses.ts'
@@ -113,7 +114,7 @@ function inputAt(value: unknown, needs: Needs): ChatMessage[] {
     const item = objectAt(entry, place)
     const last = messages.at(-1)
     if (item.type === 'function_call') {
-      onlyMembers(item, ['type', 'id', 'call_id', 'name', 'arguments', 'status'], place)
+      onlyMembers(item, ['type', 'id', 'call_id', 'name', 'arguments', 'status', ...PARSED], place)
       needs('tools', `${place}.type`)
       const call = {
         id: textAt(item.call_id, `${place}.call_id`, 256),
@@ -177,7 +178,7 @@ function partsAt(value: unknown, param: string, needs: Needs): Part[] {
     }
     // `annotations` and `logprobs` come back empty from answers that are sent as they were.
     for (const name of ['annotations', 'logprobs']) if (isEmptyArray(part[name])) delete part[name]
-    onlyMembers(part, ['type', 'text'], place)
+    onlyMembers(part, ['type', 'text', ...PARSED], place)
     return { type: 'text', text: textAt(part.text, `${place}.text`) }
   })
 }

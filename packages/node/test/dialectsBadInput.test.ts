@@ -137,6 +137,11 @@ const ROWS: Record<string, Row[]> = {
       'unsupported_parameter',
     ],
     [{ input: [{ type: 'function_call_output', output: 'x' }] }, 'input[0].call_id', 'invalid_type'],
+    [
+      { input: [{ type: 'function_call_output', call_id: 'a', output: [{ type: 'input_image' }] }] },
+      'input[0].output',
+      'unsupported_value',
+    ],
     [{ instructions: 5 }, 'instructions', 'invalid_type'],
     [{ max_output_tokens: 0 }, 'max_output_tokens', 'invalid_value'],
     [{ store: true }, 'store', 'unsupported_value'],
@@ -308,7 +313,7 @@ test('an answer that its client has parsed comes back as it was', () => {
       { id: 'msg_1', type: 'message', status: 'completed', role: 'assistant', content: [text] },
       ...hello,
       { type: 'function_call', call_id: 'a', name: 'f', arguments: said, parsed_arguments: parsed },
-      { type: 'function_call_output', call_id: 'a', output: 'y' },
+      { type: 'function_call_output', call_id: 'a', output: [{ type: 'input_text', text: 'y' }] },
     ],
   })
   for (const found of [chat, responses]) {

@@ -128,7 +128,7 @@ function inputAt(value: unknown, needs: Needs): ChatMessage[] {
       onlyMembers(item, ['type', 'id', 'call_id', 'output', 'status'], place)
       needs('tools', `${place}.type`)
       const callId = textAt(item.call_id, `${place}.call_id`, 256)
-      messages.push({ role: 'tool', callId, content: textAt(item.output, `${place}.output`) })
+      messages.push({ role: 'tool', callId, content: textOnlyAt(item.output, `${place}.output`) })
     } else if (item.type === undefined || item.type === 'message') {
       messages.push(messageAt(item, place, needs))
     } else {
@@ -152,14 +152,17 @@ function messageAt(item: Fields, place: string, needs: Needs): ChatMessage {
   const param = `${place}.content`
   const { role } = item
   if (role === 'user') return { role, content: partsAt(item.content, param, needs) }
-  const text = partsAt(item.content, param, () =>
-    refuse(`\`${param}\` must be text.`, param, 'unsupported_value'),
-  )
-    .map((part) => (part.type === 'text' ? part.text : ''))
-    .join('')
+  const text = textOnlyAt(item.content, param)
   if (role === 'system' || role === 'developer') return { role: 'system', content: text }
   if (role === 'assistant') return { role, content: text, toolCalls: [] }
   return refuse(`\`${place}.role\` must be system, developer, user or assistant.`, `${place}.role`)
+}
+
+/** Content that can only be text: a string, or parts of text. */
+function textOnlyAt(value: unknown, param: string): string {
+  return partsAt(value, param, () => refuse(`\`${param}\` must be text.`, param, 'unsupported_value'))
+    .map((part) => (part.type === 'text' ? part.text : ''))
+    .join('')
 }
 
 function partsAt(value: unknown, param: string, needs: Needs): Part[] {

@@ -287,6 +287,15 @@ test('a conversation with calls, results and thinking is read in its order', () 
   assert.deepEqual([found.work.toolChoice, found.work.parallelTools], ['required', false])
 })
 
+test('whoever refers to an item is told to send it, and how', () => {
+  const found = read('/v1/responses', { model: 'm', input: [{ type: 'item_reference', id: 'msg_1' }] })
+  assert.ok('error' in found)
+  assert.match(
+    found.error.message,
+    /^`input\[0\]` refers .* nothing is stored here: send the item itself.*`store: false`/,
+  )
+})
+
 test('an answer that its client has parsed comes back as it was', () => {
   const said = '{"x":1}'
   const parsed = { x: 1 }

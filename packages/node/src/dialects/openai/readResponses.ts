@@ -131,6 +131,12 @@ function inputAt(value: unknown, needs: Needs): ChatMessage[] {
       messages.push({ role: 'tool', callId, content: textOnlyAt(item.output, `${place}.output`) })
     } else if (item.type === undefined || item.type === 'message') {
       messages.push(messageAt(item, place, needs))
+    } else if (item.type === 'item_reference') {
+      refuse(
+        `\`${place}\` refers to an item by its id, and nothing is stored here: send the item itself. Clients that send references do so until they are told \`store: false\`.`,
+        `${place}.type`,
+        'unsupported_value',
+      )
     } else {
       refuse(
         `\`${place}.type\` must be message, function_call or function_call_output.`,

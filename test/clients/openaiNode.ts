@@ -99,14 +99,12 @@ const DONE: Record<string, (client: OpenAI) => Promise<void>> = {
   },
 }
 
-/** What a caller's mistake looks like: the client's own error class with our code, or ours where our fetch refused. */
+/** What a caller's mistake looks like: the client's own error class, with the code of whoever knows the models. */
 async function mistake(client: OpenAI): Promise<void> {
   await assert.rejects(client.chat.completions.create({ ...short, model: 'gpt-9' }), (error: unknown) => {
-    const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } }
-    assert.ok(
-      [code, cause?.code].some((said) => said === 'model_not_found' || said === 'unknown_model'),
-      String(error),
-    )
+    assert.ok(error instanceof OpenAI.NotFoundError, String(error))
+    assert.ok(error.code === 'model_not_found' || error.code === 'unknown_model', String(error))
+    assert.equal(error.param, 'model')
     return true
   })
 }

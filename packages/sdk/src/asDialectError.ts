@@ -24,6 +24,7 @@ export function asDialectError(error: unknown): DialectError {
     message: `${shortMessage.replace(/\.$/, '')}${detail}.${next === undefined ? '' : ` ${next}`}`,
     type: status === 402 ? 'payment_required' : status < 500 ? 'invalid_request_error' : 'server_error',
     code,
+    param: code === 'unknown_model' ? 'model' : null,
   }
 }
 

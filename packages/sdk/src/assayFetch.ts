@@ -51,7 +51,8 @@ export type AssayFetchOptions = {
  * A drop-in `fetch` for the OpenAI and Anthropic clients. It pays the gateway's 402, signs the request, and verifies
  * the answer: a whole answer before the promise resolves, a stream before its end. Error answers (status ≥ 400) pass
  * through, as they cost nothing and carry no content. An answer that was paid for and is withheld is an error of the
- * dialect with `x-should-retry: false`, since the vendors' clients ask, and so pay, again where a fetch rejects.
+ * dialect with `x-should-retry: false`, since the vendors' clients ask, and so pay, again where a fetch rejects; so is
+ * a call that no other attempt could make good: an unknown model, one above a limit, an encoded body.
  * @throws SdkError, from the promise where nothing was paid or, for a stream, from the body.
  */
 export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch {

@@ -205,6 +205,30 @@ const vendors: Record<string, (retrying: typeof fetch) => Promise<unknown>> = {
       messages,
     }),
 }
+for (const [vendor, asks] of Object.entries(vendors)) {
+  test(`the official ${vendor} client tells its caller's mistake for what it is, and tries it once`, async () => {
+    const cases = [
+      { own: { network: { ...stub.network, models: [] } }, status: 404, says: /lists no such model/ },
+      { own: { maxPerCall: 1n }, status: 402, says: /above your limit/ },
+    ]
+    for (const { own, status, says } of cases) {
+      let tries = 0
+      const paying = assayFetch({ ...options(), ...own })
+      const counted: typeof fetch = (input, init) => {
+        tries++
+        return paying(input, init)
+      }
+      await assert.rejects(asks(counted), (error) => {
+        assert.ok(error instanceof OpenAI.APIError || error instanceof Anthropic.APIError)
+        assert.equal(error.status, status)
+        assert.match(error.message, says)
+        return true
+      })
+      assert.deepEqual([tries, stub.seen.paid], [1, 0])
+    }
+  })
+}
+
 const chainAway: ChainReader['view'] = () => Promise.reject(new Error('the RPC is away'))
 for (const [vendor, asks] of Object.entries(vendors)) {
   test(`the official ${vendor} client, which tries again by itself, pays once for an answer that is withheld`, async () => {

@@ -140,5 +140,15 @@ test('models: all, one, none', async () => {
   const one = await fetch(`${harness.gateway.url}/v1/models/${encodeURIComponent(MODEL.name)}`)
   assert.deepEqual(await one.json(), list.data[0])
   assert.deepEqual([list.data[0]?.type, list.has_more], ['model', false])
-  assert.equal((await fetch(`${harness.gateway.url}/v1/models/gpt-9`)).status, 404)
+  for (const path of ['models/gpt-9', 'files']) {
+    const asked = async (headers: Record<string, string>) => {
+      const answer = await fetch(`${harness.gateway.url}/v1/${path}`, { headers })
+      assert.equal(answer.status, 404)
+      return (await answer.json()) as { type?: string; error: { type: string } }
+    }
+    const theirs = await asked({ 'anthropic-version': '2023-06-01' })
+    assert.deepEqual([theirs.type, theirs.error.type], ['error', 'not_found_error'])
+    const ours = await asked({})
+    assert.deepEqual([ours.type, ours.error.type], [undefined, 'invalid_request_error'])
+  }
 })

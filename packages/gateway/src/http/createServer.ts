@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import { errorBody, MAX_MODEL_NAME } from '@assay/protocol'
-import Fastify, { type FastifyInstance } from 'fastify'
+import { errorBody, INFERENCE_PATHS, MAX_MODEL_NAME } from '@assay/protocol'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Limits } from '../limits.ts'
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
 import { type DialectError, RefusedError } from './dialectError.ts'
@@ -31,6 +31,15 @@ const CLIENT_ERRORS: Record<string, { status: number; code: string; message: str
     message: 'The request was sent too slowly.',
   },
   HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', message: 'The headers are too large.' },
+}
+
+/**
+ * The path by which an error is worded. Those that both vendors have (models, files) do not tell whose client asks; but
+ * all of Anthropic's say their version.
+ */
+function dialectPath({ url, headers }: FastifyRequest): string {
+  const tellsIt = Object.hasOwn(INFERENCE_PATHS, url.split('?')[0] ?? '')
+  return headers['anthropic-version'] === undefined || tellsIt ? url : '/v1/messages'
 }
 
 /** Longest part of a path: the name of a model, every character of it escaped. */
@@ -103,7 +112,7 @@ export function createServer(
       .code(refused.status)
       .headers(refused.headers ?? {})
       .header('content-type', 'application/json')
-      .send(errorBody(refused, request.url))
+      .send(errorBody(refused, dialectPath(request)))
   })
   server.setNotFoundHandler((request) => {
     throw new RefusedError({

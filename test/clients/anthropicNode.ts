@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import Anthropic from '@anthropic-ai/sdk'
+import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod'
 import { assayFetch } from '@assay/sdk'
+import { z } from 'zod'
 import { npmVersion } from './npmVersion.ts'
 import type { Row } from './row.ts'
 import { MODEL, QUESTION, type World } from './world.ts'
@@ -49,6 +51,28 @@ const DONE: Record<string, (client: Anthropic) => Promise<void>> = {
     })
     assert.equal(stop_reason, 'tool_use')
     assert.ok(content.some((block) => block.type === 'tool_use' && block.name === 'weather'))
+  },
+  async 'the tool runner, to its second turn'(client) {
+    const runner = client.beta.messages.toolRunner({
+      ...short,
+      max_tokens: 40,
+      max_iterations: 2,
+      tool_choice: { type: 'any' },
+      tools: [
+        betaZodTool({
+          name: 'weather',
+          description: 'Of a city',
+          inputSchema: z.object({ city: z.enum(['Paris', 'Lyon']) }),
+          run: ({ city }) => `Sunny in ${city}`,
+        }),
+      ],
+    })
+    let turns = 0
+    for await (const { stop_reason } of runner) {
+      assert.equal(stop_reason, 'tool_use')
+      turns++
+    }
+    assert.equal(turns, 2)
   },
   async 'counting tokens'(client) {
     const { input_tokens } = await client.messages.countTokens({ model: MODEL, messages: short.messages })

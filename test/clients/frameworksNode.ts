@@ -3,10 +3,12 @@ import { createAnthropic } from '@ai-sdk/anthropic'
 import { createOpenAI } from '@ai-sdk/openai'
 import { createAssayProvider } from '@assay/sdk/ai'
 import { ChatAssay } from '@assay/sdk/langchain'
+import { HumanMessage } from '@langchain/core/messages'
+import { tool as langchainTool } from '@langchain/core/tools'
 import { ChatOpenAI } from '@langchain/openai'
 import { ExactEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
-import { embedMany, generateText, streamText } from 'ai'
+import { embedMany, generateText, streamText, tool } from 'ai'
 import { privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { npmVersion } from './npmVersion.ts'
@@ -17,6 +19,13 @@ type Metadata = { assay?: { verified?: boolean; requestId?: string } }
 
 const chatAssay = ({ network, privateKey }: World, maxTokens = 12) =>
   new ChatAssay({ model: MODEL, maxTokens, assay: { network, privateKey } })
+
+const city = z.object({ city: z.enum(['Paris', 'Lyon']) })
+const weather = langchainTool(({ city }) => `Sunny in ${city}`, {
+  name: 'weather',
+  description: 'Of a city',
+  schema: city,
+})
 
 const langchain: Row[] = [
   {
@@ -69,6 +78,18 @@ const langchain: Row[] = [
       assert.ok(['Paris', 'Lyon'].includes((await model.invoke(QUESTION)).city))
     },
   },
+  {
+    way: 'ChatAssay',
+    what: 'a call and its result',
+    async run(world: World) {
+      const model = chatAssay(world, 40)
+      const called = await model.bindTools([weather], { tool_choice: 'required' }).invoke(QUESTION)
+      const [call] = called.tool_calls ?? []
+      assert.ok(call !== undefined)
+      const result = await weather.invoke({ ...call, type: 'tool_call' })
+      await model.bindTools([weather]).invoke([new HumanMessage(QUESTION), called, result])
+    },
+  },
 ].map((row) => ({ client: '@langchain/openai (npm)', version: npmVersion('@langchain/openai'), ...row }))
 
 const aiSdk: Row[] = [
@@ -83,6 +104,22 @@ const aiSdk: Row[] = [
       assert.match((await generateText({ model: openai.responses(MODEL), ...asked })).text, /Paris/)
       const anthropic = createAnthropic({ baseURL, apiKey: grant.key })
       assert.match((await generateText({ model: anthropic(MODEL), ...asked })).text, /Paris/)
+    },
+  },
+  {
+    way: 'grant key',
+    what: 'streamText with a tool through @ai-sdk/anthropic, unchanged',
+    async run({ grant }: World) {
+      const anthropic = createAnthropic({ baseURL: `${grant.url}/v1`, apiKey: grant.key })
+      const { toolCalls } = streamText({
+        model: anthropic(MODEL),
+        prompt: QUESTION,
+        maxOutputTokens: 40,
+        maxRetries: 0,
+        tools: { weather: tool({ inputSchema: city }) },
+        toolChoice: 'required',
+      })
+      assert.equal((await toolCalls)[0]?.toolName, 'weather')
     },
   },
   {

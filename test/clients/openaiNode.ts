@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { assayFetch } from '@assay/sdk'
 import OpenAI from 'openai'
+import { zodResponseFormat } from 'openai/helpers/zod'
+import { z } from 'zod'
 import { npmVersion } from './npmVersion.ts'
 import type { Row } from './row.ts'
 import { MODEL, QUESTION, type World } from './world.ts'
@@ -84,6 +86,14 @@ const DONE: Record<string, (client: OpenAI) => Promise<void>> = {
       },
     })
     assert.ok(['Paris', 'Lyon'].includes(JSON.parse(choices[0]?.message.content ?? '').city))
+  },
+  async 'a parsed answer, sent back as it came'(client) {
+    const response_format = zodResponseFormat(z.object({ city: z.enum(['Paris', 'Lyon']) }), 'answer')
+    const { choices } = await client.chat.completions.parse({ ...short, max_tokens: 30, response_format })
+    const said = choices[0]?.message
+    assert.ok(said?.parsed)
+    const next = [...messages, said, { role: 'user' as const, content: 'Sure?' }]
+    await client.chat.completions.create({ ...short, messages: next })
   },
   async 'responses, completions, embeddings, models'(client) {
     const response = await client.responses.create({ model: MODEL, input: QUESTION, max_output_tokens: 12 })

@@ -18,9 +18,11 @@ const ROWS: readonly [string, string, string, readonly Way['name'][]][] = [
   ['openai', 'openai_chat', 'chat', ['grant key', 'proxy']],
   ['openai', 'openai_stream', 'chat, streamed with usage', ['grant key', 'proxy']],
   ['openai', 'openai_tools', 'a function call', ['proxy']],
+  ['openai', 'openai_parse', 'a parsed answer, sent back as it came', ['proxy']],
   ['openai', 'openai_rest', 'responses, embeddings, models, a typed error', ['grant key', 'proxy']],
   ['anthropic', 'anthropic_messages', 'messages, streamed, counted', ['grant key', 'proxy']],
   ['anthropic', 'anthropic_tools', 'a tool call', ['proxy']],
+  ['anthropic', 'anthropic_runner', 'the tool runner, to its second turn', ['proxy']],
   ['langchain-openai', 'langchain_chat', 'ChatOpenAI: invoke and stream', ['grant key', 'proxy']],
   ['x402', 'x402_exact', 'a 402 paid by exact', []],
 ]

@@ -56,6 +56,21 @@ def openai_tools():
     assert call.function.name == "weather" and "city" in json.loads(call.function.arguments)
 
 
+def openai_parse():
+    from typing import Literal
+
+    from openai import OpenAI
+    from pydantic import BaseModel
+
+    class Answer(BaseModel):
+        city: Literal["Paris", "Lyon"]
+
+    completions = OpenAI(max_retries=0).chat.completions
+    said = completions.parse(model=MODEL, messages=MESSAGES, max_tokens=30, response_format=Answer).choices[0].message
+    assert said.parsed.city in ("Paris", "Lyon")
+    completions.create(model=MODEL, messages=[*MESSAGES, said, {"role": "user", "content": "Sure?"}], max_tokens=8)
+
+
 def openai_rest():
     import openai
 
@@ -95,6 +110,27 @@ def anthropic_tools():
     )
     assert message.stop_reason == "tool_use", message
     assert any(block.type == "tool_use" and block.name == "weather" for block in message.content)
+
+
+def anthropic_runner():
+    from typing import Literal
+
+    from anthropic import Anthropic, beta_tool
+
+    @beta_tool
+    def weather(city: Literal["Paris", "Lyon"]) -> str:
+        """The weather of a city."""
+        return f"Sunny in {city}"
+
+    runner = Anthropic(max_retries=0).beta.messages.tool_runner(
+        model=MODEL,
+        max_tokens=40,
+        max_iterations=2,
+        messages=MESSAGES,
+        tools=[weather],
+        tool_choice={"type": "any"},
+    )
+    assert [message.stop_reason for message in runner] == ["tool_use", "tool_use"]
 
 
 def langchain_chat():

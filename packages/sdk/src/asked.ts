@@ -14,8 +14,19 @@ export type Asked = {
   signal: AbortSignal
 }
 
-/** Reads a request once, so that every gateway is asked with the same bytes. @throws SdkError */
-export async function readAsked(request: Request, network: Network): Promise<Asked> {
+/**
+ * What must live as long as a signal does. A `Request` alone holds what makes its signal follow its caller's: once it is
+ * garbage an abort goes unheard, in the middle of a stream too (nodejs/undici issue 1926).
+ */
+const followers = new WeakMap<AbortSignal, readonly unknown[]>()
+
+/**
+ * Reads a request once, so that every gateway is asked with the same bytes.
+ * @param source what it was made of
+ * @throws SdkError
+ */
+export async function readAsked(request: Request, network: Network, source?: unknown): Promise<Asked> {
+  followers.set(request.signal, [request, source])
   const { pathname, search } = new URL(request.url)
   const contentEncoding = request.headers.get('content-encoding') ?? 'identity'
   if (contentEncoding !== 'identity') {

@@ -72,7 +72,7 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
     }
     if (origin !== ownOrigin) throw elsewhere(origin, ownOrigin)
     if (options.confidential === true) mustBeSealable(request, options)
-    const asked = await readAsked(request, network)
+    const asked = await readAsked(request, network, input)
     let last: Response | SdkError | undefined
     for (const route of routes.inOrder()) {
       if (last instanceof Response) void last.body?.cancel()

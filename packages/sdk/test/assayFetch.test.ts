@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import Anthropic from '@anthropic-ai/sdk'
 import { STATUS } from '@assay/protocol'
 import OpenAI from 'openai'
@@ -11,6 +13,8 @@ import { MAX_BODY_BYTES } from '../src/limits.ts'
 import { manifest, messages, stubForTests, type Tampering } from './stubNetwork.ts'
 
 const stub = await stubForTests()
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
 const ask = (extra: { stream?: boolean; buffer?: boolean; onText?: (text: string) => void } = {}) =>
   createAssay({ ...options(), buffer: extra.buffer }).llm.chat({
@@ -297,6 +301,31 @@ for (const wait of ['answer', 'settled'] as const) {
       stream.result,
       (error) => error instanceof SdkError && error.code === 'gateway_error',
     )
+  })
+}
+
+for (const form of ['a URL', 'a Request'] as const) {
+  test(`a stream asked for with ${form} heeds its signal after the garbage was collected too`, async () => {
+    const held = Promise.withResolvers<void>()
+    stub.tamper = { beforeEnd: () => held.promise }
+    const leaving = new AbortController()
+    const url = `${stub.network.gatewayUrl}/v1/chat/completions`
+    const init = {
+      method: 'POST',
+      body: JSON.stringify({ model: manifest.name, messages, stream: true }),
+      signal: leaving.signal,
+    }
+    const fetch = assayFetch(options())
+    const answer = await (form === 'a URL' ? fetch(url, init) : fetch(new Request(url, init)))
+    // It collects in turns of the event loop of its own: what nothing holds is gone after a few.
+    for (let round = 0; round < 5; round++) {
+      await new Promise((next) => setImmediate(next))
+      collectGarbage()
+    }
+    const rest = answer.text()
+    leaving.abort(new Error('enough'))
+    held.resolve()
+    await assert.rejects(rest, /enough/)
   })
 }
 

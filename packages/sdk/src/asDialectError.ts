@@ -16,7 +16,7 @@ export function asDialectError(error: unknown): DialectError {
     return { status: 500, message, type: 'server_error', code: 'internal_error' }
   }
   const { code, shortMessage, facts, next } = error
-  const status = code === 'unsupported_body' ? bodyStatus(facts) : (STATUS[code] ?? 502)
+  const status = refusalStatus(code, facts) ?? STATUS[code] ?? 502
   const told = Object.entries(facts).map(([name, value]) => `${name}: ${String(value)}`)
   const detail = told.length === 0 ? '' : ` (${told.join(', ')})`
   return {
@@ -26,6 +26,14 @@ export function asDialectError(error: unknown): DialectError {
     code,
     param: code === 'unknown_model' ? 'model' : null,
   }
+}
+
+/** Of what was refused for what it is, and not for whom it would have reached; undefined of all else. */
+function refusalStatus(code: SdkErrorCode, facts: SdkError['facts']): number | undefined {
+  if (code === 'unsupported_body') return bodyStatus(facts)
+  // A path or a header that cannot be encrypted; that no enclave is to be had is not the caller's mistake.
+  if (code === 'not_confidential' && ('path' in facts || 'header' in facts)) return 400
+  return undefined
 }
 
 /** RFC 9110 §15.5: too large, encoded, or not to be understood. */

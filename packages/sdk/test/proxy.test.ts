@@ -217,8 +217,11 @@ test('where requests are encrypted, a prompt whose tokens are to be counted does
   const sealed = await open({ confidential: true })
   try {
     const count = await post(`${sealed.url}/v1/messages/count_tokens`, { authorization })
-    assert.deepEqual([count.status, JSON.parse(count.text).error.type], [502, 'api_error'])
+    assert.deepEqual([count.status, JSON.parse(count.text).error.type], [400, 'invalid_request_error'])
     assert.match(count.text, /cannot be encrypted/)
+    const named = { authorization, 'idempotency-key': 'a-name-of-the-programs' }
+    const refused = await post(`${sealed.url}/v1/chat/completions`, named)
+    assert.deepEqual([refused.status, JSON.parse(refused.text).error.code], [400, 'not_confidential'])
     assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
     // What says nothing passes: a list, and the wish that a request stop.
     await post(`${sealed.url}/v1/models`, { authorization }, '', 'GET')

@@ -149,7 +149,8 @@ test('an operator registers, adds to its bond by delegating to itself, and takes
   assert.match(poor.out, /holds less than that/)
   const small = await assay('register', '--url', 'http://validator.test', '--self-bond', '1')
   assert.equal(small.code, 1)
-  assert.match(small.out, /BondTooSmall/)
+  assert.match(small.out, /less than the least bond[\s\S]*least: 100 OPG\n[\s\S]*amount: 1 OPG\n/)
+  assert.doesNotMatch(small.out, /0{18}/, 'base units')
   assert.deepEqual(await done('register', '--url', 'http://validator.test', '--self-bond', '200'), [
     'register',
   ])

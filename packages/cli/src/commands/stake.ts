@@ -11,9 +11,17 @@ import {
   type SendCall,
   type ValidatorStake,
 } from '@assay/chain'
-import { formatOpg, type Network, opgAbi, validatorStakingAbi } from '@assay/protocol'
+import { formatOpg, type Network, opgAbi, paramStoreAbi, validatorStakingAbi } from '@assay/protocol'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Address, encodeFunctionData, getAddress, isAddress, type PublicClient } from 'viem'
+import {
+  type Address,
+  encodeFunctionData,
+  formatUnits,
+  getAddress,
+  isAddress,
+  type PublicClient,
+  stringToHex,
+} from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { parseOpg } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
@@ -61,6 +69,7 @@ export function registerStake(program: Command, context: CommandContext): void {
     .action(async (options: StakeOptions & { url: string; selfBond: bigint }) => {
       const { url, selfBond } = options
       await act(context, options, async (account) => {
+        await mustReachLeastBond(account, selfBond)
         await account.approve(selfBond)
         return account.send('register', [url, selfBond])
       })
@@ -175,6 +184,23 @@ async function mustBeValidator(
     code: 'unknown_validator',
     facts: { validator },
     next: 'See them all with: assay stake status',
+  })
+}
+
+/** Said before an allowance is sent for nothing, and in OPG: the contract itself speaks of base units. */
+async function mustReachLeastBond({ client, network }: Account, selfBond: bigint): Promise<void> {
+  const least = await client.readContract({
+    address: network.contracts.ParamStore,
+    abi: paramStoreAbi,
+    functionName: 'get',
+    args: [stringToHex('MIN_SELF_BOND', { size: 32 })],
+  })
+  if (selfBond >= least) return
+  throw new CliError('This is less than the least bond that a validator needs.', {
+    exitCode: EXIT.failed,
+    code: 'too_little_bond',
+    facts: { least: formatOpg(least), amount: formatOpg(selfBond) },
+    next: `Give at least that: assay stake register --url <url> --self-bond ${formatUnits(least, 18)}`,
   })
 }
 

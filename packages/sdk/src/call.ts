@@ -19,8 +19,8 @@ export type CallParameters = {
   verification?: 'auto' | 'tee' | 'zk' | 'replay' | 'bonded' | undefined
   /** What a wrong answer would cost you, in OPG, e.g. `0.5`: the bonds behind the answer must cover it. */
   valueAtRisk?: string | undefined
-  /** What of the call is made public: its receipt, its contents too (a proof is about them), or neither. */
-  settlement?: 'batch' | 'full' | 'private' | undefined
+  /** What of the call is made public: its receipt, or its contents too, which nodes take where a proof is about them. */
+  settlement?: 'batch' | 'full' | undefined
   /**
    * Your name for the request, 16 to 128 letters, digits, hyphens and underscores. Sent again under it, within an hour, an
    * answered request gets the same answer and is not charged twice. Not for encrypted requests.

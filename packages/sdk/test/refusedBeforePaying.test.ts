@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { Network } from '@assay/protocol'
-import { assayFetch, createAssay, SdkError } from '../src/index.ts'
+import { assayFetch, type CallParameters, createAssay, SdkError } from '../src/index.ts'
 import { manifest, messages, stubForTests, type Tampering } from './stubNetwork.ts'
 
 const stub = await stubForTests()
@@ -19,6 +19,13 @@ test('what is no private key is said to be none, and not repeated', () => {
         error instanceof SdkError && error.code === 'offer_rejected' && !error.message.includes(wrong),
     )
   }
+})
+
+test('a settlement that every node refuses cannot be asked for by name', () => {
+  const taken: CallParameters[] = [{ settlement: 'batch' }, { settlement: 'full' }]
+  // @ts-expect-error a node answers it with `unsupported_settlement`
+  taken.push({ settlement: 'private' })
+  assert.equal(taken.length, 3)
 })
 
 const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: string }[] = [

@@ -1,6 +1,7 @@
 import { CONFIDENTIAL_PATH, type Network } from '@assay/protocol'
 import type { ChainReader } from './chainReader.ts'
 import { type Channel, openChannel, outerHeaders, quoteConfidential, sealRequest } from './confidential.ts'
+import { patience } from './patience.ts'
 import { send } from './send.ts'
 
 /** Where a confidential request goes, to which enclave, and what of it stands in clear. */
@@ -29,5 +30,5 @@ export async function sendSealed(
 ): Promise<Response> {
   const { body, contentType, open } = await sealRequest(channel, inner)
   const headers = { ...outer, ...paid, 'content-type': contentType, 'accept-encoding': 'identity' }
-  return open(await send(url, { method: 'POST', headers, body, signal, redirect: 'error' }))
+  return open(await send(url, { method: 'POST', headers, body, signal, redirect: 'error', ...patience() }))
 }

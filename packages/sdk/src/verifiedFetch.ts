@@ -21,6 +21,7 @@ import { type ChainReader, chainReaderOf } from './chainReader.ts'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
 import { isPaidPath } from './paidPath.ts'
+import { patience } from './patience.ts'
 import { quotedByRegistry } from './quotedByRegistry.ts'
 import { readReceiptStatus } from './receiptStatus.ts'
 import { elsewhere, inClear, mustBeSealable } from './refusals.ts'
@@ -153,7 +154,7 @@ async function prepare({ options, chain, route, asked }: Call): Promise<Turn | P
   const abort = linkedAbort(signal)
   const post = () =>
     sealing === undefined
-      ? send(url, { ...head, signal: abort.signal })
+      ? send(url, { ...head, ...patience(), signal: abort.signal })
       : sendSealed(sealing, { path, headers, body }, paid.headers, abort.signal)
   return { sent, paid, post, abort }
 }

@@ -90,13 +90,22 @@ export async function readReceiptStatus(
     })
   }
   const { transactionHash, inclusion, receipt, signature, grant } = status
+  const signed =
+    receipt === undefined || receipt === null
+      ? undefined
+      : signedReceiptFromJson({ receipt: receipt as Json, signature: String(signature) })
+  // Sound as it may be, it says nothing of this request; whoever checks it looks at the receipt alone from here on.
+  if (signed !== undefined && signed.receipt.requestId !== requestId.toLowerCase()) {
+    throw new SdkError('The gateway answers with the receipt of another request.', {
+      code: 'gateway_error',
+      facts: { asked: requestId, answered: signed.receipt.requestId },
+      next: 'Do not rely on what this gateway says. Ask another one, or check a saved bundle.',
+    })
+  }
   return {
     requestId,
     state,
-    signed:
-      receipt === undefined || receipt === null
-        ? undefined
-        : signedReceiptFromJson({ receipt: receipt as Json, signature: String(signature) }),
+    signed,
     grant: grant === undefined || grant === null ? undefined : grantCallFromJson(grant as Json),
     inclusion:
       typeof inclusion === 'object' && inclusion !== null ? inclusionFromJson(inclusion as Json) : undefined,

@@ -1,4 +1,4 @@
-import { type Bundle, NAME_HEADER, type Network, type Receipt } from '@assay/protocol'
+import { AssayError, type Bundle, NAME_HEADER, type Network, type Receipt } from '@assay/protocol'
 import type { Report } from '@assay/verify'
 import type { Hex } from 'viem'
 import type { VerifiedAnswer } from './answer.ts'
@@ -109,15 +109,31 @@ export async function proofOf({ verified, proof }: Begun, output: unknown): Prom
   }
 }
 
-/** Waits behind an answer as long as its caller wants to, and adds what came of it. */
+/** Waits behind an answer as long as its caller wants to, and adds what came of it. @throws SdkError, or the caller's own reason */
 async function prove(
-  { network, chain }: Pick<Caller, 'network' | 'chain'>,
-  { bundle, report }: VerifiedAnswer,
+  caller: Pick<Caller, 'network' | 'chain'>,
+  answer: VerifiedAnswer,
   parameters: CallParameters,
 ): Promise<Proof> {
+  const { bundle, report } = answer
   const { receipt } = bundle
   const until = parameters.wait ?? 'settled'
   if (until === 'answer') return { transactionHash: null, receipt, report, bundle }
+  try {
+    return await proveSettled(caller, answer, until, parameters)
+  } catch (error) {
+    if (error instanceof SdkError || parameters.signal?.aborted === true) throw error
+    throw notRead(receipt.requestId, error)
+  }
+}
+
+async function proveSettled(
+  { network, chain }: Pick<Caller, 'network' | 'chain'>,
+  { bundle }: VerifiedAnswer,
+  until: 'settled' | 'final',
+  parameters: CallParameters,
+): Promise<Proof> {
+  const { receipt } = bundle
   const { inclusion, transactionHash } = await waitForReceipt({
     network,
     chain,
@@ -128,4 +144,16 @@ async function prove(
     signal: parameters.signal?.aborted === true ? undefined : parameters.signal,
   })
   return { transactionHash, receipt, ...(await completeBundle({ network, chain, bundle, inclusion, until })) }
+}
+
+/** A document of the gateway's that is none, or a chain that is away: the answer is good all the same. */
+function notRead(requestId: Hex, cause: unknown): SdkError {
+  const malformed = cause instanceof AssayError && cause.code !== 'unreachable'
+  const what = malformed ? 'what the gateway says of its settlement' : 'the chain that it settles on'
+  return new SdkError(`The answer is verified, but ${what} could not be read.`, {
+    code: malformed ? 'gateway_error' : 'unreachable',
+    facts: { requestId },
+    next: `It is paid for; look again later: assay verify ${requestId}`,
+    cause,
+  })
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { receiptToJson } from '@assay/protocol'
-import { keccak256 } from 'viem'
+import { inclusionToJson, receiptToJson } from '@assay/protocol'
+import { keccak256, zeroHash } from 'viem'
 import { createAssay, readReceiptStatus, readRequestReport, SdkError } from '../src/index.ts'
 import { manifest, messages, stubForTests } from './stubNetwork.ts'
 
@@ -39,3 +39,36 @@ test('a sound receipt of another request is none of the one that was asked about
     }
   })
 })
+
+const INCLUSION = {
+  batchId: keccak256('0x01'),
+  committer: stub.network.gateway,
+  height: 1n,
+  root: zeroHash,
+  sum: 1n,
+  exposure: 1n,
+  count: 1n,
+  dataHash: zeroHash,
+  leafSiblings: [],
+  rowSiblings: [],
+  groupSiblings: [],
+}
+
+for (const { what, inclusion, code } of [
+  { what: 'the chain is away', inclusion: inclusionToJson(INCLUSION), code: 'unreachable' },
+  { what: 'the gateway tells nonsense', inclusion: { batchId: 'none' }, code: 'gateway_error' },
+]) {
+  test(`an answer is not lost where ${what} while its settlement is looked at`, async () => {
+    const chain = {
+      ...stub.chain,
+      isCommit: async () => true,
+      manifestUri: () => Promise.reject(new Error('the RPC is away')),
+    }
+    stub.tamper = { receiptStatus: { state: 'committed', transactionHash: keccak256('0x02'), inclusion } }
+    const { llm } = createAssay({ ...options(), chain })
+    const error = await llm.chat({ model: manifest.name, messages }).catch((error: unknown) => error)
+    assert.ok(error instanceof SdkError, String(error))
+    assert.equal(error.code, code)
+    assert.deepEqual(error.answer?.output, { role: 'assistant', content: 'Paris.' })
+  })
+}

@@ -52,6 +52,8 @@ export type Tampering = {
   request?: (bytes: Uint8Array) => Uint8Array
   /** Gives its first answer to every request after it, and says that it did so before. */
   replaysFirst?: boolean
+  /** What it says of every receipt; it knows none otherwise. */
+  receiptStatus?: object
   /** Another receiver in the payment offer. */
   payTo?: Address
   amount?: bigint
@@ -162,6 +164,10 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     const { tamper } = stub
     const body = (tamper.request ?? ((bytes) => bytes))(concatBytes(parts))
     response.setHeaders(new Headers(tamper.headers))
+    if (tamper.receiptStatus !== undefined && request.url?.startsWith('/v1/receipts/') === true) {
+      response.end(JSON.stringify(tamper.receiptStatus))
+      return
+    }
     const header = request.headers['payment-signature']
     if (header === undefined) {
       seen.unpaid++

@@ -1,10 +1,11 @@
 import { formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
-import { type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
+import { type ChatOutput, type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { opgOption } from '../amount.ts'
 import { saveBundle, waitFor } from '../bundleFile.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
+import { keepAnswer } from '../keptAnswer.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { payingWith } from '../wallet.ts'
@@ -105,7 +106,11 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
     .catch((error: unknown) => {
       // Whatever was already shown ends on its own line, so that the error stands out.
       if (shown) output.out('\n')
-      throw error instanceof SdkError && error.code === 'over_limit' ? overLimit(error) : error
+      if (error instanceof SdkError && error.code === 'over_limit') throw overLimit(error)
+      throw keepAnswer(error, {
+        save: options.save,
+        asTold: (output) => (quiet ? output : shown ? undefined : (output as ChatOutput).content),
+      })
     })
   if (options.save !== undefined) saveBundle(options.save, result.bundle)
   if (quiet) {

@@ -1,8 +1,9 @@
-import { formatOpg, MODE_NAMES, receiptToJson } from '@assay/protocol'
+import { formatOpg, type InferAnswer, MODE_NAMES, receiptToJson } from '@assay/protocol'
 import { createAssay, type InferResult, type Wait } from '@assay/sdk'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { saveBundle, waitFor } from '../bundleFile.ts'
 import { networkFor } from '../home.ts'
+import { keepAnswer } from '../keptAnswer.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { walletKey } from '../wallet.ts'
@@ -51,16 +52,23 @@ async function infer(options: InferOptions, { output }: CommandContext): Promise
   const wait = waitFor(options)
   const quiet = options.json === true
   const assay = createAssay({ network, privateKey: walletKey(network) })
-  const result = await assay.infer({
-    model: options.model,
-    input,
-    verification: options.verification,
-    wait,
-    onVerified() {
-      if (!quiet && wait !== 'answer' && output.isTerminal)
-        output.err(`answered and signed ✓  waiting for the proof, until it is ${wait} …\n`)
-    },
-  })
+  const result = await assay
+    .infer({
+      model: options.model,
+      input,
+      verification: options.verification,
+      wait,
+      onVerified() {
+        if (!quiet && wait !== 'answer' && output.isTerminal)
+          output.err(`answered and signed ✓  waiting for the proof, until it is ${wait} …\n`)
+      },
+    })
+    .catch((error: unknown) => {
+      throw keepAnswer(error, {
+        save: options.save,
+        asTold: (answer) => (quiet ? answer : numbersIn((answer as InferAnswer).output)),
+      })
+    })
   if (options.save !== undefined) saveBundle(options.save, result.bundle)
   if (quiet) {
     const { output: numbers, tensor, transactionHash, receipt, report } = result
@@ -73,7 +81,6 @@ async function infer(options: InferOptions, { output }: CommandContext): Promise
 
 function describe(result: InferResult, saved: string | undefined): string {
   const { receipt, report, transactionHash } = result
-  const shown = result.output.slice(0, MAX_NUMBERS_SHOWN).map((x) => Number(x.toPrecision(6)))
   const proof = report.steps.find(({ name }) => name === 'proofHolds')
   const rows: [string, string][] = [
     ['receipt', receipt.requestId],
@@ -84,8 +91,12 @@ function describe(result: InferResult, saved: string | undefined): string {
   ]
   if (saved !== undefined) rows.push(['bundle', `${saved}   (check it: assay verify ${saved})`])
   rows.push(['trust', report.trust])
-  const more = result.output.length > shown.length ? ', …' : ''
-  return printable(`${shown.join(', ')}${more}\n\n${table(rows)}`)
+  return printable(`${numbersIn(result.output)}\n\n${table(rows)}`)
+}
+
+function numbersIn(output: readonly number[]): string {
+  const shown = output.slice(0, MAX_NUMBERS_SHOWN).map((x) => Number(x.toPrecision(6)))
+  return `${shown.join(', ')}${output.length > shown.length ? ', …' : ''}`
 }
 
 function wholeNumber(value: string): number {

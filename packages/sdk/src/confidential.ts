@@ -24,6 +24,8 @@ import { type Address, type Hex, isAddressEqual } from 'viem'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
+import { readingChain } from './readingChain.ts'
+import { QUOTE_PATIENCE_MS, within } from './send.ts'
 
 /** Seconds between evidence and admission of a key, as the verifier allows them. */
 const ADMISSION_SECONDS = 86_400n
@@ -38,25 +40,29 @@ export type Channel = { model: string; key: Address; config: Uint8Array }
  * carries the documents; nothing it says is believed.
  * @throws SdkError `unreachable` | `not_confidential`
  */
-export async function openChannel(network: Network, chain: ChainReader, model: string): Promise<Channel> {
-  const offer = await getJson(network, `${CONFIDENTIAL_PATH}?model=${encodeURIComponent(model)}`)
+export async function openChannel(
+  network: Network,
+  chain: ChainReader,
+  model: string,
+  signal: AbortSignal,
+): Promise<Channel> {
+  const offer = await getJson(network, `${CONFIDENTIAL_PATH}?model=${encodeURIComponent(model)}`, signal)
   const { key, ohttpKey } = offer as { key?: unknown; ohttpKey?: unknown }
   if (typeof key !== 'string' || !/^0x[0-9a-f]{40}$/.test(key) || typeof ohttpKey !== 'string') {
     throw untrusted('the gateway names no key')
   }
-  const registered = await chain.enclaveKey(key as Address)
+  const registered = await readingChain(chain.enclaveKey(key as Address))
   if (registered === undefined || !registered.valid) throw untrusted('the chain does not admit its key', key)
   const known = network.nodes.some(({ operator }) => isAddressEqual(operator, registered.node))
   if (!known) throw untrusted('its operator is not of this network', key)
-  const config = fromBase64(ohttpKey)
-  const bytes = await getBytes(network, `/v1/evidence/${registered.evidenceHash}`)
-  const evidence = evidenceFromJson(parseCanonicalJson(bytes, MAX_DOCUMENT_BYTES))
+  const bytes = await getBytes(network, `/v1/evidence/${registered.evidenceHash}`, signal)
+  const { config, evidence } = readDocuments(ohttpKey, bytes, key)
   if (evidenceHashOf(evidence) !== registered.evidenceHash)
     throw untrusted('its evidence is not the registered one', key)
   if (evidence.hpkeKeyHash !== ohttpKeyHash(config)) throw untrusted('its evidence names another key', key)
   const verdict = verifyEvidence(evidence, {
     ...registered,
-    rules: await chain.enclaveRules(registered, evidence),
+    rules: await readingChain(chain.enclaveRules(registered, evidence)),
     userData: enclaveBinding(deploymentOf(network), {
       ...evidence,
       node: registered.node,
@@ -69,11 +75,23 @@ export async function openChannel(network: Network, chain: ChainReader, model: s
   return { model, key: key as Address, config }
 }
 
+function readDocuments(ohttpKey: string, evidence: Uint8Array, key: string) {
+  try {
+    return {
+      config: fromBase64(ohttpKey),
+      evidence: evidenceFromJson(parseCanonicalJson(evidence, MAX_DOCUMENT_BYTES)),
+    }
+  } catch {
+    throw untrusted('its documents cannot be read', key)
+  }
+}
+
 /** Most that the request may cost by the gateway's price list, OPG base units; the receipt is checked by the chain's. */
 export async function quoteConfidential(
   network: Network,
   path: string,
   body: Uint8Array,
+  signal: AbortSignal,
 ): Promise<{ model: string; maximum: bigint }> {
   const route = Object.hasOwn(INFERENCE_PATHS, path) ? INFERENCE_PATHS[path] : undefined
   if (route === undefined) {
@@ -91,7 +109,7 @@ export async function quoteConfidential(
     })
   }
   const { model, maxOutput } = read.intent
-  const listed = await getJson(network, `/v1/models/${encodeURIComponent(model)}`)
+  const listed = await getJson(network, `/v1/models/${encodeURIComponent(model)}`, signal)
   const { price } = (listed as { assay?: { price?: Record<string, unknown> } }).assay ?? {}
   const amount = (name: string): bigint => {
     const value = price?.[name]
@@ -205,13 +223,18 @@ async function* plaintextOf(
   }
 }
 
-async function getBytes(network: Network, path: string): Promise<Uint8Array> {
+async function getBytes(network: Network, path: string, caller: AbortSignal): Promise<Uint8Array> {
   const url = new URL(path, network.gatewayUrl).href
-  const answer = await fetch(url, { redirect: 'error' }).catch((cause: unknown) => {
+  const { answer, bytes } = await within(QUOTE_PATIENCE_MS, caller, async (signal) => {
+    const answer = await fetch(url, { redirect: 'error', signal })
+    if (answer.ok) return { answer, bytes: await readBounded(answer, 'gateway_error', MAX_DOCUMENT_BYTES) }
+    void answer.body?.cancel()
+    return { answer, bytes: undefined }
+  }).catch((cause: unknown) => {
+    if (caller.aborted || cause instanceof SdkError) throw cause
     throw new SdkError('The gateway does not answer.', { code: 'unreachable', facts: { url }, cause })
   })
-  if (answer.ok) return readBounded(answer, 'gateway_error', MAX_DOCUMENT_BYTES)
-  void answer.body?.cancel()
+  if (bytes !== undefined) return bytes
   throw new SdkError('The gateway offers no enclave to encrypt to.', {
     code: 'not_confidential',
     facts: { url, status: answer.status },
@@ -219,12 +242,13 @@ async function getBytes(network: Network, path: string): Promise<Uint8Array> {
   })
 }
 
-async function getJson(network: Network, path: string): Promise<object> {
+async function getJson(network: Network, path: string, caller: AbortSignal): Promise<object> {
+  const bytes = await getBytes(network, path, caller)
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(await getBytes(network, path)))
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
     if (typeof value === 'object' && value !== null) return value
-  } catch (error) {
-    if (error instanceof SdkError) throw error
+  } catch {
+    // Falls through to the error below: the same answer for every shape that is not an object.
   }
   throw untrusted('the gateway answers with something else')
 }

@@ -7,6 +7,7 @@ import { type Address, type Hex, isAddressEqual, numberToHex, zeroAddress } from
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
+import { readingChain } from './readingChain.ts'
 import type { Reservation, SpendingLimit } from './spending.ts'
 
 /**
@@ -86,7 +87,7 @@ export function createPayer(parameters: {
   return {
     address: account.address,
     async pay(required, registryMaximum) {
-      const payTo = await readTill()
+      const payTo = await readingChain(readTill())
       const offers = Array.isArray(required.accepts) ? required.accepts.filter(isOffer) : []
       const acceptable = offers.filter((offer) => isOurs(offer, network, caip2, payTo))
       if (acceptable.length === 0) {
@@ -146,7 +147,7 @@ export function createPayer(parameters: {
     const exact = offers.find((offer) => offer.scheme === 'exact')
     if (parameters.scheme === 'exact' || upto === undefined) return (exact ?? upto) as PaymentRequirements
     if (exact === undefined) return upto
-    const allowance = await chain.permit2Allowance(account.address)
+    const allowance = await readingChain(chain.permit2Allowance(account.address))
     return allowance >= BigInt(upto.amount) ? upto : exact
   }
 }

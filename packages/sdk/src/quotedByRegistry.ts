@@ -2,6 +2,7 @@ import { INFERENCE_PATHS, type Network, quoteMaximum, readIntent } from '@assay/
 import type { Asked } from './asked.ts'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
+import { readingChain } from './readingChain.ts'
 
 /**
  * The most that a request may cost by the price its publisher put on the chain, OPG base units: what a gateway may ask
@@ -19,13 +20,7 @@ export async function quotedByRegistry(
   const read = route === undefined ? undefined : readIntent(route, body, lengthOf)
   if (read === undefined || 'problem' in read)
     throw priceless(read?.problem.message ?? `${pathname} has none.`)
-  const row = await chain.priceOf(modelId).catch((cause: unknown) => {
-    throw new SdkError('The chain could not be read, so the price cannot be checked; nothing is paid.', {
-      code: 'unreachable',
-      next: 'Check the rpcUrl of the network file.',
-      cause,
-    })
-  })
+  const row = await readingChain(chain.priceOf(modelId))
   if (row === undefined) throw priceless('The model has no price on the chain.')
   return quoteMaximum(row, body.length, read.intent.maxOutput)
 }

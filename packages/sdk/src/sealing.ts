@@ -12,9 +12,10 @@ export async function sealingFor(
   chain: ChainReader,
   path: string,
   body: Uint8Array,
+  signal: AbortSignal,
 ): Promise<Sealing> {
-  const { model, maximum } = await quoteConfidential(network, path, body)
-  const channel = await openChannel(network, chain, model)
+  const { model, maximum } = await quoteConfidential(network, path, body, signal)
+  const channel = await openChannel(network, chain, model, signal)
   return {
     url: new URL(CONFIDENTIAL_PATH, network.gatewayUrl).href,
     channel,

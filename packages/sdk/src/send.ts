@@ -3,6 +3,9 @@ import { SdkError } from './errors.ts'
 /** Codes of errors raised before one byte of a request reached anybody. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
 
+/** How long a gateway may take over what costs it no model's work, such as its quote: then it counts as away, milliseconds. */
+export const QUOTE_PATIENCE_MS = 10_000
+
 /**
  * `fetch`, with a connection failure in our own words. An abort by the caller stays an abort.
  * @param patienceMs how long the head of the answer may take, milliseconds; as long as the caller waits by default
@@ -22,15 +25,24 @@ export async function send(url: string, init: RequestInit, patienceMs?: number):
 }
 
 /** The answer's body may take longer than its head. */
-async function fetchWithin(milliseconds: number, url: string, init: RequestInit): Promise<Response> {
+function fetchWithin(milliseconds: number, url: string, init: RequestInit): Promise<Response> {
+  return within(milliseconds, init.signal, (signal) => fetch(url, { ...init, signal }))
+}
+
+/** Work under a signal that ends with the caller's, or once the work took too long. */
+export async function within<Value>(
+  milliseconds: number,
+  caller: AbortSignal | null | undefined,
+  work: (signal: AbortSignal) => Promise<Value>,
+): Promise<Value> {
   const silence = new AbortController()
   const timer = setTimeout(
     () => silence.abort(new Error(`there was no answer within ${milliseconds} ms`)),
     milliseconds,
   )
-  const signals = [silence.signal, ...(init.signal == null ? [] : [init.signal])]
+  const signals = [silence.signal, ...(caller == null ? [] : [caller])]
   try {
-    return await fetch(url, { ...init, signal: AbortSignal.any(signals) })
+    return await work(AbortSignal.any(signals))
   } finally {
     clearTimeout(timer)
   }

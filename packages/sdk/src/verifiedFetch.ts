@@ -27,7 +27,7 @@ import { readReceiptStatus } from './receiptStatus.ts'
 import { elsewhere, inClear, mustBeSealable } from './refusals.ts'
 import { createRoutes, type Route } from './routes.ts'
 import { sealingFor, sendSealed } from './sealing.ts'
-import { send, wasNeverSent } from './send.ts'
+import { QUOTE_PATIENCE_MS, send, wasNeverSent } from './send.ts'
 import type { Paid } from './signingPayer.ts'
 import { sseGuard } from './sseGuard.ts'
 import { createStops, type Stops, stopRequest } from './stops.ts'
@@ -49,8 +49,6 @@ const BUSY = new Set([429, 502, 503, 504])
 /** How often a gateway that found no node is sent the same payment again, and the longest it may ask us to wait, ms. */
 const RESENDS = 2
 const LONGEST_RESEND_WAIT_MS = 5_000
-/** How long a gateway may take over its quote, which costs it no model's work: then it counts as away, milliseconds. */
-const QUOTE_PATIENCE_MS = 10_000
 /** What became of one gateway's turn. */
 type Turn = { answer: Response } | { next: Response | SdkError }
 
@@ -105,13 +103,18 @@ async function takeTurn(call: Call): Promise<Turn> {
   try {
     prepared = await prepare(call)
   } catch (error) {
-    if (error instanceof SdkError && error.code === 'unreachable') return { next: error }
+    if (error instanceof SdkError && mayBeElsewhere(error)) return { next: error }
     throw error
   }
   if (!('post' in prepared)) return prepared
   call.hooks.onPaid?.()
   const turn = await deliver(prepared, call.asked)
   return 'next' in turn ? turn : { answer: await receive(call, prepared, turn.answer) }
+}
+
+/** Whether a gateway that was not paid could not serve, where another may. */
+function mayBeElsewhere({ code, facts }: SdkError): boolean {
+  return code === 'unreachable' || (code === 'not_confidential' && BUSY.has(Number(facts.status)))
 }
 
 /** A call that is signed and paid for, and not yet sent. */
@@ -129,7 +132,8 @@ async function prepare({ options, chain, route, asked }: Call): Promise<Turn | P
   const { path, pathname, body, modelId, signal } = asked
   const headers = new Headers(asked.headers)
   const url = new URL(path, route.origin).href
-  const sealing = options.confidential === true ? await sealingFor(network, chain, pathname, body) : undefined
+  const sealing =
+    options.confidential === true ? await sealingFor(network, chain, pathname, body, signal) : undefined
   const name = headers.get(NAME_HEADER)
   const salt = requestSalt({ sealed: sealing !== undefined, apiKey: options.apiKey, name })
   if (salt !== undefined) headers.set(SALT_HEADER, salt)

@@ -317,3 +317,53 @@ test('a body that is encoded or too large to be signed for goes nowhere', async 
   await failsWith(post(new Uint8Array(32 * 1024 * 1024 + 1)), 'unsupported_body')
   assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
 })
+
+describe('where requests are encrypted, too,', () => {
+  const askSealed = (url: string, extra: { fallback?: Rogue; signal?: AbortSignal } = {}) => {
+    const { fallback, signal } = extra
+    const fallbacks = fallback === undefined ? [] : [networkAt(fallback.url)]
+    const { llm } = createAssay({ ...options(), network: networkAt(url), fallbacks, confidential: true })
+    return llm.chat({ model: manifest.name, messages, wait: 'answer', signal })
+  }
+
+  test('a gateway that is too busy is left for the next one', async () => {
+    const [busy, next] = [await startRogue(answers(503)), await startRogue(answers(404))]
+    await failsWith(askSealed(busy.url, { fallback: next }), 'not_confidential')
+    assert.deepEqual([busy.unpaid, next.unpaid], [1, 1])
+  })
+
+  test('a gateway that stays silent is left for the next one', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] })
+    const silent = await startRogue(() => context.mock.timers.tick(10_000))
+    const next = await startRogue(answers(404))
+    await failsWith(askSealed(silent.url, { fallback: next }), 'not_confidential')
+    assert.equal(next.unpaid, 1)
+  })
+
+  test('a caller that leaves is not kept waiting by a silent gateway', async () => {
+    const leaving = new AbortController()
+    const silent = await startRogue(() => leaving.abort(new Error('enough')))
+    await assert.rejects(askSealed(silent.url, { signal: leaving.signal }), /enough/)
+  })
+})
+
+for (const read of ['tillOf', 'permit2Allowance', 'enclaveKey'] as const) {
+  test(`a chain that is away when ${read} is read is said to be, before anything is paid`, async () => {
+    const chain = { ...stub.chain, [read]: () => Promise.reject(new Error('the RPC is away')) }
+    const documents: Handler = (request, response) => {
+      const price = { perCall: '1', input: '1', output: '1' }
+      const offer = { key: `0x${'11'.repeat(20)}`, ohttpKey: 'AAAA' }
+      response.end(JSON.stringify(request.url?.startsWith('/v1/models/') ? { assay: { price } } : offer))
+    }
+    const gateway = read === 'enclaveKey' ? (await startRogue(documents)).url : stub.network.gatewayUrl
+    const { llm } = createAssay({
+      network: networkAt(gateway),
+      chain,
+      privateKey: stub.payerKey,
+      confidential: read === 'enclaveKey',
+    })
+    const error = await failsWith(llm.chat({ model: manifest.name, messages, wait: 'answer' }), 'unreachable')
+    assert.match(error.message, /rpcUrl/)
+    assert.equal(stub.seen.paid, 0)
+  })
+}

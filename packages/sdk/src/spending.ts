@@ -71,10 +71,14 @@ export function sharedSpendingLimit(parameters: {
     spent,
     reserve(most) {
       const reservation = own.setAside(most)
-      const all = spent()
-      if (all <= maxPerDay) return reservation
-      reservation.settle(0n)
-      throw overLimit(most, all - most, maxPerDay)
+      try {
+        const all = spent()
+        if (all <= maxPerDay) return reservation
+        throw overLimit(most, all - most, maxPerDay)
+      } catch (refused) {
+        reservation.settle(0n)
+        throw refused
+      }
     },
   }
 }
@@ -94,9 +98,11 @@ function createCount(
 ): { spent(): bigint; setAside(most: bigint): Reservation } {
   const hours = file === undefined ? new Map<number, bigint>() : readHours(file)
 
+  /** What could not be written is not counted either: a full disk must not use up the day. */
   function add(hour: number, amount: bigint): void {
-    hours.set(hour, (hours.get(hour) ?? 0n) + amount)
-    if (file !== undefined) writeDurably(file, hoursToJson(hours))
+    const sum = (hours.get(hour) ?? 0n) + amount
+    if (file !== undefined) writeDurably(file, hoursToJson(new Map(hours).set(hour, sum)))
+    hours.set(hour, sum)
   }
 
   return {
@@ -104,14 +110,22 @@ function createCount(
     setAside(most) {
       spentLately(hours, now())
       const hour = hourOf(now())
-      add(hour, most)
+      try {
+        add(hour, most)
+      } catch (cause) {
+        throw unwritable(file, cause)
+      }
       let open = true
       return {
         settle(price) {
           if (!open) return
           open = false
-          // An hour that was forgotten meanwhile counts for nothing any more.
-          if (hours.has(hour)) add(hour, price - most)
+          try {
+            // An hour that was forgotten meanwhile counts for nothing any more.
+            if (hours.has(hour)) add(hour, price - most)
+          } catch {
+            // It stays counted at its highest price, as what is never settled does: the answer behind it is good.
+          }
         },
       }
     },
@@ -167,6 +181,15 @@ function readHours(file: string): Map<number, bigint> {
   } catch (cause) {
     throw unreadable(file, cause)
   }
+}
+
+function unwritable(file: string | undefined, cause: unknown): SdkError {
+  return new SdkError('What is to be spent cannot be put on record, so it is not spent.', {
+    code: 'over_limit',
+    facts: { file, reason: (cause as NodeJS.ErrnoException).code ?? String(cause) },
+    next: 'Look at the disk and the folder of the file.',
+    cause,
+  })
 }
 
 function unreadable(file: string, cause: unknown): SdkError {

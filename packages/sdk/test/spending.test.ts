@@ -62,6 +62,23 @@ test('a file that cannot be read stops the spender; it is never taken for an emp
   }
 })
 
+test('where nothing can be put on record nothing is spent, and what is spent already stays counted', () => {
+  const place = path.join(folder, 'full')
+  const spending = spendingLimit({ maxPerDay: 100n, file: path.join(place, 'spent.json') })
+  const open = spending.reserve(60n)
+  // A file where the folder was: every write fails, as on a full disk.
+  rmSync(place, { recursive: true })
+  writeFileSync(place, '')
+  open.settle(10n)
+  for (let call = 0; call < 3; call++) {
+    assert.throws(
+      () => spending.reserve(20n),
+      (error) => overLimit(error) && /on record/.test(String(error)),
+    )
+  }
+  assert.equal(spending.spent(), 60n, 'neither settled nor used up by what was refused')
+})
+
 test('processes side by side and one after another share a limit, and none forgets what the others set aside', () => {
   const shared = path.join(folder, 'shared')
   let at = 1_000_000 * HOUR
@@ -93,4 +110,6 @@ test('a count that is long over is removed, and one that cannot be read stops ev
   const other = start()
   writeFileSync(path.join(shared, 'broken.json'), '{')
   assert.throws(() => other.reserve(1n), overLimit)
+  rmSync(path.join(shared, 'broken.json'))
+  assert.equal(other.spent(), 0n, 'what was refused is not counted')
 })

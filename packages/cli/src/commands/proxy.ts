@@ -55,6 +55,7 @@ async function proxy(options: ProxyCommandOptions, { output }: CommandContext): 
   // What was spent is counted in one file, which two proxies would overwrite for each other.
   const lock = acquireLock(home.proxyLock, alreadyRunning)
   const { signal, dispose } = stopSignal()
+  let release = () => lock.release()
   try {
     const token = proxyToken(home, options.newToken === true)
     const spending = spendingLimit({ maxPerDay: options.maxPerDay, file: home.proxySpending })
@@ -74,13 +75,16 @@ async function proxy(options: ProxyCommandOptions, { output }: CommandContext): 
     }).catch((cause: NodeJS.ErrnoException) => {
       throw cause.code === 'EADDRINUSE' ? portTaken(port, cause) : cause
     })
+    // A stream that its client left is read to its end behind the last connection, and counted then: until this process
+    // is gone, another one would count beside it.
+    release = () => void process.once('exit', () => lock.release())
     output.out(options.json === true ? toJsonText({ url: running.url, token }) : welcome(running.url, token))
     if (options.json !== true) output.err(limits(options, spending.spent()))
     await aborted(signal)
     await running.close()
   } finally {
     dispose()
-    lock.release()
+    release()
   }
 }
 

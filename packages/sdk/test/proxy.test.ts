@@ -6,6 +6,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { spendingLimit } from '../src/index.ts'
+import { turnedAway as refusalAtDoor } from '../src/proxy/door.ts'
 import { type ProxyCall, type ProxyOptions, type RunningProxy, startProxy } from '../src/proxy/index.ts'
 import { manifest, type StubNetwork, startStubNetwork } from './stubNetwork.ts'
 
@@ -230,6 +231,17 @@ test('where requests are encrypted, a prompt whose tokens are to be counted does
   } finally {
     await sealed.close()
   }
+})
+
+test('on the port that clients leave out a local name alone is enough, and still no other', () => {
+  const door = { port: 80, token: TOKEN, allowedOrigins: [] }
+  for (const host of ['127.0.0.1', 'LOCALHOST', '[::1]', '127.0.0.1:80']) {
+    assert.equal(refusalAtDoor({ host }, door), undefined, host)
+  }
+  for (const host of ['attacker.example', 'attacker.example:80', '127.0.0.1:1', '']) {
+    assert.equal(refusalAtDoor({ host }, door)?.code, 'bad_host', host)
+  }
+  assert.equal(refusalAtDoor({ host: '127.0.0.1' }, { ...door, port: 4050 })?.code, 'bad_host')
 })
 
 test('paths that lead elsewhere are not found', async () => {

@@ -20,7 +20,9 @@ const LOCAL_NAMES = ['127.0.0.1', 'localhost', '[::1]']
  */
 export function turnedAway(headers: IncomingHttpHeaders, door: Door): DialectError | undefined {
   const host = (headers.host ?? '').toLowerCase()
-  if (!LOCAL_NAMES.some((name) => host === `${name}:${door.port}`)) {
+  // Clients leave the scheme's own port out (RFC 9110 §7.2).
+  const port = door.port === 80 && !/:80$/.test(host) ? '' : `:${door.port}`
+  if (!LOCAL_NAMES.some((name) => host === `${name}${port}`)) {
     return forbidden('bad_host', `This proxy answers under 127.0.0.1:${door.port} only.`)
   }
   const { origin } = headers

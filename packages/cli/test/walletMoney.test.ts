@@ -1,7 +1,10 @@
 /** Money comes back and gets out by the command line alone: refunds, change, and everybody's share of an answer. */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { type Gateway, startGateway } from '@assay/gateway'
 import { opgAbi } from '@assay/protocol'
@@ -127,4 +130,42 @@ test('a grant that was opened where no gateway answers is named, with the way to
   assert.ok(error.next.endsWith(`assay wallet grant key ${error.facts.grantId}`))
   const listed = await runAssay('wallet', 'grant', 'list', '--network', away)
   assert.ok(listed.out.includes(error.facts.grantId), listed.out)
+})
+
+test('a key that was made is shown although the chain is away from then on: it exists nowhere else', async () => {
+  let isAway = false
+  const chain = createServer((request, response) => {
+    if (isAway) return void request.socket.destroy()
+    const asked = new Request(world.network.rpcUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: Readable.toWeb(request) as ReadableStream,
+      duplex: 'half',
+    })
+    void fetch(asked).then(async (answer) => response.end(await answer.text()))
+  })
+  const stating = createServer((request, response) => {
+    isAway = true
+    request.resume().on('end', () => response.end('{}'))
+  })
+  const portOf = async (server: Server) => {
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  try {
+    const file = join(world.directory, 'leaving.json')
+    const [rpcUrl, gatewayUrl] = [await portOf(chain), await portOf(stating)]
+    writeFileSync(file, JSON.stringify({ ...world.network, rpcUrl, gatewayUrl }))
+    process.env.ASSAY_WALLET_KEY = account('demo').privateKey
+    const { code, out, err } = await runAssay(
+      ...['wallet', 'grant', 'create', '--deposit', '1', '--network', file],
+    )
+    assert.equal(code, 0, err)
+    assert.match(out, /assay_[A-Za-z0-9_-]{43}/)
+  } finally {
+    for (const server of [chain, stating]) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
 })

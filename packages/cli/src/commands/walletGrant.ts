@@ -135,7 +135,7 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
 }
 
 async function create(options: CreateOptions, { output }: CommandContext): Promise<void> {
-  const { network, privateKey } = payerOf(options)
+  const { network, privateKey, payer } = payerOf(options)
   const { deposit, maxTotal = 10n * deposit, maxPerCall, perHour, node } = options
   if (deposit > maxTotal) {
     throw new CliError('The deposit is more than the grant may ever spend.', {
@@ -149,14 +149,18 @@ async function create(options: CreateOptions, { output }: CommandContext): Promi
   const expiry = BigInt(Math.floor(Date.now() / 1000) + options.days * DAY_SECONDS)
   const limits = { maxTotal, maxPerCall, ratePerHour: perHour, models, nodes: node, expiry, deposit }
   const { grant, grantId: id } = await openGrant({ network, privateKey, ...limits })
-  const key = await createApiKey(network, privateKey, grant).catch((cause: unknown) => {
+  try {
+    // Read before there is a key: that exists nowhere else, so nothing may go wrong between it and its being shown.
+    const facts = options.json === true ? undefined : grantFacts(await ownGrant(network, payer, id))
+    const key = await createApiKey(network, privateKey, grant)
+    output.out(
+      facts === undefined
+        ? toJsonText({ grantId: id, grant, apiKey: key, gatewayUrl: network.gatewayUrl })
+        : `${describeGrant(facts)}\n${howToUse(network, key)}`,
+    )
+  } catch (cause) {
     throw keyless(id, cause)
-  })
-  if (options.json === true) {
-    return output.out(toJsonText({ grantId: id, grant, apiKey: key, gatewayUrl: network.gatewayUrl }))
   }
-  const { payer } = payerOf(options)
-  output.out(`${describeGrant(grantFacts(await ownGrant(network, payer, id)))}\n${howToUse(network, key)}`)
 }
 
 /** Whoever only heard that the gateway is away would open a second grant, and pay a second deposit. */

@@ -132,19 +132,40 @@ export async function readGrantCalls(network: Network, grantId: Hex): Promise<Gr
   const calls: GrantCallRecord[] = []
   for (let before = ''; ; before = `?before=${calls.at(-1)?.counter}`) {
     const page = await askGateway(network, `/v1/grants/${grantId}/calls${before}`)
-    const { calls: read, hasMore } = page as { calls: Record<string, unknown>[]; hasMore: boolean }
-    for (const call of read) {
-      calls.push({
-        counter: BigInt(String(call.counter)),
-        requestId: String(call.requestId) as Hex,
-        state: String(call.state),
-        amount: BigInt(String(call.amount)),
-        settled: call.settled === true,
-        at: String(call.at),
-      })
+    const { calls: read, hasMore } = page as { calls?: unknown; hasMore?: unknown }
+    if (!Array.isArray(read)) throw noRecord('there is no list of calls')
+    for (const call of read.map(readCall)) {
+      // Newest first, or a gateway could go on for ever.
+      const last = calls.at(-1)
+      if (last !== undefined && call.counter >= last.counter) throw noRecord('its calls come in no order')
+      calls.push(call)
     }
     if (hasMore !== true || read.length === 0) return calls
   }
+}
+
+function readCall(value: unknown): GrantCallRecord {
+  const call = (value ?? {}) as Record<string, unknown>
+  const number = (name: string): bigint => {
+    const text = String(call[name])
+    if (!/^[0-9]{1,39}$/.test(text)) throw noRecord(`its ${name} is no number`)
+    return BigInt(text)
+  }
+  return {
+    counter: number('counter'),
+    requestId: String(call.requestId) as Hex,
+    state: String(call.state),
+    amount: number('amount'),
+    settled: call.settled === true,
+    at: String(call.at),
+  }
+}
+
+function noRecord(why: string): SdkError {
+  return new SdkError('What the gateway tells of the grant cannot be read.', {
+    code: 'gateway_error',
+    facts: { why },
+  })
 }
 
 async function stateKey(
@@ -177,11 +198,21 @@ async function askGateway(network: Network, path: string, body?: object): Promis
     })
   })
   const text = new TextDecoder().decode(await readBounded(response, 'gateway_error', MAX_ANSWER_BYTES))
-  if (response.ok) return JSON.parse(text)
+  if (response.ok) return parsed(text)
   throw new SdkError(messageOf(text), { code: 'gateway_error', facts: { status: response.status } })
 }
 
 const MAX_ANSWER_BYTES = 256 * 1024
+
+function parsed(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value
+  } catch {
+    // Falls through: the same answer for every shape that is not an object.
+  }
+  throw noRecord('it is not a JSON object')
+}
 
 function messageOf(text: string): string {
   try {

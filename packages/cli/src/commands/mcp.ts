@@ -41,16 +41,24 @@ async function mcp(options: McpOptions, { output }: CommandContext): Promise<voi
   // Assistants start a server for each of their windows, and anew each time: they share one limit.
   const spending = sharedSpendingLimit({ maxPerDay, folder: home.mcpSpending })
   const assay = createAssay({ network, ...payingWith(options.key, network), maxPerCall, spending })
-  const server = serverOf(agentTools(assay))
+  const underWay = new Set<Promise<unknown>>()
+  const server = serverOf(agentTools(assay), underWay)
   const ended = Promise.withResolvers<void>()
   server.onclose = () => ended.resolve()
-  process.stdin.once('end', () => void server.close())
+  process.stdin.once('end', () => void closeBehind(underWay, server))
   await server.connect(new StdioServerTransport())
   output.err(`assay mcp: ready, spends at most ${formatOpg(maxPerDay)} in 24 hours\n`)
   await ended.promise
 }
 
-function serverOf(tools: readonly AgentTool[]): Server {
+/** Closes once all calls are answered: one may be paid for, and whoever asked for it may have nothing more to ask. */
+async function closeBehind(underWay: ReadonlySet<Promise<unknown>>, server: Server): Promise<void> {
+  while (underWay.size > 0) await Promise.allSettled(underWay)
+  // The last answer is written in the turn in which it came.
+  setImmediate(() => void server.close())
+}
+
+function serverOf(tools: readonly AgentTool[], underWay: Set<Promise<unknown>>): Server {
   const server = new Server({ name: 'assay', version: '0.1.0' }, { capabilities: { tools: {} } })
   server.setRequestHandler(ListToolsRequestSchema, () => ({
     tools: tools.map(({ name, description, inputSchema, pays }) => ({
@@ -63,11 +71,15 @@ function serverOf(tools: readonly AgentTool[]): Server {
   server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
     const tool = tools.find(({ name }) => name === params.name)
     if (tool === undefined) return failed(`There is no tool ${params.name.slice(0, 64)}.`)
+    const run = tool.run(params.arguments ?? {})
+    underWay.add(run)
     try {
-      return { content: [{ type: 'text', text: toJsonText(await tool.run(params.arguments ?? {})) }] }
+      return { content: [{ type: 'text', text: toJsonText(await run) }] }
     } catch (error) {
       const { message, facts, next } = failureOf(error)
       return failed(toJsonText({ error: message, facts, next }))
+    } finally {
+      underWay.delete(run)
     }
   })
   return server

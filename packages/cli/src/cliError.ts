@@ -1,5 +1,5 @@
 import { AssayError } from '@assay/protocol'
-import { SdkError } from '@assay/sdk'
+import { factsInWords, SdkError } from '@assay/sdk'
 import { ZkmlError } from '@assay/zkml/verifier'
 import { CommanderError } from 'commander'
 
@@ -59,7 +59,8 @@ export function failureOf(error: unknown, command = 'assay'): Failure {
     return { exitCode: EXIT.usage, code: 'usage', message, facts: {}, next: `${command} --help` }
   }
   if (error instanceof SdkError || error instanceof AssayError) {
-    const { code, shortMessage, facts, next } = error
+    const { code, shortMessage, next } = error
+    const facts = error instanceof SdkError ? factsInWords(error) : error.facts
     const exitCode =
       code === 'unreachable' ? EXIT.unreachable : USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed
     return { exitCode, code, message: shortMessage, facts, next }

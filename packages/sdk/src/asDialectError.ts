@@ -1,5 +1,5 @@
 import type { DialectError } from '@assay/protocol'
-import { SdkError, type SdkErrorCode } from './errors.ts'
+import { factsInWords, SdkError, type SdkErrorCode } from './errors.ts'
 
 const STATUS: Partial<Record<SdkErrorCode, number>> = {
   unreachable: 503,
@@ -17,7 +17,7 @@ export function asDialectError(error: unknown): DialectError {
   }
   const { code, shortMessage, facts, next } = error
   const status = refusalStatus(code, facts) ?? STATUS[code] ?? 502
-  const told = Object.entries(facts).map(([name, value]) => `${name}: ${String(value)}`)
+  const told = Object.entries(factsInWords(error)).map(([name, value]) => `${name}: ${String(value)}`)
   const detail = told.length === 0 ? '' : ` (${told.join(', ')})`
   return {
     status,

@@ -1,4 +1,4 @@
-import { type Bundle, type ErrorParameters, ExplainedError } from '@assay/protocol'
+import { type Bundle, type ErrorParameters, ExplainedError, formatOpg } from '@assay/protocol'
 import type { Report } from '@assay/verify'
 
 /** Stable codes of what can go wrong between a caller and an answer. */
@@ -34,4 +34,10 @@ export class SdkError extends ExplainedError<SdkErrorCode> {
     super(shortMessage, parameters)
     this.report = parameters.report
   }
+}
+
+/** Facts as people read them: what is a bigint among them is an amount, in base units for programs and in OPG here. */
+export function factsInWords({ facts }: SdkError): Record<string, unknown> {
+  const inWords = (value: unknown) => (typeof value === 'bigint' ? formatOpg(value) : value)
+  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, inWords(value)]))
 }

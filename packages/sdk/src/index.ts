@@ -12,7 +12,7 @@ export { type ChainReader, chainReaderOf } from './chainReader.ts'
 export type { ChatMessage, ChatParameters, ChatResult, ChatStream } from './chat.ts'
 export type { ChatOutput, ToolCall } from './chatOutput.ts'
 export { type Assay, createAssay } from './createAssay.ts'
-export { SdkError, type SdkErrorCode } from './errors.ts'
+export { factsInWords, SdkError, type SdkErrorCode } from './errors.ts'
 export * from './grants.ts'
 export type {
   CompletionParameters,

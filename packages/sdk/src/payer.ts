@@ -101,7 +101,7 @@ export function createPayer(parameters: {
       if (affordable.length === 0) {
         throw new SdkError('The most this call can cost is above your limit.', {
           code: 'over_limit',
-          facts: { quote: acceptable[0]?.amount, maxPerCall },
+          facts: { quote: BigInt(acceptable[0]?.amount ?? 0), maxPerCall },
           next: 'Lower max_tokens, or raise maxPerCall.',
         })
       }

@@ -346,6 +346,7 @@ test('limits hold: a call, a day, and what a failed call may still cost', async 
     stub.tamper = { amount: 6_001n }
     const dear = await post(url, { authorization })
     assert.deepEqual([dear.status, JSON.parse(dear.text).error.code], [402, 'over_limit'])
+    assert.match(dear.text, /quote: 0\.000000000000006001 OPG, maxPerCall: 0\.000000000000006 OPG/)
     assert.equal(spending.spent(), 0n)
 
     stub.tamper = {}

@@ -232,7 +232,12 @@ async function getBytes(network: Network, path: string, caller: AbortSignal): Pr
     return { answer, bytes: undefined }
   }).catch((cause: unknown) => {
     if (caller.aborted || cause instanceof SdkError) throw cause
-    throw new SdkError('The gateway does not answer.', { code: 'unreachable', facts: { url }, cause })
+    throw new SdkError('The gateway does not answer.', {
+      code: 'unreachable',
+      facts: { url },
+      next: 'Start the network with: npm start',
+      cause,
+    })
   })
   if (bytes !== undefined) return bytes
   throw new SdkError('The gateway offers no enclave to encrypt to.', {

@@ -20,14 +20,17 @@ export function inClear(path: string): SdkError {
   })
 }
 
+/** Said before the first request, which would fail like all behind it. @throws SdkError `not_confidential` */
+export function mustSign({ apiKey, confidential }: AssayFetchOptions): void {
+  if (apiKey === undefined || confidential !== true) return
+  throw new SdkError('A confidential request is signed by its payer, which an API key cannot do.', {
+    code: 'not_confidential',
+    next: 'Give a private key instead of the API key, or leave confidential out.',
+  })
+}
+
 /** @throws SdkError `not_confidential` */
-export function mustBeSealable(request: Request, { apiKey }: AssayFetchOptions): void {
-  if (apiKey !== undefined) {
-    throw new SdkError('A confidential request is signed by its payer, which an API key cannot do.', {
-      code: 'not_confidential',
-      next: 'Give a private key instead of the API key, or leave confidential out.',
-    })
-  }
+export function mustBeSealable(request: Request): void {
   if (request.headers.has(NAME_HEADER)) {
     throw new SdkError('An encrypted request has no name: what is kept under one can be read.', {
       code: 'not_confidential',

@@ -24,7 +24,7 @@ import { isPaidPath } from './paidPath.ts'
 import { patience } from './patience.ts'
 import { quotedByRegistry } from './quotedByRegistry.ts'
 import { readReceiptStatus } from './receiptStatus.ts'
-import { elsewhere, inClear, mustBeSealable } from './refusals.ts'
+import { elsewhere, inClear, mustBeSealable, mustSign } from './refusals.ts'
 import { createRoutes, type Route } from './routes.ts'
 import { sealingFor, sendSealed } from './sealing.ts'
 import { QUOTE_PATIENCE_MS, send, wasNeverSent } from './send.ts'
@@ -54,6 +54,7 @@ type Turn = { answer: Response } | { next: Response | SdkError }
 
 /** The `fetch` behind `assayFetch`, which every part of this package shares. */
 export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
+  mustSign(options)
   const network = networkOf(options)
   const chain = options.chain ?? chainReaderOf(network)
   const routes = createRoutes(options, network, chain)
@@ -70,7 +71,7 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
       return send(request.url, new Request(request, { redirect: 'error' }))
     }
     if (origin !== ownOrigin) throw elsewhere(origin, ownOrigin)
-    if (options.confidential === true) mustBeSealable(request, options)
+    if (options.confidential === true) mustBeSealable(request)
     const asked = await readAsked(request, network, input)
     let last: Response | SdkError | undefined
     for (const route of routes.inOrder()) {

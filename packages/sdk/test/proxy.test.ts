@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
-import { spendingLimit } from '../src/index.ts'
+import { SdkError, spendingLimit } from '../src/index.ts'
 import { turnedAway as refusalAtDoor } from '../src/proxy/door.ts'
 import { type ProxyCall, type ProxyOptions, type RunningProxy, startProxy } from '../src/proxy/index.ts'
 import { manifest, type StubNetwork, startStubNetwork } from './stubNetwork.ts'
@@ -231,6 +231,11 @@ test('where requests are encrypted, a prompt whose tokens are to be counted does
   } finally {
     await sealed.close()
   }
+})
+
+test('a proxy whose every call would fail does not start: an API key cannot sign what is encrypted', async () => {
+  const keyed = { apiKey: `assay_${'A'.repeat(43)}`, privateKey: undefined, confidential: true }
+  await assert.rejects(open(keyed), (error) => error instanceof SdkError && error.code === 'not_confidential')
 })
 
 test('on the port that clients leave out a local name alone is enough, and still no other', () => {

@@ -20,7 +20,7 @@ import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
 import { type ChainReader, chainReaderOf } from './chainReader.ts'
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
-import { isPaidPath } from './paidPath.ts'
+import { isPaidCall } from './paidCall.ts'
 import { patience } from './patience.ts'
 import { quotedByRegistry } from './quotedByRegistry.ts'
 import { readReceiptStatus } from './receiptStatus.ts'
@@ -64,7 +64,7 @@ export function createVerifiedFetch(options: AssayFetchOptions): VerifiedFetch {
   return async (input, init, hooks = options) => {
     const request = new Request(input, init)
     const { origin, pathname } = new URL(request.url)
-    if (request.method !== 'POST' || !isPaidPath(pathname)) {
+    if (!isPaidCall(request.method, pathname)) {
       if (options.confidential === true && request.body !== null) throw inClear(pathname)
       if (request.method === 'POST') stops.noteCall(pathname)
       // A gateway that is not trusted must not have this machine ask whom it likes.

@@ -112,6 +112,34 @@ test('a gateway cannot say itself that it was verified: not of what nobody signs
   assert.match(text, /: still here\ndata: .*Par/)
 })
 
+for (const buffer of [false, true]) {
+  test(`a stream where nothing is paid for, and so nothing is checked, claims nothing (buffer: ${buffer})`, async () => {
+    const gateway = createServer((asked, response) => {
+      asked.resume()
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end('data: {"choices":[{"delta":{"content":"forged"}}]}\n\ndata: [DONE]\n\n')
+    })
+    gateway.listen(0, '127.0.0.1')
+    await once(gateway, 'listening')
+    const gatewayUrl = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+    const led = await open({ network: { ...stub.network, gatewayUrl }, buffer })
+    try {
+      for (const [method, path] of [
+        ['POST', '/v1/chat/completions/'],
+        ['GET', '/v1/chat/completions'],
+        ['POST', '/v1/messages/count_tokens'],
+      ] as const) {
+        const { headers } = await post(`${led.url}${path}`, { authorization }, body(), method)
+        assert.equal(headers['x-assay-verified'], undefined, `${method} ${path}`)
+      }
+    } finally {
+      await led.close()
+      gateway.closeAllConnections()
+      gateway.close()
+    }
+  })
+}
+
 const turnedAway: { name: string; headers: Record<string, string>; status: number; code: string }[] = [
   { name: 'no token', headers: {}, status: 401, code: 'invalid_token' },
   {

@@ -26,7 +26,14 @@ const DROPPED = new Set([
   'content-encoding',
 ])
 
-type Passing = { path: string; call: ProxyCall; signal: AbortSignal; buffer: boolean }
+type Passing = {
+  path: string
+  call: ProxyCall
+  signal: AbortSignal
+  buffer: boolean
+  /** Whether what is asked for is checked at all; of anything else nothing is claimed, whatever it calls itself. */
+  isChecked: boolean
+}
 
 /** Hands an answer on, as it comes; `call.answer` is set from the moment it is verified. */
 export async function passAnswer(
@@ -35,7 +42,8 @@ export async function passAnswer(
   passing: Passing,
 ): Promise<void> {
   const isStream = (answer.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
-  if (isStream && answer.ok && answer.body !== null) return passStream(answer, answer.body, response, passing)
+  if (passing.isChecked && isStream && answer.ok && answer.body !== null)
+    return passStream(answer, answer.body, response, passing)
   const body = await readBounded(answer, 'gateway_error')
   response.writeHead(answer.status, {
     ...headersOf(answer),

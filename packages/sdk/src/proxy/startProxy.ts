@@ -6,6 +6,7 @@ import { asDialectError } from '../asDialectError.ts'
 import { type AssayFetchOptions, networkOf } from '../assayFetch.ts'
 import { SdkError } from '../errors.ts'
 import { MAX_BODY_BYTES, readBounded } from '../limits.ts'
+import { isPaidCall } from '../paidCall.ts'
 import { createVerifiedFetch } from '../verifiedFetch.ts'
 import { type Door, holdsToken, NO_TOKEN, turnedAway } from './door.ts'
 import { passAnswer } from './passAnswer.ts'
@@ -71,8 +72,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     })
     try {
       const body = method === 'POST' ? await readBody(request) : undefined
+      const url = new URL(path, network.gatewayUrl)
       const answer = await ask(
-        new URL(path, network.gatewayUrl),
+        url,
         {
           method,
           headers: forwarded(request),
@@ -88,7 +90,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
           },
         },
       )
-      await passAnswer(answer, response, { path, call, signal: gone.signal, buffer: options.buffer === true })
+      await passAnswer(answer, response, {
+        path,
+        call,
+        signal: gone.signal,
+        buffer: options.buffer === true,
+        isChecked: isPaidCall(method, url.pathname),
+      })
     } catch (error) {
       call.failure = failureCode(error, gone.signal)
       if (!response.headersSent && !gone.signal.aborted) refuse(response, path, asDialectError(error))

@@ -183,8 +183,21 @@ async function deliver({ post, paid }: Prepared, asked: Asked): Promise<Turn> {
     const again = answer.status === 503 && wait >= 0 && wait <= LONGEST_RESEND_WAIT_MS
     if (!again || sent >= RESENDS) return { answer }
     void answer.body?.cancel()
-    await new Promise((wake) => setTimeout(wake, wait))
+    await pause(wait, asked.signal)
   }
+}
+
+/** Ends early where the caller leaves, who is told so by what is tried next. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((wake) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      wake()
+    }
+    const timer = setTimeout(end, milliseconds)
+    signal.addEventListener('abort', end, { once: true })
+  })
 }
 
 /** Verifies an answer: a whole one before it is returned, a stream before its end. An error costs and proves nothing. */

@@ -367,3 +367,18 @@ for (const read of ['tillOf', 'permit2Allowance', 'enclaveKey'] as const) {
     assert.equal(stub.seen.paid, 0)
   })
 }
+
+test('a caller that leaves while a payment waits to be sent again is not kept', async (context) => {
+  const leaving = new AbortController()
+  const rogue = await startRogue(offers, answers(503, { 'retry-after': '4' }))
+  const { llm } = createAssay({ ...options(), network: networkAt(rogue.url) })
+  const { setTimeout: real } = globalThis
+  // The wait has begun, and no clock ends it.
+  context.mock.method(globalThis, 'setTimeout', (then: () => void, milliseconds?: number) => {
+    if (milliseconds !== 4_000) return real(then, milliseconds)
+    setImmediate(() => leaving.abort(new Error('enough')))
+    return undefined
+  })
+  const asked = { model: manifest.name, messages, wait: 'answer', signal: leaving.signal } as const
+  await assert.rejects(llm.chat(asked), /enough/)
+})

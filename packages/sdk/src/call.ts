@@ -76,6 +76,7 @@ export async function begin(
         verified.resolve(answer)
       },
       onUnverified: (error) => verified.reject(error),
+      onFailed: (error) => verified.reject(error),
     },
   )
   if (!response.ok) throw await gatewayError(response)

@@ -62,8 +62,13 @@ export async function chatStream(
 ): Promise<ChatStream> {
   const begun = await begin(caller, PATH, bodyOf({ ...parameters, stream: true }), parameters)
   const message = Promise.withResolvers<ChatOutput>()
+  let content = ''
+  // Left early: what was seen is the answer, and its proof is on its way.
+  const leave = () => message.resolve({ role: 'assistant', content })
+  const { signal } = parameters
+  // By its signal it may be left before anybody reads it.
+  signal?.addEventListener('abort', leave, { once: true })
   async function* texts(): AsyncGenerator<string, void, undefined> {
-    let content = ''
     const source = streamChatOutput(begun.response)
     try {
       for (;;) {
@@ -75,11 +80,11 @@ export async function chatStream(
       }
     } catch (error) {
       // Leaving by the signal is leaving: the loop ends as its caller said, and the result is still on its way.
-      if (parameters.signal?.aborted !== true || error !== parameters.signal.reason) message.reject(error)
+      if (signal?.aborted !== true || error !== signal.reason) message.reject(error)
       throw error
     } finally {
-      // Left early: what was seen is the answer, and its proof is on its way.
-      message.resolve({ role: 'assistant', content })
+      signal?.removeEventListener('abort', leave)
+      leave()
       await source.return({ role: 'assistant', content })
     }
   }

@@ -19,6 +19,8 @@ export type SseGuardOptions = {
   stop?: (() => Promise<boolean>) | undefined
   /** Told where a stream that was left could not be verified to its end. */
   onUnverified?: ((error: SdkError) => void) | undefined
+  /** Told where a stream fails that nobody left, whether or not its reader comes to see that. */
+  onFailed?: ((error: unknown) => void) | undefined
 }
 
 /** How long the end of a stream that was left is waited for, milliseconds. */
@@ -165,6 +167,7 @@ export function sseGuard(
         void reader.cancel().catch(() => undefined)
         if (finished) return
         finished = true
+        options.onFailed?.(error)
         controller.error(error)
       }
     },

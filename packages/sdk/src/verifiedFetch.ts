@@ -36,6 +36,8 @@ import { createStops, type Stops, stopRequest } from './stops.ts'
 export type CallHooks = Pick<AssayFetchOptions, 'onAnswer' | 'onUnverified'> & {
   /** Called before a payment goes out: from then on, asking again may pay again, unless it ends `unreachable`. */
   onPaid?: (() => void) | undefined
+  /** Called where a stream fails, whether or not its reader comes to see that. */
+  onFailed?: ((error: unknown) => void) | undefined
 }
 
 export type VerifiedFetch = (
@@ -239,6 +241,7 @@ async function receive(
         return stopRequest(network, requestId)
       },
       onUnverified: hooks.onUnverified,
+      onFailed: hooks.onFailed,
     })
     return new Response(guarded, { status: answer.status, headers: answer.headers })
   }

@@ -304,6 +304,41 @@ for (const wait of ['answer', 'settled'] as const) {
   })
 }
 
+test('a stream that is left by its signal before anybody reads it has a result too', async () => {
+  const left = Promise.withResolvers<void>()
+  stub.tamper = { beforeEnd: () => left.promise }
+  const leaving = new AbortController()
+  const { llm } = createAssay(options())
+  const asked = { model: manifest.name, messages, wait: 'answer', signal: leaving.signal } as const
+  const stream = await llm.stream(asked)
+  leaving.abort(new Error('enough'))
+  left.resolve()
+  const { chatOutput, receipt } = await stream.result
+  assert.equal(chatOutput.content, '', 'nothing of it was seen')
+  assert.ok(receipt.price > 0n)
+})
+
+test('the result of a stream that had failed before it was left is that failure', async () => {
+  const seen = Promise.withResolvers<void>()
+  stub.tamper = {
+    body: (bytes) => Buffer.from(Buffer.from(bytes).toString().replace('is.', 'iz.')),
+    beforeEnd: () => seen.promise,
+  }
+  const { llm } = createAssay(options())
+  const stream = await llm.stream({ model: manifest.name, messages, wait: 'answer' })
+  const leave = async () => {
+    for await (const _text of stream) {
+      seen.resolve()
+      // The rest is read ahead of its reader, and fails meanwhile.
+      await new Promise((later) => setTimeout(later, 200))
+      break
+    }
+  }
+  const failed = (error: unknown) => error instanceof SdkError && error.code === 'verification_failed'
+  await assert.rejects(leave(), failed)
+  await assert.rejects(stream.result, failed)
+})
+
 for (const form of ['a URL', 'a Request'] as const) {
   test(`a stream asked for with ${form} heeds its signal after the garbage was collected too`, async () => {
     const held = Promise.withResolvers<void>()

@@ -313,8 +313,14 @@ test('a body that is encoded or too large to be signed for goes nowhere', async 
   const url = `${stub.network.gatewayUrl}/v1/chat/completions`
   const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
     paid(url, { method: 'POST', headers, body })
-  await failsWith(post('{}', { 'content-encoding': 'gzip' }), 'unsupported_body')
-  await failsWith(post(new Uint8Array(32 * 1024 * 1024 + 1)), 'unsupported_body')
+  const refusals = [
+    [await post('{}', { 'content-encoding': 'gzip' }), 415],
+    [await post(new Uint8Array(32 * 1024 * 1024 + 1)), 413],
+  ] as const
+  for (const [refused, status] of refusals) {
+    assert.equal(refused.status, status)
+    assert.match(await refused.text(), /"code":"unsupported_body"/)
+  }
   assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
 })
 

@@ -83,11 +83,15 @@ beforeEach(() => {
   harness.chain.balances.set(profile.payer.toLowerCase(), 10n ** 24n)
 })
 
-async function buy(answer: Uint8Array, headers: Record<string, string> = {}): Promise<Response> {
-  harness.node.script = { kind: 'whole', body: answer }
-  const response = await harness.post(BODY, {
+async function buy(
+  answer: Uint8Array,
+  headers: Record<string, string> = {},
+  { at = harness, privateKey }: { at?: Harness; privateKey?: Hex } = {},
+): Promise<Response> {
+  at.node.script = { kind: 'whole', body: answer, ...(privateKey === undefined ? {} : { privateKey }) }
+  const response = await at.post(BODY, {
     ...headers,
-    ...(await harness.payFor(BODY, createPayer('upto', payerKey))),
+    ...(await at.payFor(BODY, createPayer('upto', payerKey))),
   })
   assert.equal(response.status, 200, await response.clone().text())
   return response
@@ -196,6 +200,48 @@ test('batches that cannot be told of keep no later one waiting', async () => {
   // They are asked for again all the same.
   telling.stuck = new Set()
   for (const batchId of older) await until(async () => (await dataOf(batchId)).transactionHash === HASH)
+})
+
+test('what cannot be told keeps nothing of its own batch waiting', async () => {
+  const chain = createFakeChain()
+  const strange = generatePrivateKey()
+  const isStrange = (key: Address) => key.toLowerCase() === privateKeyToAddress(strange).toLowerCase()
+  let refusing = true
+  // The lowest request id is the first to be told.
+  const isFirst = (requestId: Hex) => requestId === [...alone.node.receipts.keys()].sort()[0]
+  const picky: OpenGradientChain = {
+    teeOf: async (key) => (refusing && isStrange(key) ? undefined : { id: teeIdOf(der), publicKey: der }),
+    async tellBatch() {
+      if (refusing) throw new Error('the tree is refused')
+      return HASH
+    },
+    async tellAnswer(_batch, { entry }) {
+      if (refusing && isFirst(entry.receipt.requestId)) throw new Error('the answer is refused')
+      return HASH
+    },
+  }
+  const batch = { maxReceipts: 5, maxDelayMs: 3_600_000 }
+  const alone = await startHarness({ profile, chain: Object.assign(chain, { openGradient: picky }), batch })
+  chain.balances.set(profile.payer.toLowerCase(), 10n ** 24n)
+  try {
+    const individual = { 'X-SETTLEMENT-TYPE': 'individual' }
+    const told: (string | null)[] = []
+    const calls: Promise<unknown>[] = []
+    for (const [at, how] of [{}, individual, individual, individual, individual].entries()) {
+      const signer = at === 1 ? { privateKey: strange } : {}
+      const call = buy(answerOf(statementOf(`answer ${at}`)), how, { at: alone, ...signer })
+      calls.push(call.then(({ headers }) => told.push(headers.get('x-settlement-tx-hash'))))
+      await until(() => alone.node.receipts.size > at)
+    }
+    // Of five one is in the tree, which is refused, one is of an enclave that is not listed, and one may be refused itself.
+    await until(() => told.filter((hash) => hash === HASH).length >= 2)
+    await until(() => alone.logs.some((line) => line.includes('is refused')))
+    refusing = false
+    await Promise.all(calls)
+    await until(() => alone.logs.filter((line) => line.startsWith('statements_told')).length === 5)
+  } finally {
+    await alone.close()
+  }
 })
 
 test('what the enclave of the receipt did not sign is never told', async () => {

@@ -31,15 +31,16 @@ export function createTeller(context: Context, jobs: Jobs): () => Promise<void> 
   const telling = openGradient
   const kept = statements
 
-  /** Those that hold; what does not is dropped. Undefined while an enclave's key is still on its way into the registry. */
+  /** Those that hold, and whether others wait for their enclaves to be listed; what does not hold is dropped. */
   async function sound(all: readonly BatchedStatement[], keyOf: (id: Hex) => Hex) {
     const good: BatchedStatement[] = []
+    const unlisted: BatchedStatement[] = []
     const bad: Hex[] = []
     for (const statement of all) {
       const tee = await telling.teeOf(keyOf(statement.requestId))
       const age = Date.now() / 1000 - statement.timestamp
-      if (tee === undefined && age < LISTING_PATIENCE) return undefined
-      if (tee?.id === statement.teeId && (await teeSignatureHolds(statement, tee.publicKey)))
+      if (tee === undefined && age < LISTING_PATIENCE) unlisted.push(statement)
+      else if (tee?.id === statement.teeId && (await teeSignatureHolds(statement, tee.publicKey)))
         good.push(statement)
       else bad.push(statement.requestId)
     }
@@ -47,7 +48,7 @@ export function createTeller(context: Context, jobs: Jobs): () => Promise<void> 
       await dropStatements(database, bad)
       log('statements_dropped', { requestIds: bad.join() })
     }
-    return good
+    return { good, unlisted }
   }
 
   async function note(
@@ -70,19 +71,27 @@ export function createTeller(context: Context, jobs: Jobs): () => Promise<void> 
     if (row === undefined || file === undefined) throw new Error('The batch is gone.')
     const parsed = parseBatchFile(file, deployment)
     const keyOf = (requestId: Hex): Hex => proveInclusion(parsed, requestId).entry.receipt.key
-    const good = await sound(await statementsOf(database, batchId), keyOf)
-    if (good === undefined) return
+    const all = await statementsOf(database, batchId)
+    const untold = all.filter(({ transactionHash }) => transactionHash === undefined)
+    const { good, unlisted } = await sound(untold, keyOf)
     const batch = { batchId, dataHash: row.dataHash }
     const together = good.filter(({ settlement }) => settlement === 'batch')
-    if (together.some(({ transactionHash }) => transactionHash === undefined)) {
+
+    async function tellTogether(): Promise<void> {
+      // The tree is told once: it waits until nobody is left who may belong into it.
+      if (unlisted.some(({ settlement }) => settlement === 'batch')) return
+      if (together.length === 0) return
       const { root } = settlementTree(together)
       await note(together, batch, await telling.tellBatch(batch, root, together.length))
     }
-    for (const statement of good) {
-      if (statement.settlement !== 'individual' || statement.transactionHash !== undefined) continue
+    async function tellAlone(statement: BatchedStatement): Promise<void> {
       const { entry, ...path } = proveInclusion(parsed, statement.requestId)
       await note([statement], batch, await telling.tellAnswer(batch, { entry, path, statement }))
     }
+    const alone = good.filter(({ settlement }) => settlement === 'individual')
+    // What cannot be told keeps nothing else waiting: its caller alone goes without a hash.
+    const told = await Promise.allSettled([tellTogether(), ...alone.map(tellAlone)])
+    for (const part of told) if (part.status === 'rejected') throw part.reason
   }
 
   /** Where the last look ended. The next begins behind it, so that batches which cannot be told of keep no others waiting. */

@@ -13,7 +13,7 @@ export type ReceiptAnswer = {
   receipt: Json
   signature: `0x${string}`
   batchId: `0x${string}` | null
-  batch: { height: string }
+  batch: { height: string; count: string }
   inclusion: Json
   transactionHash: string
   payment: { state: string; failure: string | null } | null

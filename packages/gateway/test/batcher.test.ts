@@ -162,6 +162,32 @@ test('receipts of a void batch and of an expired one are batched again', async (
   }
 })
 
+test('what validators refused in a void batch does not come back, and the rest of it does', async (t) => {
+  const world = await startHarness({ batch: { maxReceipts: 2, maxDelayMs: 3_600_000 } })
+  t.after(() => world.close())
+  const { chain } = world
+  world.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  chain.verdict = 'invalid'
+  // The second fills the batch: by then it is known which of them is to be refused.
+  const bad = (await buy('exact', world)) as `0x${string}`
+  chain.refused.add(bad)
+  const good = await buy('upto', world)
+  const failed = await until(async () => {
+    const status = await statusOf(bad, world)
+    return status.state === 'failed' && status
+  })
+  assert.equal(failed.batchId, null)
+  await until(() => world.logs.some((line) => line.startsWith('receipt_refused') && line.includes(bad)))
+  // One alone fills no batch here, and another comes.
+  chain.verdict = 'valid'
+  const later = await buy('upto', world)
+  const status = await settled(good, world)
+  assert.equal(status.batchId, (await settled(later, world)).batchId)
+  assert.equal(status.batch.count, '2')
+  // What escrow holds for the refused one goes back.
+  await until(async () => (await statusOf(bad, world)).payment?.state === 'refunded')
+})
+
 test('after the chain lost its last blocks everything is repeated byte for byte', async () => {
   const before = harness.chain.snapshot()
   const [first, second] = [await settled(await buy('exact')), await settled(await buy('upto'))]

@@ -2,6 +2,7 @@
 import type { BatchHeader } from '@assay/protocol'
 import {
   AssayError,
+  batchEntries,
   batchIdOf,
   CHALLENGE_STATE,
   foldInclusion,
@@ -47,6 +48,8 @@ export type FakeChain = GatewayChain & {
   drained: Set<string>
   /** What validators say of a new batch. */
   verdict: 'valid' | 'invalid' | 'silent'
+  /** Request ids whose receipts validators refuse. */
+  refused: Set<Hex>
   /** What every operator's bond covers, OPG base units. */
   bondCoverage: bigint
   /** Operators whose bond is another. */
@@ -101,6 +104,7 @@ export function createFakeChain(): FakeChain {
     usedNonces: new Set(),
     drained: new Set(),
     verdict: 'valid',
+    refused: new Set(),
     bondCoverage: 10n ** 30n,
     bondsOf: new Map(),
     quorumStake: 10n ** 24n,
@@ -211,6 +215,11 @@ export function createFakeChain(): FakeChain {
     async bondedOperators() {
       up()
       return chain.bonded
+    },
+    async badReceipts(batch) {
+      up()
+      const ids = batchEntries(batch).map(({ receipt }) => receipt.requestId)
+      return new Map(ids.filter((id) => chain.refused.has(id)).map((id) => [id, 'anchor_differs']))
     },
     async commit(header, groups) {
       up()

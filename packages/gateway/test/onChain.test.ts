@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startGateway } from '@assay/gateway'
-import { inferenceEscrowAbi, opgAbi, SCHEME } from '@assay/protocol'
+import { deploymentOf, inferenceEscrowAbi, opgAbi, parseBatchFile, SCHEME } from '@assay/protocol'
 import { type Hex, parseEther } from 'viem'
 import { until } from '../../../test/until.ts'
 import { connectChain } from '../src/chain/onChain.ts'
@@ -91,4 +91,42 @@ test('exact and upto payments are collected, committed, made final and paid to t
   const { rejected } = await chain.collect([exact, { ...exact, collect }])
   assert.equal(rejected.size, 1)
   assert.match([...rejected.values()].join(), /^(Invalid|Wrong|Bad)\w+/)
+})
+
+test('a receipt is bad by what the chain says, as validators read it', async (t) => {
+  const world = await startRealChain()
+  const { client, network, node } = world
+  const { privateKey } = account('gateway')
+  const chain = connectChain(network, privateKey)
+  const gateway = await startGateway({
+    ...{ network, privateKey, chain, dataDir: join(world.directory, 'gateway'), port: 0, log: () => {} },
+    // Both in one batch.
+    batch: { maxReceipts: 2, maxDelayMs: 3_600_000 },
+  })
+  t.after(async () => {
+    await gateway.close()
+    await world.close()
+  })
+  world.join(gateway)
+  const { number, hash } = await client.getBlock()
+  const body = new TextEncoder().encode('{}')
+  // What the model's price row makes of one unit in and one out.
+  const price = 10n
+  node.script = {
+    ...{ kind: 'whole', body, price },
+    alter: (receipt) => ({ ...receipt, anchorBlock: number, anchorHash: hash }),
+  }
+  const good = await world.buy(gateway.url)
+  node.script = { kind: 'whole', body, price }
+  const bad = await world.buy(gateway.url)
+  const statusOf = async (requestId: Hex) =>
+    (await (await fetch(`${gateway.url}/v1/receipts/${requestId}`)).json()) as ReceiptAnswer
+  const { batchId } = await until(async () => {
+    const status = await statusOf(good)
+    return status.state === 'committed' && status
+  })
+  assert.equal((await statusOf(bad)).batchId, batchId)
+  const file = await fetch(`${gateway.url}/v1/batches/${batchId}/data`)
+  const batch = parseBatchFile(new Uint8Array(await file.arrayBuffer()), deploymentOf(network))
+  assert.deepEqual([...(await chain.badReceipts(batch))], [[bad, 'anchor_differs']])
 })

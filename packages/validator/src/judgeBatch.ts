@@ -1,7 +1,6 @@
 import { type Deployment, type GroupHeader, VERDICT } from '@assay/protocol'
-import { openBatchFile } from '@assay/verify'
+import { openBatchFile, type ReadView } from '@assay/verify'
 import type { Address } from 'viem'
-import type { ReadView } from './batchViews.ts'
 import type { ReceiptMemory } from './faults/equivocations.ts'
 import { type Findings, findFaults } from './faults/findFaults.ts'
 import type { WatchedBatch } from './validatorChain.ts'

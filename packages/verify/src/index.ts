@@ -4,6 +4,7 @@
  * (`tee/x509/ecdsa/`); what the chain says comes in as a `ChainView`. Hostile bytes give failed steps, never exceptions.
  * Start with `verifyBundle.ts`.
  */
+export * from './batchViews.ts'
 export * from './chainView.ts'
 export { circuitHashOf } from './circuitHash.ts'
 export { falseInference, falseTape } from './falseInference.ts'
@@ -15,6 +16,7 @@ export { recordTape, tapeParts } from './recordTape.ts'
 export type { Report } from './report.ts'
 export { STEP_NAMES, type Step, type StepCode, type StepName } from './step.ts'
 export { proofHolds } from './steps/proofHolds.ts'
+export { receiptIsSound } from './steps/receiptIsSound.ts'
 export * from './tee/checklist.ts'
 export * from './tee/dcap/index.ts'
 export { describeEvidence, type EvidenceFacts } from './tee/describeEvidence.ts'

@@ -1,9 +1,10 @@
-import { parseBatchFile } from '@assay/protocol'
+import { type Batch, parseBatchFile } from '@assay/protocol'
 import {
   type BatchRow,
   batchFile,
   batchGroups,
   dissolveBatch,
+  expireReceipts,
   reopenRecentBatches,
   setBatchState,
   watchedBatches,
@@ -40,11 +41,22 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
     }
   }
 
-  async function dissolve(row: BatchRow, state: 'void' | 'expired'): Promise<void> {
-    await database.transaction((transaction) => dissolveBatch(transaction, row.batchId, state))
+  /** @param bad receipts that no batch may hold: they would void the next one as they did this */
+  async function dissolve(row: BatchRow, state: 'void' | 'expired', bad: readonly Hex[] = []): Promise<void> {
+    await database.transaction(async (transaction) => {
+      await dissolveBatch(transaction, row.batchId, state)
+      if (bad.length > 0) await expireReceipts(transaction, bad)
+    })
     supersededLooks.delete(row.batchId)
     metrics.count('batches_total', state)
     log('batch_dissolved', { batchId: row.batchId, height: row.height, why: state })
+  }
+
+  /** Validators refused it, and each time they do it costs a fee: what they refuse in it must not come back. */
+  async function dissolveRefused(row: BatchRow): Promise<void> {
+    const bad = await chain.badReceipts(await parsed(row.batchId))
+    await dissolve(row, 'void', [...bad.keys()])
+    for (const [requestId, why] of bad) log('receipt_refused', { requestId, batchId: row.batchId, why })
   }
 
   /** Not on chain: never sent, not mined yet, or undone by a reorganisation. */
@@ -80,11 +92,13 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
     }
   }
 
-  async function finalise(batchId: Hex): Promise<Hex> {
+  async function parsed(batchId: Hex): Promise<Batch> {
     const file = await batchFile(database, batchId)
     if (file === undefined) throw new Error('The file of a batch is gone.')
-    return finaliseAndPay(context, parseBatchFile(file, deployment))
+    return parseBatchFile(file, deployment)
   }
+
+  const finalise = async (batchId: Hex): Promise<Hex> => finaliseAndPay(context, await parsed(batchId))
 
   async function advance(
     row: BatchRow,
@@ -115,7 +129,7 @@ export function createTracker(context: Context, jobs: Jobs): () => Promise<void>
       case CHAIN_BATCH.final:
         return note(row, 'final', hash)
       case CHAIN_BATCH.void:
-        return dissolve(row, 'void')
+        return jobs.start(`dissolve:${row.batchId}`, () => dissolveRefused(row))
       case CHAIN_BATCH.expired:
         return dissolve(row, 'expired')
     }

@@ -1,4 +1,5 @@
 import type {
+  Batch,
   BatchEntry,
   BatchHeader,
   GrantRow,
@@ -74,6 +75,8 @@ export type GatewayChain = DataChallenges & {
   quorumAtStake(): Promise<bigint>
   /** Everybody who ever registered a bond and holds the least of it now, with the URL that stands there. */
   bondedOperators(): Promise<{ operator: Address; url: string }[]>
+  /** Receipts of a committed batch that no honest validator calls good, and why. */
+  badReceipts(batch: Batch): Promise<Map<Hex, string>>
   commit(header: BatchHeader, groups: readonly GroupHeader[]): Promise<Hex>
   /** Hash of the transaction that committed a batch, if the chain shows one. */
   commitTransaction(batchId: Hex, block: bigint): Promise<Hex | undefined>

@@ -28,6 +28,7 @@ import {
 } from 'viem'
 import { connectOpenGradient } from '../opengradient/connectOpenGradient.ts'
 import { decodeExact, decodeUpto } from '../payment/collectArgument.ts'
+import { connectBadReceipts } from './badReceipts.ts'
 import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
 import { permit2Abi } from './permit2Abi.ts'
@@ -78,6 +79,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
 
   return {
     ...connectDataChallenges(network, client, sender),
+    ...connectBadReceipts(network, client),
     ...connectStanding(network, client),
     openGradient: connectOpenGradient(network, client, sender),
     committer: sender.address.toLowerCase() as Address,

@@ -8,9 +8,8 @@ import {
   statedBatch,
   sumFaultProof,
 } from '@assay/protocol'
-import { type BatchView, falseInference, verifyBatchReceipts } from '@assay/verify'
+import { type BatchView, batchViews, falseInference, type ReadView, verifyBatchReceipts } from '@assay/verify'
 import type { Address, Hex } from 'viem'
-import { batchViews, type ReadView } from '../batchViews.ts'
 import { brokenReceipt, zkFlaw } from './brokenReceipt.ts'
 import { brokenRows } from './brokenRows.ts'
 import { equivocations, type ReceiptMemory } from './equivocations.ts'

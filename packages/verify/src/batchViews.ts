@@ -1,5 +1,5 @@
 import type { BatchEntry } from '@assay/protocol'
-import type { BatchView, ChainView } from '@assay/verify'
+import type { ChainView } from './chainView.ts'
 
 export type ReadView = (signed: BatchEntry) => Promise<ChainView>
 
@@ -7,7 +7,7 @@ export type ReadView = (signed: BatchEntry) => Promise<ChainView>
  * Views for the receipts of one batch: the chain is read once for each (key, model, price version, anchor, mode, grant), since that is
  * all a receipt's own judgement asks of it. The batch under judgement stands in every view; payments are escrow's affair.
  */
-export function batchViews(batch: BatchView, read: ReadView): ReadView {
+export function batchViews(batch: NonNullable<ChainView['batch']>, read: ReadView): ReadView {
   const views = new Map<string, Promise<ChainView>>()
   return (signed) => {
     const { key, modelId, priceVersion, anchorBlock, mode } = signed.receipt

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
 import { OPENING_BYTES } from '../src/payment/openings.ts'
 import { errorOf } from './answers.ts'
-import { BODY, STREAM_BODY } from './fixtures.ts'
+import { BODY, MODEL, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { STUB_KEY } from './stubNode.ts'
 
@@ -211,6 +211,11 @@ const badReceipts: [string, Partial<Harness['node']['script']>][] = [
     'with a spoilt signature',
     { spoil: (signed) => ({ ...signed, signature: `${signed.signature.slice(0, -2)}1d` as `0x${string}` }) },
   ],
+  [
+    'with evidence that its mode has not',
+    { alter: (receipt) => ({ ...receipt, evidenceHash: MODEL.modelId }) },
+  ],
+  ['for nothing delivered, and costs something', { alter: (receipt) => ({ ...receipt, outputUnits: 0n }) }],
   ['missing', { withoutReceipt: true }],
 ]
 for (const [name, script] of badReceipts) {

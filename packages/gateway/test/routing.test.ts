@@ -288,7 +288,7 @@ test('the slower of two gets less', async () => {
 })
 
 test('a bonded stranger is found on the chain and serves; when he leaves, what he is answering is finished first', async () => {
-  stranger.offer = { modes: ['replay'], key: STUB_KEY, engineClass: 0 }
+  stranger.offer = { modes: ['bonded'], key: STUB_KEY, engineClass: 2 }
   const chunks = [new TextEncoder().encode('data: 1\n\n')]
   let resume = (): void => {}
   stranger.script = {
@@ -307,7 +307,7 @@ test('a bonded stranger is found on the chain and serves; when he leaves, what h
   await until(async () => (await states()).some((seen) => seen.operator === STRANGER && seen.healthy))
   // Its health is known before its standing on the chain is; until then nobody qualifies, and the call costs nothing.
   const running = await until(async () => {
-    const answer = await buy({ 'x-assay-verification': 'replay' }, STREAM_BODY)
+    const answer = await buy({ 'x-assay-verification': 'bonded' }, STREAM_BODY)
     return nodeOf(answer) === STRANGER && answer
   })
   harness.chain.bonded = []

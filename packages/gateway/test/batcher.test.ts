@@ -162,6 +162,35 @@ test('receipts of a void batch and of an expired one are batched again', async (
   }
 })
 
+test('no batch holds a receipt before it was issued, and one that is dated too far ahead never comes into one', async (t) => {
+  const world = await startHarness()
+  t.after(() => world.close())
+  const { chain, node } = world
+  // By the chain's clock, which is what a commit is judged by.
+  const { head } = chain
+  let ahead = 0n
+  chain.head = async () => {
+    const { number, timestamp } = await head()
+    return { number, timestamp: timestamp + ahead }
+  }
+  const issuedIn = (seconds: bigint) => {
+    const body = new TextEncoder().encode('{}')
+    node.script = {
+      ...{ kind: 'whole', body },
+      alter: (receipt) => ({ ...receipt, issuedAt: receipt.issuedAt + seconds }),
+    }
+    return buy('upto', world)
+  }
+  const soon = await issuedIn(120n)
+  const far = await issuedIn(3n * 86_400n)
+  // Neither keeps the others waiting.
+  await settled(await issuedIn(0n), world)
+  assert.equal((await statusOf(far, world)).state, 'failed')
+  assert.equal((await statusOf(soon, world)).batchId, null)
+  ahead = 120n
+  await settled(soon, world)
+})
+
 test('what validators refused in a void batch does not come back, and the rest of it does', async (t) => {
   const world = await startHarness({ batch: { maxReceipts: 2, maxDelayMs: 3_600_000 } })
   t.after(() => world.close())

@@ -1,4 +1,4 @@
-import { type BatchEntry, MAX_AGE_SECONDS, MAX_BATCH_RECEIPTS } from '@assay/protocol'
+import { type BatchEntry, larger, MAX_AGE_SECONDS, MAX_BATCH_RECEIPTS, SKEW_SECONDS } from '@assay/protocol'
 import {
   expireReceipts,
   highestHeight,
@@ -18,6 +18,8 @@ import { withinFile } from './withinFile.ts'
 
 /** Time that a commit needs to be mined; a receipt closer to its greatest age would make its whole batch invalid. */
 const COMMIT_MARGIN_SECONDS = 300n
+/** How far a node's clock may be ahead of all others by mistake, seconds. */
+const MAX_LEAD_SECONDS = 300n
 /** Times that one look passes over the oldest receipts because none of them fits: 4,096 receipts where batches hold 256. */
 const MAX_PASSES = 16
 
@@ -37,22 +39,26 @@ export function createFreezer(
 
   /**
    * The oldest receipts that one batch can hold. Those that no bond covers now are passed over: the receipts of a node
-   * whose bond is used up, or gone, must not keep all others waiting behind them.
+   * whose bond is used up, or gone, must not keep all others waiting behind them. So are those that were issued later than
+   * now: a commit before its receipt is a fault, and the committer answers for it, whatever the node wrote.
+   * @param now as a commit would be judged, Unix seconds
    */
-  async function gather(transaction: Queryable): Promise<BatchEntry[]> {
+  async function gather(transaction: Queryable, now: bigint): Promise<BatchEntry[]> {
     const passed: Hex[] = []
     for (let pass = 0; pass < MAX_PASSES; pass++) {
       const taken = await takeOutbox(transaction, size, passed)
-      const oldest = BigInt(Math.floor(Date.now() / 1000)) - MAX_AGE_SECONDS + COMMIT_MARGIN_SECONDS
-      const stale = taken.filter((signed) => signed.receipt.issuedAt < oldest)
-      if (stale.length > 0) {
+      const oldest = now - MAX_AGE_SECONDS + COMMIT_MARGIN_SECONDS
+      const inTime = ({ receipt: { issuedAt } }: BatchEntry): boolean =>
+        issuedAt >= oldest && issuedAt <= now + MAX_LEAD_SECONDS
+      const untimely = taken.filter((signed) => !inTime(signed))
+      if (untimely.length > 0) {
         await expireReceipts(
           transaction,
-          stale.map((signed) => signed.receipt.requestId),
+          untimely.map((signed) => signed.receipt.requestId),
         )
-        context.log('receipts_expired', { count: stale.length })
+        context.log('receipts_expired', { count: untimely.length })
       }
-      const young = taken.filter((signed) => signed.receipt.issuedAt >= oldest)
+      const young = taken.filter(inTime)
       const lost = await unpayable(context, transaction, young)
       if (lost.size > 0) {
         await expireReceipts(transaction, [...lost])
@@ -61,7 +67,8 @@ export function createFreezer(
       const fresh = young.filter(({ receipt }) => !lost.has(receipt.requestId))
       const nodes = new Set(fresh.map((signed) => signed.receipt.node.toLowerCase() as Address))
       const coverage = await chain.coverage([...new Set([committer, ...nodes])])
-      const receipts = withinFile(withinCoverage(fresh, committer, coverage))
+      const issued = fresh.filter(({ receipt }) => receipt.issuedAt <= now + SKEW_SECONDS)
+      const receipts = withinFile(withinCoverage(issued, committer, coverage))
       if (receipts.length < fresh.length) {
         context.log('receipts_left', { waiting: fresh.length - receipts.length })
       }
@@ -76,9 +83,11 @@ export function createFreezer(
       const load = await outboxLoad(database)
       waiting = load.waiting
       if (load.waiting === 0 || (load.waiting < size && load.oldestMs < limits.maxDelayMs)) return
-      const onChain = await chain.lastHeight()
+      const [onChain, { timestamp }] = await Promise.all([chain.lastHeight(), chain.head()])
+      // A chain without traffic makes no blocks, and its last one may be old.
+      const now = larger(timestamp, BigInt(Math.floor(Date.now() / 1000)))
       const batch = await database.transaction(async (transaction) => {
-        const receipts = await gather(transaction)
+        const receipts = await gather(transaction, now)
         if (receipts.length === 0) return undefined
         await lockHeights(transaction, committer)
         let height = await highestHeight(transaction, committer)

@@ -53,9 +53,9 @@ after(async () => {
   await database?.close()
 })
 
-/** One look of the collector, and all that it began. */
-async function look(): Promise<void> {
-  const running: Promise<void>[] = []
+/** A collector: each call is one look, and all that it began. */
+function collector(): () => Promise<void> {
+  let running: Promise<void>[] = []
   const context = {
     database,
     nodes: { byUrl: () => ({ pool }) },
@@ -68,9 +68,16 @@ async function look(): Promise<void> {
     running: () => 0,
     start: (_: string, work: () => Promise<void>) => void running.push(work()),
   }
-  await createProofCollector(context, jobs)()
-  await Promise.all(running)
+  const collect = createProofCollector(context, jobs)
+  return async () => {
+    running = []
+    await collect()
+    await Promise.all(running)
+  }
 }
+
+/** One look of a new one. */
+const look = (): Promise<void> => collector()()
 
 let calls = 0
 
@@ -168,4 +175,13 @@ test('a proof that does not hold ends its receipt, and so does one of another ca
   await look()
   assert.deepEqual([await stateOf(lied.requestId), await stateOf(other.requestId)], ['expired', 'expired'])
   assert.equal(events.filter((event) => event === 'proof_refused').length, 3)
+})
+
+test('receipts whose proofs do not come keep no later one waiting', async () => {
+  for (let call = 0; call < 80; call++) await answered(FAR)
+  const { requestId, zk } = await answered(FAR)
+  proofs.set(requestId, zk)
+  const look = collector()
+  for (let looks = 0; looks < 2; looks++) await look()
+  assert.equal(await stateOf(requestId), 'outbox')
 })

@@ -15,15 +15,21 @@ export function attachmentOf(text: string): ProofAttachment {
   return proofAttachmentFromJson(parseCanonicalJson(new TextEncoder().encode(text), MAX_ATTACHMENT_BYTES))
 }
 
-/** Receipts that wait for their proofs, the oldest first, and the node that is to make them. */
+/**
+ * Receipts that wait for their proofs, the oldest first, and the node that is to make them.
+ * @param behind only those that came after this one
+ */
 export async function unprovenReceipts(
   database: Queryable,
   limit: number,
+  behind: Hex | undefined,
 ): Promise<(SignedReceipt & { nodeUrl: string })[]> {
   const rows = await database.query<{ receipt: string; signature: Hex; node_url: string }>(
     `select r.receipt, r.signature, q.node_url from receipts r join requests q using (request_id)
-     where r.state = 'unproven' order by r.created_at limit $1`,
-    [limit],
+     where r.state = 'unproven' and ($2::text is null or
+       (r.created_at, r.request_id) > (select created_at, request_id from receipts where request_id = $2))
+     order by r.created_at, r.request_id limit $1`,
+    [limit, behind ?? null],
   )
   return rows.map((row) => ({ ...toSigned(row), nodeUrl: row.node_url }))
 }

@@ -13,7 +13,10 @@ import { ask } from '../http/ask.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 import type { Jobs } from './batcher.ts'
 
-const MAX_AT_ONCE = 16
+/** Receipts in one look. */
+const LOOK = 64
+/** Proofs asked of one node at once: one that does not answer keeps no other's waiting. */
+const MAX_AT_NODE = 4
 const RETRY_MS = 500
 /** Bodies, card and proof, in base64. */
 const MAX_ATTACHMENT_BYTES = 4 * MAX_PROOF_BYTES
@@ -59,11 +62,17 @@ export function createProofCollector(context: Context, jobs: Jobs): () => Promis
     log('proof_attached', { requestId, bytes: zk.proof.length })
   }
 
+  /** Where the last look ended. The next begins behind it, so that receipts whose proofs do not come keep no others waiting. */
+  let behind: Hex | undefined
   return async () => {
-    for (const unproven of await unprovenReceipts(database, MAX_AT_ONCE)) {
-      const { requestId } = unproven.receipt
+    const found = await unprovenReceipts(database, LOOK, behind)
+    // At the end of the line it begins anew.
+    behind = found.length < LOOK ? undefined : found.at(-1)?.receipt.requestId
+    for (const unproven of found) {
+      const { requestId, node } = unproven.receipt
       if ((nextLook.get(requestId) ?? 0) > performance.now()) continue
-      jobs.start(`proof:${requestId}`, () => collect(unproven))
+      if (jobs.running(`proof:${node}:`) >= MAX_AT_NODE) continue
+      jobs.start(`proof:${node}:${requestId}`, () => collect(unproven))
     }
   }
 }

@@ -247,6 +247,31 @@ test('a gateway that lost its database starts above the height that the chain kn
   }
 })
 
+test('batches with a payment that cannot be collected yet keep no later one from being paid out', async (t) => {
+  const world = await startHarness({ batch: { maxReceipts: 1 } })
+  t.after(() => world.close())
+  const { chain } = world
+  world.node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  const { collect } = chain
+  const held = new Set<string>()
+  let holding = true
+  chain.collect = async (items, onBroadcast) => {
+    if (holding) for (const { requestId } of items) held.add(requestId)
+    if (items.some(({ requestId }) => held.has(requestId))) throw new Error('not now')
+    return collect(items, onBroadcast)
+  }
+  for (let calls = 0; calls < 3; calls++) {
+    const requestId = await buy('upto', world)
+    await until(async () => {
+      const { state, payment } = await statusOf(requestId, world)
+      return state === 'final' && payment?.failure === 'not now'
+    })
+  }
+  holding = false
+  await settled(await buy('upto', world), world)
+  for (const requestId of held) assert.notEqual((await statusOf(requestId, world)).payment?.state, 'settled')
+})
+
 test('receipts of a node whose bond covers nothing do not keep those of another waiting', async (t) => {
   const bonded = await startStubNode(`0x${'0e'.repeat(20)}`)
   const world = await startHarness({ others: [bonded], batch: { maxReceipts: 2 } })

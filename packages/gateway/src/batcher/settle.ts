@@ -88,12 +88,16 @@ export function createSettler(context: Context, jobs: Jobs): () => Promise<void>
     }
   }
 
+  /** Height where the last look ended. The next begins behind it, so that batches which cannot be paid out keep no others waiting. */
+  let behind = 0n
   return async () => {
     const rows = await watchedBatches(database, committer, 0n)
-    for (const row of rows) {
-      if (row.state !== 'final' || row.settled) continue
+    const due = rows.filter(({ state, settled }) => state === 'final' && !settled)
+    const next = due.findIndex(({ height }) => height > behind)
+    for (const row of next === -1 ? due : [...due.slice(next), ...due.slice(0, next)]) {
       if (jobs.running('settle:') >= MAX_BATCHES_UNDER_WAY) return
       jobs.start(`settle:${row.batchId}`, () => settleBatch(row))
+      behind = row.height
     }
   }
 }

@@ -16,6 +16,8 @@ export type Limits = AllowanceLimits & {
   requestTimeoutMs: number
   /** Longest wait for the head of an answer, which a whole one has only at its end, milliseconds. */
   nodeHeadMs: number
+  /** Longest wait for what a node says of its health, milliseconds; three such silences one after another, and it is thought to hang. */
+  healthTimeoutMs: number
   /** Longest silence of a node inside an answer, milliseconds. */
   nodeTimeoutMs: number
   /** Longest answer, from its request to its last byte, milliseconds; what was sent till then is charged. */
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: Limits = {
   requestTimeoutMs: 30_000,
   // The vendors' clients wait as long.
   nodeHeadMs: 600_000,
+  healthTimeoutMs: 5000,
   nodeTimeoutMs: 120_000,
   maxAnswerMs: 1_500_000,
   collectMs: 20_000,

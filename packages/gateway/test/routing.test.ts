@@ -6,6 +6,7 @@ import { type Database, findRequest, openDatabase } from '@assay/store'
 import { type Address, parseEther } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
+import { CHAIN_PAYMENT } from '../src/chain/gatewayChain.ts'
 import { errorOf } from './answers.ts'
 import { createFakeChain } from './fakeChain.ts'
 import { BODY, COMMITTER, STREAM_BODY } from './fixtures.ts'
@@ -212,6 +213,35 @@ test('a node that refuses, breaks off or is gone before the first byte: another 
     }
   }
   assert.match(await harness.metrics(), /assay_gateway_failovers_total\{kind="429"\} [1-9]/)
+})
+
+test('a node that hangs with a request loses it to another; one that takes long and says how it is keeps it', async (t) => {
+  const [slow, spare] = [await startStubNode(), await startStubNode(OTHER)]
+  const world = await startHarness({ node: slow, others: [spare], limits: { healthTimeoutMs: 200 } })
+  const done = Promise.withResolvers<void>()
+  t.after(async () => {
+    done.resolve()
+    await world.close()
+    for (const node of [slow, spare]) await node.close()
+  })
+  slow.script = { ...WHOLE, work: done.promise }
+  // Slow enough that the other one is preferred.
+  spare.script = { ...WHOLE, delayMs: 40 }
+  const calls: Promise<Response>[] = []
+  await until(async () => {
+    calls.push(world.post(BODY, await world.payFor(BODY)))
+    return slow.requests.length > 0
+  })
+  const { looks } = slow
+  await until(() => slow.looks > looks + 4)
+  assert.doesNotMatch(await world.metrics(), /node_hangs/)
+  slow.mute = true
+  for (const response of await Promise.all(calls)) {
+    assert.deepEqual([response.status, nodeOf(response)], [200, OTHER])
+    const id = response.headers.get('x-assay-request-id') as `0x${string}`
+    await until(() => world.chain.state.payments.get(id)?.state === CHAIN_PAYMENT.paid)
+  }
+  assert.match(await world.metrics(), /assay_gateway_failovers_total\{kind="node_hangs"\} [1-9]/)
 })
 
 test('once a byte is out the stream ends with an error, and nobody else answers', async () => {

@@ -93,6 +93,10 @@ export type StubNode = {
   offer: Record<string, unknown>
   /** While true its health check fails. */
   ill: boolean
+  /** While true its health check is not answered at all. */
+  mute: boolean
+  /** Health checks that it was asked for. */
+  looks: number
   close(): Promise<void>
 }
 
@@ -114,6 +118,8 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
     script: { kind: 'whole', body: new Uint8Array(0) },
     offer: {},
     ill: false,
+    mute: false,
+    looks: 0,
     world: {
       contracts: CONTRACTS,
       deployment: DEPLOYMENT,
@@ -131,6 +137,8 @@ export async function startStubNode(operator: Address = NODE_OPERATOR, port = 0)
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === '/health') {
+      node.looks += 1
+      if (node.mute) return
       response.statusCode = node.ill ? 503 : 200
       response.setHeader('content-type', 'application/json')
       response.end(

@@ -14,6 +14,8 @@ export type InferenceNode = {
   pool: Pool
   /** Whether its last health check was answered well. */
   healthy: boolean
+  /** Health checks one after another that it left without a word: not even that it is ill, or gone. */
+  unanswered: number
   /** No longer listed: what it is answering is finished, nothing new is sent. */
   draining: boolean
   /** What it last said that it serves, by the model's name. */
@@ -32,12 +34,15 @@ export type InferenceNode = {
   breaker: Breaker
 }
 
+/** Connections for what is asked beside requests: a node that has all of them must still be able to say how it is. */
+const BESIDE_REQUESTS = 8
+
 export function createNode({ operator, url, pinned }: NodeAddress, limits: Limits): InferenceNode {
   return {
     operator: operator.toLowerCase() as Address,
     url,
     pool: new Pool(url, {
-      connections: limits.maxConcurrent,
+      connections: limits.maxConcurrent + BESIDE_REQUESTS,
       headersTimeout: limits.nodeHeadMs,
       bodyTimeout: limits.nodeTimeoutMs,
       connectTimeout: 5000,
@@ -47,6 +52,7 @@ export function createNode({ operator, url, pinned }: NodeAddress, limits: Limit
         : { connect: { lookup: (_host, _options, done) => done(null, [pinned]), timeout: 5000 } }),
     }),
     healthy: false,
+    unanswered: 0,
     draining: false,
     offers: new Map(),
     confidentialKeys: new Set(),
@@ -57,6 +63,14 @@ export function createNode({ operator, url, pinned }: NodeAddress, limits: Limit
     latency: createLatency(),
     breaker: createBreaker(),
   }
+}
+
+/** Unanswered checks after which a node is thought to hang. */
+const HANGS_AFTER = 3
+
+/** Whether nothing will come of what the node was asked: one that only takes long still says how it is. */
+export function hangs(node: InferenceNode): boolean {
+  return node.unanswered >= HANGS_AFTER
 }
 
 /** Requests that stand before a new one: ours are counted now, its own queue a moment ago; the larger is the better guess. */

@@ -9,7 +9,6 @@ import { readBounded } from './readBounded.ts'
 const POLL_MS = 250
 /** A node that stays away is asked less and less often, up to this, milliseconds. */
 const SLOWEST_POLL_MS = 1000
-const HEALTH_TIMEOUT_MS = 5000
 
 export type NodePool = {
   /** All that are known, those that are draining too. */
@@ -39,7 +38,7 @@ export async function createNodePool(
   let closed = false
 
   async function refresh(node: InferenceNode): Promise<void> {
-    const healthy = await isHealthy(node)
+    const healthy = await isHealthy(node, limits)
     if (healthy !== node.healthy) log('node_health', { node: node.operator, url: node.url, healthy })
     node.healthy = healthy
   }
@@ -129,10 +128,14 @@ export async function createNodePool(
 }
 
 /** Asks a node how it is, and notes what it says of itself. */
-async function isHealthy(node: InferenceNode): Promise<boolean> {
+async function isHealthy(
+  node: InferenceNode,
+  { healthTimeoutMs }: Pick<Limits, 'healthTimeoutMs'>,
+): Promise<boolean> {
+  const signal = AbortSignal.timeout(healthTimeoutMs)
   try {
-    const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS)
     const answer = await ask(node.pool, { method: 'GET', path: '/health', signal })
+    node.unanswered = 0
     const health = readHealth((await readBounded(answer.body, MAX_HEALTH_BYTES)).toString())
     if (answer.statusCode !== 200 || health === undefined) return false
     if (health.operator !== undefined && health.operator !== node.operator) return false
@@ -141,6 +144,8 @@ async function isHealthy(node: InferenceNode): Promise<boolean> {
     node.queued = health.queued
     return true
   } catch {
+    // A connection that is refused is an answer too: what was asked over another may still be under way.
+    node.unanswered = signal.aborted ? node.unanswered + 1 : 0
     // Unreachable or talking nonsense: either way nothing is sent to it until a later look.
     return false
   }

@@ -2,7 +2,7 @@ import { endSpan, startSpan, traceparentOf } from '@assay/chain/tracing'
 import { RECEIPT_HEADER } from '@assay/protocol'
 import { rerouteRequest } from '@assay/store'
 import { type Answer, ask } from '../http/ask.ts'
-import type { InferenceNode } from '../nodes/inferenceNode.ts'
+import { hangs, type InferenceNode } from '../nodes/inferenceNode.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
 import type { Exchange } from './exchange.ts'
@@ -14,6 +14,14 @@ const MAX_ATTEMPTS = 3
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
 /** Silence: the client has waited long enough, and the node may still be at work. */
 const TIMED_OUT = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
+/** How often it is looked whether a node hangs that has a request, milliseconds. */
+const LOOK_EVERY_MS = 250
+
+/** The node has the request and says nothing any more, not even how it is. */
+class HangingError extends Error {
+  readonly code = 'node_hangs'
+}
 
 export function codeOf(error: unknown): string {
   return (error as { code?: unknown })?.code?.toString() ?? 'unknown'
@@ -49,7 +57,7 @@ export async function askNode(exchange: Exchange): Promise<Answer> {
     const next = tried.size < MAX_ATTEMPTS ? chooseNode(left, performance.now()) : undefined
     let why: string
     try {
-      const upstream = await send(exchange)
+      const upstream = await (next === undefined ? send(exchange) : sendUnlessItHangs(exchange))
       const { statusCode } = upstream
       if (next === undefined || !hasFailed(upstream) || abort.signal.aborted) return upstream
       await readBounded(upstream.body, context.limits.maxAnswerBytes).catch(() => undefined)
@@ -108,16 +116,28 @@ export function noteFailure({ context, node }: Exchange): void {
   context.log('circuit_opened', { node: node.operator, url: node.url })
 }
 
-async function send({
-  context,
-  node,
-  request,
-  body,
-  abort,
-  headers,
-  attempt,
-  expected,
-}: Exchange): Promise<Answer> {
+/**
+ * Gives the request up where its node hangs: the head of a whole answer may take ten minutes, and whoever waits for one that
+ * never comes need not.
+ */
+async function sendUnlessItHangs(exchange: Exchange): Promise<Answer> {
+  const { node, abort } = exchange
+  const given = new AbortController()
+  const timer = setInterval(() => {
+    if (hangs(node)) given.abort(new HangingError('The node does not even say how it is any more.'))
+  }, LOOK_EVERY_MS)
+  const onAbort = (): void => given.abort(abort.signal.reason)
+  if (abort.signal.aborted) onAbort()
+  else abort.signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await send(exchange, given.signal)
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+async function send(exchange: Exchange, signal = exchange.abort.signal): Promise<Answer> {
+  const { context, node, request, body, headers, attempt, expected } = exchange
   const span = startSpan('ask node', {
     kind: 'client',
     parent: request.headers.traceparent,
@@ -137,7 +157,7 @@ async function send({
       path: request.url ?? '/',
       headers: requestHeaders(request.rawHeaders, context.committer, { ...headers, ...traced }),
       body,
-      signal: abort.signal,
+      signal,
     })
   } catch (error) {
     endSpan(span, error)

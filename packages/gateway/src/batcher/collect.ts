@@ -123,25 +123,23 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
     try {
       const states = await chain.payments([...idle])
       const missing = await settleKnown(due, states)
-      for (const scheme of [SCHEME.exact, SCHEME.upto]) {
-        for (const chunk of chunksOf(missing.filter((payment) => payment.scheme === scheme))) {
-          if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
-          const ids = chunk.map((payment) => payment.requestId)
-          for (const id of ids) {
-            underWay.add(id)
-            idle.delete(id)
-          }
-          jobs.start(`collect:${ids[0]}`, () =>
-            collectChunk(chunk)
-              .catch(async (error) => {
-                await returnPayments(database, ids)
-                throw error
-              })
-              .finally(() => {
-                for (const id of ids) underWay.delete(id)
-              }),
-          )
+      for (const chunk of chunksOf(missing)) {
+        if (jobs.running('collect:') >= MAX_CHUNKS_UNDER_WAY) return
+        const ids = chunk.map((payment) => payment.requestId)
+        for (const id of ids) {
+          underWay.add(id)
+          idle.delete(id)
         }
+        jobs.start(`collect:${ids[0]}`, () =>
+          collectChunk(chunk)
+            .catch(async (error) => {
+              await returnPayments(database, ids)
+              throw error
+            })
+            .finally(() => {
+              for (const id of ids) underWay.delete(id)
+            }),
+        )
       }
     } finally {
       if (holdMs > 0 && idle.size > 0) await returnPayments(database, [...idle])
@@ -149,10 +147,16 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
   }
 }
 
-/** A payment that failed in company is tried alone, so that it cannot hold up the others again. */
+/**
+ * Payments of one scheme together. One that failed in company is tried alone, so that it cannot hold up the others again, and
+ * behind all that did not fail, of whichever scheme.
+ */
 function chunksOf(payments: readonly PaymentRow[]): PaymentRow[][] {
-  const fresh = payments.filter((payment) => payment.attempts === 0)
-  const chunks = payments.filter((payment) => payment.attempts > 0).map((payment) => [payment])
-  for (let at = 0; at < fresh.length; at += CHUNK) chunks.unshift(fresh.slice(at, at + CHUNK))
-  return chunks
+  const chunks: PaymentRow[][] = []
+  for (const scheme of [SCHEME.exact, SCHEME.upto]) {
+    const fresh = payments.filter((payment) => payment.scheme === scheme && payment.attempts === 0)
+    for (let at = 0; at < fresh.length; at += CHUNK) chunks.push(fresh.slice(at, at + CHUNK))
+  }
+  const failed = payments.filter((payment) => payment.attempts > 0)
+  return [...chunks, ...failed.map((payment) => [payment])]
 }

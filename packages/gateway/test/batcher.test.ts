@@ -107,10 +107,12 @@ test('a transaction that the chain refuses whole, for want of gas, is sent again
     await haste()
     return refused > 8
   })
-  assert.equal((await statusOf(requestId, world)).payment?.state, 'none')
+  const { payment } = await statusOf(requestId, world)
+  assert.deepEqual([payment?.state, payment?.failure], ['none', 'insufficient funds for gas * price + value'])
   chain.collect = collect
   await haste()
-  assert.equal((await settled(requestId, world)).payment?.state, 'settled')
+  // It was refused on the way, and not in the end.
+  assert.equal((await settled(requestId, world)).payment?.failure, null)
 })
 
 test('a chain that is away delays, and loses nothing', async () => {

@@ -37,6 +37,7 @@ export function paymentJson(payment: Payment) {
     transactionHash: transactionHash ?? null,
     settleTransactionHash: back ? null : (settleTransactionHash ?? null),
     refundTransactionHash: back ? (settleTransactionHash ?? null) : null,
-    failure: failure ?? null,
+    // What is in escrow, or paid out, was refused before at most.
+    failure: state === 'locked' || state === 'settled' ? null : (failure ?? null),
   }
 }

@@ -1,6 +1,7 @@
 /** A payer gets back what escrow holds for an answer that no batch will ever make final, without asking for it. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { decodePaymentRequiredHeader } from '@x402/core/http'
 import type { Hex } from 'viem'
 import { until } from '../../../test/until.ts'
 import type { ReceiptAnswer } from './answers.ts'
@@ -14,8 +15,8 @@ before(async () => {
 })
 after(() => harness.close())
 
-async function buy(): Promise<Hex> {
-  const response = await harness.post(BODY, await harness.payFor(BODY, harness.payer('exact')))
+async function buy(payer = harness.payer('exact')): Promise<Hex> {
+  const response = await harness.post(BODY, await harness.payFor(BODY, payer))
   assert.equal(response.status, 200, await response.clone().text())
   await response.arrayBuffer()
   return response.headers.get('x-assay-request-id') as Hex
@@ -66,7 +67,11 @@ test('a receipt that grew too old in the outbox costs nothing: what was locked g
   chain.collect = async () => {
     throw new Error('the chain is busy')
   }
-  const stale = await buy()
+  // One who has enough for this call and no more.
+  const payer = harness.payer('exact')
+  const offer = decodePaymentRequiredHeader((await harness.post(BODY)).headers.get('PAYMENT-REQUIRED') ?? '')
+  chain.balances.set(payer.address.toLowerCase(), BigInt(offer.accepts[0]?.amount ?? 0))
+  const stale = await buy(payer)
   chain.lastHeight = lastHeight
   for (const requestId of [locked, stale]) {
     await until(async () => (await pageOf(requestId)).state === 'failed')
@@ -75,4 +80,10 @@ test('a receipt that grew too old in the outbox costs nothing: what was locked g
   await until(() => stateOf(locked) === 3)
   await until(async () => (await pageOf(stale)).payment?.state === 'failed')
   assert.equal(stateOf(stale), undefined)
+  // What is not taken is the payer's to spend.
+  node.script = { kind: 'whole', body: new TextEncoder().encode('{}') }
+  await until(async () => {
+    const headers = await harness.payFor(BODY, payer)
+    return (await harness.post(BODY, headers)).status === 200
+  })
 })

@@ -123,7 +123,10 @@ export async function setPaymentState(
   )
 }
 
-/** Puts a payment off after a refused or failed attempt, or ends it. */
+/**
+ * Puts a payment off after a refused or failed attempt, or ends it: also where its receipt was given up meanwhile, for then
+ * there is no next attempt.
+ */
 export async function postponePayment(
   database: Queryable,
   requestId: Hex,
@@ -131,7 +134,9 @@ export async function postponePayment(
   next: { delayMs: number } | 'failed',
 ): Promise<void> {
   await database.query(
-    `update payments set attempts = attempts + 1, failure = $2, state = $3,
+    `update payments set attempts = attempts + 1, failure = $2,
+       state = case when $3 = 'none' and exists (select 1 from receipts r
+         where r.request_id = payments.request_id and r.state = 'expired') then 'failed' else $3 end,
        next_attempt_at = now() + ($4::float8 * interval '1 millisecond'), updated_at = now()
      where request_id = $1`,
     [

@@ -10,6 +10,7 @@ import {
   dissolveBatch,
   duePayments,
   endRequest,
+  expireReceipts,
   failClaim,
   findBatch,
   findRequest,
@@ -65,6 +66,26 @@ onEachEngine('store', (newPlace) => {
     assert.deepEqual(await claimRequests(database, [requestAt(0)]), [true])
     await endRequest(database, requestIdAt(0), 'failed')
     assert.deepEqual(await claimRequests(database, [requestAt(0)]), [false])
+  })
+
+  test('a payment whose receipt was given up while it was being collected ends when that fails', async () => {
+    await claimRequests(database, [requestAt(40), requestAt(41)])
+    for (const index of [40, 41]) {
+      await record(database, index, 5n)
+      await setPaymentState(database, [requestIdAt(index)], 'submitted')
+    }
+    await expireReceipts(database, [requestIdAt(40)])
+    const stateAt = async (index: number) =>
+      (await receiptStatus(database, requestIdAt(index)))?.payment?.state
+    // It may have reached the chain.
+    assert.equal(await stateAt(40), 'submitted')
+    for (const index of [40, 41])
+      await postponePayment(database, requestIdAt(index), 'busy', { delayMs: 60_000 })
+    assert.deepEqual([await stateAt(40), await stateAt(41)], ['failed', 'none'])
+    for (const index of [40, 41]) {
+      await setPaymentState(database, [requestIdAt(index)], 'settled')
+      await expireReceipts(database, [requestIdAt(index)])
+    }
   })
 
   test('a payment that was released and is signed anew for more counts as what is authorised now', async () => {

@@ -17,7 +17,7 @@ const CHUNK = 40
 const MAX_CHUNKS_UNDER_WAY = 4
 /** How long payments stay with the gateway that took them, milliseconds: a few blocks and their delays. */
 const HOLD_MS = 30_000
-/** How often a gateway looks which of its payments another has collected, milliseconds: a block's time. */
+/** How often a gateway looks which of its payments are over without its doing, milliseconds: a block's time. */
 const LOOK_EVERY_MS = 1000
 /** Refusals by the contract after which a payment counts as lost. */
 const MAX_ATTEMPTS = 6
@@ -40,9 +40,9 @@ export function createCollector(context: Context, jobs: Jobs): () => Promise<voi
     funds.forget(payer)
   }
 
-  /** What another gateway collected, or gave up, would else be held against its payer here for good. */
+  /** What another gateway collected, or was given up with its receipt, would else be held against its payer here for good. */
   async function leaveCollected(): Promise<void> {
-    if (database.engine === 'pglite' || performance.now() < nextLook) return
+    if (performance.now() < nextLook) return
     nextLook = performance.now() + LOOK_EVERY_MS
     const open = ledger.requests()
     if (open.length > 0) for (const payment of await collectedPayments(database, open)) leave(payment)

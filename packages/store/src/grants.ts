@@ -264,7 +264,7 @@ export type GrantDebit = {
   /** `forwarded` is set aside, `finished` is spent, the others cost nothing. */
   state: string
   modelId: Hex
-  /** Highest price while it is under way, the price once it is finished, else 0; OPG base units. */
+  /** Highest price while it is under way, the price once it is finished and as long as it can be paid, else 0; OPG base units. */
   amount: bigint
   /** Whether the deposit has paid it. */
   settled: boolean
@@ -289,7 +289,8 @@ export async function grantDebits(
     at: number
   }>(
     `select q.counter::text as counter, q.request_id, q.state, q.model_id,
-       (case q.state when 'forwarded' then q.authorised else coalesce(r.price, 0) end)::text as amount,
+       (case when q.state = 'forwarded' then q.authorised when r.state = 'expired' then 0
+         else coalesce(r.price, 0) end)::text as amount,
        coalesce(p.state = 'settled', false) as settled,
        (extract(epoch from q.created_at) * 1000)::float8 as at
      from requests q left join receipts r using (request_id) left join payments p using (request_id)

@@ -137,11 +137,25 @@ export async function takeOutbox(
   })
 }
 
-/** Ends receipts that no batch may hold: a prepaid one costs nothing then, and what was not collected never is. */
+/**
+ * Ends receipts that no batch may hold: a prepaid one costs nothing then, so its grant may spend it again, and what was not
+ * collected never is.
+ */
 export async function expireReceipts(transaction: Queryable, requestIds: readonly Hex[]): Promise<void> {
-  await transaction.query(`update receipts set state = 'expired' where request_id = any($1::text[])`, [
-    requestIds,
-  ])
+  await transaction.query(
+    `with ended as (
+       update receipts set state = 'expired' where request_id = any($1::text[]) and state <> 'expired'
+       returning request_id, price
+     ), unspent as (
+       select q.grant_id, sum(ended.price) as amount from ended join requests q using (request_id)
+       where q.grant_id is not null group by q.grant_id
+     ), held as (
+       select grant_id from grants where grant_id in (select grant_id from unspent) order by grant_id for update
+     )
+     update grants set spent = grants.spent - unspent.amount from unspent join held using (grant_id)
+     where grants.grant_id = unspent.grant_id`,
+    [requestIds],
+  )
   await transaction.query(
     `update payments set state = 'failed', failure = 'no batch may hold the receipt' from requests q
      where payments.request_id = any($1::text[]) and q.request_id = payments.request_id and

@@ -6,6 +6,7 @@ import {
   addApiKey,
   type Database,
   endRequest,
+  expireReceipts,
   findApiKey,
   grantDebits,
   grantUsage,
@@ -173,6 +174,27 @@ onEachEngine('store-grants', (newPlace) => {
     const [debit] = await grantDebits(database, grantId, 2n ** 62n, 10)
     assert.deepEqual([debit?.amount, debit?.state, debit?.settled], [7n, 'finished', false])
     assert.deepEqual(await grantDebits(database, grantId, 1n, 10), [])
+  })
+
+  test('a call whose receipt no batch may hold costs its grant nothing', async () => {
+    const grantId = await newGrant({ maxTotal: 100n })
+    const calls = await reserveCalls(database, [callOf(grantId, 20n), callOf(grantId, 30n)])
+    const [lost, paid] = calls.map((call) => (call.reserved ? call.requestId : assert.fail(call.why)))
+    await record(lost as Hex, 20n)
+    await record(paid as Hex, 30n)
+    assert.equal((await grantUsage(database, grantId))?.spent, 50n)
+    // Twice, as a retry would.
+    for (let times = 0; times < 2; times++) {
+      await database.transaction((transaction) => expireReceipts(transaction, [lost as Hex]))
+    }
+    assert.equal((await grantUsage(database, grantId))?.spent, 30n)
+    const debits = await grantDebits(database, grantId, 2n ** 62n, 10)
+    assert.deepEqual(
+      debits.map(({ amount }) => amount),
+      [30n, 0n],
+    )
+    const [again] = await reserveCalls(database, [callOf(grantId, 70n)])
+    assert.equal(again?.reserved, true)
   })
 
   test('a grant holds so many keys and no more, and one of them may be registered again', async () => {

@@ -120,8 +120,9 @@ export async function highestHeight(database: Queryable, committer: string): Pro
 }
 
 /**
- * Batches that the chain must be asked about, lowest first: the unfinished, those whose money is not paid out, and the
- * `recent` newest of all, which a reorganisation may have undone.
+ * Batches that the chain must be asked about: the unfinished, lowest first, and behind them those whose money is not paid
+ * out, which must not keep new ones from the chain however many they are, with the `recent` newest of all, which a
+ * reorganisation may have undone.
  */
 export async function watchedBatches(
   database: Queryable,
@@ -136,7 +137,7 @@ export async function watchedBatches(
        union
        select batch_id from batches
          where committer = $1 and height > (select max(height) - $2::bigint from batches where committer = $1))
-     order by batches.height limit 512`,
+     order by (state = 'final'), batches.height limit 512`,
     [committer, recent],
   )
   return rows.map(toRow)

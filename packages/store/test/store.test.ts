@@ -217,6 +217,19 @@ onEachEngine('store', (newPlace) => {
     assert.equal((await receiptStatus(database, requestIdAt(10)))?.receiptState, 'outbox')
   })
 
+  test('batches that are not paid out keep none from the chain, however many they are', async () => {
+    const committer = `0x${'0c'.repeat(20)}`
+    await database.query(
+      `insert into batches (batch_id, committer, height, root, sum, exposure, count, data_hash, file, groups, state)
+       select 'watched ' || height, $1, height, '0x', 0, 0, 1, '0x', '', '[]', case when height > 600 then 'frozen' else 'final' end
+       from generate_series(1, 602) as height`,
+      [committer],
+    )
+    const heights = (await watchedBatches(database, committer, 0n)).map(({ height }) => height)
+    assert.deepEqual(heights.slice(0, 4), [601n, 602n, 1n, 2n])
+    await database.query('delete from batches where committer = $1', [committer])
+  })
+
   test('a payment that was put off is not due, one that failed never is', async () => {
     await postponePayment(database, requestIdAt(10), 'later', { delayMs: 60_000 })
     await postponePayment(database, requestIdAt(12), 'drained', 'failed')

@@ -1,4 +1,4 @@
-import { CHALLENGE_STATE } from '@assay/protocol'
+import { CHALLENGE_STATE, smaller } from '@assay/protocol'
 import {
   batchFile,
   countOpenDemands,
@@ -43,8 +43,9 @@ export function createAnswerer(context: Context, jobs: Jobs): () => Promise<void
   async function firstBlock(head: bigint): Promise<bigint> {
     const rows = await watchedBatches(database, committer, 0n)
     const seen = await chain.batches(rows.map((row) => row.batchId))
-    // In height order, hence in block order; 0 where the chain does not know the batch.
-    return seen.find((batch) => batch.committedBlock > 0n)?.committedBlock ?? head
+    // 0 where the chain does not know the batch.
+    const blocks = seen.map(({ committedBlock }) => committedBlock).filter((block) => block > 0n)
+    return blocks.reduce(smaller, head)
   }
 
   async function readDemands(head: bigint): Promise<void> {

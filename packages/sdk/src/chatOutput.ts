@@ -32,24 +32,57 @@ export async function readJsonAnswer(response: Response): Promise<Record<string,
   return body as Record<string, unknown>
 }
 
+type Json = Record<string, unknown>
+
+/* Who signed an answer answers for its bytes; that they are of its dialect is for their reader to see. */
+
+const objectOf = (value: unknown): Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {}
+const listOf = (value: unknown): Json[] => (Array.isArray(value) ? value.map(objectOf) : [])
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 /** The assistant's message of a whole answer in the OpenAI dialect. @throws SdkError `gateway_error` */
 export async function readChatOutput(response: Response): Promise<ChatOutput> {
-  const { choices } = (await readJsonAnswer(response)) as {
-    choices?: { message?: { role?: unknown; content?: unknown; tool_calls?: ToolCall[] } }[]
-  }
-  const message = choices?.[0]?.message
-  const calls = message?.tool_calls ?? []
-  if (typeof message?.content !== 'string' && calls.length === 0) throw malformed('it holds no message')
+  const [choice] = listOf((await readJsonAnswer(response)).choices)
+  const { role, content, tool_calls: called } = objectOf(choice?.message)
+  const calls = listOf(called).map((call): ToolCall => {
+    const { name, arguments: args } = objectOf(call.function)
+    if (typeof name !== 'string' || typeof args !== 'string') throw malformed('it calls no function')
+    return { ...call, id: textOf(call.id), type: 'function', function: { name, arguments: args } }
+  })
+  if (typeof content !== 'string' && calls.length === 0) throw malformed('it holds no message')
   return {
-    role: typeof message?.role === 'string' ? message.role : 'assistant',
-    content: typeof message?.content === 'string' ? message.content : '',
+    role: typeof role === 'string' ? role : 'assistant',
+    content: textOf(content),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   }
 }
 
-type Delta = {
-  content?: unknown
-  tool_calls?: { index: number; id?: string; function?: { name?: string; arguments?: string } }[]
+/** Most calls of one answer. */
+const MAX_CALLS = 1024
+
+/** The calls of a streamed answer, in the order in which they began. */
+class Calls {
+  readonly #calls = new Map<unknown, ToolCall>()
+
+  /** @returns false where there are too many */
+  add(delta: Json): boolean {
+    const { name, arguments: args } = objectOf(delta.function)
+    const call = this.#calls.get(delta.index)
+    if (call === undefined && this.#calls.size === MAX_CALLS) return false
+    if (call !== undefined) call.function.arguments += textOf(args)
+    else
+      this.#calls.set(delta.index, {
+        id: textOf(delta.id),
+        type: 'function',
+        function: { name: textOf(name), arguments: textOf(args) },
+      })
+    return true
+  }
+
+  all(): ToolCall[] {
+    return [...this.#calls.values()]
+  }
 }
 
 /**
@@ -58,12 +91,12 @@ type Delta = {
  */
 export async function* streamChatOutput(response: Response): AsyncGenerator<string, ChatOutput, undefined> {
   let content = ''
-  const calls: ToolCall[] = []
+  const calls = new Calls()
   let failure: SdkError | undefined
   for await (const data of eventData(response)) {
-    let event: { choices?: { index?: number; delta?: Delta }[]; error?: unknown }
+    let event: Json
     try {
-      event = JSON.parse(data) as typeof event
+      event = objectOf(JSON.parse(data))
     } catch {
       // Raised only behind the check at the stream's end: what a gateway broke is not the node's fault.
       failure ??= malformed('an event of its stream is not JSON')
@@ -71,18 +104,18 @@ export async function* streamChatOutput(response: Response): AsyncGenerator<stri
     }
     failure ??= errorOf(event)
     // The first of several answers (`n`), as of a whole one: their events come mixed.
-    const delta = event.choices?.find(({ index }) => (index ?? 0) === 0)?.delta
-    for (const { index, id = '', function: part } of delta?.tool_calls ?? []) {
-      calls[index] ??= { id, type: 'function', function: { name: part?.name ?? '', arguments: '' } }
-      calls[index].function.arguments += part?.arguments ?? ''
+    const { delta } = listOf(event.choices).find(({ index }) => (index ?? 0) === 0) ?? {}
+    const { content: text, tool_calls: called } = objectOf(delta)
+    for (const call of listOf(called)) {
+      if (!calls.add(call)) failure ??= malformed(`it makes more than ${MAX_CALLS} calls`)
     }
-    const text = delta?.content
     if (typeof text !== 'string' || text === '') continue
     content += text
     yield text
   }
   if (failure !== undefined) throw failure
-  return { role: 'assistant', content, ...(calls.length === 0 ? {} : { tool_calls: calls }) }
+  const made = calls.all()
+  return { role: 'assistant', content, ...(made.length === 0 ? {} : { tool_calls: made }) }
 }
 
 /** The data of each event but the terminal one. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { test } from 'node:test'
 import { saveNetwork } from '@assay/chain'
@@ -37,5 +39,32 @@ test('wallet payment says what was taken of an exact payment and what of it came
     assert.match(away.err, /does not show this request[\s\S]*assay status/)
   } finally {
     await harness.close()
+  }
+})
+
+test('wallet payment says of an answer that tells of no payment that it cannot be read', async () => {
+  const told = [
+    '<html>',
+    'null',
+    '[]',
+    '{}',
+    '{"payment":7}',
+    '{"payment":{"taken":"much"}}',
+    '{"payment":{"state":{}}}',
+  ]
+  let answer = ''
+  const server = createServer((_, response) => void response.end(answer))
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  try {
+    const { port } = server.address() as AddressInfo
+    const file = path.join(temporaryFolder('cli'), 'network.json')
+    saveNetwork(file, { ...networkWith([]), gatewayUrl: `http://127.0.0.1:${port}` })
+    for (answer of told) {
+      const { code, err } = await runAssay('wallet', 'payment', `0x${'11'.repeat(32)}`, '--network', file)
+      assert.equal(code, 1, answer)
+      assert.match(err, /cannot be read[\s\S]*assay verify 0x11/, answer)
+    }
+  } finally {
+    server.close()
   }
 })

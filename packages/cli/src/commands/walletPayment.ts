@@ -10,21 +10,14 @@ import { requestIdOf } from './walletMoney.ts'
 
 const MAX_STATUS_BYTES = 256 * 1024
 
+const AMOUNTS = ['authorised', 'amount', 'taken', 'returned'] as const
+const TEXTS = [
+  ...['outcome', 'state', 'scheme', 'transactionHash', 'settleTransactionHash', 'refundTransactionHash'],
+  'failure',
+] as const
+
 /** `payment` of `GET /v1/receipts/{id}`, as far as it is printed; amounts in OPG base units. */
-type Payment = Record<
-  | 'outcome'
-  | 'state'
-  | 'scheme'
-  | 'authorised'
-  | 'amount'
-  | 'taken'
-  | 'returned'
-  | 'transactionHash'
-  | 'settleTransactionHash'
-  | 'refundTransactionHash'
-  | 'failure',
-  string | null
->
+type Payment = Record<(typeof AMOUNTS)[number] | (typeof TEXTS)[number], string | null>
 
 /** `assay wallet payment`: what became of one payment, and what of it came back. */
 export function registerWalletPayment(
@@ -65,7 +58,38 @@ async function paymentOf(network: Network, requestId: Hex): Promise<Payment | nu
       cause,
     })
   })
-  return (JSON.parse(new TextDecoder().decode(bytes)) as { payment: Payment | null }).payment
+  try {
+    return readPayment(JSON.parse(new TextDecoder().decode(bytes)))
+  } catch (cause) {
+    throw new CliError('What the gateway says of this payment cannot be read.', {
+      exitCode: EXIT.failed,
+      code: 'not_read',
+      facts: { requestId, gateway: network.gatewayUrl },
+      next: `See what the chain has of it: assay verify ${requestId}`,
+      cause,
+    })
+  }
+}
+
+/** @throws where it is none */
+function readPayment(status: unknown): Payment | null {
+  const { payment } = status as { payment: Record<string, unknown> | null }
+  if (payment === null) return null
+  if (typeof payment !== 'object') throw new TypeError('it is no object')
+  const textOf = (name: keyof Payment): string | null => {
+    const text = payment[name] ?? null
+    if (text !== null && typeof text !== 'string') throw new TypeError(`${name} is no text`)
+    return text
+  }
+  const amountOf = (name: keyof Payment): string | null => {
+    const text = textOf(name)
+    return text === null ? null : BigInt(text).toString()
+  }
+  const known = [
+    ...TEXTS.map((name) => [name, textOf(name)]),
+    ...AMOUNTS.map((name) => [name, amountOf(name)]),
+  ]
+  return { ...payment, ...(Object.fromEntries(known) as Payment) }
 }
 
 function rowsOf(payment: Payment | null): (readonly [string, string])[] {

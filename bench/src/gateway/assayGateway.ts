@@ -56,9 +56,10 @@ export function startParts(
   })
 }
 
-/** What a proxy of this runtime cannot be faster than by much: a pipe of HTTP, and one that knows nothing of HTTP. */
+/** What a proxy of this runtime cannot be faster than by much: a pipe of HTTP, one that trusts it blindly, and one that knows nothing of it. */
 const PIPES = {
   http: new URL('./httpPipeMain.ts', import.meta.url),
+  lean: new URL('./leanPipeMain.ts', import.meta.url),
   bytes: new URL('./bytePipeMain.ts', import.meta.url),
 }
 

@@ -16,8 +16,11 @@ import { chainReadTime, commitTime } from './waits.ts'
 /** Each row is measured so many times, and its upstreams and Portkey before, between and after. */
 const ROUNDS = 4
 const CALLS = 400
-/** A gateway runs for weeks: what its compiler still does for the first calls is no part of what a call takes. */
-const WARM_UP = 600
+/**
+ * A gateway runs for weeks: what its compiler still does for the first thousands of calls is no part of what a call takes,
+ * and the Portkey that all are held against has many behind it.
+ */
+const WARM_UP = 2000
 /** Of the upstreams and of Portkey at one look; a stream takes Portkey as long as thirty whole answers. */
 const LOOK_CALLS = 200
 const LOOK_STREAMS_OF_PORTKEY = 20

@@ -44,6 +44,7 @@ export function rowsOver(
   const parts = (kept: readonly Guarantee[]) => () => startParts(local, node.url, kept)
   const rows = [
     plain('a bare pipe of bytes', () => startPipe(local, stub.url, 'bytes')),
+    plain('a bare pipe of HTTP that checks nothing', () => startPipe(local, stub.url, 'lean')),
     plain('a bare pipe of node:http and undici', () => startPipe(local, stub.url, 'http')),
     plain('assay as a plain proxy', () => startParts(local, stub.url, [])),
     paid('our parts without all three', parts([]), 'off'),

@@ -22,7 +22,7 @@ import type {
 } from '../engine.ts'
 import { chatHistory, chatText } from './chatPrompt.ts'
 import { createGenerator, type Generator } from './generate.ts'
-import { SchemaRefused } from './jsonGrammar.ts'
+import { SchemaRefused } from './grammarParts.ts'
 import { answerGrammar, createToolCallReader, OPENING } from './toolCalls.ts'
 
 export type LlamaEngineParameters = {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AnswerEvent, ChatWork, TokenLogprob, ToolCall } from '../engine.ts'
-import { createJsonGrammar, type JsonGrammar, literal } from './jsonGrammar.ts'
+import { literal } from './grammarParts.ts'
+import { createJsonGrammar, type JsonGrammar } from './jsonGrammar.ts'
 
 /**
  * How a model without tools of its own calls functions: it reads their schemas in the system message and writes

@@ -1,6 +1,7 @@
 import type { Network } from '@assay/protocol'
 import { type Hex, zeroHash } from 'viem'
 import { SdkError } from './errors.ts'
+import { jsonObjectIn } from './jsonObject.ts'
 import { readBounded } from './limits.ts'
 
 /** A request as it will be signed for: exact bytes, and the headers that go with them. */
@@ -58,11 +59,6 @@ function modelIdFor(network: Network, body: Uint8Array): Hex {
 }
 
 function modelNameOf(body: Uint8Array): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(body))
-    const name = (parsed as { model?: unknown } | null)?.model
-    return typeof name === 'string' ? name : undefined
-  } catch {
-    return undefined
-  }
+  const name = jsonObjectIn(body)?.model
+  return typeof name === 'string' ? name : undefined
 }

@@ -23,6 +23,7 @@ import { verifyEvidence } from '@assay/verify'
 import { type Address, type Hex, isAddressEqual } from 'viem'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
+import { jsonObjectIn } from './jsonObject.ts'
 import { readBounded } from './limits.ts'
 import { readingChain } from './readingChain.ts'
 import { QUOTE_PATIENCE_MS, within } from './send.ts'
@@ -248,14 +249,9 @@ async function getBytes(network: Network, path: string, caller: AbortSignal): Pr
 }
 
 async function getJson(network: Network, path: string, caller: AbortSignal): Promise<object> {
-  const bytes = await getBytes(network, path, caller)
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    if (typeof value === 'object' && value !== null) return value
-  } catch {
-    // Falls through to the error below: the same answer for every shape that is not an object.
-  }
-  throw untrusted('the gateway answers with something else')
+  const value = jsonObjectIn(await getBytes(network, path, caller))
+  if (value === undefined) throw untrusted('the gateway answers with something else')
+  return value
 }
 
 function untrusted(reason: string, key?: Hex | string): SdkError {

@@ -15,6 +15,7 @@ import {
 import { type Address, bytesToBigInt, type Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { SdkError } from './errors.ts'
+import { jsonObjectIn } from './jsonObject.ts'
 import { readBounded } from './limits.ts'
 
 export type OpenGrantParameters = {
@@ -198,21 +199,15 @@ async function askGateway(network: Network, path: string, body?: object): Promis
     })
   })
   const text = new TextDecoder().decode(await readBounded(response, 'gateway_error', MAX_ANSWER_BYTES))
-  if (response.ok) return parsed(text)
+  if (response.ok) {
+    const value = jsonObjectIn(text)
+    if (value === undefined) throw noRecord('it is not a JSON object')
+    return value
+  }
   throw new SdkError(messageOf(text), { code: 'gateway_error', facts: { status: response.status } })
 }
 
 const MAX_ANSWER_BYTES = 256 * 1024
-
-function parsed(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null) return value
-  } catch {
-    // Falls through: the same answer for every shape that is not an object.
-  }
-  throw noRecord('it is not a JSON object')
-}
 
 function messageOf(text: string): string {
   try {

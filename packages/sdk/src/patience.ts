@@ -19,7 +19,7 @@ export function patience(headersTimeout = ANSWER_PATIENCE_MS): Pick<RequestInit,
 
 /** Under the name of the interface that this runtime's `fetch` speaks: the first one until undici 7, the second in 8. */
 function dispatcherOfFetch(): Dispatcher | undefined {
-  const major = Number.parseInt(process.versions.undici ?? '', 10)
+  const major = Number.parseInt(globalThis.process?.versions?.undici ?? '', 10)
   if (!(major >= 6 && major <= 8)) return undefined
   const name = Symbol.for(`undici.globalDispatcher.${major === 8 ? 2 : 1}`)
   return (globalThis as Record<symbol, unknown>)[name] as Dispatcher | undefined

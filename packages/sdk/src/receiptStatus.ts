@@ -22,6 +22,7 @@ import type { Hex } from 'viem'
 import { mustBeOk } from './answer.ts'
 import type { ChainReader } from './chainReader.ts'
 import { SdkError } from './errors.ts'
+import { jsonObjectIn } from './jsonObject.ts'
 import { readBounded } from './limits.ts'
 
 const STATES = ['pending', 'batched', 'committed', 'attested', 'final', 'void', 'failed'] as const
@@ -81,7 +82,10 @@ export async function readReceiptStatus(
     MAX_STATUS_BYTES,
   )
   if (bytes === undefined) return undefined
-  const status = parseJsonObject(bytes)
+  const status = jsonObjectIn(bytes)
+  if (status === undefined) {
+    throw new SdkError('The gateway did not answer with a JSON object.', { code: 'gateway_error' })
+  }
   const state = STATES.find((name) => name === status.state)
   if (state === undefined) {
     throw new SdkError('The gateway reports a state that this client does not know.', {
@@ -132,16 +136,6 @@ export async function readProof(network: Network, requestId: Hex): Promise<Proof
   return bytes === undefined
     ? undefined
     : proofAttachmentFromJson(parseCanonicalJson(bytes, MAX_PROOF_DOCUMENT_BYTES))
-}
-
-function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-  } catch {
-    // Falls through to the error below: the same answer for every shape that is not an object.
-  }
-  throw new SdkError('The gateway did not answer with a JSON object.', { code: 'gateway_error' })
 }
 
 /** Whether a question that failed may be asked again. */

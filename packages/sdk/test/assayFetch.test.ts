@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import Anthropic from '@anthropic-ai/sdk'
 import { STATUS } from '@assay/protocol'
 import OpenAI from 'openai'
@@ -13,8 +11,6 @@ import { MAX_BODY_BYTES } from '../src/limits.ts'
 import { manifest, messages, stubForTests, type Tampering } from './stubNetwork.ts'
 
 const stub = await stubForTests()
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 const options = () => ({ network: stub.network, chain: stub.chain, privateKey: stub.payerKey })
 const ask = (extra: { stream?: boolean; buffer?: boolean; onText?: (text: string) => void } = {}) =>
   createAssay({ ...options(), buffer: extra.buffer }).llm.chat({
@@ -254,113 +250,6 @@ for (const [vendor, asks] of Object.entries(vendors)) {
       }
       assert.equal(stub.seen.paid, 2, 'once each')
     }
-  })
-}
-
-test('an answer that its caller had stopped is good as far as it goes', async () => {
-  const stopped = Promise.withResolvers<void>()
-  stub.tamper = {
-    receipt: (receipt) => ({ ...receipt, status: STATUS.cancelled }),
-    beforeEnd: () => stopped.promise,
-  }
-  const paid = assayFetch(options())
-  const response = await paid(`${stub.network.gatewayUrl}/v1/chat/completions`, {
-    method: 'POST',
-    body: JSON.stringify({ model: manifest.name, messages, stream: true }),
-  })
-  const requestId = response.headers.get('x-assay-request-id')
-  await paid(`${stub.network.gatewayUrl}/v1/requests/${requestId}/stop`, { method: 'POST' })
-  stopped.resolve()
-  assert.match(await response.text(), /\[DONE\]/)
-})
-
-for (const wait of ['answer', 'settled'] as const) {
-  test(`a stream that is left by its signal ends there, and its result still comes (wait: ${wait})`, async () => {
-    const left = Promise.withResolvers<void>()
-    stub.tamper = { beforeEnd: () => left.promise }
-    const leaving = new AbortController()
-    const { signal } = leaving
-    const { llm } = createAssay(options())
-    const asked = { model: manifest.name, messages, wait, waitMilliseconds: 0, signal }
-    const stream = await llm.stream(asked)
-    const reading = async () => {
-      for await (const _text of stream) {
-        leaving.abort(new Error('enough'))
-        left.resolve()
-      }
-    }
-    await assert.rejects(reading(), /enough/)
-    if (wait === 'answer') {
-      const { receipt, chatOutput } = await stream.result
-      assert.ok(receipt.price > 0n)
-      assert.match(chatOutput.content, /^Par/)
-      return
-    }
-    // The stub settles nothing: what is told is that, and not the reason for leaving.
-    await assert.rejects(
-      stream.result,
-      (error) => error instanceof SdkError && error.code === 'gateway_error',
-    )
-  })
-}
-
-test('a stream that is left by its signal before anybody reads it has a result too', async () => {
-  const left = Promise.withResolvers<void>()
-  stub.tamper = { beforeEnd: () => left.promise }
-  const leaving = new AbortController()
-  const { llm } = createAssay(options())
-  const asked = { model: manifest.name, messages, wait: 'answer', signal: leaving.signal } as const
-  const stream = await llm.stream(asked)
-  leaving.abort(new Error('enough'))
-  left.resolve()
-  const { chatOutput, receipt } = await stream.result
-  assert.equal(chatOutput.content, '', 'nothing of it was seen')
-  assert.ok(receipt.price > 0n)
-})
-
-test('the result of a stream that had failed before it was left is that failure', async () => {
-  const seen = Promise.withResolvers<void>()
-  stub.tamper = {
-    body: (bytes) => Buffer.from(Buffer.from(bytes).toString().replace('is.', 'iz.')),
-    beforeEnd: () => seen.promise,
-  }
-  const { llm } = createAssay(options())
-  const stream = await llm.stream({ model: manifest.name, messages, wait: 'answer' })
-  const leave = async () => {
-    for await (const _text of stream) {
-      seen.resolve()
-      // The rest is read ahead of its reader, and fails meanwhile.
-      await new Promise((later) => setTimeout(later, 200))
-      break
-    }
-  }
-  const failed = (error: unknown) => error instanceof SdkError && error.code === 'verification_failed'
-  await assert.rejects(leave(), failed)
-  await assert.rejects(stream.result, failed)
-})
-
-for (const form of ['a URL', 'a Request'] as const) {
-  test(`a stream asked for with ${form} heeds its signal after the garbage was collected too`, async () => {
-    const held = Promise.withResolvers<void>()
-    stub.tamper = { beforeEnd: () => held.promise }
-    const leaving = new AbortController()
-    const url = `${stub.network.gatewayUrl}/v1/chat/completions`
-    const init = {
-      method: 'POST',
-      body: JSON.stringify({ model: manifest.name, messages, stream: true }),
-      signal: leaving.signal,
-    }
-    const fetch = assayFetch(options())
-    const answer = await (form === 'a URL' ? fetch(url, init) : fetch(new Request(url, init)))
-    // It collects in turns of the event loop of its own: what nothing holds is gone after a few.
-    for (let round = 0; round < 5; round++) {
-      await new Promise((next) => setImmediate(next))
-      collectGarbage()
-    }
-    const rest = answer.text()
-    leaving.abort(new Error('enough'))
-    held.resolve()
-    await assert.rejects(rest, /enough/)
   })
 }
 

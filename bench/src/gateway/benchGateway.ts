@@ -3,7 +3,7 @@ import { postgresMissing, startPostgres } from '../../../test/postgres/startPost
 import { startLocalNetwork } from '../localNetwork.ts'
 import { number } from '../table.ts'
 import { startStubNode } from './assayGateway.ts'
-import { createWallet, KINDS, type Kind, plainCalls } from './calls.ts'
+import { createKeyedCalls, createWallet, KINDS, type Kind, plainCalls } from './calls.ts'
 import { litellmMissing } from './litellm.ts'
 import { type Call, type Server, type Times, timeCalls } from './measure.ts'
 import { portkeyHeaders, startPortkey } from './portkey.ts'
@@ -12,6 +12,8 @@ import { type Row, rowsOver } from './rows.ts'
 import { freePort } from './serverProcess.ts'
 import { startStubUpstream } from './stubUpstream.ts'
 import { chainReadTime, commitTime } from './waits.ts'
+
+type MakeCalls = (kind: Kind, count: number) => Call[] | Promise<Call[]>
 
 /** Each row is measured so many times, and its upstreams and Portkey before, between and after. */
 const ROUNDS = 4
@@ -62,27 +64,27 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
   closers.push(() => postgres?.close())
 
   const paidCalls = createWallet(local)
-  const callsOf: Record<Row['calls'], (kind: Kind, count: number) => Call[] | Promise<Call[]>> = {
-    plain: plainCalls,
-    paid: paidCalls,
-    portkey: (kind, count) => plainCalls(kind, count, portkeyHeaders(stub.url)),
+  const portkeyCalls: MakeCalls = (kind, count) => plainCalls(kind, count, portkeyHeaders(stub.url))
+  async function callsTo({ url }: Server, calls: Row['calls']): Promise<MakeCalls> {
+    if (calls === 'keyed') return createKeyedCalls(local, url)
+    return { plain: plainCalls, paid: paidCalls, portkey: portkeyCalls }[calls]
   }
-  async function time(server: Server, calls: Row['calls'], kind: Kind, count: number): Promise<Times> {
-    return timeCalls(server, await callsOf[calls](kind, count))
+  async function time(server: Server, make: MakeCalls, kind: Kind, count: number): Promise<Times> {
+    return timeCalls(server, await make(kind, count))
   }
   async function look(): Promise<Look> {
     return {
       stub: {
-        whole: await time(stub, 'plain', 'whole', LOOK_CALLS),
-        streamed: await time(stub, 'plain', 'streamed', LOOK_CALLS),
+        whole: await time(stub, plainCalls, 'whole', LOOK_CALLS),
+        streamed: await time(stub, plainCalls, 'streamed', LOOK_CALLS),
       },
       node: {
-        whole: await time(node, 'paid', 'whole', LOOK_CALLS),
-        streamed: await time(node, 'paid', 'streamed', LOOK_CALLS),
+        whole: await time(node, paidCalls, 'whole', LOOK_CALLS),
+        streamed: await time(node, paidCalls, 'streamed', LOOK_CALLS),
       },
       portkey: {
-        whole: await time(portkey, 'portkey', 'whole', LOOK_CALLS),
-        streamed: await time(portkey, 'portkey', 'streamed', LOOK_STREAMS_OF_PORTKEY),
+        whole: await time(portkey, portkeyCalls, 'whole', LOOK_CALLS),
+        streamed: await time(portkey, portkeyCalls, 'streamed', LOOK_STREAMS_OF_PORTKEY),
       },
     }
   }
@@ -92,11 +94,12 @@ async function measureAll(closers: (() => unknown)[]): Promise<void> {
     const cpu = { whole: 0, streamed: 0 }
     const times: Record<Kind, Times[]> = { whole: [], streamed: [] }
     try {
-      for (const kind of KINDS) await time(server, calls, kind, WARM_UP)
+      const make = await callsTo(server, calls)
+      for (const kind of KINDS) await time(server, make, kind, WARM_UP)
       const looks = [await look()]
       for (let round = 0; round < ROUNDS; round++) {
         for (const kind of KINDS) {
-          const ready = await callsOf[calls](kind, CALLS)
+          const ready = await make(kind, CALLS)
           const before = server.process.cpuSeconds()
           times[kind].push(await timeCalls(server, ready))
           await delay(REST_MS)

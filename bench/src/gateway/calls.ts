@@ -1,4 +1,6 @@
 import { quoteMaximum } from '@assay/protocol'
+import { createApiKey, openGrant } from '@assay/sdk'
+import { parseEther } from 'viem'
 import { signExactPayment } from '../exactPayment.ts'
 import { LOCAL_PRICE, type LocalNetwork } from '../localNetwork.ts'
 import type { Call } from './measure.ts'
@@ -7,6 +9,8 @@ export const KINDS = ['whole', 'streamed'] as const
 export type Kind = (typeof KINDS)[number]
 
 const MAX_TOKENS = 32
+/** Of a grant, OPG base units. */
+const DEPOSIT = parseEther('10')
 
 const bodyOf = (kind: Kind): string =>
   JSON.stringify({
@@ -19,6 +23,20 @@ const bodyOf = (kind: Kind): string =>
 /** Calls that carry no payment. */
 export function plainCalls(kind: Kind, count: number, headers: Record<string, string> = {}): Call[] {
   return new Array<Call>(count).fill({ headers, body: bodyOf(kind) })
+}
+
+/** Opens a grant of its own, and makes calls that an API key under it pays for. */
+export async function createKeyedCalls(
+  local: LocalNetwork,
+  gatewayUrl: string,
+): Promise<(kind: Kind, count: number) => Call[]> {
+  const network = { ...local.network, gatewayUrl }
+  const { payerKey: privateKey } = local
+  const expiry = BigInt(Math.floor(Date.now() / 1000) + 86_400)
+  const amounts = { maxTotal: DEPOSIT, maxPerCall: DEPOSIT, deposit: DEPOSIT }
+  const { grant } = await openGrant({ network, privateKey, ...amounts, expiry })
+  const key = await createApiKey(network, privateKey, grant)
+  return (kind, count) => plainCalls(kind, count, { authorization: `Bearer ${key}` })
 }
 
 /** Makes calls of which each carries a payment of its own. */

@@ -28,8 +28,10 @@ export function printReport(measured: readonly Measured[], calls: number): void 
     whole: latency.p50 - base.p50,
     first: latency.firstP50 - base.firstP50,
   })
-  const addedBy = ({ row, times, looks: beside }: Measured, kind: Kind): Added =>
-    over(latencyOf(...times[kind]), alone(beside, row.calls === 'paid' ? 'node' : 'stub', kind))
+  const addedBy = ({ row, times, looks: beside }: Measured, kind: Kind): Added => {
+    const upstream = row.calls === 'paid' || row.calls === 'keyed' ? 'node' : 'stub'
+    return over(latencyOf(...times[kind]), alone(beside, upstream, kind))
+  }
   const addedByPortkey = ({ looks: beside }: Measured, kind: Kind): Added =>
     over(alone(beside, 'portkey', kind), alone(beside, 'stub', kind))
   const times = ({ p50, p99 }: Latency) => [number(p50, 2), number(p99, 2)]

@@ -11,10 +11,10 @@ import { litellmMissing, startLiteLlm } from './litellm.ts'
 import type { Server } from './measure.ts'
 import { startPortkey } from './portkey.ts'
 
-/** Something to measure, in front of the stub or, where its calls are paid, of the one that signs receipts. */
+/** Something to measure, in front of the stub or, where its calls are paid, each by itself or under an API key, of the one that signs receipts. */
 export type Row = {
   name: string
-  calls: 'plain' | 'paid' | 'portkey'
+  calls: 'plain' | 'paid' | 'keyed' | 'portkey'
   /** Where all three guarantees are on, or all three off: when their first bytes come is told beside each other. */
   guarantees?: 'on' | 'off' | undefined
   start(): Promise<Started>
@@ -41,6 +41,12 @@ export function rowsOver(
     guarantees,
     start,
   })
+  const keyed = (name: string, start: Row['start']): Row => ({
+    name,
+    calls: 'keyed',
+    guarantees: 'on',
+    start,
+  })
   const parts = (kept: readonly Guarantee[]) => () => startParts(local, node.url, kept)
   const rows = [
     plain('a bare pipe of bytes', () => startPipe(local, stub.url, 'bytes')),
@@ -53,17 +59,16 @@ export function rowsOver(
     ),
     paid('our parts with all three', parts(GUARANTEES), 'on'),
     paid('assay as it ships, embedded store', () => startAssayGateway(local), 'on'),
+    keyed('… under an API key', () => startAssayGateway(local)),
   ]
   if (createDatabase !== undefined) {
     // One each: what one leaves unsettled the other would settle.
     const withThree = async () => startParts(local, node.url, GUARANTEES, await createDatabase())
+    const asItShips = async () => startAssayGateway(local, await createDatabase())
     rows.push(
       paid('our parts with all three, PostgreSQL with fsync', withThree, 'on'),
-      paid(
-        'assay as it ships, PostgreSQL with fsync',
-        async () => startAssayGateway(local, await createDatabase()),
-        'on',
-      ),
+      paid('assay as it ships, PostgreSQL with fsync', asItShips, 'on'),
+      keyed('… under an API key, PostgreSQL with fsync', asItShips),
     )
   }
   if (litellmMissing() === undefined) {

@@ -13,3 +13,12 @@ export function statedPayment(header: string, { chainId, contracts }: Network): 
   const requestId = requestIdOf({ chainId, escrow, payer, scheme: SCHEME.exact, paymentNonce })
   return { requestId, payer, amount: BigInt(value), expiresAt: BigInt(validBefore) - 1n }
 }
+
+/** Which call, and whose, the header of a grant says it pays for, believed. */
+export function statedCall(header: string): Pick<StatedPayment, 'requestId' | 'payer'> {
+  const pass = JSON.parse(Buffer.from(header, 'base64url').toString()) as {
+    auth: { auth: { requestId: Hex } }
+    grant: { payer: Address }
+  }
+  return { requestId: pass.auth.auth.requestId, payer: pass.grant.payer }
+}

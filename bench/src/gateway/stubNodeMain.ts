@@ -2,7 +2,7 @@
  * The stub upstream behind a node's surface: the same bytes at once, with a receipt that is really signed. A process of
  * its own, as a node is: on the thread of another party its signature would hold that one's work up.
  */
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import {
   createSender,
   DEVELOPMENT_ROLES,
@@ -14,6 +14,7 @@ import {
   deploymentOf,
   ENGINE_CLASS,
   encodeReceiptHeader,
+  GRANT_HEADER,
   keyPossessionDigest,
   listedHeaders,
   MODE,
@@ -30,7 +31,7 @@ import {
 import { type Address, type Hex, zeroHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { LOCAL_PRICE } from '../localNetwork.ts'
-import { statedPayment } from './statedPayment.ts'
+import { statedCall, statedPayment } from './statedPayment.ts'
 import { STREAM_EVENTS, TERMINAL_EVENT, WHOLE_ANSWER } from './stubUpstream.ts'
 
 const KEY = tag('bench node key')
@@ -47,8 +48,11 @@ await registerKey()
 const { timestamp: issuedAt } = await publicClientOf(network).getBlock()
 let seq = 0n
 
-async function sign(paymentHeader: string, requestHash: Hex, responseHash: Hex): Promise<string> {
-  const { requestId, payer } = statedPayment(paymentHeader, network)
+async function sign(
+  { requestId, payer }: ReturnType<typeof statedCall>,
+  requestHash: Hex,
+  responseHash: Hex,
+): Promise<string> {
   seq += 1n
   const receipt = {
     version: 1,
@@ -72,6 +76,13 @@ async function sign(paymentHeader: string, requestHash: Hex, responseHash: Hex):
   }
   const signature = await signDigest(receiptDigest(receipt, deployment), KEY)
   return encodeReceiptHeader({ receipt, signature })
+}
+
+/** Which call it is, and whose: by the grant that pays for it, or by its payment. */
+function callOf(headers: IncomingHttpHeaders): ReturnType<typeof statedCall> {
+  const grant = headers[GRANT_HEADER]
+  if (grant !== undefined) return statedCall(String(grant))
+  return statedPayment(String(headers['payment-signature']), network)
 }
 
 /** The bond alone stands behind the key: what the gateway checks of it is the same. */
@@ -111,8 +122,7 @@ const server = createServer((request, response) => {
       }),
       response: responseHash({ status: 200, contentType, body: Buffer.from(answer) }),
     }
-    const payment = String(request.headers['payment-signature'])
-    const receipt = await sign(payment, hashes.request, hashes.response)
+    const receipt = await sign(callOf(request.headers), hashes.request, hashes.response)
     if (stream !== true) {
       response.writeHead(200, { 'content-type': contentType, [RECEIPT_HEADER]: receipt }).end(answer)
       return

@@ -3,6 +3,7 @@ import type { AnswerName, Database, NewGrantCall, NewRequest, Reservation } from
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
+import type { Keys } from './grants/keys.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -41,7 +42,9 @@ export type Context = {
   standing: Standing
   /** A grant's account, from a cache that the chain refreshes. */
   grantAccountOf(grantId: Hex): Promise<GrantAccount>
-  /** Sets the highest price of a call aside under its grant, durably, or says why it cannot. */
+  /** API keys, by what they hash to. */
+  keys: Keys
+  /** Sets the highest price of a call aside under its grant, or says why it cannot. */
   reserve(call: NewGrantCall): Promise<Reservation>
   /** Signature of the gateway operator over a digest. */
   sign(digest: Hex): Promise<Hex>

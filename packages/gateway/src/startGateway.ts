@@ -4,13 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AssayError, deploymentOf, type Network, signDigest } from '@assay/protocol'
 import {
   type Database,
-  groupCommit,
   groupWriter,
   openAmounts,
   openStore,
   pruneAnswers,
   type RequestWriter,
-  reserveCalls,
 } from '@assay/store'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
@@ -22,6 +20,7 @@ import type { Context } from './context.ts'
 import { joinFleet } from './fleet/membership.ts'
 import { createFreshCache } from './freshCache.ts'
 import { grantRoutes } from './grants/grantRoutes.ts'
+import { createKeys } from './grants/keys.ts'
 import { createServer } from './http/createServer.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type Log, logToStdout, messageOf } from './log.ts'
@@ -171,7 +170,8 @@ async function assemble(
     standing,
     keyCounts: createKeyCheck(chain),
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
-    reserve: groupCommit((items) => reserveCalls(database, items)),
+    keys: createKeys(lagging),
+    reserve: writer.reserve,
     sign: (digest) => signDigest(digest, options.privateKey),
     async claim(request) {
       await endings.finish(request.requestId)

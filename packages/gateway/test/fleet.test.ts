@@ -10,7 +10,7 @@ import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
 import { createFakeChain, type FakeChain } from './fakeChain.ts'
 import { BODY, STREAM_BODY } from './fixtures.ts'
-import { grantOn } from './grantOn.ts'
+import { grantOn, register } from './grantOn.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { type StubNode, startStubNode } from './stubNode.ts'
 
@@ -235,6 +235,21 @@ describe('three gateways on one PostgreSQL', { skip: postgresMissing() }, () => 
     }
     const account = (await (await fetch(`${other.gateway.url}/v1/grants/${id}`)).json()) as { spent: string }
     assert.equal(BigInt(account.spent), funded)
+  })
+
+  test('a key that one gateway took back pays for nothing at the others, who have just served it', async () => {
+    node.script = { kind: 'whole', body: bytes('{}') }
+    const [here, ...others] = gateways
+    const { grant, key } = await grantOn(here)
+    const headers = { authorization: `Bearer ${key}` }
+    for (const gateway of gateways) assert.equal((await gateway.post(BODY, headers)).status, 200)
+    const served = node.requests.length
+    assert.equal((await register(here, grant, key, { allowed: false })).status, 200)
+    for (const gateway of [...others, ...others]) {
+      const refused = await gateway.post(BODY, headers)
+      assert.deepEqual([refused.status, (await errorOf(refused)).code], [401, 'api_key_revoked'])
+    }
+    assert.equal(node.requests.length, served)
   })
 
   test('while the database is away requests get 503 and may be sent again, and then they are served', async () => {

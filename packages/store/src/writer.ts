@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createCounters } from './counters.ts'
 import type { Database, Hex } from './database.ts'
 import { groupCommit } from './groupCommit.ts'
 import { type NewReceipt, recordReceipts } from './receipts.ts'
@@ -10,6 +11,14 @@ import {
   type NewRequest,
   releaseClaim,
 } from './requests.ts'
+import {
+  type NewGrantCall,
+  type Placing,
+  type Reservation,
+  reserveAtOnce,
+  reserveCalls,
+  UNKNOWN_GRANT,
+} from './reservations.ts'
 
 /**
  * The writes that an answer waits for. Each resolves once it outlives what its database promises to outlive, a claim once
@@ -18,6 +27,8 @@ import {
 export type RequestWriter = {
   /** Claims a payment for its request, against everybody else at once; false means that it is in use or was used. */
   claim(request: NewRequest): Promise<boolean>
+  /** Gives a call a place under its grant and sets its highest price aside, against everybody else at once, or says why not. */
+  reserve(call: NewGrantCall): Promise<Reservation>
   /** Makes a receipt durable with its place in the outbox and its payment, and finishes the request. */
   record(receipt: NewReceipt): Promise<void>
   /** Ends a request without a receipt. A finished one stays finished. */
@@ -25,8 +36,8 @@ export type RequestWriter = {
 }
 
 /**
- * Writes straight into the database, those of one moment together. A server is asked to see a claim at once, so that of
- * two gateways one has it, and not to wait for its disk: what the answer ends with waits for that, a receipt or an end
+ * Writes straight into the database, those of one moment together. A server is asked to see a claim, or what is set aside under a grant, at
+ * once, so that of two gateways one has it, and not to wait for its disk: what the answer ends with waits for that, a receipt or an end
  * without one, and the log that it is written to holds the claim before it. A crash of the server in between takes the
  * claim away. Then no receipt is recorded under it, for another gateway may have claimed the payment since, or given
  * the payer's balance to others; and the end without one is written as if it stood.
@@ -34,6 +45,9 @@ export type RequestWriter = {
 export function groupWriter(database: Database): RequestWriter {
   const relaxed = database.engine === 'postgres'
   const claim = groupCommit((items: NamedClaim[]) => claimRequests(database, items, { relaxed }))
+  const counters = createCounters(database)
+  const reserveOne = groupCommit((items: Placing[]) => reserveAtOnce(database, items, { relaxed }))
+  const judge = groupCommit((items: Placing[]) => reserveCalls(database, items))
   const record = groupCommit((items: NewReceipt[]) => recordReceipts(database, items))
   /**
    * What this process has claimed, or may have, and not ended: one after another. Each has a name of its own, so that a
@@ -50,10 +64,19 @@ export function groupWriter(database: Database): RequestWriter {
       if (!claimed) open.delete(requestId)
       return claimed
     },
+    async reserve(call) {
+      const counter = await counters.take(call.grantId)
+      if (counter === undefined) return UNKNOWN_GRANT
+      const placing = { call, counter, requestId: call.requestIdOf(counter) }
+      if (await reserveOne(placing)) return { reserved: true, counter, requestId: placing.requestId }
+      const judged = await judge(placing)
+      if (!judged.reserved) counters.giveBack(call.grantId, counter)
+      return judged
+    },
     async record(receipt) {
       const { requestId, prepaid } = receipt
       const claimId = open.get(requestId)?.claimId
-      // A call under a grant has no claim: nobody else can have its counter.
+      // A call under a grant has no claim: nobody else can have its place, and without its row nothing is recorded.
       const stands = prepaid || claimId !== undefined
       if (!stands || !(await record({ ...receipt, claimId })))
         throw new Error('The claim of this payment is gone.')

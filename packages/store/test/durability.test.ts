@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { AssayError } from '@assay/protocol'
 import {
@@ -16,26 +14,11 @@ import {
 } from '@assay/store'
 import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { until } from '../../../test/until.ts'
 import { newReceiptAt, requestAt } from './fixtures.ts'
+import { holdLogWriters } from './holdLogWriters.ts'
+import { killedAfter } from './killedAfter.ts'
 
-/** Runs a writer until it has acknowledged so much, then kills what is to be killed. @returns what it acknowledged */
-async function writeUntil(count: number, place: string[], kill: () => unknown = () => {}): Promise<string[]> {
-  const child = spawn(process.execPath, [new URL('./writer.ts', import.meta.url).pathname, ...place], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  const exited = new Promise((resolve) => child.once('exit', resolve))
-  const acknowledged: string[] = []
-  for await (const line of createInterface({ input: child.stdout })) {
-    acknowledged.push(line)
-    if (acknowledged.length !== count) continue
-    await kill()
-    child.kill('SIGKILL')
-  }
-  await exited
-  assert.ok(acknowledged.length >= count, `the writer ended by itself after ${acknowledged.length} receipts`)
-  return acknowledged
-}
+const WRITER = new URL('./writer.ts', import.meta.url)
 
 async function assertHolds(database: Database, acknowledged: Iterable<string>): Promise<void> {
   const ids = new Set(acknowledged)
@@ -54,7 +37,8 @@ async function assertHolds(database: Database, acknowledged: Iterable<string>): 
 test('what was acknowledged survives kill -9 of the writer, with its payment, and the lock is taken over', async () => {
   const directory = temporaryFolder('store')
   const acknowledged: string[] = []
-  for (const stopAfter of [1, 23, 60]) acknowledged.push(...(await writeUntil(stopAfter, [directory])))
+  for (const stopAfter of [1, 23, 60])
+    acknowledged.push(...(await killedAfter(stopAfter, WRITER, [directory])))
   const database = await openDatabase({ directory })
   try {
     await assertHolds(database, acknowledged)
@@ -65,7 +49,7 @@ test('what was acknowledged survives kill -9 of the writer, with its payment, an
 
 test('a journal whose last line is cut off gives all that was acknowledged; one that is damaged inside stops the start', async () => {
   const directory = temporaryFolder('store')
-  const acknowledged = await writeUntil(40, [directory])
+  const acknowledged = await killedAfter(40, WRITER, [directory])
   const folder = join(directory, 'journal')
   const segment = join(folder, readdirSync(folder).sort().at(-1) ?? '')
   const whole = readFileSync(segment)
@@ -103,7 +87,7 @@ test('what was acknowledged survives the death of the PostgreSQL server', {
     const place = [temporaryFolder('store'), databaseUrl]
     const acknowledged: string[] = []
     for (const stopAfter of [5, 60]) {
-      acknowledged.push(...(await writeUntil(stopAfter, place, () => server.stop('crash'))))
+      acknowledged.push(...(await killedAfter(stopAfter, WRITER, place, () => server.stop('crash'))))
       await server.start()
     }
     const database = await openDatabase({ directory: '', databaseUrl })
@@ -121,14 +105,7 @@ test('a claim alone may die with the PostgreSQL server: nothing is recorded unde
   try {
     const databaseUrl = await server.createDatabase()
     const { database, writer } = await openStore({ directory: '', databaseUrl })
-    // Nobody writes the log but who waits for it: whoever else might, now and then, is held until the crash.
-    const others = await until(async () => {
-      const found = await database.query<{ pid: number }>(
-        `select pid from pg_stat_activity where backend_type in ('walwriter', 'background writer', 'checkpointer')`,
-      )
-      return found.length === 3 && found
-    })
-    for (const { pid } of others) process.kill(pid, 'SIGSTOP')
+    const letGo = await holdLogWriters(database)
     const [lost, kept] = [requestAt(0), requestAt(1)]
     const states = async () =>
       Promise.all([lost, kept].map(async ({ requestId }) => (await findRequest(database, requestId))?.state))
@@ -136,9 +113,7 @@ test('a claim alone may die with the PostgreSQL server: nothing is recorded unde
     await writer.record(await newReceiptAt(1))
     assert.ok(await writer.claim(lost))
     assert.deepEqual(await states(), ['forwarded', 'finished'])
-    const crashed = server.stop('crash')
-    for (const { pid } of others) process.kill(pid, 'SIGKILL')
-    await crashed
+    await Promise.all([server.stop('crash'), letGo()])
     await server.start()
     assert.deepEqual(await states(), [undefined, 'finished'])
     await assert.rejects(writer.record(await newReceiptAt(0)), /claim of this payment is gone/)

@@ -1,88 +1,54 @@
 /** What is set aside and spent under a grant, against a model of it: never more than the deposit, the total and the hour. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { canonicalJson, receiptLeaf, receiptToJson, smaller } from '@assay/protocol'
+import { smaller } from '@assay/protocol'
 import {
   addApiKey,
   type Database,
-  endRequest,
   expireReceipts,
   findApiKey,
   grantDebits,
   grantUsage,
+  groupWriter,
   interruptRequests,
   MAX_API_KEYS,
   type NewGrantCall,
   openAmounts,
-  openDatabase,
+  openStore,
+  type RequestWriter,
+  type Reservation,
   recordReceipts,
-  reserveCalls,
   revokeApiKey,
   takeOutbox,
 } from '@assay/store'
 import fc from 'fast-check'
 import { type Hex, keccak256, numberToHex } from 'viem'
 import { onEachEngine } from '../../../test/postgres/engines.ts'
-import { receiptAt } from './fixtures.ts'
+import { addGrant, callOf, grantReceipt, placeIdOf } from './grantCalls.ts'
 
 let database: Database
+let writer: RequestWriter
 
 let grants = 0
 
 async function newGrant(terms: { maxTotal: bigint; ratePerHour?: bigint }): Promise<Hex> {
   const grantId = keccak256(numberToHex(++grants))
-  const { maxTotal, ratePerHour = 0n } = terms
-  await addApiKey(
-    database,
-    { grantId, payer: `0x${'01'.repeat(20)}`, terms: '{}', maxTotal, ratePerHour },
-    keccak256(grantId),
-  )
+  await addGrant(database, grantId, terms)
   return grantId
 }
 
-const idOf = (grantId: Hex, counter: bigint): Hex =>
-  keccak256(`${grantId}${numberToHex(counter, { size: 8 }).slice(2)}`)
+/** All at once, as calls of one moment come. */
+const reserve = (...calls: NewGrantCall[]): Promise<Reservation[]> => Promise.all(calls.map(writer.reserve))
 
-function callOf(grantId: Hex, maximum: bigint, funded = 10n ** 30n, spentOnChain = 0n): NewGrantCall {
-  return {
-    grantId,
-    payer: `0x${'01'.repeat(20)}`,
-    scheme: 3,
-    maximum,
-    funded,
-    spentOnChain,
-    expiresAt: 2n ** 63n,
-    collect: '{}',
-    modelId: `0x${'05'.repeat(32)}`,
-    nodeUrl: 'http://127.0.0.1:1',
-    requestHash: `0x${'00'.repeat(32)}`,
-    instance: 'here',
-    requestIdOf: (counter) => idOf(grantId, counter),
-  }
+async function reserved(...calls: NewGrantCall[]): Promise<Hex[]> {
+  return (await reserve(...calls)).map((call) => (call.reserved ? call.requestId : assert.fail(call.why)))
 }
 
-let receipts = 0
-
-async function record(requestId: Hex, price: bigint): Promise<void> {
-  const { receipt, signature } = await receiptAt(1_000_000 + ++receipts, price)
-  const signed = { receipt: { ...receipt, requestId }, signature }
-  const item = {
-    requestId,
-    receipt: canonicalJson(receiptToJson(signed.receipt)),
-    signature,
-    leaf: receiptLeaf(signed),
-    price,
-    collectAmount: price,
-    prepaid: true,
-  }
-  // Twice, as a retry would.
-  await recordReceipts(database, [item])
-  await recordReceipts(database, [item])
-}
+const record = async (requestId: Hex, price: bigint) => writer.record(await grantReceipt(requestId, price))
 
 onEachEngine('store-grants', (newPlace) => {
   before(async () => {
-    database = await openDatabase(await newPlace())
+    ;({ database, writer } = await openStore(await newPlace()))
   })
   after(() => database?.close())
 
@@ -106,7 +72,7 @@ onEachEngine('store-grants', (newPlace) => {
         for (const { kind, amounts, pick } of moves) {
           if (kind === 'reserve') {
             const calls = amounts.map((amount) => callOf(grantId, amount, funded))
-            for (const [at, result] of (await reserveCalls(database, calls)).entries()) {
+            for (const [at, result] of (await reserve(...calls)).entries()) {
               if (!result.reserved) continue
               assert.ok(!counters.has(result.counter))
               counters.add(result.counter)
@@ -119,7 +85,7 @@ onEachEngine('store-grants', (newPlace) => {
             const [requestId, maximum] = [...open][pick % Math.max(1, open.size)] ?? []
             if (requestId === undefined || maximum === undefined) continue
             open.delete(requestId)
-            if (kind === 'fail') await endRequest(database, requestId, 'failed')
+            if (kind === 'fail') await writer.end(requestId, 'failed')
             else {
               const price = smaller(amounts[0] as bigint, maximum)
               await record(requestId, price)
@@ -138,38 +104,80 @@ onEachEngine('store-grants', (newPlace) => {
     )
   })
 
-  test('one group of calls shares what is left, and each refusal says why', async () => {
+  test('each refusal says why, and what stays free', async () => {
     const grantId = await newGrant({ maxTotal: 100n, ratePerHour: 90n })
-    const results = await reserveCalls(
-      database,
-      [60n, 101n, 95n, 35n, 30n].map((amount) => callOf(grantId, amount)),
-    )
-    assert.deepEqual(
-      results.map((result) => (result.reserved ? result.counter : result.why)),
-      [1n, 'total', 'rate', 'rate_busy', 2n],
-    )
-    const [unknown] = await reserveCalls(database, [callOf(`0x${'ee'.repeat(32)}`, 1n)])
+    const said: unknown[] = []
+    for (const amount of [60n, 101n, 95n, 35n, 30n, 20n]) {
+      const [result] = await reserve(callOf(grantId, amount))
+      said.push(result?.reserved === false ? [result.why, result.left] : 'reserved')
+    }
+    assert.deepEqual(said, [
+      ...['reserved', ['total', 100n], ['rate', 90n], ['rate_busy', 30n], 'reserved'],
+      ['busy', 10n],
+    ])
+    const [unknown] = await reserve(callOf(`0x${'ee'.repeat(32)}`, 1n))
     assert.equal(unknown?.reserved === false && unknown.why, 'unknown')
+  })
+
+  test('calls of one moment, and of writers that know nothing of each other, share what is left', async () => {
+    const grantId = await newGrant({ maxTotal: 100n })
+    const others = database.engine === 'postgres' ? [groupWriter(database), groupWriter(database)] : []
+    const writers = [writer, ...others]
+    const results = await Promise.all(
+      Array.from({ length: 200 }, (_, at) =>
+        (writers[at % writers.length] as RequestWriter).reserve(callOf(grantId, 3n)),
+      ),
+    )
+    const places = results.flatMap((result) => (result.reserved ? [result.counter] : []))
+    assert.equal(places.length, 33)
+    assert.equal(new Set(places).size, 33)
+    assert.equal((await grantUsage(database, grantId))?.reserved, 99n)
+  })
+
+  test('a call that there is room for is one statement, but for the first of a block', async () => {
+    const grantId = await newGrant({ maxTotal: 100n })
+    const statements: string[] = []
+    const counting = groupWriter({
+      ...database,
+      query(sql, parameters) {
+        statements.push(sql)
+        return database.query(sql, parameters)
+      },
+      transaction: () => assert.fail('a transaction takes several'),
+    })
+    for (let calls = 0; calls < 40; calls++) {
+      const call = await counting.reserve(callOf(grantId, 2n))
+      assert.ok(call.reserved)
+    }
+    assert.equal(statements.length, 41)
+  })
+
+  test('nothing is set aside for a key that was taken back', async () => {
+    const grantId = await newGrant({ maxTotal: 100n })
+    await reserved(callOf(grantId, 1n))
+    await revokeApiKey(database, grantId, keccak256(grantId))
+    // One that has the database for itself does not ask it for what it has heard.
+    if (database.engine === 'postgres') {
+      const [result] = await reserve(callOf(grantId, 1n))
+      assert.equal(result?.reserved === false && result.why, 'revoked')
+    }
+    assert.equal((await grantUsage(database, grantId))?.reserved, 1n)
   })
 
   test('a database that was begun anew counts from what the chain has seen', async () => {
     const grantId = await newGrant({ maxTotal: 100n })
-    const [refused] = await reserveCalls(database, [callOf(grantId, 11n, 100n, 90n)])
+    const [refused] = await reserve(callOf(grantId, 11n, 100n, 90n))
     assert.equal(refused?.reserved, false)
-    const [taken] = await reserveCalls(database, [callOf(grantId, 10n, 100n, 90n)])
-    assert.equal(taken?.reserved, true)
+    await reserved(callOf(grantId, 10n, 100n, 90n))
   })
 
   test('receipts leave with their place under the grant, debits show them, wallets do not count them', async () => {
     const grantId = await newGrant({ maxTotal: 100n })
     const before = (await openAmounts(database)).length
-    const [call] = await reserveCalls(database, [callOf(grantId, 20n)])
-    assert.ok(call?.reserved)
+    const [call] = (await reserved(callOf(grantId, 20n))) as [Hex]
     assert.equal((await openAmounts(database)).length, before)
-    await record(call.requestId, 7n)
-    const entry = (await takeOutbox(database, 4096)).find(
-      ({ receipt }) => receipt.requestId === call.requestId,
-    )
+    await record(call, 7n)
+    const entry = (await takeOutbox(database, 4096)).find(({ receipt }) => receipt.requestId === call)
     assert.deepEqual(entry?.grant, { id: grantId, counter: 1n })
     const [debit] = await grantDebits(database, grantId, 2n ** 62n, 10)
     assert.deepEqual([debit?.amount, debit?.state, debit?.settled], [7n, 'finished', false])
@@ -178,8 +186,7 @@ onEachEngine('store-grants', (newPlace) => {
 
   test('a call whose receipt no batch may hold costs its grant nothing', async () => {
     const grantId = await newGrant({ maxTotal: 100n })
-    const calls = await reserveCalls(database, [callOf(grantId, 20n), callOf(grantId, 30n)])
-    const [lost, paid] = calls.map((call) => (call.reserved ? call.requestId : assert.fail(call.why)))
+    const [lost, paid] = await reserved(callOf(grantId, 20n), callOf(grantId, 30n))
     await record(lost as Hex, 20n)
     await record(paid as Hex, 30n)
     assert.equal((await grantUsage(database, grantId))?.spent, 50n)
@@ -193,8 +200,20 @@ onEachEngine('store-grants', (newPlace) => {
       debits.map(({ amount }) => amount),
       [30n, 0n],
     )
-    const [again] = await reserveCalls(database, [callOf(grantId, 70n)])
-    assert.equal(again?.reserved, true)
+    await reserved(callOf(grantId, 70n))
+  })
+
+  test('what is recorded twice is spent once, and a place that is gone holds no receipt', async () => {
+    const grantId = await newGrant({ maxTotal: 100n })
+    const [call, ended] = (await reserved(callOf(grantId, 20n), callOf(grantId, 30n))) as [Hex, Hex]
+    const receipt = await grantReceipt(call, 20n)
+    await database.query('select 1')
+    for (let times = 0; times < 2; times++) await recordReceipts(database, [receipt])
+    await writer.end(ended, 'failed')
+    const usage = await grantUsage(database, grantId)
+    assert.deepEqual([usage?.spent, usage?.reserved, usage?.calls], [20n, 0n, 2])
+    await assert.rejects(record(placeIdOf(grantId, 1_000n), 1n), /is gone/)
+    assert.equal((await grantUsage(database, grantId))?.spent, 20n)
   })
 
   test('a grant holds so many keys and no more, and one of them may be registered again', async () => {

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { API_KEY_PREFIX, apiKeyHash, grantFromJson, isApiKey, type SpendingGrant } from '@assay/protocol'
-import { findApiKey } from '@assay/store'
+import { API_KEY_PREFIX, apiKeyHash, isApiKey, type SpendingGrant } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
@@ -26,7 +25,7 @@ export async function credentialOf(
   const key = keyIn(headers)
   if (key === undefined) return undefined
   const keyHash = isApiKey(key) ? apiKeyHash(key) : undefined
-  const known = keyHash === undefined ? undefined : await findApiKey(context.database, keyHash)
+  const known = keyHash === undefined ? undefined : await context.keys.find(keyHash)
   if (keyHash === undefined || known === undefined) {
     throw unauthorised(
       context,
@@ -34,17 +33,19 @@ export async function credentialOf(
       'This gateway knows no such API key. Make one with: assay wallet grant create',
     )
   }
-  if (known.revoked) {
-    throw unauthorised(
-      context,
-      'api_key_revoked',
-      'This API key was revoked. Make another with: assay wallet grant key',
-    )
-  }
-  return { grantId: known.grantId, keyHash, grant: grantFromJson(JSON.parse(known.terms)) }
+  if (known.revoked) throw keyRevoked(context)
+  return { grantId: known.grantId, keyHash, grant: known.grant }
 }
 
-function unauthorised(context: Context, code: string, message: string): RefusedError {
-  context.metrics.count('refused_total', code)
+export function keyRevoked(context: Pick<Context, 'metrics'>): RefusedError {
+  return unauthorised(
+    context,
+    'api_key_revoked',
+    'This API key was revoked. Make another with: assay wallet grant key',
+  )
+}
+
+function unauthorised({ metrics }: Pick<Context, 'metrics'>, code: string, message: string): RefusedError {
+  metrics.count('refused_total', code)
   return new RefusedError({ status: 401, message, type: 'invalid_request_error', code })
 }

@@ -52,7 +52,9 @@ export function grantRoutes(server: FastifyInstance, context: Context): void {
     requireOwnPayer(context.network, grant.payer)
     const { grantId, keyHash, allowed } = statement
     if (!allowed) {
-      if (!(await revokeApiKey(database, grantId, keyHash))) {
+      const revoked = await revokeApiKey(database, grantId, keyHash)
+      context.keys.forget(keyHash)
+      if (!revoked) {
         throw refusal(404, 'not_found', 'This gateway knows no such key under this grant.')
       }
       context.log('api_key_revoked', { grantId })

@@ -17,7 +17,7 @@ import { requireAllowance } from '../payment/admit.ts'
 import { beyondFleet } from '../payment/fleetAllowance.ts'
 import { relay } from '../relay/relay.ts'
 import type { Route } from '../routing/route.ts'
-import type { Credential } from './credential.ts'
+import { type Credential, keyRevoked } from './credential.ts'
 import { refusedByGrant, refusedReservation } from './refusals.ts'
 
 export type GrantedRequest = {
@@ -38,7 +38,7 @@ export type GrantedRequest = {
 /** Seconds for which a node takes the gateway's word on a call. */
 const AUTH_LIFETIME_SECONDS = 60n
 
-/** Sets a call's highest price aside under its grant, durably, and relays it. @throws RefusedError 4xx with the reason */
+/** Sets a call's highest price aside under its grant and relays it. @throws RefusedError 4xx with the reason */
 export async function relayUnderGrant(
   context: Context,
   request: FastifyRequest,
@@ -113,12 +113,13 @@ async function tryReserve(
   { credential, model, route: { node }, requestHash, maximum, trace }: GrantedRequest,
   account: GrantAccount,
 ): Promise<Extract<Reservation, { reserved: true }> | { reserved: false; error: DialectError }> {
-  const { grantId, grant } = credential
+  const { grantId, keyHash, grant } = credential
   const call = { modelId: model.modelId, node: node.operator, price: maximum, at: now() }
   const refusal = grantRefusal(grant, account, call)
   if (refusal !== undefined) return { reserved: false, error: refusedByGrant(refusal) }
   const item: NewGrantCall = {
     grantId,
+    keyHash,
     payer: grant.payer,
     scheme: SCHEME.grant,
     maximum,
@@ -140,9 +141,13 @@ async function tryReserve(
       }),
   }
   const reservation = await context.reserve(item)
-  return reservation.reserved
-    ? reservation
-    : { reserved: false, error: refusedReservation(reservation, maximum) }
+  if (reservation.reserved) return reservation
+  if (reservation.why === 'revoked') {
+    // By another gateway, since the key was last looked at here.
+    context.keys.forget(keyHash)
+    throw keyRevoked(context)
+  }
+  return { reserved: false, error: refusedReservation(reservation, maximum) }
 }
 
 /** What the chain says now, while the node is already at work: a grant that was revoked pays for no new call. */

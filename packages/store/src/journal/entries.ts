@@ -1,11 +1,13 @@
 import type { Hex, Queryable } from '../database.ts'
 import { type NewReceipt, recordReceipts } from '../receipts.ts'
 import { claimRequests, endRequest, type NewRequest } from '../requests.ts'
+import { type PlacedCall, placeCalls } from '../reservations.ts'
 import type { Group } from './segment.ts'
 
 /** What a journal holds: the writes that an answer waits for. */
 export type Entry =
   | { kind: 'claim'; request: NewRequest }
+  | { kind: 'reserve'; call: PlacedCall }
   | { kind: 'record'; receipt: NewReceipt }
   | { kind: 'end'; requestId: Hex; state: 'failed' | 'released' }
 
@@ -13,7 +15,7 @@ export type Entry =
 export type Numbered = { seq: number; entry: Entry }
 
 /** Members that are integers of any size; decimal strings in the file. */
-const BIG = new Set(['authorised', 'expiresAt', 'price', 'collectAmount'])
+const BIG = new Set(['authorised', 'expiresAt', 'price', 'collectAmount', 'counter'])
 
 export const encode = (group: Group<Entry>): string =>
   JSON.stringify(group, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
@@ -44,14 +46,24 @@ function runs(entries: readonly Entry[]): Entry[][] {
 }
 
 function requestOf(entry: Entry): Hex {
-  if (entry.kind === 'claim') return entry.request.requestId
-  return entry.kind === 'record' ? entry.receipt.requestId : entry.requestId
+  switch (entry.kind) {
+    case 'claim':
+      return entry.request.requestId
+    case 'reserve':
+      return entry.call.requestId
+    case 'record':
+      return entry.receipt.requestId
+    case 'end':
+      return entry.requestId
+  }
 }
 
 async function applyRun(transaction: Queryable, run: readonly Entry[]): Promise<void> {
   const requests = run.flatMap((entry) => (entry.kind === 'claim' ? [entry.request] : []))
+  const calls = run.flatMap((entry) => (entry.kind === 'reserve' ? [entry.call] : []))
   const receipts = run.flatMap((entry) => (entry.kind === 'record' ? [entry.receipt] : []))
   if (requests.length > 0) await claimRequests(transaction, requests)
+  if (calls.length > 0) await placeCalls(transaction, calls)
   if (receipts.length > 0 && (await recordReceipts(transaction, receipts)).includes(false)) {
     throw new Error('A receipt in the journal has no claim before it.')
   }

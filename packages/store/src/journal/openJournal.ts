@@ -1,8 +1,10 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import type { Database } from '../database.ts'
+import { placedCall, reservationRefusal, UNKNOWN_GRANT } from '../reservations.ts'
 import type { RequestWriter } from '../writer.ts'
 import { type Applier, openApplier } from './applier.ts'
-import type { Entry } from './entries.ts'
+import type { Entry, Numbered } from './entries.ts'
+import { type Grants, openGrants } from './grants.ts'
 import { createLog, type Log, readLog } from './log.ts'
 import { openPayments, type Payments } from './payments.ts'
 import { DISK, type Disk } from './segment.ts'
@@ -36,18 +38,26 @@ export async function openJournal(inner: Database, folder: string, disk: Disk = 
   for (const path of left.paths) rmSync(path, { force: true })
 
   const payments = await openPayments(inner)
+  const grants = openGrants(inner, () => applier.applied)
   log = createLog(folder, applier.applied + 1, disk)
   return {
     database: caughtUp(inner, applier, log),
-    writer: journalWriter(log, applier, payments),
+    writer: journalWriter(log, applier, { payments, grants }),
     lagging: inner,
   }
 }
 
-function journalWriter(log: Log, applier: Applier, payments: Payments): RequestWriter {
-  function write(entry: Entry): void {
+function journalWriter(
+  log: Log,
+  applier: Applier,
+  { payments, grants }: { payments: Payments; grants: Grants },
+): RequestWriter {
+  /** @returns its number */
+  function write(entry: Entry): number {
     if (applier.waiting >= MAX_WAITING) throw new Error('The database does not keep up with the journal.')
-    applier.add([log.write(entry)])
+    const numbered: Numbered = log.write(entry)
+    applier.add([numbered])
+    return numbered.seq
   }
   return {
     async claim(request) {
@@ -56,13 +66,36 @@ function journalWriter(log: Log, applier: Applier, payments: Payments): RequestW
       payments.claim(request)
       return true
     },
+    async reserve(call) {
+      let refusal = UNKNOWN_GRANT
+      // What was ended or paid in since is worth a second look before anybody is turned away.
+      for (const again of [false, true]) {
+        const grant = await grants.stateOf(call.grantId, again)
+        if (grant === undefined) return UNKNOWN_GRANT
+        // No await from here to the entry.
+        const { next: counter } = grant
+        const refused = reservationRefusal(grant, call, Date.now() / 1000)
+        if (refused === undefined) {
+          const placing = { call, counter, requestId: call.requestIdOf(counter) }
+          const placed = placedCall(placing)
+          grants.reserved(placed, write({ kind: 'reserve', call: placed }))
+          return { reserved: true, counter, requestId: placing.requestId }
+        }
+        refusal = refused
+      }
+      return refusal
+    },
     async record(receipt) {
-      write({ kind: 'record', receipt })
-      payments.end(receipt.requestId, 'finished')
+      const { requestId, prepaid, price } = receipt
+      if (prepaid && !grants.has(requestId)) throw new Error('The place of this call is gone.')
+      const seq = write({ kind: 'record', receipt })
+      payments.end(requestId, 'finished')
+      grants.recorded(requestId, price, seq)
     },
     async end(requestId, state) {
-      write({ kind: 'end', requestId, state })
+      const seq = write({ kind: 'end', requestId, state })
       payments.end(requestId, state)
+      grants.ended(requestId, seq)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
-import type { AnswerName, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
+import type { AnswerName, AnswerNames, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
@@ -42,6 +42,8 @@ export type Context = {
   standing: Standing
   /** A grant's account, from a cache that the chain refreshes. */
   grantAccountOf(grantId: Hex): Promise<GrantAccount>
+  /** What clients call their requests, and the answers that are kept for them. */
+  names: AnswerNames
   /** API keys, by what they hash to. */
   keys: Keys
   /** Sets the highest price of a call aside under its grant, or says why it cannot. */

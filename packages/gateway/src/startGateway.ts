@@ -6,6 +6,7 @@ import {
   type Database,
   groupWriter,
   openAmounts,
+  openAnswerNames,
   openStore,
   pruneAnswers,
   type RequestWriter,
@@ -148,7 +149,8 @@ async function assemble(
   const open = database.engine === 'pglite' ? await openAmounts(database) : []
   for (const { requestId, payer, amount } of open) ledger.set(requestId, payer, amount)
   const inFlight = new Set<Hex>()
-  const endings = createEndings({ database, writer, ledger, log })
+  const names = openAnswerNames({ database, lagging })
+  const endings = createEndings({ names, writer, ledger, log })
   const base: Omit<Context, 'recover'> = {
     network,
     deployment: deploymentOf(network),
@@ -170,6 +172,7 @@ async function assemble(
     standing,
     keyCounts: createKeyCheck(chain),
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
+    names,
     keys: createKeys(lagging),
     reserve: writer.reserve,
     sign: (digest) => signDigest(digest, options.privateKey),

@@ -25,3 +25,11 @@ export type Database = Queryable & {
 export function toDriverValues(parameters: readonly SqlValue[]): unknown[] {
   return parameters.map((value) => (typeof value === 'bigint' ? value.toString() : value))
 }
+
+/**
+ * A condition that always holds, and by which the commit of its statement does not wait for the disk where a parameter is
+ * true. For a PostgreSQL server: what was written is seen by all, and reaches the disk with the next commit that does wait,
+ * or within 0.6 s.
+ */
+export const unwaited = (parameter: string): string =>
+  `case when ${parameter} then set_config('synchronous_commit', 'off', true) = 'off' else true end`

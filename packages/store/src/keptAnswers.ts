@@ -1,4 +1,4 @@
-import type { Database, Hex, Queryable } from './database.ts'
+import { type Database, type Hex, type Queryable, unwaited } from './database.ts'
 import type { RequestState } from './requests.ts'
 
 /** A client's own name for a request, and whose client that is: `payer:0x…` or `key:0x…`. */
@@ -16,15 +16,90 @@ export type Recalled =
 /** Seconds after which a name whose payment was never claimed is free again: its gateway died in between. */
 const ABANDONED_SECONDS = 60
 
+export type NamedRequest = {
+  requestHash: Hex
+  /** Known before its payment is claimed where the payment decides it. */
+  requestId: Hex | undefined
+  keepSeconds: number
+}
+
 /**
- * Takes a name for a request, durably, or says what has it. A request that ended without an answer leaves it free, and so does
- * one whose answer cost nothing and is not here: its node signed that it failed, or that its client left before it began.
- * @param requestId known before its payment is claimed where the payment decides it
+ * Names of requests, and the answers that are kept under them. What is written of a name counts once a receipt is recorded,
+ * whose commit brings all that was written before it to the disk: none of it waits for the disk by itself.
  */
-export async function takeAnswerName(
+export type AnswerNames = {
+  /** Takes a name for a request, or says what has it. */
+  take(name: AnswerName, request: NamedRequest): Promise<Recalled>
+  /** Says which request a taken name belongs to. */
+  bind(name: AnswerName, requestId: Hex): Promise<void>
+  /** Keeps an answer. It is given out only once its request is finished, so this comes before the receipt. */
+  keep(name: AnswerName, requestId: Hex, answer: KeptAnswer): Promise<void>
+  /** Gives a name back whose request was refused before its payment was claimed, or with one that another request has. */
+  free(name: AnswerName): Promise<void>
+}
+
+/** @param lagging the same database, where what was acknowledged of requests may still be missing */
+export function openAnswerNames({
+  database,
+  lagging,
+}: {
+  database: Database
+  lagging: Database
+}): AnswerNames {
+  const relaxed = database.engine === 'postgres'
+  return {
+    async take(name, request) {
+      // Most names are new, and what has become of other requests does not matter to those.
+      if (await takeNew(lagging, name, request, relaxed)) return { what: 'new' }
+      return takeOver(database, name, request)
+    },
+    async bind({ scope, id }, requestId) {
+      await lagging.query(
+        `update kept_answers set request_id = $3 where scope = $1 and id = $2 and ${unwaited('$4')}`,
+        [scope, id, requestId, relaxed],
+      )
+    },
+    async keep({ scope, id }, requestId, { status, headers, body }) {
+      await lagging.query(
+        `update kept_answers set status = $4, headers = $5, body = $6
+         where scope = $1 and id = $2 and request_id = $3 and ${unwaited('$7')}`,
+        [scope, id, requestId, status, JSON.stringify(headers), body, relaxed],
+      )
+    },
+    async free({ scope, id }) {
+      await database.query(
+        `delete from kept_answers k where scope = $1 and id = $2 and body is null
+           and not exists (select 1 from requests q where q.request_id = k.request_id
+             and q.request_hash = k.request_hash and q.state in ('forwarded', 'finished'))`,
+        [scope, id],
+      )
+    },
+  }
+}
+
+async function takeNew(
   database: Queryable,
   { scope, id }: AnswerName,
-  request: { requestHash: Hex; requestId: Hex | undefined; keepSeconds: number },
+  { requestHash, requestId, keepSeconds }: NamedRequest,
+  relaxed: boolean,
+): Promise<boolean> {
+  const taken = await database.query(
+    `insert into kept_answers (scope, id, request_hash, request_id, expires_at)
+     select $1, $2, $3, $4, now() + $5::float8 * interval '1 second' where ${unwaited('$6')}
+     on conflict (scope, id) do nothing returning id`,
+    [scope, id, requestHash, requestId ?? null, keepSeconds, relaxed],
+  )
+  return taken.length > 0
+}
+
+/**
+ * Takes a name that somebody had. A request that ended without an answer leaves it free, and so does one whose answer cost
+ * nothing and is not here: its node signed that it failed, or that its client left before it began.
+ */
+async function takeOver(
+  database: Queryable,
+  { scope, id }: AnswerName,
+  request: NamedRequest,
 ): Promise<Recalled> {
   const taken = await database.query(
     `insert into kept_answers (scope, id, request_hash, request_id, expires_at)
@@ -62,42 +137,6 @@ export async function takeAnswerName(
   return status === null || headers === null || body === null
     ? { what: 'not_kept', requestId: row.request_id }
     : { what: 'kept', answer: { status, headers: JSON.parse(headers), body } }
-}
-
-/** Says which request a taken name belongs to. */
-export async function bindAnswerName(
-  database: Queryable,
-  { scope, id }: AnswerName,
-  requestId: Hex,
-): Promise<void> {
-  await database.query(`update kept_answers set request_id = $3 where scope = $1 and id = $2`, [
-    scope,
-    id,
-    requestId,
-  ])
-}
-
-/** Gives a name back whose request was refused before its payment was claimed, or with one that another request has. */
-export async function freeAnswerName(database: Queryable, { scope, id }: AnswerName): Promise<void> {
-  await database.query(
-    `delete from kept_answers k where scope = $1 and id = $2 and body is null
-       and not exists (select 1 from requests q where q.request_id = k.request_id
-         and q.request_hash = k.request_hash and q.state in ('forwarded', 'finished'))`,
-    [scope, id],
-  )
-}
-
-/** Keeps an answer. It is given out only once its request is finished, so this comes before the receipt. */
-export async function keepAnswer(
-  database: Queryable,
-  { scope, id }: AnswerName,
-  requestId: Hex,
-  { status, headers, body }: KeptAnswer,
-): Promise<void> {
-  await database.query(
-    `update kept_answers set status = $4, headers = $5, body = $6 where scope = $1 and id = $2 and request_id = $3`,
-    [scope, id, requestId, status, JSON.stringify(headers), body],
-  )
 }
 
 /** Erases what is over its time, and of the rest the oldest answers beyond so many bytes in all. */

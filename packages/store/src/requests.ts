@@ -1,4 +1,4 @@
-import type { Hex, Queryable } from './database.ts'
+import { type Hex, type Queryable, unwaited } from './database.ts'
 
 export type RequestState =
   | 'forwarded' // on its way to a node, or its receipt is being looked for
@@ -95,8 +95,7 @@ function valuesOf(items: Iterable<NewRequest>): string {
 /**
  * Claims each payment for its request, in one statement. One that was released may come back signed anew under the same
  * nonce, for more or for longer: what it authorises now is what counts.
- * @param relaxed everybody sees the claims when this resolves, and they reach the disk with the next commit that waits
- *   for it, or within 0.6 s: a crash of the server may take them away. For a PostgreSQL server only
+ * @param relaxed whether the commit does not wait for the disk: a crash of the server may take the claims away
  * @returns per item whether it is ours now; false means that the payment is in use or was used.
  */
 export async function claimRequests(
@@ -111,7 +110,7 @@ export async function claimRequests(
   const ordered = [...first.values()].sort((a, b) => (a.requestId < b.requestId ? -1 : 1))
   const rows = await database.query<{ request_id: string }>(
     `${insertAs('forwarded')}
-     where case when $2 then set_config('synchronous_commit', 'off', true) = 'off' else true end
+     where ${unwaited('$2')}
      on conflict (request_id) do update set state = 'forwarded', node_url = excluded.node_url, collect = excluded.collect,
        authorised = excluded.authorised, expires_at = excluded.expires_at,
        model_id = excluded.model_id, request_hash = excluded.request_hash, instance = excluded.instance,

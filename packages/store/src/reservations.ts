@@ -1,5 +1,5 @@
 import { larger, smaller } from '@assay/protocol'
-import type { Database, Hex, Queryable } from './database.ts'
+import { type Database, type Hex, type Queryable, unwaited } from './database.ts'
 import type { NewRequest } from './requests.ts'
 
 /** A call that wants its place and its highest price set aside under a grant. */
@@ -208,7 +208,7 @@ export async function reserveAtOnce(
        returning g.grant_id
      )
      ${INSERT_PLACED} from call join taken on taken.grant_id = call."grantId"
-     where case when $2 then set_config('synchronous_commit', 'off', true) = 'off' else true end
+     where ${unwaited('$2')}
      returning request_id`,
     [jsonOf(values), relaxed],
   )

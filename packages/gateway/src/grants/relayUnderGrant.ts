@@ -7,7 +7,7 @@ import {
   requestAuthDigest,
   SCHEME,
 } from '@assay/protocol'
-import { type AnswerName, bindAnswerName, type NewGrantCall, type Reservation } from '@assay/store'
+import type { AnswerName, NewGrantCall, Reservation } from '@assay/store'
 import { type GrantAccount, grantRefusal } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
@@ -59,7 +59,7 @@ export async function relayUnderGrant(
     deadline: now() + AUTH_LIFETIME_SECONDS,
   }
   try {
-    if (name !== undefined) await bindAnswerName(context.database, name, requestId)
+    if (name !== undefined) await context.names.bind(name, requestId)
     const subjects = [`key:${credential.keyHash}`, `payer:${grant.payer}`]
     requireAllowance(context, subjects, requestId, maximum)
     const signature = await context.sign(requestAuthDigest(auth, context.deployment))

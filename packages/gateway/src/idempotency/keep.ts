@@ -1,5 +1,4 @@
 import { type Receipt, STATUS } from '@assay/protocol'
-import { keepAnswer } from '@assay/store'
 import { messageOf } from '../log.ts'
 import type { Exchange } from '../relay/exchange.ts'
 
@@ -24,7 +23,7 @@ export async function keep(
     NOT_KEPT.test(key.toLowerCase()) ? [] : [[key, String(value)]],
   )
   try {
-    await keepAnswer(context.database, name, expected.requestId, {
+    await context.names.keep(name, expected.requestId, {
       status,
       headers: Object.fromEntries(kept),
       body,

@@ -1,5 +1,5 @@
 import { REPLAYED_HEADER } from '@assay/protocol'
-import { type AnswerName, type KeptAnswer, takeAnswerName } from '@assay/store'
+import type { AnswerName, KeptAnswer } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
@@ -15,7 +15,7 @@ export async function recall(
   request: { requestHash: Hex; requestId: Hex | undefined },
 ): Promise<KeptAnswer | undefined> {
   const { keepAnswersSeconds: keepSeconds } = context.limits
-  const recalled = await takeAnswerName(context.database, name, { ...request, keepSeconds })
+  const recalled = await context.names.take(name, { ...request, keepSeconds })
   switch (recalled.what) {
     case 'new':
       return undefined

@@ -1,4 +1,4 @@
-import { type AnswerName, type endRequest, freeAnswerName, type RequestWriter } from '@assay/store'
+import type { AnswerName, endRequest, RequestWriter } from '@assay/store'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import { unavailable } from '../http/unavailable.ts'
@@ -25,11 +25,11 @@ type Ending = { requestId: Hex; state: State; writing?: Promise<void> | undefine
  * No payment is claimed while its last ending is still to be written, or that could end the new request.
  */
 export function createEndings({
-  database,
+  names,
   writer,
   ledger,
   log,
-}: Pick<Context, 'database' | 'ledger' | 'log'> & { writer: RequestWriter }): Endings {
+}: Pick<Context, 'names' | 'ledger' | 'log'> & { writer: RequestWriter }): Endings {
   const left = new Map<Hex, Ending>()
   const taken = new Set<AnswerName>()
 
@@ -77,7 +77,7 @@ export function createEndings({
     async free(name) {
       taken.add(name)
       try {
-        await freeAnswerName(database, name)
+        await names.free(name)
         taken.delete(name)
       } catch (error) {
         log('free_postponed', { why: messageOf(error) })
@@ -86,7 +86,7 @@ export function createEndings({
     async catchUp() {
       for (const name of [...taken]) {
         await unlessRefused('free_postponed', {}, async () => {
-          await freeAnswerName(database, name)
+          await names.free(name)
           taken.delete(name)
         })
       }

@@ -4,8 +4,8 @@ import { type GrantState, type PlacedCall, readGrants } from '../reservations.ts
 
 /** Grants that are remembered; of those with nothing under way and nothing to apply, the oldest go first. */
 const MAX_GRANTS = 10_000
-/** Moves of one grant after which those are dropped that the database holds. */
-const MAX_MOVES = 256
+/** Moves of one grant before those are dropped that the database holds. */
+const MIN_MOVES = 256
 /** Minutes that are kept of one grant, far more than count. */
 const MAX_MINUTES = 256
 
@@ -26,7 +26,7 @@ export type Grants = {
 
 /** What an entry of the journal changes of a grant. */
 type Move = { seq: number; next?: bigint; open: bigint; spent: bigint; minute?: number }
-type Known = { state: GrantState; moves: Move[] }
+type Known = { state: GrantState; moves: Move[]; trimAt: number }
 
 /**
  * One process has the database for itself, so what it has set aside under a grant and spent is known here. What the database
@@ -45,7 +45,7 @@ export function openGrants(database: Queryable, appliedOf: () => number): Grants
     const moves = (known.get(grantId)?.moves ?? []).filter(({ seq }) => seq > applied)
     for (const move of moves) apply(state, move)
     known.delete(grantId)
-    known.set(grantId, { state, moves })
+    known.set(grantId, { state, moves, trimAt: Math.max(MIN_MOVES, 2 * moves.length) })
     forgetOne()
   }
   function lookOnce(grantId: Hex): Promise<void> {
@@ -69,9 +69,10 @@ export function openGrants(database: Queryable, appliedOf: () => number): Grants
     apply(grant.state, change)
     grant.moves.push(change)
     // A look that is on its way may be as of an entry long before.
-    if (grant.moves.length < MAX_MOVES || looking.has(grantId)) return
+    if (grant.moves.length < grant.trimAt || looking.has(grantId)) return
     const applied = appliedOf()
     grant.moves = grant.moves.filter(({ seq }) => seq > applied)
+    grant.trimAt = Math.max(MIN_MOVES, 2 * grant.moves.length)
   }
 
   return {

@@ -35,7 +35,8 @@ export function toSigned(row: { receipt: string; signature: Hex }): SignedReceip
 
 /**
  * Makes receipts durable with their place in the outbox and the payment to collect, counts what was spent under grants,
- * and finishes the requests, which frees what was set aside for them: one statement, hence all or nothing. Doing it twice changes nothing.
+ * and finishes the requests, which frees what was set aside for them: one statement, hence all or nothing. Doing it twice changes
+ * nothing. All that is written of a grant is written under its lock, or two gateways with calls under several would wait for each other.
  * @returns per item whether its claim stands; nothing is recorded where it does not.
  */
 export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<boolean[]> {
@@ -75,7 +76,7 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
        where grants.grant_id = spent.grant_id
      ), minute as (
        insert into grant_minutes (grant_id, minute, amount)
-       select grant_id, floor(extract(epoch from now()) / 60)::bigint, amount from spent
+       select grant_id, floor(extract(epoch from now()) / 60)::bigint, amount from spent join held using (grant_id)
        on conflict (grant_id, minute) do update set amount = grant_minutes.amount + excluded.amount
      )
      select request_id from request`,

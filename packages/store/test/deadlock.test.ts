@@ -5,14 +5,19 @@ import {
   claimRequests,
   type Database,
   findRequest,
+  grantUsage,
+  groupWriter,
   interruptRequests,
   openDatabase,
+  type RequestWriter,
   recordReceipts,
   seeGateway,
 } from '@assay/store'
+import { type Hex, keccak256, numberToHex } from 'viem'
 import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { until } from '../../../test/until.ts'
 import { newReceiptAt, requestAt, requestIdAt } from './fixtures.ts'
+import { addGrant, callOf, grantReceipt } from './grantCalls.ts'
 
 const ROUNDS = 12
 const GROUP = 100
@@ -64,6 +69,47 @@ describe('two gateways that write the same requests', { skip: postgresMissing() 
       ])
       assert.ok(recorded.every(Boolean))
       for (const index of at) assert.equal((await findRequest(first, requestIdAt(index)))?.state, 'finished')
+    }
+  })
+
+  test('calls under the same grants are set aside and recorded, and no grant ever holds more than it has', async () => {
+    const [total, price, maximum] = [400n, 2n, 20n]
+    const grants = [1, 2, 3].map((index) => keccak256(numberToHex(index)))
+    for (const grantId of grants) await addGrant(first, grantId, { maxTotal: total, ratePerHour: total })
+    const writers = [groupWriter(first), groupWriter(second)]
+    const looks: bigint[] = []
+    let over = false
+    async function look(): Promise<void> {
+      while (!over) {
+        for (const grantId of grants) {
+          const { spent, reserved } = (await grantUsage(first, grantId)) ?? assert.fail('no such grant')
+          looks.push(spent + reserved)
+        }
+      }
+    }
+    async function buy(buyer: number): Promise<void> {
+      const writer = writers[buyer % writers.length] as RequestWriter
+      for (let call = 0; call < 30; call++) {
+        const grantId = grants[(buyer + call) % grants.length] as Hex
+        const place = await writer.reserve(callOf(grantId, maximum))
+        if (!place.reserved) continue
+        if (call % 8 === 0) await writer.end(place.requestId, 'failed')
+        else await writer.record(await grantReceipt(place.requestId, price))
+      }
+    }
+    const looking = look()
+    try {
+      await Promise.all(Array.from({ length: 40 }, (_, buyer) => buy(buyer)))
+    } finally {
+      over = true
+    }
+    await looking
+    assert.ok(looks.every((held) => held <= total))
+    for (const grantId of grants) {
+      const usage = await grantUsage(first, grantId)
+      assert.equal(usage?.reserved, 0n)
+      // Nothing is left that a call could have had.
+      assert.ok((usage?.spent ?? 0n) > total - maximum)
     }
   })
 })

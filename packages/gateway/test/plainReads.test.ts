@@ -25,7 +25,8 @@ before(async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const rpcUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const contracts = { OPG: zeroAddress, InferenceEscrow: zeroAddress, Settlement: zeroAddress }
+  const none = zeroAddress
+  const contracts = { OPG: none, InferenceEscrow: none, SpendingGrants: none, Settlement: none }
   reads = connectPlainReads({ rpcUrl, contracts })
 })
 after(() => {
@@ -59,6 +60,13 @@ test('a batch is read by the names of its members', async () => {
   assert.deepEqual(await reads.batches([idAt(1)]), [
     { state: 3, committedBlock: 8n, committedAt: 9n, quorumAt: 10n, challenges: 12 },
   ])
+})
+
+test('the account of a grant is read by the names of its parts', async () => {
+  answer = (messages) => JSON.stringify({ id: messages[0]?.id, result: words(40, 30, 20, 1) })
+  assert.deepEqual(await reads.grantAccount(idAt(1)), {
+    ...{ funded: 40n, spent: 30n, revokedAt: 20n, opened: true },
+  })
 })
 
 const MALFORMED: Record<string, (messages: Message[]) => string> = {

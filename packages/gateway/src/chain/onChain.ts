@@ -247,7 +247,8 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       ])
       return { transactionHash: receipt.transactionHash, rejected: new Map(rejected) }
     },
-    grantAccount: (grantId) => readGrantAccount(client, network, grantId),
+    grantAccount: (grantId) =>
+      plain.grantAccount(grantId).catch(() => readGrantAccount(client, network, grantId)),
     rowPayments: (batchId, committedBlock) => readSettledRows(client, network, { batchId, committedBlock }),
     async settleRows(batchId, rows) {
       const grants = { address: network.contracts.SpendingGrants, abi: spendingGrantsAbi } as const

@@ -1,5 +1,12 @@
-import { inferenceEscrowAbi, type Network, opgAbi, PERMIT2_ADDRESS, settlementAbi } from '@assay/protocol'
-import type { CheckedPayment } from '@assay/verify'
+import {
+  inferenceEscrowAbi,
+  type Network,
+  opgAbi,
+  PERMIT2_ADDRESS,
+  settlementAbi,
+  spendingGrantsAbi,
+} from '@assay/protocol'
+import type { CheckedPayment, GrantAccount } from '@assay/verify'
 import { Pool } from 'undici'
 import { type Address, getAbiItem, type Hex, toFunctionSelector } from 'viem'
 import { ask } from '../http/ask.ts'
@@ -21,6 +28,10 @@ const NONCE_BITMAP = toFunctionSelector(getAbiItem({ abi: permit2Abi, name: 'non
 const PAYMENT = toFunctionSelector(getAbiItem({ abi: inferenceEscrowAbi, name: 'payment' }))
 /** What `payment` returns: its state is the last. */
 const PAYMENT_WORDS = 6
+const ACCOUNT_ABI = getAbiItem({ abi: spendingGrantsAbi, name: 'account' })
+const ACCOUNT = toFunctionSelector(ACCOUNT_ABI)
+/** What `account` returns, a word each. */
+const ACCOUNT_PARTS = ACCOUNT_ABI.outputs.map(({ name }) => name)
 const BATCH_ABI = getAbiItem({ abi: settlementAbi, name: 'batch' })
 const BATCH = toFunctionSelector(BATCH_ABI)
 /** Members of the one struct that `batch` returns, a word each. */
@@ -33,6 +44,7 @@ const word = (hex: string): string => hex.slice(2).padStart(WORD, '0')
 export type PlainReads = {
   /** Whether a payment's nonce can still be used. */
   nonceUnused(payment: CheckedPayment): Promise<boolean>
+  grantAccount(grantId: Hex): Promise<GrantAccount>
   payments(requestIds: readonly Hex[]): Promise<ChainPayment[]>
   batches(batchIds: readonly Hex[]): Promise<ChainBatch[]>
 }
@@ -49,7 +61,7 @@ export function connectPlainReads({
   contracts,
 }: {
   rpcUrl: string
-  contracts: Pick<Network['contracts'], 'OPG' | 'InferenceEscrow' | 'Settlement'>
+  contracts: Pick<Network['contracts'], 'OPG' | 'InferenceEscrow' | 'SpendingGrants' | 'Settlement'>
 }): PlainReads {
   const { origin, pathname, search } = new URL(rpcUrl)
   const pool = new Pool(origin, {
@@ -109,6 +121,17 @@ export function connectPlainReads({
       const { nonce } = payment.upto.permit
       const data: Hex = `${NONCE_BITMAP}${word(payment.payer)}${(nonce >> 8n).toString(16).padStart(WORD, '0')}`
       return (((await readWord({ to: PERMIT2_ADDRESS, data })) >> (nonce & 255n)) & 1n) === 0n
+    },
+    async grantAccount(grantId) {
+      const call: Call = { to: contracts.SpendingGrants, data: `${ACCOUNT}${word(grantId)}` }
+      const [words = []] = await read([call], ACCOUNT_PARTS.length)
+      const part = (name: (typeof ACCOUNT_PARTS)[number]) => words[ACCOUNT_PARTS.indexOf(name)] as bigint
+      return {
+        funded: part('funded'),
+        spent: part('spent'),
+        revokedAt: part('revokedAt'),
+        opened: part('opened') === 1n,
+      }
     },
     async payments(requestIds) {
       const found = await readEach(contracts.InferenceEscrow, PAYMENT, requestIds, PAYMENT_WORDS)

@@ -1,19 +1,14 @@
-import {
-  type Address,
-  encodeAbiParameters,
-  type Hex,
-  hashTypedData,
-  parseAbiParameters,
-  stringToBytes,
-} from 'viem'
+import { type Address, type Hex, hashTypedData, stringToBytes } from 'viem'
 import { keccak256 } from '#keccak256'
 import { fromBase64Url, toBase64Url } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
-import { assayDomain, type Deployment } from './domain.ts'
+import { assayDomain, type Deployment, structDigest } from './domain.ts'
 import { requestIdOf, SCHEME } from './payment.ts'
 import type { GrantCall } from './receipt.ts'
 import { requestAuthFromJson, requestAuthToJson, type SignedRequestAuth } from './requestAuth.ts'
 import { readAddress, readArray, readBytes, readObject, readUint } from './schema.ts'
+import { staticEncoder } from './staticEncoder.ts'
+import { arrayHasher, encodeType, structHasher } from './typedData.ts'
 
 /** What a payer lets one gateway spend without a signature for every call; Solidity's `SpendingGrant`. */
 export type SpendingGrant = {
@@ -56,15 +51,24 @@ export const MAX_GRANT_LIST = 32
  */
 export const GRANT_LEEWAY_SECONDS = 120n
 
+const hashModels = arrayHasher('bytes32')
+const hashNodes = arrayHasher('address')
+const hashGrant = structHasher(
+  encodeType('SpendingGrant', SPENDING_GRANT_TYPES.SpendingGrant),
+  SPENDING_GRANT_TYPES.SpendingGrant.map(({ type }) =>
+    type === 'bytes32[]' || type === 'address[]' ? 'bytes32' : type,
+  ),
+)
+
 /** The 32 bytes that the payer signs, and the grant's id (docs/spec.md §4). */
 export function grantIdOf(grant: SpendingGrant, deployment: Deployment): Hex {
-  return hashTypedData({
-    domain: assayDomain(deployment),
-    types: SPENDING_GRANT_TYPES,
-    primaryType: 'SpendingGrant',
-    message: grant,
-  })
+  const { payer, gateway, maxTotal, maxPerCall, ratePerHour, models, nodes, expiry, nonce } = grant
+  const lists = [hashModels(models), hashNodes(nodes)]
+  const values = [payer, gateway, maxTotal, maxPerCall, ratePerHour, ...lists, expiry, nonce]
+  return structDigest(hashGrant(values), deployment)
 }
+
+const encodePlace = staticEncoder(['bytes32', 'uint256'])
 
 /** Identity of a call under a grant (docs/spec.md §3). */
 export function grantRequestId(call: {
@@ -73,11 +77,8 @@ export function grantRequestId(call: {
   payer: Address
   grant: GrantCall
 }): Hex {
-  const place = encodeAbiParameters(parseAbiParameters('bytes32, uint256'), [
-    call.grant.id,
-    call.grant.counter,
-  ])
-  return requestIdOf({ ...call, scheme: SCHEME.grant, paymentNonce: keccak256(place) })
+  const place = keccak256(encodePlace([call.grant.id, call.grant.counter]))
+  return requestIdOf({ ...call, scheme: SCHEME.grant, paymentNonce: place })
 }
 
 export function grantToJson(grant: SpendingGrant): { [name: string]: Json } {

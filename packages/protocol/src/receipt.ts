@@ -4,7 +4,7 @@ import { type Deployment, structDigest } from './domain.ts'
 import type { ProofAttachment } from './proofAttachment.ts'
 import { staticEncoder } from './staticEncoder.ts'
 import { TAGS } from './tag.ts'
-import { structHasher } from './typedData.ts'
+import { encodeType, structHasher } from './typedData.ts'
 
 export const ENGINE_CLASS = { enclave: 0, providerProxy: 1, unattested: 2 } as const
 export const MODE = { bonded: 0, tee: 1, zk: 2, replay: 3 } as const
@@ -92,7 +92,7 @@ export const RECEIPT_FIELDS = [
 export const RECEIPT_TYPES = { Receipt: RECEIPT_FIELDS } as const
 
 const hashReceipt = structHasher(
-  `Receipt(${RECEIPT_FIELDS.map((field) => `${field.type} ${field.name}`).join(',')})`,
+  encodeType('Receipt', RECEIPT_FIELDS),
   RECEIPT_FIELDS.map(({ type }) => type),
 )
 

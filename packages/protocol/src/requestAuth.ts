@@ -1,8 +1,9 @@
-import { type Address, type Hex, hashTypedData } from 'viem'
+import type { Address, Hex } from 'viem'
 import { fromBase64Url, toBase64Url } from './base64/base64.ts'
 import { canonicalJsonBytes, type Json, parseCanonicalJson } from './canonicalJson.ts'
-import { assayDomain, type Deployment } from './domain.ts'
+import { type Deployment, structDigest } from './domain.ts'
 import { readAddress, readBytes, readObject, readUint } from './schema.ts'
+import { encodeType, structHasher } from './typedData.ts'
 
 /** Header that carries it; deliberately outside the listed headers, since it contains the request's hash. */
 export const REQUEST_AUTH_HEADER = 'assay-request-auth'
@@ -30,14 +31,16 @@ export const REQUEST_AUTH_TYPES = {
     { name: 'deadline', type: 'uint64' },
   ],
 } as const
+const FIELDS = REQUEST_AUTH_TYPES.RequestAuth
 
+const hashRequestAuth = structHasher(
+  encodeType('RequestAuth', FIELDS),
+  FIELDS.map(({ type }) => type),
+)
+
+/** The 32 bytes that the payer signs, or the gateway of a grant (docs/spec.md §4). */
 export function requestAuthDigest(auth: RequestAuth, deployment: Deployment): Hex {
-  return hashTypedData({
-    domain: assayDomain(deployment),
-    types: REQUEST_AUTH_TYPES,
-    primaryType: 'RequestAuth',
-    message: auth,
-  })
+  return structDigest(hashRequestAuth(FIELDS.map(({ name }) => auth[name])), deployment)
 }
 
 export function requestAuthToJson({ auth, signature }: SignedRequestAuth): { [name: string]: Json } {
@@ -61,7 +64,7 @@ export function requestAuthFromJson(value: Json | undefined, where = 'requestAut
   const auth = readObject(
     members.auth,
     place,
-    REQUEST_AUTH_TYPES.RequestAuth.map((field) => field.name),
+    FIELDS.map((field) => field.name),
   )
   return {
     auth: {

@@ -48,10 +48,10 @@ export function startParts(
   local: LocalNetwork,
   upstreamUrl: string,
   guarantees: readonly Guarantee[],
-  databaseUrl?: string,
+  { databaseUrl, paidBy = 'signature' }: { databaseUrl?: string; paidBy?: 'signature' | 'key' } = {},
 ): Promise<Started> {
   return start(local, 'The proxy of our parts', new URL('./partsMain.ts', import.meta.url), {
-    ...{ BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' ') },
+    ...{ BENCH_UPSTREAM: upstreamUrl, BENCH_GUARANTEES: guarantees.join(' '), BENCH_PAID_BY: paidBy },
     ...databaseSetting(databaseUrl),
   })
 }

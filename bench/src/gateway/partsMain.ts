@@ -9,20 +9,22 @@ import {
   concatBytes,
   decodeReceiptHeader,
   deploymentOf,
+  grantFromJson,
+  grantIdOf,
   type HttpResponseBytes,
+  type Json,
   listedHeaders,
+  type NetworkModel,
   quoteMaximum,
   RECEIPT_HEADER,
   readIntent,
   receiptLeaf,
   receiptToJson,
   requestHash,
-  SCHEME,
   type SignedReceipt,
   stripSseComments,
 } from '@assay/protocol'
-import { openStore } from '@assay/store'
-import { type CheckedPayment, checkPayment } from '@assay/verify'
+import { addApiKey, openStore } from '@assay/store'
 import { Pool } from 'undici'
 import type { Address, Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
@@ -32,8 +34,6 @@ import { ask } from '../../../packages/gateway/src/http/ask.ts'
 import { createServer } from '../../../packages/gateway/src/http/createServer.ts'
 import { DEFAULT_LIMITS } from '../../../packages/gateway/src/limits.ts'
 import { readBounded } from '../../../packages/gateway/src/nodes/readBounded.ts'
-import { encodeCollect } from '../../../packages/gateway/src/payment/collectArgument.ts'
-import { createFundsCache } from '../../../packages/gateway/src/payment/fundsCache.ts'
 import { receiptProblem } from '../../../packages/gateway/src/relay/checkReceipt.ts'
 import { writeStreamHead, writeToClient } from '../../../packages/gateway/src/relay/clientWriter.ts'
 import { createKeyCheck } from '../../../packages/gateway/src/relay/keyCheck.ts'
@@ -44,7 +44,7 @@ import {
   requestHeaders,
   responseHeaders,
 } from '../../../packages/gateway/src/relay/upstreamHeaders.ts'
-import { type StatedPayment, statedPayment } from './statedPayment.ts'
+import { type PaidCall, type Parts, paidByKey, paidBySignature } from './partsPayment.ts'
 
 const {
   ASSAY_NETWORK = '',
@@ -54,6 +54,7 @@ const {
   DATABASE_URL,
   BENCH_UPSTREAM = '',
   BENCH_GUARANTEES = '',
+  BENCH_PAID_BY,
 } = process.env
 const kept = new Set(BENCH_GUARANTEES.split(' '))
 const network = loadNetwork(ASSAY_NETWORK)
@@ -64,7 +65,6 @@ const deployment = deploymentOf(network)
 const [model] = network.models
 if (model === undefined) throw new Error('The network has no model.')
 const priceOf = createFreshCache((modelId: Hex) => chain.price(modelId))
-const funds = createFundsCache(chain)
 const keyCounts = createKeyCheck(chain)
 const store = kept.has('outbox')
   ? await openStore({ directory: ASSAY_DATA, databaseUrl: DATABASE_URL })
@@ -72,36 +72,33 @@ const store = kept.has('outbox')
 const pool = new Pool(BENCH_UPSTREAM, { connections: 16 })
 const limits = DEFAULT_LIMITS
 
-/** Signature, amount and balance, all checked. */
-async function checkedPayment(header: string, body: Uint8Array): Promise<CheckedPayment> {
+const parts: Parts = {
+  ...{ network, model, deployment, chain, till, committer, store },
+  privateKey: ASSAY_KEY as Hex,
+  nodeUrl: BENCH_UPSTREAM,
+}
+/** Nobody asks who pays where nothing is kept of it. */
+const isPaid = kept.size > 0
+const byKey = BENCH_PAID_BY === 'key'
+const pay = byKey ? paidByKey(parts) : paidBySignature(parts, kept.has('payment'))
+
+async function quoted(body: Uint8Array): Promise<bigint> {
   const read = readIntent('chat', body, () => model?.contextLength)
   if ('problem' in read) throw new Error(read.problem.message)
-  const price = await priceOf((model as NonNullable<typeof model>).modelId)
-  const payment = await checkPayment({
-    header,
-    chainId: network.chainId,
-    token: network.contracts.OPG,
-    till,
-    escrow: network.contracts.InferenceEscrow,
-    committer,
-    minAmount: quoteMaximum(price, body.length, read.intent.maxOutput),
-    now: BigInt(Math.floor(Date.now() / 1000)),
-  })
-  if (!payment.ok) throw new Error(payment.reason)
-  if ((await funds.read(payment.payer)).balance < payment.amount) throw new Error('The payer has too little.')
-  return payment
+  const price = await priceOf((model as NetworkModel).modelId)
+  return quoteMaximum(price, body.length, read.intent.maxOutput)
 }
 
 async function checkReceipt(
   signed: SignedReceipt,
-  { requestId, payer, amount }: StatedPayment,
+  { requestId, payer, amount }: PaidCall,
   hash: Hex,
   answer: HttpResponseBytes,
 ): Promise<void> {
   const [node] = network.nodes
   const expected = {
     ...{ requestId, payer, committer, requestHash: hash, authorised: amount },
-    modelId: (model as NonNullable<typeof model>).modelId,
+    modelId: (model as NetworkModel).modelId,
     node: node?.operator.toLowerCase() as Address,
   }
   const problem = await receiptProblem(signed, expected, { deployment, keyCounts }, answer)
@@ -117,57 +114,57 @@ async function record(signed: SignedReceipt): Promise<void> {
     leaf: receiptLeaf(signed),
     price: receipt.price,
     collectAmount: receipt.price,
-    prepaid: false,
+    prepaid: byKey,
   })
 }
 
 const server = createServer(limits, (error) => console.error(error))
 server.get('/health', async () => ({ ok: true }))
+/** Takes any key without a look: only calls are measured. */
+server.post('/v1/grants', async (request) => {
+  const { grant, keyHash } = JSON.parse(String(request.body)) as { grant: Json; keyHash: Hex }
+  const terms = grantFromJson(grant)
+  const { payer, maxTotal, ratePerHour } = terms
+  const stored = {
+    grantId: grantIdOf(terms, deployment),
+    payer,
+    terms: canonicalJson(grant),
+    maxTotal,
+    ratePerHour,
+  }
+  return { added: await addApiKey((store as NonNullable<typeof store>).database, stored, keyHash) }
+})
 server.post('/v1/chat/completions', async (request, reply) => {
   const body = bodyOf(request)
-  const header = String(request.headers['payment-signature'] ?? '')
-  const checked = kept.has('payment') ? await checkedPayment(header, body) : undefined
-  const payment =
-    checked ?? (kept.has('outbox') || kept.has('receipt') ? statedPayment(header, network) : undefined)
-  const hash =
-    payment === undefined
-      ? '0x'
-      : requestHash({
-          method: request.method,
-          path: request.raw.url ?? '/',
-          headers: listedHeaders(headerPairs(request.raw.rawHeaders)),
-          body,
-        })
-  if (store !== undefined && payment !== undefined) {
-    const { requestId, payer, amount, expiresAt } = payment
-    const collect = checked === undefined ? '{}' : encodeCollect(checked)
-    const claimed = await store.writer.claim({
-      ...{ requestId, payer, scheme: SCHEME.exact, authorised: amount, expiresAt, collect },
-      modelId: (model as NonNullable<typeof model>).modelId,
-      nodeUrl: BENCH_UPSTREAM,
-      requestHash: hash,
-      instance: 'bench',
+  let call: PaidCall | undefined
+  let hash: Hex = '0x'
+  if (isPaid) {
+    const { method, raw, headers } = request
+    hash = requestHash({
+      method,
+      path: raw.url ?? '/',
+      headers: listedHeaders(headerPairs(raw.rawHeaders)),
+      body,
     })
-    if (!claimed) throw new Error('The payment is in use.')
+    call = await pay({ headers, hash, quote: () => quoted(body) })
+    // Awaited before anything but an opening goes out.
+    call.stands.catch(() => {})
   }
   reply.hijack()
-  // Answered while the node works, and awaited before anything but an opening goes out.
-  const unused = checked === undefined ? Promise.resolve(true) : chain.nonceUnused(checked)
-  unused.catch(() => {})
   const upstream = await ask(pool, {
     method: 'POST',
     path: request.raw.url ?? '/',
-    headers: requestHeaders(request.raw.rawHeaders, committer),
+    headers: requestHeaders(request.raw.rawHeaders, committer, call?.headers),
     body,
   })
   const headers = responseHeaders(upstream.headers)
   const contentType = String(upstream.headers['content-type'])
   const status = upstream.statusCode
   const judge = async (receipt: string, answer: Uint8Array): Promise<void> => {
-    if (payment === undefined) return
+    if (call === undefined) return
     const signed = decodeReceiptHeader(receipt)
-    if (kept.has('receipt')) await checkReceipt(signed, payment, hash, { status, contentType, body: answer })
-    if (!(await unused)) throw new Error('The nonce was used.')
+    if (kept.has('receipt')) await checkReceipt(signed, call, hash, { status, contentType, body: answer })
+    if (!(await call.stands)) throw new Error('The payment does not stand any more.')
     await record(signed)
   }
   if (!contentType.startsWith('text/event-stream')) {
@@ -180,7 +177,7 @@ server.post('/v1/chat/completions', async (request, reply) => {
   const gate = new ReceiptGate()
   const passed: Uint8Array[] = []
   for await (const chunk of upstream.body) {
-    if (payment === undefined) {
+    if (call === undefined) {
       await writeToClient(reply.raw, chunk, limits.clientStallMs)
       continue
     }

@@ -58,17 +58,22 @@ export function rowsOver(
       paid(`our parts without ${DESCRIBED[left]}`, parts(GUARANTEES.filter((name) => name !== left))),
     ),
     paid('our parts with all three', parts(GUARANTEES), 'on'),
+    keyed('our parts with all three, API key', () =>
+      startParts(local, node.url, GUARANTEES, { paidBy: 'key' }),
+    ),
     paid('assay as it ships, embedded store', () => startAssayGateway(local), 'on'),
-    keyed('… under an API key', () => startAssayGateway(local)),
+    keyed('assay as it ships, API key, embedded store', () => startAssayGateway(local)),
   ]
   if (createDatabase !== undefined) {
     // One each: what one leaves unsettled the other would settle.
-    const withThree = async () => startParts(local, node.url, GUARANTEES, await createDatabase())
+    const withThree = (paidBy: 'signature' | 'key') => async () =>
+      startParts(local, node.url, GUARANTEES, { paidBy, databaseUrl: await createDatabase() })
     const asItShips = async () => startAssayGateway(local, await createDatabase())
     rows.push(
-      paid('our parts with all three, PostgreSQL with fsync', withThree, 'on'),
+      paid('our parts with all three, PostgreSQL with fsync', withThree('signature'), 'on'),
+      keyed('our parts with all three, API key, PostgreSQL with fsync', withThree('key')),
       paid('assay as it ships, PostgreSQL with fsync', asItShips, 'on'),
-      keyed('… under an API key, PostgreSQL with fsync', asItShips),
+      keyed('assay as it ships, API key, PostgreSQL with fsync', asItShips),
     )
   }
   if (litellmMissing() === undefined) {

@@ -26,7 +26,9 @@ const textOf = (message: Anthropic.Message) =>
 
 const DONE: Record<string, (client: Anthropic) => Promise<void>> = {
   async messages(client) {
-    assert.match(textOf(await client.messages.create(short)), /Paris/)
+    const message = await client.messages.create(short)
+    assert.match(textOf(message), /Paris/)
+    assert.match(message._request_id ?? '', /^0x[0-9a-f]{64}$/, 'the id that can be verified')
   },
   async 'messages, streamed'(client) {
     const message = await client.messages.stream(short).finalMessage()

@@ -27,6 +27,11 @@ const DONE: Record<string, (client: OpenAI) => Promise<void>> = {
     const { data, response } = await client.chat.completions.create(short).withResponse()
     assert.match(data.choices[0]?.message.content ?? '', /Paris/)
     assert.match(response.headers.get('x-assay-receipt') ?? '', /^[A-Za-z0-9_-]+$/)
+    assert.match(
+      response.headers.get('x-request-id') ?? '',
+      /^0x[0-9a-f]{64}$/,
+      'the id that can be verified',
+    )
   },
   async 'chat, streamed with usage'(client) {
     let text = ''

@@ -23,6 +23,7 @@ import { createFreshCache } from './freshCache.ts'
 import { grantRoutes } from './grants/grantRoutes.ts'
 import { createKeys } from './grants/keys.ts'
 import { createServer } from './http/createServer.ts'
+import { createRefusalLog } from './http/refusalLog.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type Log, logToStdout, messageOf } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -193,10 +194,7 @@ async function assemble(
   }
   const recovery = startRecovery(base, endings)
   const context: Context = { ...base, recover: recovery.recover }
-  const server = createServer(limits, (error, { code }) => {
-    metrics.count('refused_total', code)
-    log(code, { doing: 'request', why: messageOf(error) })
-  })
+  const server = createServer(limits, createRefusalLog({ log, metrics }))
   inferenceRoutes(server, context)
   stopRoute(server, context)
   grantRoutes(server, context)

@@ -79,6 +79,38 @@ test('a program may name its request, and send it again', async () => {
   assert.equal(again.headers['x-assay-request-id'], first.headers['x-assay-request-id'])
 })
 
+test('both vendors’ clients read an id of every answer: the gateway’s, where it gave one, and it is in the log', async () => {
+  const messages = [{ role: 'user' as const, content: 'Where?' }]
+  const asking = (apiKey: string) => {
+    const openai = new OpenAI({ baseURL: `${proxy.url}/v1`, apiKey, maxRetries: 0 })
+    const anthropic = new Anthropic({ baseURL: proxy.url, apiKey, maxRetries: 0 })
+    return [
+      openai.chat.completions.create({ model: manifest.name, messages }),
+      anthropic.messages.create({ model: manifest.name, max_tokens: 2000, messages }),
+    ]
+  }
+  const idOfRefusal = async (call: Promise<unknown>) => {
+    const error = await call.then(() => undefined).catch((caught: unknown) => caught)
+    assert.ok(error instanceof OpenAI.APIError || error instanceof Anthropic.APIError, String(error))
+    return error.requestID ?? ''
+  }
+  stub.tamper = { headers: { 'x-request-id': 'req_of_the_gateway', 'request-id': 'req_of_the_gateway' } }
+  for (const answer of await Promise.all(asking(TOKEN)))
+    assert.equal(answer._request_id, 'req_of_the_gateway')
+  assert.deepEqual(
+    calls.map(({ id }) => id),
+    Array(2).fill('req_of_the_gateway'),
+  )
+  calls.length = 0
+  // Turned away at the door, and withheld behind a payment: there the id is the proxy's own.
+  const refused = await Promise.all(asking('no token').map(idOfRefusal))
+  stub.tamper = { body: alter('Par', 'Lor') }
+  const withheld = await Promise.all(asking(TOKEN).map(idOfRefusal))
+  const ids = [...refused, ...withheld]
+  for (const id of ids) assert.match(id, /^req_[0-9a-f-]{36}$/)
+  assert.deepEqual(calls.map(({ id }) => id).toSorted(), ids.toSorted())
+})
+
 test('the token is taken where either vendor puts its key', async () => {
   assert.equal((await chat({ 'x-api-key': TOKEN })).status, 200)
 })

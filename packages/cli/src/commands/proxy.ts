@@ -106,11 +106,11 @@ function limits({ maxPerCall, maxPerDay, key }: ProxyCommandOptions, spent: bigi
 }
 
 /** One line a call; nothing of what was asked or answered. */
-function describeCall({ method, path, status, milliseconds, answer, failure }: ProxyCall): string {
+function describeCall({ method, path, status, milliseconds, answer, failure, id }: ProxyCall): string {
   const receipt = answer?.bundle.receipt
   const verdict =
     failure !== undefined
-      ? `✗ ${failure}`
+      ? `✗ ${failure}  ${id}`
       : receipt === undefined
         ? ''
         : `verified ✓ ${formatOpg(receipt.price)}  ${receipt.requestId}`

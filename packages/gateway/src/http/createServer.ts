@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
-import { errorBody, INFERENCE_PATHS, MAX_MODEL_NAME } from '@assay/protocol'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { clientRequestId, errorBody, INFERENCE_PATHS, MAX_MODEL_NAME } from '@assay/protocol'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Limits } from '../limits.ts'
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
 import { type DialectError, RefusedError } from './dialectError.ts'
@@ -42,19 +43,43 @@ function dialectPath({ url, headers }: FastifyRequest): string {
   return headers['anthropic-version'] === undefined || tellsIt ? url : '/v1/messages'
 }
 
+/**
+ * Of an exchange, for as long as no request that is paid for stands behind it: what a client tells of a refusal, and its
+ * operator finds in the log. Random, for a count would tell everybody how much is asked here.
+ */
+const exchangeId = (): string => `req_${randomUUID()}`
+
+/** What every answer begins with. */
+const greet = ({ id }: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.headers(CORS_HEADERS).headers(clientRequestId(id))
+
 /** Longest part of a path: the name of a model, every character of it escaped. */
 const MAX_PARAMETER = 3 * MAX_MODEL_NAME
 
 /**
- * An HTTP server with our bounds, our error shape and CORS, and no routes.
- * @param onFailure hears of what is nobody's mistake: a part that is away, or an error of ours
+ * An HTTP server with our bounds, our error shape, an id on every exchange and CORS, and no routes.
+ * @param onRefused hears of each error answer under its exchange's id; `failure` is what is nobody's mistake: a part
+ * that is away, or an error of ours
  */
 export function createServer(
   limits: Limits,
-  onFailure: (error: unknown, answer: DialectError) => void,
+  onRefused: (id: string, answer: DialectError, failure: unknown) => void,
 ): FastifyInstance {
+  function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const refused = ofFramework(error, limits)
+    const isFailure = !(error instanceof RefusedError) && refused.status >= 500
+    onRefused(request.id, refused, isFailure ? error : undefined)
+    if (refused.status === 413 || refused.status === 415) reply.header('connection', 'close')
+    return reply
+      .code(refused.status)
+      .headers(refused.headers ?? {})
+      .header('content-type', 'application/json')
+      .send(errorBody(refused, dialectPath(request)))
+  }
+
   const server = Fastify({
     logger: false,
+    genReqId: exchangeId,
     bodyLimit: limits.maxBodyBytes,
     routerOptions: { maxParamLength: MAX_PARAMETER },
     requestTimeout: limits.requestTimeoutMs,
@@ -69,6 +94,8 @@ export function createServer(
       ),
       maxHeaderSize: 32 * 1024,
     },
+    // A path that cannot be decoded is met by no hook and no error handler.
+    frameworkErrors: (error, request, reply) => refuse(error, request, greet(request, reply)),
     clientErrorHandler(error, socket) {
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
       const { status, code, message } = CLIENT_ERRORS[error.code] ?? {
@@ -76,12 +103,18 @@ export function createServer(
         code: 'bad_request',
         message: 'The request is not valid HTTP.',
       }
+      const refused: DialectError = { status, message, code, type: 'invalid_request_error' }
       // No request was read, so no path says which dialect the client speaks.
-      const body = errorBody({ status, message, code, type: 'invalid_request_error' }, '/')
-      socket.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close\r\n` +
-          `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      )
+      const body = errorBody(refused, '/')
+      const id = exchangeId()
+      onRefused(id, refused, undefined)
+      const headers = {
+        ...{ 'content-type': 'application/json', connection: 'close' },
+        ...clientRequestId(id),
+        'content-length': Buffer.byteLength(body),
+      }
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
     },
   })
   server.server.maxConnections = limits.maxConnections
@@ -90,7 +123,7 @@ export function createServer(
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
   server.addHook('onRequest', (request, reply, done) => {
-    reply.headers(CORS_HEADERS)
+    greet(request, reply)
     if (request.method === 'OPTIONS') return void reply.code(204).headers(PREFLIGHT_HEADERS).send()
     const encoding = request.headers['content-encoding']
     if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
@@ -104,16 +137,7 @@ export function createServer(
     }
     done()
   })
-  server.setErrorHandler((error, request, reply) => {
-    const refused = ofFramework(error, limits)
-    if (!(error instanceof RefusedError) && refused.status >= 500) onFailure(error, refused)
-    if (refused.status === 413 || refused.status === 415) reply.header('connection', 'close')
-    return reply
-      .code(refused.status)
-      .headers(refused.headers ?? {})
-      .header('content-type', 'application/json')
-      .send(errorBody(refused, dialectPath(request)))
-  })
+  server.setErrorHandler(refuse)
   server.setNotFoundHandler((request) => {
     throw new RefusedError({
       status: 404,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { inSpan } from '@assay/chain/tracing'
 import {
+  clientRequestId,
   decodeReceiptHeader,
   type GrantCall,
   type HttpResponseBytes,
@@ -123,11 +124,15 @@ export function endExchange({ context, expected, seen }: Exchange, unseen: boole
   return context.end(expected.requestId, unseen && !seen ? 'released' : 'failed')
 }
 
-/** Headers of ours on whatever goes to the client: which request this is, who answered it and why he. */
+/**
+ * Headers of ours on whatever goes to the client: which request this is, who answered it and why he. It is known to the
+ * vendors' clients by the same id, for that can be verified.
+ */
 export function ourHeaders({ expected, route, node, attempt }: Exchange): Record<string, string> {
   return {
     ...CORS_HEADERS,
     [REQUEST_ID_HEADER]: expected.requestId,
+    ...clientRequestId(expected.requestId),
     [ROUTE_HEADER]: describeRoute(route, node, attempt),
   }
 }

@@ -107,6 +107,8 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   }
   if (error instanceof RefusedError) {
     node.breaker.forget()
+    const { status, code } = error.dialect
+    context.log('refused', { requestId: expected.requestId, status, code })
     await endExchange(exchange, false)
     return answerError(exchange, error.dialect)
   }

@@ -46,6 +46,8 @@ export const OPENAPI = {
   info: {
     title: 'Assay gateway',
     version: '1.0.0',
+    description:
+      'Every answer, errors included, has an id in x-request-id and request-id: the request id of a paid call (x-assay-request-id), else one of this gateway’s own.',
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
   paths: {

@@ -52,8 +52,6 @@ export type Dialect = {
   route: InferenceRoute
   /** Prefix of an answer's id, as clients expect it. */
   idPrefix: string
-  /** Header under which the dialect's clients look for the request's id. */
-  requestIdHeader: string
   read: (
     body: Uint8Array,
     headers: Record<string, string>,

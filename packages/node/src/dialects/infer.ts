@@ -8,7 +8,6 @@ import { refuse } from './refusal.ts'
 export const assayInfer: Dialect = {
   route: 'infer',
   idPrefix: 'inf-',
-  requestIdHeader: 'x-request-id',
   read: (body, _headers, model) =>
     readRequest('infer', body, model, (fields, intent, needs) => {
       if (intent.stream) refuse('Inferences do not stream.', 'stream', 'unsupported_value')

@@ -1,5 +1,6 @@
 import { inSpan } from '@assay/chain/tracing'
 import {
+  clientRequestId,
   concatBytes,
   type DialectError,
   encodeReceiptHeader,
@@ -281,7 +282,7 @@ function firstHeaders(admission: Admission, contentType: string): Record<string,
   const { requestId } = admission.payment
   return {
     [REQUEST_ID_HEADER]: requestId,
-    [admission.dialect.requestIdHeader]: requestId,
+    ...clientRequestId(requestId),
     'x-assay-verification': modeOf(admission.served.engine),
     'content-type': contentType,
     // A proxy that recompresses or rewrites would break the hash over the bytes (RFC 9111 §5.2.2.6).

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type DialectError, errorBody, NAME_HEADER, type Network } from '@assay/protocol'
+import { clientRequestId, type DialectError, errorBody, NAME_HEADER, type Network } from '@assay/protocol'
 import type { VerifiedAnswer } from '../answer.ts'
 import { asDialectError } from '../asDialectError.ts'
 import { type AssayFetchOptions, networkOf } from '../assayFetch.ts'
@@ -31,6 +31,8 @@ export type ProxyCall = {
   answer: VerifiedAnswer | undefined
   /** Code of what went wrong. */
   failure: string | undefined
+  /** As its client was told it: what the gateway's answer names, else the proxy's own. */
+  id: string
 }
 
 export type RunningProxy = { url: string; close(): Promise<void> }
@@ -106,6 +108,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 
   server.on('request', (request, response) => {
     const began = performance.now()
+    // Of the proxy's own, until there is an answer that has one (`passAnswer.ts`).
+    for (const [name, id] of Object.entries(clientRequestId(`req_${crypto.randomUUID()}`))) {
+      response.setHeader(name, id)
+    }
     const call: ProxyCall = {
       method: request.method ?? 'GET',
       path: (request.url ?? '/').split('?')[0] ?? '/',
@@ -113,11 +119,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       milliseconds: 0,
       answer: undefined,
       failure: undefined,
+      id: '',
     }
     void serve(request, response, call).finally(() => {
       options.onCall?.({
         ...call,
         status: response.statusCode,
+        id: String(response.getHeader('x-request-id')),
         milliseconds: Math.round(performance.now() - began),
       })
     })
@@ -193,7 +201,7 @@ function allowOrigin(response: ServerResponse, origin: string): void {
   response.setHeader('access-control-allow-headers', '*, authorization')
   response.setHeader(
     'access-control-expose-headers',
-    'x-assay-verified, x-assay-receipt, x-assay-request-id, x-assay-replayed',
+    'x-assay-verified, x-assay-receipt, x-assay-request-id, x-assay-replayed, x-request-id, request-id, x-should-retry, retry-after',
   )
 }
 

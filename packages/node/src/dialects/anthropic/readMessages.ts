@@ -55,7 +55,6 @@ const TOOL_MEMBERS = [
 export const anthropicMessages: Dialect = {
   route: 'messages',
   idPrefix: 'msg_',
-  requestIdHeader: 'request-id',
   read: (body, headers, model) =>
     readRequest('messages', body, model, (fields, intent, needs, facts) => {
       checkVersion(headers, fields)

@@ -40,7 +40,6 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
 export const openaiCompletions: Dialect = {
   route: 'completions',
   idPrefix: 'cmpl-',
-  requestIdHeader: 'x-request-id',
   read: (body, headers, model) =>
     readRequest('completions', body, model, (fields, intent, needs, facts) => {
       if (facts.native.has('completions')) return nativeDraft('completions', fields, intent, headers)

@@ -15,7 +15,6 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
 export const openaiEmbeddings: Dialect = {
   route: 'embeddings',
   idPrefix: 'embd-',
-  requestIdHeader: 'x-request-id',
   read: (body, headers, model) =>
     readRequest('embeddings', body, model, (fields, intent, needs, facts) => {
       if (intent.stream) refuse('Embeddings do not stream.', 'stream', 'unsupported_value')

@@ -34,7 +34,6 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
 export const openaiChat: Dialect = {
   route: 'chat',
   idPrefix: 'chatcmpl-',
-  requestIdHeader: 'x-request-id',
   read: (body, headers, model) =>
     readRequest('chat', body, model, (fields, intent, needs, facts) => {
       if (facts.native.has('chat')) return nativeDraft('chat', fields, intent, headers)

@@ -50,7 +50,6 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
 export const openaiResponses: Dialect = {
   route: 'responses',
   idPrefix: 'resp_',
-  requestIdHeader: 'x-request-id',
   read: (body, _headers, model) =>
     readRequest('responses', body, model, (fields, intent, needs) => {
       needs('chat', 'model')

@@ -52,7 +52,8 @@ export async function runCli(args: readonly string[], output: Output = standardO
       // Messages and facts may quote a server or a file.
       output.err(printable(`assay: ${failure.message}\n`))
       for (const [name, value] of Object.entries(failure.facts)) {
-        output.err(printable(`  ${name}: ${String(value)}\n`))
+        const text = Array.isArray(value) ? value.join(', ') : String(value)
+        output.err(printable(`  ${name}: ${text}\n`))
       }
       if (failure.next !== undefined) output.err(`Next: ${failure.next}\n`)
     }

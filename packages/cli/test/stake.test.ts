@@ -13,6 +13,7 @@ import {
 } from '@assay/chain'
 import { type Network, opgAbi, validatorStakingAbi } from '@assay/protocol'
 import { encodeFunctionData, numberToHex, parseEther, zeroAddress, zeroHash } from 'viem'
+import { openRefusingRpc } from './refusingRpc.ts'
 import { runAssay } from './runAssay.ts'
 
 let home: string
@@ -32,8 +33,9 @@ after(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
+const run = (...args: string[]) => runAssay('stake', ...args, '--network', path.join(home, 'network.json'))
 async function assay(...args: string[]): Promise<{ code: number; out: string }> {
-  const { code, out, err } = await runAssay('stake', ...args, '--network', path.join(home, 'network.json'))
+  const { code, out, err } = await run(...args)
   return { code, out: out + err }
 }
 
@@ -53,7 +55,7 @@ async function status(...args: string[]): Promise<Status> {
 }
 
 async function done(...args: string[]): Promise<string[]> {
-  const { code, out } = await assay(...args, '--json')
+  const { code, out } = await run(...args, '--json')
   assert.equal(code, 0, out)
   return (JSON.parse(out) as { done: { action: string }[] }).done.map(({ action }) => action)
 }
@@ -164,6 +166,35 @@ test('an operator registers, adds to its bond by delegating to itself, and takes
   const args = [newcomer.address] as const
   assert.equal(await client.readContract({ ...token, functionName: 'balanceOf', args }), parseEther('300'))
   delete process.env.ASSAY_WALLET_KEY
+})
+
+test('what was collected before a later part failed is told as it lands, and what is left with the error', async () => {
+  assert.ok(first !== undefined && second !== undefined)
+  for (const validator of [first, second]) {
+    await done('delegate', validator, '10')
+    await done('undelegate', validator, '10')
+  }
+  await pass(LEAVING_SECONDS)
+  const withdraw = { abi: validatorStakingAbi, functionName: 'withdraw' } as const
+  const refused = encodeFunctionData({ ...withdraw, args: [second] })
+  const rpc = await openRefusingRpc(network.rpcUrl, (method, { data, input }) =>
+    method === 'eth_estimateGas' && (data ?? input) === refused ? 'refuse' : undefined,
+  )
+  try {
+    const file = path.join(home, 'refusing.json')
+    writeFileSync(file, JSON.stringify({ ...network, rpcUrl: rpc.url }))
+    const { code, out, err } = await runAssay('stake', 'claim', '--network', file)
+    assert.equal(code, 1)
+    assert.match(out, new RegExp(`^withdraw ${first} {2}0x[0-9a-f]{64}$`, 'm'))
+    assert.ok(!out.includes(second), out)
+    assert.match(err, new RegExp(`The contract refused[\\s\\S]*done: [^\\n]*withdraw ${first}`))
+    assert.match(err, new RegExp(`left: withdraw ${second}\\n`))
+    const again = await runAssay('stake', 'claim', '--network', file, '--json')
+    assert.deepEqual([again.code, JSON.parse(again.out).error.code], [1, 'conflict'])
+  } finally {
+    rpc.close()
+  }
+  assert.deepEqual(await done('claim'), ['withdraw'])
 })
 
 test('mistakes are told before anything is sent', async () => {

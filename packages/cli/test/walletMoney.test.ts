@@ -8,10 +8,12 @@ import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { type Gateway, startGateway } from '@assay/gateway'
 import { opgAbi } from '@assay/protocol'
-import type { Hex } from 'viem'
+import { fundGrant, grantAccount, openGrant } from '@assay/sdk'
+import { type Hex, numberToHex } from 'viem'
 import { until } from '../../../test/until.ts'
 import { BODY } from '../../gateway/test/fixtures.ts'
 import { account, type RealChain, startRealChain } from '../../gateway/test/realChain.ts'
+import { openRefusingRpc } from './refusingRpc.ts'
 import { runAssay } from './runAssay.ts'
 
 const PRICE = 1_000_000n
@@ -115,8 +117,31 @@ test('a payment whose answer was never batched comes back whole, in its time and
   assert.equal(String(answer.payer).toLowerCase(), account('demo').address.toLowerCase())
   const twice = await wallet('demo', 'refund', requestId)
   assert.deepEqual([twice.code, twice.refusal], [1, 'refunded'])
-  assert.equal((await wallet('demo', 'withdraw')).code, 0)
-  assert.equal(await balanceOf('demo'), before)
+
+  // Another contract that owes something, and does not pay: what went through before is told, and what did not.
+  const unpaying = world.network.contracts.DataChallenge.toLowerCase()
+  const rpc = await openRefusingRpc(world.network.rpcUrl, (method, { to }) => {
+    if (to?.toLowerCase() !== unpaying) return undefined
+    return method === 'eth_call' ? numberToHex(PRICE, { size: 32 }) : 'refuse'
+  })
+  try {
+    const file = join(world.directory, 'unpaying.json')
+    writeFileSync(file, JSON.stringify({ ...world.network, rpcUrl: rpc.url }))
+    process.env.ASSAY_WALLET_KEY = account('demo').privateKey
+    const cutShort = await runAssay('wallet', 'withdraw', '--network', file)
+    assert.equal(cutShort.code, 1)
+    const landed = /^refunds and change: [0-9.]+ OPG {2}(0x[0-9a-f]{64})\n$/.exec(cutShort.out)
+    assert.ok(landed !== null, cutShort.out)
+    assert.match(
+      cutShort.err,
+      /refused[\s\S]*done: refunds and change.*\n {2}left: data challenges: [0-9.]+ OPG\n/,
+    )
+    assert.equal(await balanceOf('demo'), before)
+    const scripted = await runAssay('wallet', 'withdraw', '--network', file, '--json')
+    assert.deepEqual([scripted.code, JSON.parse(scripted.out).error.code], [1, 'conflict'])
+  } finally {
+    rpc.close()
+  }
 })
 
 test('a grant that was opened where no gateway answers is named, with the way to its key: it is paid for', async () => {
@@ -124,12 +149,24 @@ test('a grant that was opened where no gateway answers is named, with the way to
   writeFileSync(away, JSON.stringify({ ...world.network, gatewayUrl: 'http://127.0.0.1:9' }))
   process.env.ASSAY_WALLET_KEY = account('demo').privateKey
   const asked = ['wallet', 'grant', 'create', '--deposit', '1', '--network', away, '--json']
-  const { code, out } = await runAssay(...asked)
+  const { code, out, err } = await runAssay(...asked)
+  // Beside the answer, as they landed.
+  assert.match(err, /^approve {2}0x[0-9a-f]{64}\nopen {2}0x[0-9a-f]{64}\n$/)
   const { error } = JSON.parse(out) as { error: { code: string; facts: { grantId: string }; next: string } }
   assert.deepEqual([code, error.code], [3, 'key_not_made'])
   assert.ok(error.next.endsWith(`assay wallet grant key ${error.facts.grantId}`))
   const listed = await runAssay('wallet', 'grant', 'list', '--network', away)
   assert.ok(listed.out.includes(error.facts.grantId), listed.out)
+})
+
+test('a grant is opened and paid into by the SDK alone, which gives the allowance unheard', async () => {
+  const { network } = world
+  const { privateKey } = account('demo')
+  const limits = { maxTotal: 40n * PRICE, maxPerCall: PRICE, deposit: PRICE }
+  const expiry = (await world.client.getBlock()).timestamp + 100_000n
+  const { grantId, grant } = await openGrant({ network, privateKey, expiry, ...limits })
+  await fundGrant(network, privateKey, grant, 2n * PRICE)
+  assert.equal((await grantAccount(network, grantId)).funded, 3n * PRICE)
 })
 
 test('a key that was made is shown although the chain is away from then on: it exists nowhere else', async () => {

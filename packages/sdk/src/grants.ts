@@ -33,7 +33,12 @@ export type OpenGrantParameters = {
   expiry: bigint
   /** Paid in at once, OPG base units. */
   deposit: bigint
+  /** Told of the allowance, where one was given. */
+  onAllowed?: OnAllowed | undefined
 }
+
+/** Told the transaction by which the contract may take a deposit: it stands, whatever becomes of the deposit. */
+export type OnAllowed = (transactionHash: Hex) => void
 
 export type OpenedGrant = { grantId: Hex; grant: SpendingGrant; transactionHash: Hex }
 
@@ -51,7 +56,7 @@ export async function openGrant(parameters: OpenGrantParameters): Promise<Opened
   const limits = { maxTotal, maxPerCall, ratePerHour, models, nodes }
   const grant: SpendingGrant = { payer, gateway, ...limits, expiry, nonce }
   const sender = createSender({ network, privateKey })
-  await allow(network, privateKey, deposit)
+  await allow(network, privateKey, deposit, parameters.onAllowed)
   const { transactionHash } = await sender.send({
     address: network.contracts.SpendingGrants,
     abi: spendingGrantsAbi,
@@ -68,8 +73,9 @@ export async function fundGrant(
   privateKey: Hex,
   grant: SpendingGrant,
   amount: bigint,
+  onAllowed?: OnAllowed | undefined,
 ): Promise<Hex> {
-  await allow(network, privateKey, amount)
+  await allow(network, privateKey, amount, onAllowed)
   return call(network, privateKey, 'fund', [grant, amount])
 }
 
@@ -230,7 +236,12 @@ async function call(
   return (await sender.send({ address, abi: spendingGrantsAbi, functionName, args })).transactionHash
 }
 
-async function allow(network: Network, privateKey: Hex, amount: bigint): Promise<void> {
+async function allow(
+  network: Network,
+  privateKey: Hex,
+  amount: bigint,
+  onAllowed?: OnAllowed | undefined,
+): Promise<void> {
   const { OPG, SpendingGrants } = network.contracts
   const payer = privateKeyToAddress(privateKey)
   const token = { address: OPG, abi: opgAbi } as const
@@ -241,5 +252,7 @@ async function allow(network: Network, privateKey: Hex, amount: bigint): Promise
   })
   if (allowance >= amount) return
   const sender = createSender({ network, privateKey })
-  await sender.send({ ...token, functionName: 'approve', args: [SpendingGrants, amount] })
+  const approval = { ...token, functionName: 'approve', args: [SpendingGrants, amount] }
+  const { transactionHash } = await sender.send(approval)
+  onAllowed?.(transactionHash)
 }

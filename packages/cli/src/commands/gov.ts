@@ -28,6 +28,7 @@ import { waitForState } from '../gov/waitForState.ts'
 import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { tallied } from '../tally.ts'
 
 type Common = { network?: string; json?: true }
 type Signing = Common & { as?: string; wait?: true }
@@ -172,10 +173,14 @@ async function proposeVerb(
     })
   }
   await requireVotesToPropose(client, network, signer.address)
-  if (options.report !== undefined) {
-    await announce(signer, network, what, action.data, options.report)
-  }
-  const id = await propose(signer, network, [action], description)
+  const { report } = options
+  const id = await tallied(context.output, options.json, async (tally) => {
+    if (report !== undefined) {
+      await tally.send('announce', () => announce(signer, network, what, action.data, report))
+      tally.plan(['propose'])
+    }
+    return propose(signer, network, [action], description)
+  })
   await show(context, network, client, id.toString(), options)
 }
 
@@ -186,7 +191,7 @@ async function announce(
   what: string,
   data: Hex,
   report: string,
-): Promise<void> {
+): ReturnType<Sender['send']> {
   if (what !== 'approve-root') {
     throw new CliError('Only a root is announced with a report.', {
       exitCode: EXIT.usage,
@@ -197,7 +202,7 @@ async function announce(
   }
   const { args } = decodeFunctionData({ abi: teeRegistryAbi, data })
   const [hardwareType, rootHash] = args as readonly [Hex, Hex]
-  await signer.send({
+  return signer.send({
     address: network.contracts.TeeRegistry,
     abi: teeRegistryAbi,
     functionName: 'proposeHardware',

@@ -29,6 +29,7 @@ import { networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { describeStakes, describeValidator } from '../stake/describeStake.ts'
+import { type Tally, tallied } from '../tally.ts'
 import { walletKey } from '../wallet.ts'
 
 /** What opening a tranche, a bucket and new checkpoints costs more than adding to them. */
@@ -212,8 +213,12 @@ type Account = {
   network: Network
   /** Lets the staking contract take `amount`, where it may not yet. */
   approve(amount: bigint): Promise<void>
-  send(functionName: string, args: readonly unknown[]): Promise<Done>
+  /** Says what is to be sent, where that is more than one call. */
+  plan(calls: readonly Call[]): void
+  send(...call: Call): Promise<Done>
 }
+
+type Call = readonly [functionName: string, args: readonly unknown[]]
 
 type Done = { action: string; transactionHash: string }
 
@@ -224,15 +229,12 @@ async function act(
   action: (account: Account) => Promise<Done | readonly Done[]>,
 ): Promise<void> {
   const network = networkFor(options.network)
-  const result = await action(accountOf(network))
+  const result = await tallied(context.output, options.json, (tally) => action(accountOf(network, tally)))
   const done = 'action' in result ? [result] : result
   if (options.json === true) context.output.out(toJsonText({ done }))
-  else {
-    for (const { action: name, transactionHash } of done) context.output.out(`${name}  ${transactionHash}\n`)
-  }
 }
 
-function accountOf(network: Network): Account {
+function accountOf(network: Network, tally: Tally): Account {
   const sender = createSender({ network, privateKey: walletKey(network) })
   const client = publicClientOf(network)
   const { OPG, ValidatorStaking } = network.contracts
@@ -259,15 +261,23 @@ function accountOf(network: Network): Account {
         })
       }
       if (allowance >= amount) return
-      await sender.send({ ...token, functionName: 'approve', args: [ValidatorStaking, amount] })
+      const approval = { ...token, functionName: 'approve', args: [ValidatorStaking, amount] }
+      await tally.send('approve', () => sender.send(approval))
     },
+    plan: (calls) => tally.plan(calls.map(nameOf)),
     async send(functionName, args) {
       const call: SendCall = { address: ValidatorStaking, abi: validatorStakingAbi, functionName, args }
       const gas = await estimate(client, sender.address, call)
-      const { transactionHash } = await sender.send({ ...call, gas })
+      const name = nameOf([functionName, args])
+      const { transactionHash } = await tally.send(name, () => sender.send({ ...call, gas }))
       return { action: functionName, transactionHash }
     },
   }
+}
+
+/** A call as people read it: what is collected in several places is told apart by the validator, its first argument. */
+function nameOf([functionName, [first]]: Call): string {
+  return isAddress(String(first)) ? `${functionName} ${String(first)}` : functionName
 }
 
 /**
@@ -305,13 +315,16 @@ async function claimAt(account: Account, only: Address | undefined): Promise<rea
   const all = only === undefined ? await readValidators(client, network) : [only]
   if (only !== undefined) await mustBeValidator(client, network, only)
   const { timestamp } = await client.getBlock()
-  const done: Done[] = []
+  const calls: Call[] = []
   for (const { validator, reward, exits } of await holdingsOf(client, network, all, holder)) {
     const free = exits.filter(({ releaseAt }) => releaseAt <= timestamp)
-    if (reward > 0n) done.push(await account.send('claim', [validator]))
-    if (free.some(({ target }) => target !== null)) done.push(await account.send('bond', [validator, holder]))
-    if (free.some(({ target }) => target === null)) done.push(await account.send('withdraw', [validator]))
+    if (reward > 0n) calls.push(['claim', [validator]])
+    if (free.some(({ target }) => target !== null)) calls.push(['bond', [validator, holder]])
+    if (free.some(({ target }) => target === null)) calls.push(['withdraw', [validator]])
   }
+  account.plan(calls)
+  const done: Done[] = []
+  for (const call of calls) done.push(await account.send(...call))
   if (done.length > 0) return done
   throw new CliError('There is nothing to collect yet.', {
     exitCode: EXIT.failed,

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
-import { createSender, publicClientOf, readBatchHistory } from '@assay/chain'
+import { createSender, publicClientOf, readBatchHistory, type Sender } from '@assay/chain'
 import { formatOpg, inferenceEscrowAbi, type Network } from '@assay/protocol'
 import type { Canary, SowContext } from '@assay/validator'
 import { type Command, InvalidArgumentError } from 'commander'
@@ -43,7 +43,7 @@ export function registerValidatorCanary(program: Command, context: CommandContex
     .option('--port <port>', 'port on 127.0.0.1 from which its file is served; 0 for any', listenPort, 0)
     .option('--url <url>', 'where others reach that port; http://127.0.0.1:<port> by default')
     .action(async (options: SeedOptions) => {
-      const on = contextOf(options)
+      const on = telling(contextOf(options), context)
       const { newCanary, sowAndCommit } = await import('@assay/validator')
       const one = await newCanary(on)
       const folder = options.data ?? assayHome().data('canaries')
@@ -107,6 +107,16 @@ async function finish(
       `The canary ${one.batchId} is over, ${formatOpg(returned)} are back.\n${lost.join('') || '  Nobody called it valid.\n'}`,
     )
   }
+}
+
+/** Says of each transaction that it landed: there are four before the batch is committed, and a deposit among them. */
+function telling(on: SowContext, { output }: CommandContext): SowContext {
+  const send: Sender['send'] = async (call) => {
+    const receipt = await on.sender.send(call)
+    output.err(`assay: ${call.functionName}  ${receipt.transactionHash}\n`)
+    return receipt
+  }
+  return { ...on, sender: { ...on.sender, send } }
 }
 
 function contextOf(options: CanaryOptions): SowContext {

@@ -13,6 +13,7 @@ import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { type Tally, tallied } from '../tally.ts'
 import { walletKey } from '../wallet.ts'
 import { registerWalletGrant } from './walletGrant.ts'
 import { REFUNDS, readCredits, registerWalletMoney } from './walletMoney.ts'
@@ -75,7 +76,7 @@ export function registerWallet(program: Command, context: CommandContext): void 
     async (options: WalletOptions) => {
       const network = networkFor(options.network)
       const address = addressOf(network)
-      await fund(network, address)
+      await tallied(context.output, options.json, (tally) => fund(network, address, tally))
       const { balance } = await readWallet(network, address)
       if (options.json === true) context.output.out(toJsonText({ address, balance }))
       else context.output.out(`${address} holds ${formatOpg(balance)}; Permit2 is approved.\n`)
@@ -106,7 +107,7 @@ async function readWallet(network: Network, address: Address) {
   return { balance, permit2, credits }
 }
 
-async function fund(network: Network, address: Address): Promise<void> {
+async function fund(network: Network, address: Address, tally: Tally): Promise<void> {
   const { demo } = network.accounts
   if (demo === undefined || !isDevelopmentAccount(demo.address)) {
     throw new CliError('Only a development network hands out money.', {
@@ -120,20 +121,22 @@ async function fund(network: Network, address: Address): Promise<void> {
   const client = publicClientOf(network)
   if (balance < FUND_TO && address.toLowerCase() !== demo.address.toLowerCase()) {
     const giver = createSender({ network, privateKey: demo.privateKey })
-    await giver.send({
-      address: OPG,
-      abi: opgAbi,
-      functionName: 'transfer',
-      args: [address, FUND_TO - balance],
-    })
+    const args = [address, FUND_TO - balance] as const
+    await tally.send('transfer', () =>
+      giver.send({ address: OPG, abi: opgAbi, functionName: 'transfer', args }),
+    )
   }
   if (permit2 >= FUND_TO) return
   const own = createSender({ network, privateKey: walletKey(network) })
   if ((await client.getBalance({ address })) < GAS_MONEY) {
     const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.deployer)
-    await createSender({ network, privateKey }).transferEther(address, GAS_MONEY)
+    const deployer = createSender({ network, privateKey })
+    await tally.send('gas money', () => deployer.transferEther(address, GAS_MONEY))
   }
-  await own.send({ address: OPG, abi: opgAbi, functionName: 'approve', args: [PERMIT2_ADDRESS, maxUint256] })
+  const args = [PERMIT2_ADDRESS, maxUint256] as const
+  await tally.send('approve Permit2', () =>
+    own.send({ address: OPG, abi: opgAbi, functionName: 'approve', args }),
+  )
 }
 
 /** Enough for one approval, wei. */

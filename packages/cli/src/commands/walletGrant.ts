@@ -3,6 +3,7 @@ import {
   createApiKey,
   fundGrant,
   listGrants,
+  type OnAllowed,
   openGrant,
   readGrantCalls,
   revokeApiKey,
@@ -18,6 +19,7 @@ import { describeGrant, grantFacts } from '../grant/describeGrant.ts'
 import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { tallied } from '../tally.ts'
 import { walletKey } from '../wallet.ts'
 
 type GrantOptions = { network?: string; json?: true }
@@ -109,28 +111,40 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
     .argument('<id>', 'id of the grant', grantId)
     .argument('<OPG>', 'how much', parseOpg)
     .action(async (id: Hex, amount: bigint, options: GrantOptions) => {
-      await act(id, options, (network, key, terms) => fundGrant(network, key, terms, amount))
+      await act(id, options, 'fund', (network, key, terms, onAllowed) =>
+        fundGrant(network, key, terms, amount, onAllowed),
+      )
     })
 
   command('revoke', 'End a grant: no new call is taken, calls that run are still paid.')
     .argument('<id>', 'id of the grant', grantId)
     .action(async (id: Hex, options: GrantOptions) => {
-      await act(id, options, revokeGrant)
+      await act(id, options, 'revoke', revokeGrant)
     })
 
   command('withdraw', 'Take back what is left, once the calls from before the end are settled.')
     .argument('<id>', 'id of the grant', grantId)
     .action(async (id: Hex, options: GrantOptions) => {
-      await act(id, options, withdrawGrant)
+      await act(id, options, 'withdraw', withdrawGrant)
     })
 
-  async function act(id: Hex, options: GrantOptions, send: typeof revokeGrant): Promise<void> {
+  async function act(
+    id: Hex,
+    options: GrantOptions,
+    name: string,
+    send: (...to: [...Parameters<typeof revokeGrant>, OnAllowed]) => Promise<Hex>,
+  ): Promise<void> {
     const { network, payer, privateKey } = payerOf(options)
     const { grant: terms } = await ownGrant(network, payer, id)
-    const transactionHash = await send(network, privateKey, terms)
-    const facts = grantFacts(await ownGrant(network, payer, id))
-    if (options.json === true) return context.output.out(toJsonText({ ...facts, transactionHash }))
-    context.output.out(`${describeGrant(facts)}${table([['transaction', transactionHash]])}`)
+    await tallied(context.output, options.json, async (tally) => {
+      const onAllowed = (hash: Hex) => tally.landed('approve', hash)
+      const { transactionHash } = await tally.send(name, async () => ({
+        transactionHash: await send(network, privateKey, terms, onAllowed),
+      }))
+      const facts = grantFacts(await ownGrant(network, payer, id))
+      if (options.json === true) context.output.out(toJsonText({ ...facts, transactionHash }))
+      else context.output.out(describeGrant(facts))
+    })
   }
 }
 
@@ -148,7 +162,10 @@ async function create(options: CreateOptions, { output }: CommandContext): Promi
   const models = options.model.map((name) => modelIdOf(network, name))
   const expiry = BigInt(Math.floor(Date.now() / 1000) + options.days * DAY_SECONDS)
   const limits = { maxTotal, maxPerCall, ratePerHour: perHour, models, nodes: node, expiry, deposit }
-  const { grant, grantId: id } = await openGrant({ network, privateKey, ...limits })
+  const { grant, grantId: id } = await tallied(output, options.json, (tally) => {
+    const onAllowed = (hash: Hex) => tally.landed('approve', hash)
+    return tally.send('open', () => openGrant({ network, privateKey, ...limits, onAllowed }))
+  })
   try {
     // Read before there is a key: that exists nowhere else, so nothing may go wrong between it and its being shown.
     const facts = options.json === true ? undefined : grantFacts(await ownGrant(network, payer, id))

@@ -13,8 +13,9 @@ import { type Abi, type Address, type Hex, isHex, type PublicClient, size } from
 import { privateKeyToAccount } from 'viem/accounts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
-import { table, toJsonText } from '../output.ts'
+import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { type Tally, tallied } from '../tally.ts'
 import { walletKey } from '../wallet.ts'
 
 type MoneyOptions = { network?: string; json?: true }
@@ -36,15 +37,9 @@ export function registerWalletMoney(
       'bounties and half bonds. What a stake earns: assay stake claim.',
   ).action(async (options: MoneyOptions) => {
     const network = networkFor(options.network)
-    const done = await withdrawAll(network)
+    const done = await tallied(context.output, options.json, (tally) => withdrawAll(network, tally))
     if (options.json === true) {
       context.output.out(toJsonText({ withdrawn: done, unit: 'OPG base units (10^-18 OPG)' }))
-    } else {
-      context.output.out(
-        table(
-          done.map(({ from, amount, transactionHash }) => [from, `${formatOpg(amount)}  ${transactionHash}`]),
-        ),
-      )
     }
   })
 
@@ -91,7 +86,7 @@ export async function readCredits(
   ]
 }
 
-async function withdrawAll(network: Network) {
+async function withdrawAll(network: Network, tally: Tally) {
   const privateKey = walletKey(network)
   const { address } = privateKeyToAccount(privateKey)
   const credits = await readCredits(publicClientOf(network), network, address)
@@ -106,9 +101,11 @@ async function withdrawAll(network: Network) {
   }
   const sender = createSender({ network, privateKey })
   const done: { from: string; amount: bigint; transactionHash: Hex }[] = []
-  for (const { from, amount, call } of owed) {
-    const { transactionHash } = await sender.send(call)
-    done.push({ from, amount, transactionHash })
+  const nameOf = ({ from, amount }: Credit) => `${from}: ${formatOpg(amount)}`
+  tally.plan(owed.map(nameOf))
+  for (const credit of owed) {
+    const { transactionHash } = await tally.send(nameOf(credit), () => sender.send(credit.call))
+    done.push({ from: credit.from, amount: credit.amount, transactionHash })
   }
   return done
 }

@@ -18,8 +18,14 @@ export type AgentTool = {
   inputSchema: { type: 'object'; properties: Record<string, object>; required: string[] }
   /** Whether it spends. */
   pays: boolean
-  /** @throws SdkError, whose message is for the agent */
-  run(input: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>
+  /**
+   * @param options `signal` ends it: a model that is at work stops, and what it was not heard to say is not paid for
+   * @throws SdkError, whose message is for the agent; the signal's reason where that ended it
+   */
+  run(
+    input: Readonly<Record<string, unknown>>,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<Record<string, unknown>>
 }
 
 const MAX_MODELS = 50
@@ -47,7 +53,7 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
       required: ['prompt'],
     },
     pays: true,
-    async run(input) {
+    async run(input, { signal } = {}) {
       const model = textIn(input, 'model') ?? network.models[0]?.name
       if (model === undefined) throw badInput('The network lists no model.')
       const system = textIn(input, 'system')
@@ -61,6 +67,7 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
         ],
         max_tokens,
         wait: 'answer',
+        signal,
       })
       const { requestId, price } = receipt
       return {

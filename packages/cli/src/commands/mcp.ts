@@ -68,10 +68,11 @@ function serverOf(tools: readonly AgentTool[], underWay: Set<Promise<unknown>>):
       annotations: { readOnlyHint: !pays, destructiveHint: false, openWorldHint: true },
     })),
   }))
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal }) => {
     const tool = tools.find(({ name }) => name === params.name)
     if (tool === undefined) return failed(`There is no tool ${params.name.slice(0, 64)}.`)
-    const run = tool.run(params.arguments ?? {})
+    // Aborted by notifications/cancelled, behind which no answer is sent.
+    const run = tool.run(params.arguments ?? {}, { signal })
     underWay.add(run)
     try {
       return { content: [{ type: 'text', text: toJsonText(await run) }] }

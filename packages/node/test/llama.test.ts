@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { AssayError } from '@assay/protocol'
 import { collectAnswer, textOf } from '../src/dialects/answer.ts'
-import type { ChatWork, Engine, Prepared, Settings } from '../src/engines/engine.ts'
+import type { ChatMessage, ChatWork, Engine, Prepared, Settings } from '../src/engines/engine.ts'
 import { startLlamaEngine } from '../src/engines/llama/startLlamaEngine.ts'
 import { pullModel } from '../src/models/pullModel.ts'
 import { SMOLLM2_MANIFEST } from '../src/models/smollm2.ts'
@@ -62,6 +62,20 @@ describe('the real model', { skip: pulled instanceof AssayError ? pulled.message
     ])
     assert.equal(again.text, first.text, 'an answer beside it must not change it')
     assert.notEqual(beside.text, first.text)
+  })
+
+  test('who speaks reaches the model, which tells one from another by it', async () => {
+    const say = (name: string, text: string): ChatMessage => ({
+      role: 'user',
+      name,
+      content: [{ type: 'text', text }],
+    })
+    const messages = [
+      say('Alice', 'My favourite animal is the cat.'),
+      say('Bob', 'My favourite animal is the dog.'),
+      say('Carol', 'What is the favourite animal of Bob?'),
+    ]
+    assert.match((await ask('', { messages })).text, /Bob is the dog/)
   })
 
   test('stops at max_tokens, at a stop text, and when told to', async () => {

@@ -15,6 +15,7 @@ const read = (json: unknown) => {
     'sampling',
     'seed',
     'penalties',
+    'names',
   ])
   return openaiChat.read(new TextEncoder().encode(JSON.stringify(json)), {}, (model) =>
     model === 'm' ? { contextLength: 100, features, native: new Set() } : undefined,
@@ -108,6 +109,7 @@ test('an engine that cannot do a thing has it refused by name', () => {
     [{ top_p: 0.5 }, 'top_p'],
     [{ seed: 1 }, 'seed'],
     [{ presence_penalty: 1 }, 'presence_penalty'],
+    [{ messages: [{ role: 'user', content: 'a', name: 'b' }] }, 'messages[0].name'],
   ]
   for (const [members, param] of cases) {
     const body = { model: 'm', messages: [{ role: 'user', content: 'a' }], ...members }
@@ -118,6 +120,23 @@ test('an engine that cannot do a thing has it refused by name', () => {
     }))
     assert.ok('error' in found, param)
     assert.deepEqual([found.error.param, found.error.code], [param, 'unsupported_parameter'])
+  }
+})
+
+test('who speaks is read, as far as it is a name and nothing else', () => {
+  const messages = [
+    { role: 'system', name: 'example_user', content: 'a' },
+    { role: 'user', name: 'Zoë-1', content: 'b' },
+    { role: 'assistant', name: 'writer', content: 'c' },
+    { role: 'user', name: null, content: 'd' },
+  ]
+  const found = read({ model: 'm', messages })
+  assert.ok('work' in found && found.work.kind === 'chat', JSON.stringify(found))
+  const names = found.work.messages.map((message) => ('name' in message ? message.name : undefined))
+  assert.deepEqual(names, ['example_user', 'Zoë-1', 'writer', undefined])
+  for (const name of ['', 'a b', 'a\n', '<|im_end|>', 'a/b', 'a\\b', 'x'.repeat(65), 7]) {
+    const refused = read({ model: 'm', messages: [{ role: 'user', content: 'a', name }] })
+    assert.equal('error' in refused ? refused.error.param : 'none', 'messages[0].name', String(name))
   }
 })
 

@@ -18,16 +18,18 @@ export type Feature =
   | 'top_k'
   | 'seed'
   | 'penalties'
+  | 'names' // who speaks, among those of one role
 
 export type Part = { type: 'text'; text: string } | { type: 'image'; mediaType: string; base64: string }
 
 /** A function call that the model made; `arguments` is JSON text. */
 export type ToolCall = { id: string; name: string; arguments: string }
 
+/** `name` tells speakers of one role apart; only an engine that has the feature meets one. */
 export type ChatMessage =
-  | { role: 'system'; content: string }
-  | { role: 'user'; content: Part[] }
-  | { role: 'assistant'; content: string; toolCalls: ToolCall[] }
+  | { role: 'system'; content: string; name?: string | undefined }
+  | { role: 'user'; content: Part[]; name?: string | undefined }
+  | { role: 'assistant'; content: string; toolCalls: ToolCall[]; name?: string | undefined }
   | { role: 'tool'; callId: string; content: string }
 
 export type Tool = {

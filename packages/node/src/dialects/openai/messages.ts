@@ -38,11 +38,19 @@ function messageAt(value: unknown, place: string, needs: Needs): ChatMessage {
   switch (message.role) {
     case 'system':
     case 'developer': // OpenAI's newer name for the system role
-      onlySaid(message, ['role', 'content'], place)
-      return { role: 'system', content: textContentAt(message.content, `${place}.content`) }
+      onlySaid(message, ['role', 'content', 'name'], place)
+      return {
+        role: 'system',
+        content: textContentAt(message.content, `${place}.content`),
+        ...speakerOf(message, place, needs),
+      }
     case 'user':
-      onlySaid(message, ['role', 'content'], place)
-      return { role: 'user', content: partsAt(message.content, `${place}.content`, needs) }
+      onlySaid(message, ['role', 'content', 'name'], place)
+      return {
+        role: 'user',
+        content: partsAt(message.content, `${place}.content`, needs),
+        ...speakerOf(message, place, needs),
+      }
     case 'assistant':
       return assistantAt(message, place, needs)
     case 'tool':
@@ -61,7 +69,7 @@ function messageAt(value: unknown, place: string, needs: Needs): ChatMessage {
 }
 
 function assistantAt(message: Fields, place: string, needs: Needs): ChatMessage {
-  onlySaid(message, ['role', 'content', 'tool_calls', 'refusal', ...PARSED], place)
+  onlySaid(message, ['role', 'content', 'tool_calls', 'refusal', 'name', ...PARSED], place)
   const toolCalls =
     message.tool_calls === undefined || message.tool_calls === null
       ? []
@@ -77,7 +85,22 @@ function assistantAt(message: Fields, place: string, needs: Needs): ChatMessage 
         ? ''
         : textAt(said, `${place}.content`)
       : textContentAt(said, `${place}.content`)
-  return { role: 'assistant', content, toolCalls }
+  return { role: 'assistant', content, toolCalls, ...speakerOf(message, place, needs) }
+}
+
+/** As OpenAI's API has it; what opens a tag or a line could pass for more than a name. */
+const SPEAKER = /^[^\s<|\\/>]{1,64}$/u
+
+/** Who speaks, which has to reach the model. */
+function speakerOf(message: Fields, place: string, needs: Needs): { name?: string } {
+  const name = optional(message, 'name', textAt, place)
+  if (name === undefined) return {}
+  if (!SPEAKER.test(name)) {
+    const rule = 'has 1 to 64 characters, none of them a space, <, >, |, / or a backslash'
+    refuse(`\`${place}.name\` ${rule}.`, `${place}.name`)
+  }
+  needs('names', `${place}.name`)
+  return { name }
 }
 
 function toolCallAt(value: unknown, place: string): ToolCall {
@@ -95,8 +118,8 @@ function toolCallAt(value: unknown, place: string): ToolCall {
 }
 
 /**
- * Who speaks, which is `name`, would have to reach the model, and its template has no place for it. `annotations`,
- * `audio` and the like come back from clients that send an earlier answer as it was; null and [] say nothing.
+ * `annotations`, `audio` and the like come back from clients that send an earlier answer as it was; null and [] say
+ * nothing.
  */
 function onlySaid(message: Fields, known: readonly string[], place: string): void {
   for (const [name, member] of Object.entries(message)) {

@@ -11,7 +11,7 @@ const DEFAULT_SYSTEM = 'You are a helpful assistant.'
 /** The conversation as the model's template takes it, with an open answer at its end. */
 export function chatHistory(work: ChatWork): ChatHistoryItem[] {
   const history = work.messages.map(historyItem)
-  const extra = [toolInstructions(work), formatInstructions(work)].filter((text) => text !== '')
+  const extra = instructions(work).filter((text) => text !== '')
   const first = history[0]
   if (first?.type === 'system') {
     history[0] = { type: 'system', text: [first.text, ...extra].join('\n\n') }
@@ -26,14 +26,35 @@ export function chatHistory(work: ChatWork): ChatHistoryItem[] {
 function historyItem(message: ChatMessage): ChatHistoryItem {
   switch (message.role) {
     case 'system':
-      return { type: 'system', text: message.content }
+      return { type: 'system', text: saidBy(message.name, message.content) }
     case 'user':
-      return { type: 'user', text: userText(message.content) }
+      return { type: 'user', text: saidBy(message.name, userText(message.content)) }
     case 'assistant':
       return { type: 'model', response: [assistantText(message.content, message.toolCalls)] }
     case 'tool':
       return { type: 'user', text: toolResponseText(message.content) }
   }
+}
+
+/** Templates know roles and no names. AutoGen tells models without names so who speaks (`add_name_prefixes`). */
+function saidBy(name: string | undefined, text: string): string {
+  return name === undefined ? text : `${name} said:\n${text}`
+}
+
+/**
+ * Who gave the earlier answers, where they have names. At the head of those turns a name would be what the model begins its
+ * own answer with, before a call of a function even.
+ */
+function answererInstructions({ messages }: ChatWork): string {
+  const names = messages.flatMap((message) => (message.role === 'assistant' ? [message.name] : []))
+  if (names.every((name) => name === undefined)) return ''
+  const listed = names.map((name) => name ?? '(no name)').join(', ')
+  return `The earlier answers in this conversation were given by, in their order: ${listed}.`
+}
+
+/** What stands in the system message beside what the caller says there. */
+function instructions(work: ChatWork): string[] {
+  return [answererInstructions(work), toolInstructions(work), formatInstructions(work)]
 }
 
 function userText(parts: Extract<ChatMessage, { role: 'user' }>['content']): string {
@@ -52,5 +73,5 @@ export function chatText(work: ChatWork): string {
     if (message.role === 'user') return userText(message.content)
     return message.role === 'assistant' ? assistantText(message.content, message.toolCalls) : message.content
   })
-  return [toolInstructions(work), formatInstructions(work), ...texts].join('')
+  return [...instructions(work), ...texts].join('')
 }

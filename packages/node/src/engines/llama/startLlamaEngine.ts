@@ -46,6 +46,7 @@ const FEATURES: ReadonlySet<Feature> = new Set([
   'top_k',
   'seed',
   'penalties',
+  'names',
 ])
 
 /**

@@ -262,7 +262,7 @@ test('whatever an upstream of OpenAI’s dialect writes into its calls, no diale
   })
   fc.assert(
     fc.property(inputs, turns, fc.boolean(), (given, order, isBare) => {
-      const { read } = openaiBridge.reader()
+      const { read } = openaiBridge.reader([])
       const events: AnswerEvent[] = []
       const chunk = (delta: Json, finish: string | null = null): void => {
         events.push(...read({ choices: [{ index: 0, delta, finish_reason: finish }] }))

@@ -99,6 +99,42 @@ describe('a client of one dialect is served by an upstream of the other', () => 
     assert.equal(asked(0, 2).body.parallel_tool_calls, false)
   })
 
+  test('Anthropic’s client hears which of its stop sequences ended an answer, as vLLM or SGLang names it', async (t) => {
+    let ending: object = {}
+    let chunks: object[] = []
+    const { anthropic } = await nodeOver(t, 'openai-compatible', (_asked, response) =>
+      openaiStream(response, [...chunks, delta({}, 'stop', ending), counted(5, 3)]),
+    )
+    const stopped = async (said: object, before: object[] = [delta({ content: 'Par' })]) => {
+      ending = said
+      chunks = before
+      const request = {
+        model: MODEL,
+        max_tokens: 100,
+        messages: [{ role: 'user' as const, content: 'Where?' }],
+        stop_sequences: ['END', '###'],
+        tools: [{ name: 'weather', input_schema: weather as Anthropic.Tool.InputSchema }],
+      }
+      const whole = await anthropic.messages.create(request)
+      const streamed = await anthropic.messages.stream(request).finalMessage()
+      const [one, other] = [whole, streamed].map(({ stop_reason, stop_sequence }) => [
+        stop_reason,
+        stop_sequence,
+      ])
+      assert.deepEqual(one, other)
+      return one
+    }
+    assert.deepEqual(await stopped({ matched_stop: '###' }), ['stop_sequence', '###'])
+    assert.deepEqual(await stopped({ stop_reason: 'END' }), ['stop_sequence', 'END'])
+    // A token that ends the model's turn, by its number or its text; nobody asked to stop there.
+    for (const own of [{ matched_stop: 151645 }, { matched_stop: '<|im_end|>' }, { stop_reason: 7 }, {}]) {
+      assert.deepEqual(await stopped(own), ['end_turn', null])
+    }
+    const call = { index: 0, id: 'call_a', function: { name: 'weather', arguments: '{"city":"Paris"}' } }
+    const called = await stopped({ matched_stop: '###' }, [delta({ tool_calls: [call] })])
+    assert.deepEqual(called, ['tool_use', null])
+  })
+
   test('OpenAI’s clients, Anthropic’s server: chat and responses', async (t) => {
     const { openai, asked, receipt } = await nodeOver(t, 'anthropic-compatible', (_asked, response) =>
       anthropicStream(response, [

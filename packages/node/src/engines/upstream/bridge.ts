@@ -9,8 +9,8 @@ export type Bridge = {
    * @param contextLength of the model: a limit as long as that is none
    */
   body: (work: ChatWork, target: Target, contextLength: number) => Record<string, unknown>
-  /** Reads one answer's events. */
-  reader: () => {
+  /** Reads one answer's events. @param stop texts that end it, as its caller gave them */
+  reader: (stop: readonly string[]) => {
     /** Whether these data end the stream. */
     isEnd: (data: string) => boolean
     read: (json: object) => AnswerEvent[]

@@ -97,7 +97,14 @@ type Delta = {
   reasoning?: unknown
   tool_calls?: unknown
 }
-type Chunk = { choices?: { delta?: Delta | null; finish_reason?: unknown; stop_reason?: unknown }[] }
+type Choice = {
+  delta?: Delta | null
+  finish_reason?: unknown
+  /** What ended it, as vLLM says it and as SGLang does: a stop text, or a token of the model's own. */
+  stop_reason?: unknown
+  matched_stop?: unknown
+}
+type Chunk = { choices?: Choice[] }
 
 const FINISHES: Record<string, FinishReason> = {
   stop: 'stop',
@@ -107,12 +114,15 @@ const FINISHES: Record<string, FinishReason> = {
   content_filter: 'content_filter',
 }
 
-function openaiReader() {
+function openaiReader(stop: readonly string[]) {
   const calls = createCallReader()
   /** Words that came in the middle of a call: in the other dialects nothing stands inside of one. */
   const held: AnswerEvent[] = []
   let refused = false
   const filled = (value: unknown): value is string => typeof value === 'string' && value !== ''
+  /** The caller's text that ended it: what else ended it is none of the caller's. */
+  const stopTextOf = ({ stop_reason, matched_stop }: Choice): string | undefined =>
+    stop.find((text) => text === stop_reason || text === matched_stop)
 
   return {
     isEnd: (data: string) => data.startsWith('[DONE]'),
@@ -137,7 +147,8 @@ function openaiReader() {
         const named = refused ? 'refusal' : (FINISHES[finish] ?? 'stop')
         // OpenAI says "stop" where the function was named in the request; the other dialects go by the call.
         const reason = named === 'stop' && calls.count() > 0 ? 'tool_calls' : named
-        const stopText = filled(choice.stop_reason) ? choice.stop_reason : undefined
+        // What ends in a call is told as one: no client would run it behind another reason.
+        const stopText = reason === 'stop' ? stopTextOf(choice) : undefined
         events.push({ type: 'finish', choice: 0, reason, stopText })
       }
       return events

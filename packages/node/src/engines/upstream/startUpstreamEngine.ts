@@ -129,7 +129,7 @@ async function translate(
   }
   try {
     return await exchange.run(ask, async (answer, begun) => {
-      const reader = bridge.reader()
+      const reader = bridge.reader(work.settings.stop)
       let finished = false
       for await (const { data } of readSse(answer.body)) {
         if (options.signal.aborted || reader.isEnd(data)) break

@@ -9,6 +9,13 @@ process.env.NODE_COMPILE_CACHE ??= path.join(
 )
 enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
+// Whoever reads may have seen enough, as `head` has. What is under way may move money or serve others, and goes on.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 // Not imported above: what is loaded before the cache is on is not kept.
 const { runCli } = await import('./index.ts')
 process.exitCode = await runCli(process.argv.slice(2))

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { CONTRACT_NAMES } from '@assay/protocol'
 import { freePorts } from '../../../test/freePorts.ts'
@@ -274,6 +277,18 @@ test('with --json a mistake is told in JSON, with the same exit code', async () 
   const { code, out } = await runAssay('verify', 'hello', '--json')
   assert.equal(code, 2)
   assert.equal((JSON.parse(out) as { error: { code: string } }).error.code, 'not_verifiable')
+})
+
+test('a reader that has seen enough ends no command, and nobody sees a stack trace for it', async () => {
+  const main = path.join(import.meta.dirname, '..', 'src', 'main.ts')
+  for (const unread of ['stdout', 'stderr'] as const) {
+    const args = unread === 'stdout' ? ['--help'] : ['verify', 'hello']
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child[unread].destroy()
+    const read = text(child[unread === 'stdout' ? 'stderr' : 'stdout'])
+    const [code] = (await once(child, 'close')) as [number]
+    assert.deepEqual([code, await read], [unread === 'stdout' ? 0 : 2, ''])
+  }
 })
 
 test('what keeps the network from working may be its file: the doctor says so beside what else it finds', async () => {

@@ -65,7 +65,9 @@ test('what was asked before the input ended is answered all the same: it may be 
   })
 })
 
-test('a call that is cancelled leaves its gateway, which stops the model, and the next is answered', async () => {
+test('a cancelled call leaves its gateway, which stops the model; the next is answered', {
+  timeout: 20_000,
+}, async () => {
   const asked = Promise.withResolvers<void>()
   const left = Promise.withResolvers<void>()
   // A model that is at work for as long as somebody listens.

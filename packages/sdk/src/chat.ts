@@ -48,10 +48,15 @@ export async function chat(caller: Caller, parameters: ChatParameters): Promise<
   }
   const begun = await begin(caller, PATH, bodyOf(parameters), parameters)
   const texts = streamChatOutput(begun.response)
-  for (;;) {
-    const next = await texts.next()
-    if (next.done === true) return { chatOutput: next.value, ...(await proofOf(begun, next.value)) }
-    parameters.onText?.(next.value)
+  try {
+    for (;;) {
+      const next = await texts.next()
+      if (next.done === true) return { chatOutput: next.value, ...(await proofOf(begun, next.value)) }
+      parameters.onText?.(next.value)
+    }
+  } finally {
+    // Left by an error of `onText`: as any stream that is left, it stops the model, and is verified as far as it went.
+    await texts.return({ role: 'assistant', content: '' })
   }
 }
 

@@ -72,6 +72,30 @@ test('a stream that is left by its signal before anybody reads it has a result t
   assert.ok(receipt.price > 0n)
 })
 
+test('a stream whose reader of texts fails is left as any other, not held open unread', {
+  timeout: 20_000,
+}, async () => {
+  // More than what is read ahead of a reader.
+  const event = `data: {"choices":[{"delta":{"content":"${'Par'.repeat(1000)}"}}]}\n\n`
+  const left = Promise.withResolvers<void>()
+  stub.tamper = { streams: event.repeat(400), beforeEnd: () => left.promise }
+  const verified = Promise.withResolvers<void>()
+  const { llm } = createAssay(options())
+  const call = llm.chat({
+    model: manifest.name,
+    messages,
+    stream: true,
+    wait: 'answer',
+    onText() {
+      left.resolve()
+      throw new Error('the window is gone')
+    },
+    onVerified: () => verified.resolve(),
+  })
+  await assert.rejects(call, /the window is gone/)
+  await verified.promise
+})
+
 test('the result of a stream that had failed before it was left is that failure', async () => {
   const seen = Promise.withResolvers<void>()
   stub.tamper = {

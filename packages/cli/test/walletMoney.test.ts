@@ -169,6 +169,14 @@ test('a grant is opened and paid into by the SDK alone, which gives the allowanc
   assert.equal((await grantAccount(network, grantId)).funded, 3n * PRICE)
 })
 
+test('a deposit that the wallet does not hold is refused before anything is sent, in OPG', async () => {
+  process.env.ASSAY_WALLET_KEY = account('demo').privateKey
+  const asked = ['wallet', 'grant', 'create', '--deposit', '999999999', '--network', networkFile]
+  const { code, out, err } = await runAssay(...asked)
+  assert.deepEqual([code, out], [1, ''])
+  assert.match(err, /holds less than that[\s\S]*balance: [0-9.]+ OPG\n {2}amount: 999999999 OPG\n/)
+})
+
 test('a key that was made is shown although the chain is away from then on: it exists nowhere else', async () => {
   let isAway = false
   const chain = createServer((request, response) => {

@@ -45,7 +45,7 @@ export type OpenedGrant = { grantId: Hex; grant: SpendingGrant; transactionHash:
 /**
  * Opens a grant for the network's gateway and pays a deposit in: two transactions of the payer, the first of them an
  * allowance where the last one does not reach.
- * @throws AssayError where the chain refuses or is away
+ * @throws SdkError `payment_required` where the payer holds less than that; AssayError where the chain refuses or is away
  */
 export async function openGrant(parameters: OpenGrantParameters): Promise<OpenedGrant> {
   const { network, privateKey, deposit, maxTotal, maxPerCall, expiry } = parameters
@@ -236,6 +236,7 @@ async function call(
   return (await sender.send({ address, abi: spendingGrantsAbi, functionName, args })).transactionHash
 }
 
+/** Lets the contract take a deposit, where it may not yet. @throws SdkError `payment_required` */
 async function allow(
   network: Network,
   privateKey: Hex,
@@ -245,11 +246,19 @@ async function allow(
   const { OPG, SpendingGrants } = network.contracts
   const payer = privateKeyToAddress(privateKey)
   const token = { address: OPG, abi: opgAbi } as const
-  const allowance = await publicClientOf(network).readContract({
-    ...token,
-    functionName: 'allowance',
-    args: [payer, SpendingGrants],
-  })
+  const client = publicClientOf(network)
+  const [balance, allowance] = await Promise.all([
+    client.readContract({ ...token, functionName: 'balanceOf', args: [payer] }),
+    client.readContract({ ...token, functionName: 'allowance', args: [payer, SpendingGrants] }),
+  ])
+  // Said before an allowance is sent for nothing; the token's own refusal is one that the grants' contract does not name.
+  if (balance < amount) {
+    throw new SdkError('The wallet holds less than that.', {
+      code: 'payment_required',
+      facts: { payer, balance, amount },
+      next: 'On a development network: assay wallet fund',
+    })
+  }
   if (allowance >= amount) return
   const sender = createSender({ network, privateKey })
   const approval = { ...token, functionName: 'approve', args: [SpendingGrants, amount] }

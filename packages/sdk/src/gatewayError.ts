@@ -1,6 +1,9 @@
 import { SdkError } from './errors.ts'
 import { readBounded } from './limits.ts'
 
+/** Those of gateways have 66 characters at most. */
+const MAX_ID_LENGTH = 100
+
 /** The dialect's error, in our own shape. */
 export async function gatewayError(response: Response): Promise<SdkError> {
   const bytes = await readBounded(response, 'gateway_error').catch(() => new Uint8Array())
@@ -13,9 +16,12 @@ export async function gatewayError(response: Response): Promise<SdkError> {
   } catch {
     // Not JSON: the status alone has to do.
   }
+  const id = response.headers.get('x-request-id')
   const facts = {
     status: response.status,
     ...(typeof error.code === 'string' ? { code: error.code } : {}),
+    // What its operator finds it by.
+    ...(id === null ? {} : { id: id.slice(0, MAX_ID_LENGTH) }),
   }
   const message =
     typeof error.message === 'string' ? error.message.slice(0, 500) : 'The gateway answered with an error.'

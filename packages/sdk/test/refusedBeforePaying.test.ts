@@ -123,3 +123,23 @@ for (const body of ['{', '', '[]', 'null', '{"messages":[]}', '{"model":5}']) {
     }
   })
 }
+
+test('what a gateway refuses is told with the id under which its operator finds it', async () => {
+  const body = '{"error":{"message":"The API key is not known.","code":"invalid_api_key"}}'
+  const server = createServer((_, response) => {
+    response.writeHead(401, { 'content-type': 'application/json', 'x-request-id': 'req_1' }).end(body)
+  }).listen(0, '127.0.0.1')
+  await new Promise((listening) => server.once('listening', listening))
+  try {
+    const gatewayUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const network = { ...stub.network, gatewayUrl }
+    const { llm } = createAssay({ network, chain: stub.chain, apiKey: `assay_${'A'.repeat(43)}` })
+    await assert.rejects(llm.chat({ model: manifest.name, messages }), (error) => {
+      assert.ok(error instanceof SdkError)
+      assert.deepEqual(error.facts, { status: 401, code: 'invalid_api_key', id: 'req_1' })
+      return true
+    })
+  } finally {
+    server.close()
+  }
+})

@@ -41,21 +41,39 @@ export function createAssayProvider(options: AssayFetchOptions): AssayProvider {
     },
   })
 
-  function chatModel(name: string): ChatModel {
-    const model = provider.chatModel(name)
+  /** The model, whose calls are each tracked, and paid for once. */
+  function paying<Model extends object>(model: Model): Model {
     return new Proxy(model, {
       get(target, member) {
-        if (member === 'doGenerate' || member === 'doStream') {
-          return (asked: never) => track({}, () => target[member](asked))
-        }
         const value: unknown = Reflect.get(target, member, target)
-        return value
+        if (typeof value !== 'function' || !CALLS.has(member)) return value
+        return async (...asked: unknown[]) => {
+          try {
+            return await track({}, () => Reflect.apply(value, target, asked) as unknown)
+          } catch (error) {
+            throw withoutRetry(error)
+          }
+        }
       },
     })
   }
 
+  const chatModel = (name: string): ChatModel => paying(provider.chatModel(name))
   return Object.assign((model: string) => chatModel(model), {
     chatModel,
-    embeddingModel: (model: string) => provider.embeddingModel(model),
+    embeddingModel: (model: string) => paying(provider.embeddingModel(model)),
   })
+}
+
+const CALLS: ReadonlySet<string | symbol> = new Set(['doGenerate', 'doStream', 'doEmbed'])
+
+/**
+ * The AI SDK asks again by the status alone, twice unless it is told otherwise, and asking again behind a payment is another
+ * payment: what is not to be asked again says so to it in its own way.
+ */
+function withoutRetry(error: unknown): unknown {
+  const { responseHeaders } = (error ?? {}) as { responseHeaders?: Record<string, string> }
+  return responseHeaders?.['x-should-retry'] === 'false'
+    ? Object.assign(error as object, { isRetryable: false })
+    : error
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { formatOpg, type Network } from '@assay/protocol'
 import type { VerifiedAnswer } from './answer.ts'
 import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
+import { dropInFetch } from './dropInFetch.ts'
 import { createVerifiedFetch } from './verifiedFetch.ts'
 
 /** What a framework's own result says of the proof behind it: plain JSON. */
@@ -35,13 +36,11 @@ export function trackedFetch(options: AssayFetchOptions): {
     network,
     fetch(input, init) {
       const call = calls.getStore()
-      return verified(input, init, {
-        onAnswer(answer) {
-          if (call !== undefined) call.answer = answer
-          options.onAnswer?.(answer)
-        },
-        onUnverified: options.onUnverified,
-      })
+      const onAnswer = (answer: VerifiedAnswer) => {
+        if (call !== undefined) call.answer = answer
+        options.onAnswer?.(answer)
+      }
+      return dropInFetch(verified, { onAnswer, onUnverified: options.onUnverified })(input, init)
     },
     track: (call, work) => calls.run(call, work),
     current: () => calls.getStore(),

@@ -310,10 +310,31 @@ test('on the port that clients leave out a local name alone is enough, and still
 })
 
 test('paths that lead elsewhere are not found', async () => {
-  for (const path of ['/', '/v2/x', '/v1/../admin', '/v1/%2e%2e/x', '//127.0.0.1/v1/models']) {
+  const ways = ['/', '/v2/x', '/v1/../admin', '/v1/%2e%2e/x', '/v1/%2E./x', '/v1/%2', '//127.0.0.1/v1/models']
+  for (const path of ways) {
     assert.equal((await post(`${proxy.url}${path}`, { authorization })).status, 404, path)
   }
   assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
+})
+
+test('a model may be asked for by a name with a slash, as models of others have', async () => {
+  const asked: string[] = []
+  const gateway = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"meta-llama/Llama-3@1"}')
+  }).listen(0, '127.0.0.1')
+  await once(gateway, 'listening')
+  const gatewayUrl = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+  const elsewhere = await open({ network: { ...stub.network, gatewayUrl } })
+  try {
+    const openai = new OpenAI({ baseURL: `${elsewhere.url}/v1`, apiKey: TOKEN })
+    assert.equal((await openai.models.retrieve('meta-llama/Llama-3@1')).id, 'meta-llama/Llama-3@1')
+    assert.deepEqual(asked, ['/v1/models/meta-llama%2FLlama-3@1'])
+  } finally {
+    await elsewhere.close()
+    gateway.closeAllConnections()
+    gateway.close()
+  }
 })
 
 const alter = (from: string, to: string) => (bytes: Uint8Array) =>

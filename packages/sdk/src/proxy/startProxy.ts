@@ -39,8 +39,11 @@ export type RunningProxy = { url: string; close(): Promise<void> }
 
 const MAX_CONNECTIONS = 256
 const REQUEST_TIMEOUT_MS = 60_000
-/** Paths that may be asked for: what a client of a model needs, and nothing that could become a way to elsewhere. */
-const PASSES = /^\/v1\/[A-Za-z0-9/_.:-]{1,256}$/
+/**
+ * Paths that may be asked for: what a client of a model needs, a model's name with all its characters escaped too, and
+ * nothing that could become a way to elsewhere, such as a dot that is escaped (WHATWG URL, "double-dot path segment").
+ */
+const PASSES = /^\/v1\/(?:[A-Za-z0-9/_.:~!$&'()*+,;=@-]|%(?!2e)[0-9a-f]{2}){1,512}$/i
 
 /**
  * An endpoint on 127.0.0.1 for any program that speaks OpenAI's or Anthropic's API: it pays, verifies each answer and

@@ -118,7 +118,7 @@ async function record(signed: SignedReceipt): Promise<void> {
   })
 }
 
-const server = createServer(limits, (error) => console.error(error))
+const server = createServer(limits, (_id, _answer, failure) => console.error(failure))
 server.get('/health', async () => ({ ok: true }))
 /** Takes any key without a look: only calls are measured. */
 server.post('/v1/grants', async (request) => {

@@ -1,5 +1,8 @@
+import { createRecentReadings } from '@assay/chain'
+
 /** Age up to which what was read from the chain is used as it is, milliseconds. */
 const FRESH_MS = 5000
+const MAX_KEYS = 10_000
 
 /**
  * What the chain said lately, by key. A stale answer is used while the next is being read; only the first look at a key
@@ -9,25 +12,5 @@ const FRESH_MS = 5000
 export function createFreshCache<Key, Value>(
   read: (key: Key) => Promise<Value>,
 ): (key: Key) => Promise<Value> {
-  const cache = new Map<Key, { at: number; value: Promise<Value> }>()
-  return (key) => {
-    const known = cache.get(key)
-    if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.value
-    const value = read(key)
-    const next = {
-      at: performance.now(),
-      value: known === undefined ? value : value.catch(() => known.value),
-    }
-    if (known === undefined) {
-      cache.set(key, next)
-      value.catch(() => cache.delete(key))
-      return value
-    }
-    cache.set(key, { at: next.at, value: known.value })
-    value.then(
-      () => cache.set(key, next),
-      () => {},
-    )
-    return known.value
-  }
+  return createRecentReadings({ read, freshMs: FRESH_MS, maxKeys: MAX_KEYS }).lately
 }

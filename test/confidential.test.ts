@@ -81,6 +81,8 @@ async function recorder(target: string) {
   }
 }
 
+const NO_ACCOUNT = { funded: 0n, spent: 0n, revokedAt: 0n, opened: false }
+
 async function startAll() {
   const dir = temporaryFolder('confidential')
   const asked: string[] = []
@@ -111,7 +113,8 @@ async function startAll() {
     price: () => ({ version: 1n, row: PRICE }),
     tillOf: async () => TILL,
     whyUncollectable: async () => undefined,
-    grantAccount: async () => ({ funded: 0n, spent: 0n, revokedAt: 0n, opened: false }),
+    grantAccount: async () => NO_ACCOUNT,
+    grantAccountNow: async () => NO_ACCOUNT,
     close: () => undefined,
   }
   const enclave = await openEnclave({

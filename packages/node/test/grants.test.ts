@@ -41,6 +41,7 @@ after(() => node?.close())
 const open = { funded: PLENTY, spent: 0n, revokedAt: 0n, opened: true }
 beforeEach(() => {
   node.state.account = { ...open }
+  node.state.accountBefore = undefined
 })
 
 const inAnHour = () => BigInt(Math.floor(Date.now() / 1000) + 3600)
@@ -163,6 +164,17 @@ test('a gateway that promises one deposit to many calls is refused the call that
   assert.equal(await codeOf(await ask(await headersFor({ grant }))), '402 grant_exhausted')
   node.state.account.funded += PLENTY
   assert.equal((await ask(await headersFor({ grant }))).status, 200)
+})
+
+test('an account that was read before lets a call begin, and turns none away that the chain would pay now', async () => {
+  for (const before of [{ opened: false }, { revokedAt: 1n }, { funded: 100n }]) {
+    node.state.accountBefore = { ...open, ...before }
+    assert.equal((await ask(await headersFor())).status, 200)
+  }
+  // Issued within the leeway after a revocation that was not heard of, an answer is paid.
+  node.state.accountBefore = { ...open }
+  node.state.account = { ...open, revokedAt: 1n }
+  assert.equal((await ask(await headersFor())).status, 200)
 })
 
 test('the ledger never lets what is issued and open exceed the deposit, in any order of calls and settlements', () => {

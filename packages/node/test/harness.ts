@@ -26,6 +26,7 @@ import {
   tag,
   toBase64,
 } from '@assay/protocol'
+import type { GrantAccount } from '@assay/verify'
 import { type Address, bytesToHex, type Hex } from 'viem'
 import { privateKeyToAccount, privateKeyToAddress } from 'viem/accounts'
 import { AUTHORISATION_TYPES } from '../../../test/faults/payments.ts'
@@ -109,6 +110,8 @@ const ALL_FEATURES: ReadonlySet<Feature> = new Set<Feature>([
   'penalties',
 ])
 
+const CLOSED: GrantAccount = { funded: 0n, spent: 0n, revokedAt: 0n, opened: false }
+
 export async function startTestServer(
   options: {
     script?: Script
@@ -129,7 +132,9 @@ export async function startTestServer(
     script: options.script ?? threeWords,
     till: TILL as Address | undefined,
     uncollectable: '',
-    account: { funded: 0n, spent: 0n, revokedAt: 0n, opened: false },
+    account: CLOSED,
+    /** What the node read of it before, where that is something else. */
+    accountBefore: undefined as GrantAccount | undefined,
   }
   const scripted: Engine = {
     contextLength: SMOLLM2_MANIFEST.contextLength,
@@ -158,7 +163,8 @@ export async function startTestServer(
     price: () => ({ version: 3n, row: PRICE }),
     tillOf: async (gateway) => (gateway === GATEWAY ? state.till : undefined),
     whyUncollectable: async () => state.uncollectable || undefined,
-    grantAccount: async () => state.account,
+    grantAccount: async () => state.accountBefore ?? state.account,
+    grantAccountNow: async () => state.account,
     close: () => undefined,
   }
   const enclave = await openEnclave({

@@ -15,7 +15,9 @@ export type NodeChain = {
   tillOf: (gateway: Address) => Promise<Address | undefined>
   /** Why a payment could not be collected although it is well signed; undefined when it could. */
   whyUncollectable: (payment: CheckedPayment) => Promise<string | undefined>
-  /** Account of a spending grant, at most a second or two old. */
+  /** Account of a spending grant, no older than the protocol's leeway makes good; read again behind it where it is not of now. */
   grantAccount: (grantId: Hex) => Promise<GrantAccount>
+  /** The same, at most a second old: before a call is turned away. */
+  grantAccountNow: (grantId: Hex) => Promise<GrantAccount>
   close: () => void
 }

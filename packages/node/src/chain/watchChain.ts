@@ -1,5 +1,12 @@
-import { readGrantAccount } from '@assay/chain'
-import { formatOpg, inferenceEscrowAbi, modelRegistryAbi, type Network, opgAbi } from '@assay/protocol'
+import { createRecentReadings, readGrantAccount } from '@assay/chain'
+import {
+  formatOpg,
+  GRANT_LEEWAY_SECONDS,
+  inferenceEscrowAbi,
+  modelRegistryAbi,
+  type Network,
+  opgAbi,
+} from '@assay/protocol'
 import type { Address, Hex, PublicClient } from 'viem'
 import { zeroAddress, zeroHash } from 'viem'
 import type { Anchor } from '../signReceipt.ts'
@@ -11,11 +18,17 @@ import type { CurrentPrice, NodeChain } from './nodeChain.ts'
  */
 const ANCHOR_DEPTH = 12n
 const POLL_MS = 1_000
-/** How long a till is remembered, ms: it never changes, but a reorg can undo its opening. */
+/** Age at which a till is read again, ms: it never changes, but a reorg can undo its opening. */
 const TILL_MS = 60_000
 const MAX_TILLS = 1_024
-/** How long a grant's account is remembered, ms: a revocation must be heard within seconds. */
+/** Age at which a grant's account is read again, ms, behind the call that asks: the next one hears of a revocation. */
 const ACCOUNT_MS = 1_000
+/**
+ * Age up to which a grant's account lets a call begin, ms. A revocation that was not heard of costs no node its answer
+ * where that is issued within the leeway (docs/spec.md §13): half of it is left for the answer. What was paid in cannot
+ * leave sooner either: a deposit can be withdrawn when all calls from before the end are settled.
+ */
+const ACCOUNT_USABLE_MS = (Number(GRANT_LEEWAY_SECONDS) * 1000) / 2
 const MAX_ACCOUNTS = 4_096
 
 export type WatchChainParameters = {
@@ -30,8 +43,26 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
   const { client, network, modelIds, onError } = parameters
   const { InferenceEscrow, ModelRegistry, OPG } = network.contracts
   const prices = new Map<Hex, CurrentPrice>()
-  const tills = new Map<Address, { till: Address; until: number }>()
-  const accounts = new Map<Hex, { account: ReturnType<NodeChain['grantAccount']>; until: number }>()
+  const tills = createRecentReadings({
+    async read(gateway: Address) {
+      const till = await client.readContract({
+        address: InferenceEscrow,
+        abi: inferenceEscrowAbi,
+        functionName: 'tillOf',
+        args: [gateway],
+      })
+      // Strangers may name any number of gateways; only real ones are remembered.
+      return till === zeroAddress ? undefined : till
+    },
+    freshMs: TILL_MS,
+    maxKeys: MAX_TILLS,
+  })
+  const accounts = createRecentReadings({
+    read: (grantId: Hex) => readGrantAccount(client, network, grantId),
+    freshMs: ACCOUNT_MS,
+    usableMs: ACCOUNT_USABLE_MS,
+    maxKeys: MAX_ACCOUNTS,
+  })
   let anchor: Anchor | undefined
 
   const poll = async (): Promise<void> => {
@@ -79,61 +110,43 @@ export async function watchChain(parameters: WatchChainParameters): Promise<Node
   return {
     anchor: () => anchor,
     price: (modelId) => prices.get(modelId),
-    async tillOf(gateway) {
-      const known = tills.get(gateway)
-      if (known !== undefined && known.until > Date.now()) return known.till
-      const till = await client.readContract({
-        address: InferenceEscrow,
-        abi: inferenceEscrowAbi,
-        functionName: 'tillOf',
-        args: [gateway],
-      })
-      if (till === zeroAddress) return undefined
-      // Strangers may name any number of gateways; only real ones get here, and not without limit.
-      if (tills.size >= MAX_TILLS) tills.clear()
-      tills.set(gateway, { till, until: Date.now() + TILL_MS })
-      return till
-    },
+    tillOf: tills.lately,
     async whyUncollectable(payment) {
-      const [, , , , , state] = await client.readContract({
-        address: InferenceEscrow,
-        abi: inferenceEscrowAbi,
-        functionName: 'payment',
-        args: [payment.requestId],
-      })
-      if (state === 1) return undefined
-      if (state !== 0) return 'this payment has been used'
-      if (payment.scheme === 'exact') {
-        const consumed = await client.readContract({
+      // Asked together, for the model waits for the answers.
+      const [[, , , , , state], consumed, balance] = await Promise.all([
+        client.readContract({
+          address: InferenceEscrow,
+          abi: inferenceEscrowAbi,
+          functionName: 'payment',
+          args: [payment.requestId],
+        }),
+        payment.scheme === 'upto'
+          ? zeroHash
+          : client.readContract({
+              address: OPG,
+              abi: opgAbi,
+              functionName: 'consumedAuthorization',
+              args: [payment.payer, payment.paymentNonce],
+            }),
+        client.readContract({
           address: OPG,
           abi: opgAbi,
-          functionName: 'consumedAuthorization',
-          args: [payment.payer, payment.paymentNonce],
-        })
-        // Cancelled, or spent: on another recipient, or pushed to the till by a stranger, which escrow credits once
-        // somebody collects it; the payment is locked then, and was accepted above.
-        if (consumed !== zeroHash) return 'this authorisation has been used or cancelled'
-      }
-      const balance = await client.readContract({
-        address: OPG,
-        abi: opgAbi,
-        functionName: 'balanceOf',
-        args: [payment.payer],
-      })
+          functionName: 'balanceOf',
+          args: [payment.payer],
+        }),
+      ])
+      if (state === 1) return undefined
+      if (state !== 0) return 'this payment has been used'
+      // Cancelled, or spent: on another recipient, or pushed to the till by a stranger, which escrow credits once
+      // somebody collects it; the payment is locked then, and was accepted above.
+      if (consumed !== zeroHash) return 'this authorisation has been used or cancelled'
       if (balance < payment.amount) {
         return `the payer has ${formatOpg(balance)}, the payment authorises ${formatOpg(payment.amount)}`
       }
       return undefined
     },
-    grantAccount(grantId) {
-      const known = accounts.get(grantId)
-      if (known !== undefined && known.until > Date.now()) return known.account
-      const account = readGrantAccount(client, network, grantId)
-      if (accounts.size >= MAX_ACCOUNTS) accounts.clear()
-      accounts.set(grantId, { account, until: Date.now() + ACCOUNT_MS })
-      account.catch(() => accounts.delete(grantId))
-      return account
-    },
+    grantAccount: accounts.lately,
+    grantAccountNow: accounts.now,
     close() {
       closed = true
       clearTimeout(timer)

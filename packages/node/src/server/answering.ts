@@ -117,14 +117,11 @@ export function createAnswering(parameters: StartServerParameters) {
       const message = `This payment has been used for a request; its receipt is at /v1/receipts/${requestId}.`
       return decline(badRequest(message, null, 'duplicate_request', 409))
     }
-    const { quote } = admission
-    if (grant !== undefined && !deposits.reserve(grant.id, grant.account, requestId, quote)) {
-      return decline(depositShort(quote))
-    }
     const stop = new AbortController()
     running.set(requestId, stop)
     const gone = goneSignal(reply.raw)
     try {
+      if (!(await isHeld(admission))) return decline(depositShort(admission.quote))
       await inTurn(admission, gone, reply, () =>
         serve({
           admission,
@@ -153,6 +150,14 @@ export function createAnswering(parameters: StartServerParameters) {
       }
     }
     return reply
+  }
+
+  /** Sets the highest price aside in the deposit behind the call, if there is one. False where it does not hold it. */
+  async function isHeld({ payment: { requestId, grant }, quote }: Admission): Promise<boolean> {
+    if (grant === undefined || deposits.reserve(grant.id, grant.account, requestId, quote)) return true
+    // What was paid in a moment ago is worth a second look before anybody is turned away.
+    const account = await chain.grantAccountNow(grant.id).catch(() => grant.account)
+    return deposits.reserve(grant.id, account, requestId, quote)
   }
 
   /** Ends a running answer early; false where none runs under this id. */

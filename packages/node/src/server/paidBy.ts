@@ -63,8 +63,11 @@ export async function paidByGrant(header: string, parameters: PaidByParameters):
   const now = BigInt(Math.floor(Date.now() / 1000))
   const pass = await checkGrantPass({ ...parameters, header, now })
   if (!pass.ok) return { error: unpaid(pass.reason, pass.code) }
-  const account = await chain.grantAccount(pass.grantId)
-  const refusal = grantRefusal(pass.grant, account, { modelId, node: operator, price: quote, at: now })
+  const refusalBy = (account: GrantAccount) =>
+    grantRefusal(pass.grant, account, { modelId, node: operator, price: quote, at: now })
+  let account = await chain.grantAccount(pass.grantId)
+  if (refusalBy(account) !== undefined) account = await chain.grantAccountNow(pass.grantId)
+  const refusal = refusalBy(account)
   if (refusal !== undefined) return { error: unpaid(refusal.reason, refusal.code) }
   return { requestId: pass.requestId, payer: pass.payer, grant: { id: pass.grantId, account } }
 }

@@ -132,6 +132,8 @@ export async function startTestServer(
     script: options.script ?? threeWords,
     till: TILL as Address | undefined,
     uncollectable: '',
+    /** Why a payment cannot be collected is said when this is over. */
+    chainAnswers: Promise.resolve() as Promise<unknown>,
     account: CLOSED,
     /** What the node read of it before, where that is something else. */
     accountBefore: undefined as GrantAccount | undefined,
@@ -162,7 +164,10 @@ export async function startTestServer(
     anchor: () => ({ number: 7n, hash: tag('block 7'), timestamp: 1_700_000_000n }),
     price: () => ({ version: 3n, row: PRICE }),
     tillOf: async (gateway) => (gateway === GATEWAY ? state.till : undefined),
-    whyUncollectable: async () => state.uncollectable || undefined,
+    async whyUncollectable() {
+      await state.chainAnswers
+      return state.uncollectable || undefined
+    },
     grantAccount: async () => state.accountBefore ?? state.account,
     grantAccountNow: async () => state.account,
     close: () => undefined,

@@ -19,7 +19,8 @@ import type { CurrentPrice, NodeChain } from '../chain/nodeChain.ts'
 import type { Dialect, ModelFacts, Reading } from '../dialects/dialect.ts'
 import { badRequest } from '../dialects/refusal.ts'
 import type { Engine, Prepared } from '../engines/engine.ts'
-import { PAID_TWICE, type Paid, paidByGrant, paidByX402, unpaid } from './paidBy.ts'
+import { CHAIN_AWAY, PAID_TWICE, type Paid, paidByGrant, paidByX402, unpaid } from './paidBy.ts'
+import type { PayerCredit } from './payerCredit.ts'
 import type { ServedModel } from './servedModel.ts'
 
 const COMMITTER_HEADER = 'assay-committer'
@@ -62,20 +63,21 @@ export type AdmitParameters = {
   token: Address
   escrow: Address
   chain: NodeChain
+  credit: PayerCredit
   operator: Address
   models: ReadonlyMap<string, ServedModel>
 }
 
 /**
  * Everything that has to hold before a node spends work on a request: it can be read, this node can do what it asks,
- * and it is paid. The node trusts no gateway with any of this.
+ * and it is paid, or its payer has paid for as much before. The node trusts no gateway with any of this.
  */
 export async function admit(
   raw: RawRequest,
   dialect: Dialect,
   parameters: AdmitParameters,
 ): Promise<{ admission: Admission } | { error: DialectError }> {
-  const { deployment, token, escrow, chain, operator, models } = parameters
+  const { deployment, token, escrow, chain, credit, operator, models } = parameters
   const header = (name: string): string | undefined =>
     raw.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
 
@@ -134,7 +136,7 @@ export async function admit(
     const till = await chain.tillOf(gateway)
     if (till === undefined) return fail(`${gateway} has no till, so it cannot be paid.`, 'unknown_committer')
     const { modelId } = served
-    const parts = { deployment, token, escrow, chain, operator, committer: gateway, modelId, quote }
+    const parts = { deployment, token, escrow, chain, credit, operator, committer: gateway, modelId, quote }
     const paid =
       payHeader === undefined
         ? await paidByGrant(grantHeader as string, { ...parts, requestHash: hash })
@@ -142,9 +144,7 @@ export async function admit(
     if ('error' in paid) return paid
     payment = paid
   } catch {
-    return {
-      error: unavailable('The chain does not answer, so the payment cannot be checked.', 'chain_unreachable'),
-    }
+    return { error: CHAIN_AWAY }
   }
 
   const authHeader = header(REQUEST_AUTH_HEADER)

@@ -11,8 +11,10 @@ import type { AnswerSink } from './answerSink.ts'
 import { createGrantLedger } from './grantLedger.ts'
 import { openConfidential } from './openConfidential.ts'
 import { depositShort } from './paidBy.ts'
+import { createPayerCredit } from './payerCredit.ts'
 import { goneSignal, rawRequestOf } from './rawRequest.ts'
 import { refuse } from './refuse.ts'
+import { UnpaidError } from './runBeforePaid.ts'
 import { SealedSink } from './sealedSink.ts'
 import { JSON_TYPE, serve } from './serve.ts'
 import type { StartServerParameters } from './startServer.ts'
@@ -43,6 +45,7 @@ export function createAnswering(parameters: StartServerParameters) {
   /** Ids whose answer is being made. In memory: nothing of them outlives the process. */
   const running = new Map<Hex, AbortController>()
   const deposits = createGrantLedger()
+  const credit = createPayerCredit()
 
   /** What has to hold of any request with a body; answers and returns undefined where it does not. */
   function accept(request: FastifyRequest, reply: FastifyReply): RawRequest | undefined {
@@ -95,10 +98,10 @@ export function createAnswering(parameters: StartServerParameters) {
 
   async function answerRaw(asked: Asked): Promise<FastifyReply> {
     const { dialect, raw, reply, sink, decline, model } = asked
-    const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, operator, models })
+    const admitted = await admit(raw, dialect, { deployment, token, escrow, chain, credit, operator, models })
     if ('error' in admitted) return decline(admitted.error)
     const { admission } = admitted
-    const { requestId, grant } = admission.payment
+    const { requestId, payer, grant } = admission.payment
     if (model !== undefined && model !== admission.reading.intent.model) {
       const message = 'The model outside the encrypted request is not the one inside.'
       return decline(badRequest(message, 'model', 'confidential_mismatch'))
@@ -138,6 +141,7 @@ export function createAnswering(parameters: StartServerParameters) {
       )
     } catch (error) {
       if (error instanceof QueueFullError) return decline(BUSY, error.retryAfter)
+      if (error instanceof UnpaidError) return decline(error.refusal)
       log('serve_failed', { requestId, reason: error instanceof AssayError ? error.code : nameOf(error) })
       // The answer's head may be out: a broken connection is the only honest sign left.
       if (!reply.sent) throw error
@@ -145,9 +149,9 @@ export function createAnswering(parameters: StartServerParameters) {
     } finally {
       running.delete(requestId)
       if (admission.served.engine.prover !== undefined) parameters.onProvable?.()
-      if (grant !== undefined) {
-        deposits.end(grant.id, requestId, receipts.find(requestId)?.receipt.price ?? 0n)
-      }
+      const price = receipts.find(requestId)?.receipt.price ?? 0n
+      if (grant === undefined) credit.add(payer, price)
+      else deposits.end(grant.id, requestId, price)
     }
     return reply
   }

@@ -3,6 +3,8 @@ import { checkGrantPass, checkPayment, type GrantAccount, grantRefusal } from '@
 import type { Address, Hex } from 'viem'
 import type { NodeChain } from '../chain/nodeChain.ts'
 import { badRequest } from '../dialects/refusal.ts'
+import type { PayerCredit } from './payerCredit.ts'
+import type { Outstanding } from './runBeforePaid.ts'
 
 /** What pays for a request: its identity, who is charged, and the deposit behind it if there is one. */
 export type Paid = {
@@ -10,6 +12,8 @@ export type Paid = {
   payer: Address
   /** Absent where the call pays for itself. */
   grant?: { id: Hex; account: GrantAccount } | undefined
+  /** What the chain has still to say of it; absent where it has. */
+  outstanding?: Outstanding | undefined
 }
 
 export type PaidByParameters = {
@@ -18,6 +22,7 @@ export type PaidByParameters = {
   token: Address
   escrow: Address
   chain: NodeChain
+  credit: PayerCredit
   operator: Address
   /** Gateway that sent the request. */
   committer: Address
@@ -29,13 +34,16 @@ export type PaidByParameters = {
 
 type Refused = { error: DialectError }
 
-/** An x402 payment that this gateway's till could collect now. @throws whatever the chain throws where it is away */
+/**
+ * An x402 payment that this gateway's till could collect now. For a payer who has paid for as much here the work may
+ * begin while the chain is asked for that.
+ */
 export async function paidByX402(
   header: string,
   till: Address,
   parameters: PaidByParameters,
 ): Promise<Paid | Refused> {
-  const { deployment, token, escrow, chain, committer, quote } = parameters
+  const { deployment, token, escrow, chain, credit, committer, quote } = parameters
   const checked = await checkPayment({
     header,
     chainId: deployment.chainId,
@@ -47,9 +55,20 @@ export async function paidByX402(
     now: BigInt(Math.floor(Date.now() / 1000)),
   })
   if (!checked.ok) return { error: unpaid(checked.reason, checked.code) }
-  const reason = await chain.whyUncollectable(checked)
-  if (reason === undefined) return checked
-  return { error: unpaid(`The payment cannot be collected: ${reason}.`, 'payment_uncollectable') }
+  const { requestId, payer } = checked
+  const outstanding: Outstanding = chain.whyUncollectable(checked).then(
+    (reason) =>
+      reason === undefined
+        ? undefined
+        : unpaid(`The payment cannot be collected: ${reason}.`, 'payment_uncollectable'),
+    () => CHAIN_AWAY,
+  )
+  if (credit.lend(payer, quote)) {
+    void outstanding.then((error) => error === undefined && credit.add(payer, quote))
+    return { requestId, payer, outstanding }
+  }
+  const error = await outstanding
+  return error === undefined ? { requestId, payer } : { error }
 }
 
 /**
@@ -79,6 +98,14 @@ export function depositShort(quote: bigint): DialectError {
 
 export function unpaid(message: string, code: string): DialectError {
   return { status: 402, message, type: 'payment_required', code, param: null }
+}
+
+export const CHAIN_AWAY: DialectError = {
+  status: 503,
+  message: 'The chain does not answer, so the payment cannot be checked.',
+  type: 'server_error',
+  code: 'chain_unreachable',
+  param: null,
 }
 
 /** Payment twice over is a mistake: which of the two would be charged? */

@@ -22,6 +22,7 @@ import type { ReceiptStore } from '../receiptStore.ts'
 import type { Anchor, ReceiptParameters } from '../signReceipt.ts'
 import { type Admission, modeOf } from './admit.ts'
 import type { AnswerSink } from './answerSink.ts'
+import { requirePaid, runBeforePaid, UnpaidError } from './runBeforePaid.ts'
 import { startWaiting, WAITING } from './waiting.ts'
 
 export const JSON_TYPE = 'application/json'
@@ -60,6 +61,7 @@ const encoder = new TextEncoder()
 /**
  * Runs one admitted request and answers it. Whatever happens, the claimed request id ends with exactly one receipt in
  * the store, durable before the last bytes of the answer go out.
+ * @throws UnpaidError where the chain refuses the payment meanwhile: nothing was said then, and nothing is signed
  */
 export async function serve(parameters: ServeParameters): Promise<void> {
   const { dialect, payment, reading } = parameters.admission
@@ -212,12 +214,21 @@ async function run(
   write?: (usage: Usage) => Uint8Array,
 ): Promise<Result> {
   const { prepared, payment } = admission
-  if (signal.aborted) return { usage: { inputUnits: prepared.inputUnits ?? 0, outputUnits: 0 } }
+  const { outstanding } = payment
+  if (signal.aborted) {
+    await requirePaid(outstanding)
+    return { usage: { inputUnits: prepared.inputUnits ?? 0, outputUnits: 0 } }
+  }
   try {
     const span = { parent: trace, attributes: { 'assay.request_id': payment.requestId } }
-    const usage = await inSpan('run model', span, () => prepared.run({ signal, emit }))
+    const usage = await inSpan('run model', span, () =>
+      outstanding === undefined
+        ? prepared.run({ signal, emit })
+        : runBeforePaid(prepared, outstanding, { signal, emit }),
+    )
     return { usage, body: signal.aborted ? undefined : write?.(usage) }
   } catch (error) {
+    if (error instanceof UnpaidError) throw error
     if (error instanceof EngineError) {
       const { status, message, code, param, retryAfter } = error
       log('engine_refused', { requestId: payment.requestId, status, code })

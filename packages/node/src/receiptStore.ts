@@ -1,6 +1,7 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, fdatasync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
 import { decodeReceiptHeader, encodeReceiptHeader, type SignedReceipt } from '@assay/protocol'
 import type { Hex } from 'viem'
 import { type InclusionStore, openInclusionStore } from './force/inclusionStore.ts'
@@ -9,9 +10,10 @@ import { type Bodies, openProofStore, type ProofStore } from './proofs/proofStor
 /** A node's own copy of what it signed. */
 export type ReceiptStore = {
   /**
-   * Durable when it returns, with what is to be proved of it, if anything. @throws when the request has a receipt already
+   * Durable when it resolves, with what is to be proved of it, if anything. @throws when the request has a receipt already
    */
-  save: (signed: SignedReceipt, toProve?: Bodies) => void
+  save: (signed: SignedReceipt, toProve?: Bodies) => Promise<void>
+  /** Of what is durable. */
   find: (requestId: Hex) => SignedReceipt | undefined
   /** What is to be proved and what is, in the same database. */
   proofs: ProofStore
@@ -23,10 +25,15 @@ export type ReceiptStore = {
 /**
  * SQLite with `synchronous = FULL`: a receipt that reached anybody is on this disk too, so that the node can force it
  * into a batch should the gateway drop it. Receipts hold no contents; what is to be proved does.
+ * @param sync makes what was written to an open file durable; for tests
  */
-export function openReceiptStore(dir: string): ReceiptStore {
+export function openReceiptStore(
+  dir: string,
+  sync: (descriptor: number) => Promise<void> = promisify(fdatasync),
+): ReceiptStore {
   mkdirSync(dir, { recursive: true })
-  const database = new DatabaseSync(join(dir, 'receipts.sqlite'), { timeout: 5_000 })
+  const file = join(dir, 'receipts.sqlite')
+  const database = new DatabaseSync(file, { timeout: 5_000 })
   database.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -40,26 +47,70 @@ export function openReceiptStore(dir: string): ReceiptStore {
   const insert = database.prepare('INSERT INTO receipts (request_id, signed, include_by) VALUES (?, ?, ?)')
   const select = database.prepare('SELECT signed FROM receipts WHERE request_id = ?')
   const proofs = openProofStore(database)
-  return {
-    save(signed, toProve) {
-      const { requestId, includeBy, modelId } = signed.receipt
-      // One transaction, or a crash between the two would leave an answer that nobody proves.
+  // SQLite reads the log and writes it, and never locks it, so another descriptor is in nobody's way.
+  const log = openSync(`${file}-wal`, 'r+')
+  const flush = createFlush(() => sync(log))
+  const unsynced = new Set<Hex>()
+
+  /**
+   * One transaction, or a crash between the two would leave an answer that nobody proves. Written to the log, and not
+   * waited for: the disk would hold up whatever else the process answers.
+   */
+  function write({ receipt, signature }: SignedReceipt, toProve: Bodies | undefined): void {
+    const { requestId, includeBy, modelId } = receipt
+    database.exec('PRAGMA synchronous = NORMAL')
+    try {
       database.exec('BEGIN IMMEDIATE')
       try {
-        insert.run(requestId, encodeReceiptHeader(signed), includeBy)
+        insert.run(requestId, encodeReceiptHeader({ receipt, signature }), includeBy)
         if (toProve !== undefined) proofs.add({ requestId, modelId, bodies: toProve })
         database.exec('COMMIT')
       } catch (error) {
         database.exec('ROLLBACK')
         throw error
       }
+    } finally {
+      database.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  return {
+    async save(signed, toProve) {
+      const { requestId } = signed.receipt
+      write(signed, toProve)
+      unsynced.add(requestId)
+      // What the disk did not take stays unsaid for as long as this process lives, and unknown to the next or known to it.
+      await flush()
+      unsynced.delete(requestId)
     },
     find(requestId) {
+      if (unsynced.has(requestId)) return undefined
       const signed = select.get(requestId)?.signed
       return typeof signed === 'string' ? decodeReceiptHeader(signed) : undefined
     },
     proofs,
     inclusions: openInclusionStore(database),
-    close: () => database.close(),
+    close() {
+      database.close()
+      closeSync(log)
+    },
+  }
+}
+
+/**
+ * Runs `sync` so that it begins after the call: one that is under way may miss what was written a moment ago, so all
+ * that ask meanwhile share the one after it.
+ */
+function createFlush(sync: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  let next: Promise<void> | undefined
+  return () => {
+    next ??= (async () => {
+      await running?.catch(() => undefined)
+      running = next
+      next = undefined
+      await sync()
+    })()
+    return next
   }
 }

@@ -81,7 +81,7 @@ async function startWorld(t: TestContext) {
       // A price row of 5 a token would quote less than a dear answer; the body is padded until it does not.
       const requestId = await world.buy(url(), 'exact', `${BODY}${' '.repeat(600_000)}`)
       const signed = node.receipts.get(requestId) as SignedReceipt
-      receipts.save(signed)
+      await receipts.save(signed)
       return signed
     },
     locked: (requestId: Hex) =>

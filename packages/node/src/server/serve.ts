@@ -277,7 +277,7 @@ async function settle(
     outputUnits: Math.min(outcome.outputUnits, admission.reading.intent.maxOutput),
   }
   const signed = await inSpan('sign receipt', span, () => sign(statement))
-  store.save(signed, evidenceHash === undefined ? undefined : { request: admission.request, response })
+  await store.save(signed, evidenceHash === undefined ? undefined : { request: admission.request, response })
   const { requestId, status, outputUnits, price, seq } = signed.receipt
   log('receipt', {
     requestId,

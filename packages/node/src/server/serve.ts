@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { inSpan } from '@assay/chain/tracing'
 import {
   clientRequestId,
@@ -193,6 +194,8 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     status = STATUS.cancelled
     usage = { ...usage, outputUnits: delivered }
   } else sent.push(last)
+  // What has been said goes out first: it may be all of the answer, and would wait for its signature else.
+  await setImmediate()
   const signed = await settle(parameters, {
     status,
     response: { status: 200, contentType: STREAM_TYPE, body: concatBytes(sent) },

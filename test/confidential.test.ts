@@ -86,7 +86,10 @@ const NO_ACCOUNT = { funded: 0n, spent: 0n, revokedAt: 0n, opened: false }
 async function startAll() {
   const dir = temporaryFolder('confidential')
   const asked: string[] = []
-  const state: { engineClass: 0 | 1 } = { engineClass: ENGINE_CLASS.enclave }
+  const state: { engineClass: 0 | 1; uncollectable: string | undefined } = {
+    engineClass: ENGINE_CLASS.enclave,
+    uncollectable: undefined,
+  }
   const engine: Engine = {
     contextLength: MODEL.contextLength,
     concurrency: 2,
@@ -112,7 +115,7 @@ async function startAll() {
     anchor: () => ANCHOR,
     price: () => ({ version: 1n, row: PRICE }),
     tillOf: async () => TILL,
-    whyUncollectable: async () => undefined,
+    whyUncollectable: async () => state.uncollectable,
     grantAccount: async () => NO_ACCOUNT,
     grantAccountNow: async () => NO_ACCOUNT,
     close: () => undefined,
@@ -233,6 +236,7 @@ function fresh(): void {
   all.before.forget()
   all.behind.forget()
   all.state.engineClass = ENGINE_CLASS.enclave
+  all.state.uncollectable = undefined
 }
 
 const chatBody = (more: object = {}) =>
@@ -356,6 +360,19 @@ test('outside and inside must agree, and a refusal of the enclave releases the p
   assert.match(await code(refused), /invalid/)
   assert.deepEqual(all.asked, [])
   assert.equal((await ask(all.client({ confidential: true }))).status, 200)
+})
+
+test('a payment that does not hold is refused inside the encryption, also where the model had begun', async () => {
+  fresh()
+  // Until what the payer has paid for is as much as the next call may cost.
+  for (let call = 0; call < 60; call++) await (await ask(all.client())).arrayBuffer()
+  fresh()
+  all.state.uncollectable = 'the payer has nothing'
+  const refused = await ask(all.client({ confidential: true }))
+  const { error } = (await refused.json()) as { error: { code: string } }
+  assert.deepEqual([refused.status, error.code], [402, 'payment_uncollectable'])
+  assert.equal(all.asked.length, 1, 'it had begun')
+  assert.deepEqual([all.verified, leaks()], [[], []])
 })
 
 test('a model that runs at a provider is not asked confidentially', async () => {

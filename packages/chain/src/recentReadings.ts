@@ -65,8 +65,8 @@ export function createRecentReadings<Key, Value>(
       if (known === undefined || answered === undefined || performance.now() - answered.at >= usableMs) {
         return now(key)
       }
-      // Its failure is nobody's who was not told of it.
-      if (!isFresh(known.asked)) ask(key).catch(() => undefined)
+      // Later, for to put the question takes time too; its failure is nobody's who was not told of it.
+      if (!isFresh(known.asked)) setImmediate(() => now(key).catch(() => undefined))
       return answered.value
     },
   }

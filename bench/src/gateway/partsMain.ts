@@ -56,7 +56,7 @@ const {
   BENCH_GUARANTEES = '',
   BENCH_PAID_BY,
 } = process.env
-const kept = new Set(BENCH_GUARANTEES.split(' '))
+const kept = new Set(BENCH_GUARANTEES.split(' ').filter((name) => name !== ''))
 const network = loadNetwork(ASSAY_NETWORK)
 const committer = privateKeyToAddress(ASSAY_KEY as Hex).toLowerCase() as Address
 const chain = connectChain(network, ASSAY_KEY as Hex)

@@ -60,7 +60,7 @@ export async function startFleet() {
     const { setInterval } = globalThis
     const intervals = mock.method(globalThis, 'setInterval', (look: () => void, everyMs: number) => {
       if (everyMs >= 1000) looks.push(look)
-      return setInterval(() => {}, 2 ** 30)
+      return setInterval(() => {}, 2 ** 30).unref()
     })
     const harness = await startHarness({
       ...{ database: faults.database, chain: faults.mortal(chain), node: nodes[0], others: [nodes[1]] },

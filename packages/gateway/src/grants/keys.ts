@@ -24,14 +24,17 @@ export type Keys = {
 export function createKeys(database: Database): Keys {
   const freshMs = database.engine === 'pglite' ? Number.POSITIVE_INFINITY : FRESH_MS
   const known = new Map<Hex, { at: number; key: KnownKey }>()
+  /** Goes up whenever a key is forgotten: what was read before that is not to be remembered after it. */
+  let forgotten = 0
 
   async function look(keyHash: Hex): Promise<KnownKey | undefined> {
     const at = performance.now()
+    const before = forgotten
     const found = await findApiKey(database, keyHash)
     if (found === undefined) return undefined
     const { grantId, revoked, terms } = found
     const key = { grantId, revoked, grant: grantFromJson(JSON.parse(terms)) }
-    if (!revoked) keep(keyHash, { at, key })
+    if (!revoked && forgotten === before) keep(keyHash, { at, key })
     return key
   }
   function keep(keyHash: Hex, entry: { at: number; key: KnownKey }): void {
@@ -47,7 +50,8 @@ export function createKeys(database: Database): Keys {
       known.delete(keyHash)
       return look(keyHash)
     },
-    forget: (keyHash) => {
+    forget(keyHash) {
+      forgotten += 1
       known.delete(keyHash)
     },
   }

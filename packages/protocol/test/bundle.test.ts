@@ -12,7 +12,7 @@ import {
   type ModelManifest,
   parseBundle,
 } from '../src/index.ts'
-import { address, anySigned, bytes32, hexOf, uint64, uint128 } from './support/arbitraries.ts'
+import { address, anySigned, bytes32, hexOf, requestAuth, uint64, uint128 } from './support/arbitraries.ts'
 
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record(model, { noNullPrototype: true })
@@ -44,14 +44,7 @@ const evidence = record({
   anchorHash: bytes32,
 })
 const auth = record({
-  auth: record({
-    requestId: bytes32,
-    requestHash: bytes32,
-    modelId: bytes32,
-    maxPrice: uint128,
-    committer: address,
-    deadline: uint64,
-  }),
+  auth: requestAuth,
   signature: hexOf(65),
 })
 const model: fc.Arbitrary<ModelManifest> = record<ModelManifest>({

@@ -17,7 +17,7 @@ import {
   type SpendingGrant,
 } from '../src/index.ts'
 import { arrayHasher } from '../src/typedData.ts'
-import { address, bytes32, deployment, hexOf, uint64, uint128 } from './support/arbitraries.ts'
+import { address, bytes32, deployment, hexOf, requestAuth, uint64, uint128 } from './support/arbitraries.ts'
 
 const uint256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n })
 const grants: fc.Arbitrary<SpendingGrant> = fc.record(
@@ -34,18 +34,6 @@ const grants: fc.Arbitrary<SpendingGrant> = fc.record(
   },
   { noNullPrototype: true },
 )
-const auths = fc.record(
-  {
-    requestId: bytes32,
-    requestHash: bytes32,
-    modelId: bytes32,
-    maxPrice: uint128,
-    committer: address,
-    deadline: uint64,
-  },
-  { noNullPrototype: true },
-)
-
 test('the id of a grant, whatever its lists, is the digest of a general EIP-712 hasher', () => {
   fc.assert(
     fc.property(deployment, grants, (where, grant) => {
@@ -83,7 +71,7 @@ test('the request id of a call under a grant is that of its place', () => {
 
 test('the header of a call under a grant carries it there and back', () => {
   fc.assert(
-    fc.property(grants, uint64, auths, hexOf(65), (grant, counter, auth, signature) => {
+    fc.property(grants, uint64, requestAuth, hexOf(65), (grant, counter, auth, signature) => {
       const pass = { grant, counter, auth: { auth, signature } }
       assert.deepEqual(decodeGrantHeader(encodeGrantHeader(pass)), pass)
     }),

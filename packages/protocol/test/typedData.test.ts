@@ -17,7 +17,7 @@ import {
   tag,
   toBase64Url,
 } from '../src/index.ts'
-import { address, bytes32, deployment, hexOf, uint64, uint128 } from './support/arbitraries.ts'
+import { bytes32, deployment, hexOf, requestAuth, uint64 } from './support/arbitraries.ts'
 
 function encode(types: string, values: readonly unknown[]): Hex {
   return encodeAbiParameters(
@@ -85,21 +85,9 @@ test('key vote', () => {
   )
 })
 
-const auth = fc.record(
-  {
-    requestId: bytes32,
-    requestHash: bytes32,
-    modelId: bytes32,
-    maxPrice: uint128,
-    committer: address,
-    deadline: uint64,
-  },
-  { noNullPrototype: true },
-)
-
 test('request authorisation', () => {
   fc.assert(
-    fc.property(deployment, auth, (where, value) => {
+    fc.property(deployment, requestAuth, (where, value) => {
       const type =
         'RequestAuth(bytes32 requestId,bytes32 requestHash,bytes32 modelId,uint128 maxPrice,address committer,uint64 deadline)'
       const words = 'bytes32 bytes32 bytes32 uint128 address uint64'
@@ -113,7 +101,7 @@ test('request authorisation', () => {
 
 test('the request-authorisation header carries it there and back', () => {
   fc.assert(
-    fc.property(auth, hexOf(65), (value, signature) => {
+    fc.property(requestAuth, hexOf(65), (value, signature) => {
       const signed = { auth: value, signature }
       assert.deepEqual(decodeRequestAuthHeader(encodeRequestAuthHeader(signed)), signed)
     }),
@@ -121,7 +109,7 @@ test('the request-authorisation header carries it there and back', () => {
 })
 
 test('a request authorisation with a member more or less, or out of range, is refused', () => {
-  const [value] = fc.sample(auth, { numRuns: 1, seed: 3 })
+  const [value] = fc.sample(requestAuth, { numRuns: 1, seed: 3 })
   assert.ok(value)
   const signature: Hex = `0x${'01'.repeat(65)}`
   const good = requestAuthToJson({ auth: value, signature }) as {

@@ -5,6 +5,7 @@ import {
   type Deployment,
   RECEIPT_FIELDS,
   type Receipt,
+  type RequestAuth,
   type SignedReceipt,
 } from '../../src/index.ts'
 
@@ -69,3 +70,15 @@ export function receiptsOf(minLength: number, maxLength: number): fc.Arbitrary<B
     return fc.uniqueArray(one, { minLength, maxLength, selector: (signed) => signed.receipt.requestId })
   })
 }
+
+export const requestAuth: fc.Arbitrary<RequestAuth> = fc.record(
+  {
+    requestId: bytes32,
+    requestHash: bytes32,
+    modelId: bytes32,
+    maxPrice: uint128,
+    committer: address,
+    deadline: uint64,
+  },
+  { noNullPrototype: true },
+)

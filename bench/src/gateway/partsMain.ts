@@ -147,8 +147,8 @@ server.post('/v1/chat/completions', async (request, reply) => {
       body,
     })
     call = await pay({ headers, hash, quote: () => quoted(body) })
-    // Awaited before anything but an opening goes out.
-    call.stands.catch(() => {})
+    // Awaited before anything goes out, or anything but an opening.
+    for (const asked of [call.held, call.stands]) asked.catch(() => {})
   }
   reply.hijack()
   const upstream = await ask(pool, {
@@ -157,6 +157,7 @@ server.post('/v1/chat/completions', async (request, reply) => {
     headers: requestHeaders(request.raw.rawHeaders, committer, call?.headers),
     body,
   })
+  if (call !== undefined && !(await call.held)) throw new Error('The payment is in use.')
   const headers = responseHeaders(upstream.headers)
   const contentType = String(upstream.headers['content-type'])
   const status = upstream.statusCode

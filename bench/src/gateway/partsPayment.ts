@@ -18,6 +18,7 @@ import type { Address, Hex } from 'viem'
 import type { GatewayChain } from '../../../packages/gateway/src/chain/gatewayChain.ts'
 import { createFreshCache } from '../../../packages/gateway/src/freshCache.ts'
 import { createKeys } from '../../../packages/gateway/src/grants/keys.ts'
+import { createClaims } from '../../../packages/gateway/src/payment/claims.ts'
 import { encodeCollect } from '../../../packages/gateway/src/payment/collectArgument.ts'
 import { createFundsCache } from '../../../packages/gateway/src/payment/fundsCache.ts'
 import { statedPayment } from './statedPayment.ts'
@@ -29,6 +30,8 @@ export type PaidCall = {
   amount: bigint
   /** Headers that its node needs. */
   headers: Record<string, string>
+  /** Whether it has its payment, or its place, to itself: nothing goes out before. */
+  held: Promise<boolean>
   /** Whether the chain still takes what pays for it; asked while the node works. */
   stands: Promise<boolean>
 }
@@ -45,7 +48,7 @@ export type Parts = {
   privateKey: Hex
   nodeUrl: string
   /** Where its guarantee is on. */
-  store: { writer: RequestWriter; lagging: Database } | undefined
+  store: { database: Database; writer: RequestWriter; lagging: Database } | undefined
 }
 
 const now = () => BigInt(Math.floor(Date.now() / 1000))
@@ -55,6 +58,8 @@ const single = (value: string | string[] | undefined) => String(value ?? '')
 export function paidBySignature(parts: Parts, checks: boolean): (asked: Asked) => Promise<PaidCall> {
   const { network, model, chain, till, committer, nodeUrl, store } = parts
   const funds = createFundsCache(chain)
+  const endings = { finish: async () => {} }
+  const claims = store && createClaims({ ...store, endings, instance: 'bench' })
 
   async function checked(header: string, maximum: bigint): Promise<CheckedPayment> {
     const payment = await checkPayment({
@@ -76,14 +81,14 @@ export function paidBySignature(parts: Parts, checks: boolean): (asked: Asked) =
     const header = single(headers['payment-signature'])
     const payment = checks ? await checked(header, await quote()) : undefined
     const { requestId, payer, amount, expiresAt } = payment ?? statedPayment(header, network)
-    const claimed = await store?.writer.claim({
+    const stands = payment === undefined ? Promise.resolve(true) : chain.nonceUnused(payment)
+    const held = claims?.claim({
       ...{ requestId, payer, scheme: SCHEME.exact, authorised: amount, expiresAt },
       collect: payment === undefined ? '{}' : encodeCollect(payment),
-      ...{ modelId: model.modelId, nodeUrl, requestHash: hash, instance: 'bench' },
+      ...{ modelId: model.modelId, nodeUrl, requestHash: hash },
     })
-    if (claimed === false) throw new Error('The payment is in use.')
-    const stands = payment === undefined ? Promise.resolve(true) : chain.nonceUnused(payment)
-    return { requestId, payer, amount, headers: {}, stands }
+    if (!claims?.mayFollow()) await held
+    return { requestId, payer, amount, headers: {}, held: held ?? Promise.resolve(true), stands }
   }
 }
 
@@ -135,6 +140,7 @@ export function paidByKey(parts: Parts): (asked: Asked) => Promise<PaidCall> {
       payer,
       amount: maximum,
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
+      held: Promise.resolve(true),
       stands: chain.grantAccount(grantId).then((seen) => grantRefusal(grant, seen, call()) === undefined),
     }
   }

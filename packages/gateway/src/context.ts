@@ -1,5 +1,5 @@
 import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
-import type { AnswerName, AnswerNames, Database, NewGrantCall, NewRequest, Reservation } from '@assay/store'
+import type { AnswerName, AnswerNames, Database, NewGrantCall, Reservation } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
@@ -12,6 +12,7 @@ import type { NodePool } from './nodes/nodePool.ts'
 import type { Standing } from './nodes/standing.ts'
 import type { Statements } from './opengradient/statements.ts'
 import type { Allowance } from './payment/allowance.ts'
+import type { Claims } from './payment/claims.ts'
 import type { FundsCache } from './payment/fundsCache.ts'
 import type { Ledger } from './payment/ledger.ts'
 import type { Openings } from './payment/openings.ts'
@@ -52,8 +53,8 @@ export type Context = {
   sign(digest: Hex): Promise<Hex>
   /** Whether the chain lets this receipt's key sign it. */
   keyCounts(receipt: Receipt): Promise<boolean>
-  /** Claims the payment for this request; false if it is in use or was used. */
-  claim(request: Omit<NewRequest, 'instance'>): Promise<boolean>
+  /** Payments that are claimed for their requests. */
+  claims: Claims
   /** Makes a checked receipt durable: receipt, outbox and payment together. */
   record(signed: BatchEntry, scheme: number): Promise<void>
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away now. */

@@ -35,6 +35,7 @@ import { createStatements } from './opengradient/statements.ts'
 import { openTlsDoor, type TlsDoor, type TlsDoorOptions } from './opengradient/tlsDoor.ts'
 import { createAllowance } from './payment/allowance.ts'
 import { bazaarRoutes } from './payment/bazaar.ts'
+import { createClaims } from './payment/claims.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
 import { createLedger } from './payment/ledger.ts'
@@ -177,10 +178,7 @@ async function assemble(
     keys: createKeys(lagging),
     reserve: writer.reserve,
     sign: (digest) => signDigest(digest, options.privateKey),
-    async claim(request) {
-      await endings.finish(request.requestId)
-      return writer.claim({ ...request, instance })
-    },
+    claims: createClaims({ database, writer, endings, instance }),
     record: createRecorder({ writer, allowance, openings, ledger, limits }),
     end: (requestId, state) => {
       allowance.settle(requestId, 0n)

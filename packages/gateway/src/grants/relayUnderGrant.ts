@@ -79,6 +79,7 @@ export async function relayUnderGrant(
       scheme: SCHEME.grant,
       payableUntil: grant.expiry + GRANT_LEEWAY_SECONDS,
       grant: { id: grantId, counter },
+      held: Promise.resolve(true),
       refusal: whyNoLonger(context, granted, requestId),
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
       body,

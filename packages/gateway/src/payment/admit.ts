@@ -96,8 +96,16 @@ export function termsOf({ network, till }: Pick<Context, 'network' | 'till'>): O
   return { chainId: network.chainId, token: network.contracts.OPG, till }
 }
 
+/** Takes back what was admitted, of a request that does not have its payment. */
+export function withdraw(context: Context, requestId: `0x${string}`): Promise<RefusedError> {
+  context.ledger.release(requestId)
+  // The chain shows what a payment was collected by, so whoever sends a used one need not be its payer.
+  context.allowance.forget(requestId)
+  return paymentUsed(context, requestId)
+}
+
 /** One payment pays for one request; a client that lost its answer finds the receipt under the request's id. */
-export async function paymentUsed(context: Context, requestId: `0x${string}`): Promise<RefusedError> {
+async function paymentUsed(context: Context, requestId: `0x${string}`): Promise<RefusedError> {
   const known = await findRequest(context.database, requestId)
   context.metrics.count('refused_total', 'payment_used')
   const what = known?.state === 'finished' ? 'has already paid for an answer' : 'is already in use'

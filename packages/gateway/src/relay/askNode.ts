@@ -5,7 +5,7 @@ import { type Answer, ask } from '../http/ask.ts'
 import { hangs, type InferenceNode } from '../nodes/inferenceNode.ts'
 import { readBounded } from '../nodes/readBounded.ts'
 import { chooseNode } from '../routing/chooseNode.ts'
-import type { Exchange } from './exchange.ts'
+import { type Exchange, requireHeld } from './exchange.ts'
 import { requestHeaders } from './upstreamHeaders.ts'
 
 /** Nodes that one request is offered to at most. */
@@ -85,6 +85,7 @@ export async function askNode(exchange: Exchange): Promise<Answer> {
     })
     // Where its receipt will be found must be known before it can exist.
     const { requestId } = expected
+    await requireHeld(exchange)
     await rerouteRequest(context.database, { requestId, instance: context.instance, nodeUrl: next.url })
     leave(exchange)
     enter(exchange, next)

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
 import type { DialectError } from '../http/dialectError.ts'
-import { paymentUsed, termsOf } from '../payment/admit.ts'
+import { termsOf, withdraw } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
 import { shortfallOf } from '../payment/covered.ts'
 import { beyondFleet } from '../payment/fleetAllowance.ts'
@@ -30,8 +30,8 @@ export type Claiming = {
 
 /**
  * Claims an admitted payment for this request and relays it. While the node is at work the chain is asked whether it still
- * takes the nonce, and what the disk of a PostgreSQL server has to do for the claim it does then.
- * @throws RefusedError 409 where it is in use
+ * takes the nonce, and the claim is on its way to a PostgreSQL server that has just answered.
+ * @throws RefusedError 409 where it is in use and no node was asked
  */
 export async function claimAndRelay(
   context: Context,
@@ -51,33 +51,20 @@ export async function claimAndRelay(
   const nonceUnused = context.chain.nonceUnused(payment)
   // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
   nonceUnused.catch(() => {})
-  let claimed: boolean
-  try {
-    claimed = await context.claim({
-      requestId,
-      payer: payment.payer,
-      scheme: payment.schemeId,
-      authorised: payment.amount,
-      expiresAt: payment.expiresAt,
-      collect: encodeCollect(payment),
-      modelId: model.modelId,
-      nodeUrl: route.node.url,
-      requestHash,
-      trace,
-    })
-  } catch (error) {
-    // Whether it was written is not known, so it is taken back as soon as the database answers again.
-    await context.end(requestId, 'released')
-    context.inFlight.delete(requestId)
-    throw error
-  }
-  if (!claimed) {
-    context.inFlight.delete(requestId)
-    context.ledger.release(requestId)
-    // The chain shows what a payment was collected by, so whoever sends a used one need not be its payer.
-    context.allowance.forget(requestId)
-    throw await paymentUsed(context, requestId)
-  }
+  const held = context.claims.claim({
+    requestId,
+    payer: payment.payer,
+    scheme: payment.schemeId,
+    authorised: payment.amount,
+    expiresAt: payment.expiresAt,
+    collect: encodeCollect(payment),
+    modelId: model.modelId,
+    nodeUrl: route.node.url,
+    requestHash,
+    trace,
+  })
+  held.catch(() => {})
+  if (reply.raw.destroyed || !context.claims.mayFollow()) await requireClaim(context, requestId, held)
   context.metrics.count('requests_total')
   if (reply.raw.destroyed) {
     // Gone before anything was sent: nothing to pay for.
@@ -91,25 +78,52 @@ export async function claimAndRelay(
     expected,
     scheme: payment.schemeId,
     payableUntil: payment.expiresAt,
-    refusal: whyNot(context, payment, nonceUnused, maximum, `${context.network.gatewayUrl}${request.url}`),
+    held,
+    refusal: whyNot(context, payment, {
+      held,
+      nonceUnused,
+      maximum,
+      url: `${context.network.gatewayUrl}${request.url}`,
+    }),
     body,
     name,
     arrivedAt,
   })
 }
 
+/** Waits for a claim before any node is asked. @throws RefusedError 409 where the payment is in use */
+async function requireClaim(context: Context, requestId: Hex, held: Promise<boolean>): Promise<void> {
+  let claimed: boolean
+  try {
+    claimed = await held
+  } catch (error) {
+    // Whether it was written is not known, so it is taken back as soon as the database answers again.
+    await context.end(requestId, 'released')
+    context.inFlight.delete(requestId)
+    throw error
+  }
+  if (claimed) return
+  context.inFlight.delete(requestId)
+  throw await withdraw(context, requestId)
+}
+
 /** What speaks against a payment that its own bytes do not show; asked while the node is already at work. */
 async function whyNot(
   context: Context,
   payment: CheckedPayment,
-  nonceUnused: Promise<boolean>,
-  maximum: bigint,
-  url: string,
-): Promise<DialectError | undefined> {
-  const [unused, shortfall, beyond] = await Promise.all([
+  {
+    held,
     nonceUnused,
-    shortfallOf(context, payment),
-    beyondFleet(context, { ...payment, maximum }),
+    maximum,
+    url,
+  }: { held: Promise<boolean>; nonceUnused: Promise<boolean>; maximum: bigint; url: string },
+): Promise<DialectError | undefined> {
+  const [unused, [shortfall, beyond]] = await Promise.all([
+    nonceUnused,
+    // With this claim on record, of two gateways that count on the same money the one that looks last sees both.
+    held.then(() =>
+      Promise.all([shortfallOf(context, payment), beyondFleet(context, { ...payment, maximum })]),
+    ),
   ])
   if (unused && shortfall === undefined) return beyond
   const refusal = unused

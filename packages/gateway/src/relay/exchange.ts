@@ -32,6 +32,11 @@ export type Relayed = {
   payableUntil: bigint
   /** Place under the grant that pays, if one does. */
   grant?: GrantCall | undefined
+  /**
+   * Whether the call has its payment, or its place under a grant, to itself; it may still be being written while the node
+   * begins. Nothing of an answer goes out before, and where it has not, its request is another's.
+   */
+  held: Promise<boolean>
   /** What the chain has against the payment, if anything; asked while the node is already at work. */
   refusal: Promise<DialectError | undefined>
   /** Headers of ours that the node needs beside the client's. */
@@ -57,6 +62,9 @@ export type Exchange = Omit<Relayed, 'expected'> & {
   seen: boolean
 }
 
+/** The payment of the request is another's, or its claim could not be written. */
+export class NotHeldError extends Error {}
+
 /** The answer cannot be released; what the client is told, and under which code. */
 export class NodeFailure extends Error {
   readonly code: string
@@ -67,6 +75,11 @@ export class NodeFailure extends Error {
     this.code = code
     this.charge = charge
   }
+}
+
+/** @throws NotHeldError where its payment is another's, or nobody knows */
+export async function requireHeld({ held }: Exchange): Promise<void> {
+  if (!(await held.catch(() => false))) throw new NotHeldError('The request does not have its payment.')
 }
 
 export function tooLarge(maxBytes: number): NodeFailure {

@@ -5,10 +5,19 @@ import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
+import { withdraw } from '../payment/admit.ts'
 import { askNode, codeOf, enter, leave, neverSent, noteFailure } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
 import { OutOfTimeError, startClock } from './clock.ts'
-import { type Exchange, endExchange, NodeFailure, ourHeaders, type Relayed, single } from './exchange.ts'
+import {
+  type Exchange,
+  endExchange,
+  NodeFailure,
+  ourHeaders,
+  type Relayed,
+  requireHeld,
+  single,
+} from './exchange.ts'
 import { sealedAnswer } from './sealedAnswer.ts'
 import { streamAnswer } from './streamAnswer.ts'
 import { wholeAnswer } from './wholeAnswer.ts'
@@ -32,6 +41,8 @@ export async function relay(
   const { requestId } = relayed.expected
   // A request that ends before it is looked at must not leave a rejection unhandled.
   relayed.refusal.catch(() => {})
+  // A node that works for nothing is stopped at once.
+  requireHeld(exchange).catch((error) => exchange.abort.abort(error))
   const onClose = (): void => {
     if (!response.writableFinished) exchange.abort.abort(new ClientGoneError('The client disconnected.'))
   }
@@ -59,6 +70,7 @@ export async function relay(
  */
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
+  await requireHeld(exchange)
   const good = requireGood(exchange)
   // An exchange that ends before it is looked at must not leave a rejection unhandled.
   good.catch(() => {})
@@ -77,17 +89,19 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
 }
 
 /** @throws RefusedError where the chain, or the database, has something against the payment */
-async function requireGood({ refusal }: Exchange): Promise<void> {
-  const found = await refusal.catch(unasked)
+async function requireGood(exchange: Exchange): Promise<void> {
+  const found = await exchange.refusal.catch((error) => unasked(exchange, error))
   if (found !== undefined) throw new RefusedError(found)
 }
 
 /** The payment was not looked at: nobody can say whether it is good, so there is no answer for it. */
-function unasked(error: unknown): DialectError {
+function unasked({ context, expected }: Exchange, error: unknown): DialectError {
+  context.log('payment_unchecked', { requestId: expected.requestId, why: messageOf(error) })
   const away = unavailable(error)
-  if (away === undefined) throw error
-  const message = `${away.message.split('.')[0]}. Nothing is charged; send the request again with a new payment.`
-  return { ...away, message, headers: undefined }
+  const what = away?.message.split('.')[0] ?? 'The gateway failed on this request'
+  const message = `${what}. Nothing is charged; send the request again with a new payment.`
+  if (away !== undefined) return { ...away, message, headers: undefined }
+  return { status: 500, message, type: 'server_error', code: 'internal_error' }
 }
 
 async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
@@ -96,6 +110,9 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   const clientGone = error instanceof ClientGoneError || abort.signal.reason instanceof ClientGoneError
   // Ends the upstream exchange; the node then signs for what it delivered.
   abort.abort()
+  // Whoever left, and whatever broke: what is another's request is not ended here.
+  const unheld = await whyNotHeld(exchange)
+  if (unheld !== undefined) return refuse(exchange, unheld)
   if (clientGone || isLate) {
     // The request stays open: the node's receipt for the cancelled answer is fetched and settled.
     context.log(isLate ? 'out_of_time' : 'client_gone', { requestId: expected.requestId })
@@ -106,11 +123,8 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
     return context.recover(expected.requestId)
   }
   if (error instanceof RefusedError) {
-    node.breaker.forget()
-    const { status, code } = error.dialect
-    context.log('refused', { requestId: expected.requestId, status, code })
     await endExchange(exchange, false)
-    return answerError(exchange, error.dialect)
+    return refuse(exchange, error.dialect)
   }
   const code = error instanceof NodeFailure ? error.code : codeOf(error)
   const unsent = neverSent(error) && !exchange.seen
@@ -139,6 +153,33 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
         ? { 'x-should-retry': 'false' }
         : undefined,
   })
+}
+
+/** What a client is told whose request does not have its payment; undefined where it has. */
+async function whyNotHeld(exchange: Exchange): Promise<DialectError | undefined> {
+  const { context, expected, held } = exchange
+  try {
+    if (await held) return undefined
+  } catch (error) {
+    // Whether it was written is not known, and the node may have signed for it.
+    await endExchange(exchange, false)
+    return unasked(exchange, error)
+  }
+  if (exchange.name !== undefined) await context.freeName(exchange.name)
+  try {
+    return (await withdraw(context, expected.requestId)).dialect
+  } catch (error) {
+    return unasked(exchange, error)
+  }
+}
+
+/** For nothing that its node did. */
+function refuse(exchange: Exchange, refusal: DialectError): void {
+  const { context, expected, node } = exchange
+  node.breaker.forget()
+  const { status, code } = refusal
+  context.log('refused', { requestId: expected.requestId, status, code })
+  answerError(exchange, refusal)
 }
 
 function outOfTime(requestId: Hex): DialectError {

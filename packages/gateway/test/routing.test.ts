@@ -188,10 +188,11 @@ test('a node whose key the chain does not let sign gets nothing, and neither doe
   assert.match(String(none), /"code":"no_node".*|1 down, 1 without a valid key/)
 })
 
-test('a node that refuses, breaks off or is gone before the first byte: another answers, and nothing is paid twice', async () => {
+test('a node that refuses, has the request already, breaks off or is gone before the first byte: another answers, and nothing is paid twice', async () => {
   const failures: Partial<Script>[] = [
     { kind: 'whole', status: 429, withoutReceipt: true },
     { kind: 'whole', status: 503, withoutReceipt: true },
+    { kind: 'whole', status: 409, withoutReceipt: true },
     { dieBeforeHead: true },
   ]
   for (const failure of failures) {

@@ -42,6 +42,14 @@ export function declines(status: number): boolean {
 }
 
 /**
+ * Whether a status says nothing of how the node is: its queue is full, or it has the request already. Where this was its
+ * trial, the next request is to be one.
+ */
+export function saysNothing(status: number): boolean {
+  return status === 429 || status === 409
+}
+
+/**
  * The head of an answer, from the node that was chosen or, as long as nothing came of that one, from another that
  * qualifies. The first may have signed for it all the same; of two receipts one is paid: escrow pays one a payment, and of
  * a grant's calls only this gateway's batches pay. Once a head is here the request stays where it is: what breaks later is
@@ -62,8 +70,7 @@ export async function askNode(exchange: Exchange): Promise<Answer> {
       if (next === undefined || !hasFailed(upstream) || abort.signal.aborted) return upstream
       await readBounded(upstream.body, context.limits.maxAnswerBytes).catch(() => undefined)
       why = String(statusCode)
-      // A full queue says nothing of the node, and where this was its trial the next request is to be one.
-      if (statusCode === 429) exchange.node.breaker.forget()
+      if (saysNothing(statusCode)) exchange.node.breaker.forget()
       else noteFailure(exchange)
       if (!declines(statusCode)) exchange.seen = true
     } catch (error) {
@@ -171,8 +178,11 @@ async function send(exchange: Exchange, signal = exchange.abort.signal): Promise
   return upstream
 }
 
-/** Too busy, or broken, and without a receipt. */
+/**
+ * Too busy, broken, or asked already and not by this exchange (a gateway that heard too late that the payment is not its own,
+ * or a life that nobody remembers), and without a receipt.
+ */
 function hasFailed(upstream: Answer): boolean {
   const { statusCode, headers } = upstream
-  return (statusCode === 429 || statusCode >= 500) && headers[RECEIPT_HEADER] === undefined
+  return (saysNothing(statusCode) || statusCode >= 500) && headers[RECEIPT_HEADER] === undefined
 }

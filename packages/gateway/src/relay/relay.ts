@@ -6,7 +6,7 @@ import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 import { withdraw } from '../payment/admit.ts'
-import { askNode, codeOf, enter, leave, neverSent, noteFailure } from './askNode.ts'
+import { askNode, codeOf, enter, leave, neverSent, noteFailure, saysNothing } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
 import { OutOfTimeError, startClock } from './clock.ts'
 import {
@@ -84,7 +84,7 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
     await sealedAnswer(exchange, upstream, contentType)
   } else await wholeAnswer(exchange, upstream, contentType, good)
   if (upstream.statusCode >= 500) noteFailure(exchange)
-  else if (upstream.statusCode === 429) exchange.node.breaker.forget()
+  else if (saysNothing(upstream.statusCode)) exchange.node.breaker.forget()
   else exchange.node.breaker.succeed()
 }
 

@@ -62,9 +62,6 @@ export type Exchange = Omit<Relayed, 'expected'> & {
   seen: boolean
 }
 
-/** The payment of the request is another's, or its claim could not be written. */
-export class NotHeldError extends Error {}
-
 /** The answer cannot be released; what the client is told, and under which code. */
 export class NodeFailure extends Error {
   readonly code: string
@@ -77,9 +74,9 @@ export class NodeFailure extends Error {
   }
 }
 
-/** @throws NotHeldError where its payment is another's, or nobody knows */
+/** @throws where its payment is another's, or nobody knows */
 export async function requireHeld({ held }: Exchange): Promise<void> {
-  if (!(await held.catch(() => false))) throw new NotHeldError('The request does not have its payment.')
+  if (!(await held.catch(() => false))) throw new Error('The request does not have its payment.')
 }
 
 export function tooLarge(maxBytes: number): NodeFailure {

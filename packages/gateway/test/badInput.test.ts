@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { CONFIDENTIAL_PATH, INFERENCE_PATHS } from '@assay/protocol'
+import { rawExchange } from '../../../test/rawExchange.ts'
 import { until } from '../../../test/until.ts'
 import { errorOf } from './answers.ts'
 import { BODY, STREAM_BODY } from './fixtures.ts'
@@ -114,14 +115,33 @@ for (const [name, start] of [
 }
 
 test('something that is not HTTP gets a clean end', async () => {
+  const answer = await rawExchange(harness.gateway.url, '\x16\x03\x01 hello\r\n\r\n')
+  assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/)
+})
+
+test('inside an answer that has begun nothing is told: its receipt covers the bytes', async () => {
+  const never = new Promise<void>(() => {})
+  harness.node.script = {
+    kind: 'stream',
+    chunks: [Buffer.from('data: 1\n\n'), Buffer.from('data: 2\n\n')],
+    pause: never,
+  }
+  const paid = Object.entries(await harness.payFor(STREAM_BODY)).map((line) => `${line.join(': ')}\r\n`)
   const { port, hostname } = new URL(harness.gateway.url)
   const socket = connect(Number(port), hostname)
   socket.on('error', () => {})
-  await once(socket, 'connect')
-  socket.write('\x16\x03\x01 hello\r\n\r\n')
-  const [answer] = (await once(socket, 'data')) as [Buffer]
-  assert.match(answer.toString(), /^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/)
-  socket.destroy()
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n${paid.join('')}content-length: ${STREAM_BODY.length}\r\n\r\n${STREAM_BODY}`,
+  )
+  let seen = ''
+  socket.on('data', (chunk) => {
+    const isFirst = !seen.includes('data: 1')
+    seen += chunk
+    if (isFirst && seen.includes('data: 1')) socket.write('no HTTP at all\r\n\r\n')
+  })
+  await once(socket, 'close')
+  assert.match(seen, /^HTTP\/1\.1 200 /)
+  assert.doesNotMatch(seen, /HTTP\/1\.1 400|bad_request/)
 })
 
 test('one request too many gets 429 with Retry-After', async () => {

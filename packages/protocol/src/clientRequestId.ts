@@ -5,3 +5,11 @@
 export function clientRequestId(id: string): { 'x-request-id': string; 'request-id': string } {
   return { 'x-request-id': id, 'request-id': id }
 }
+
+/**
+ * Of an exchange, for as long as no request that is paid for stands behind it: what a client tells of a refusal, and the
+ * operator of whoever refused finds in the log. Random, for a count would tell everybody how much is asked there.
+ */
+export function exchangeId(): string {
+  return `req_${crypto.randomUUID()}`
+}

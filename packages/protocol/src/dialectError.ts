@@ -31,6 +31,18 @@ function isAnthropic(path: string): boolean {
   return /^\/v1\/messages(?:[/?]|$)/.test(path)
 }
 
+/**
+ * The path by which an error is worded. Those that both vendors have (models, files) do not tell whose client asks; but
+ * all of Anthropic's say their version.
+ */
+export function dialectPath(request: {
+  url: string
+  headers: Readonly<Record<string, string | string[] | undefined>>
+}): string {
+  const tellsIt = Object.hasOwn(INFERENCE_PATHS, request.url.split('?')[0] ?? '')
+  return request.headers['anthropic-version'] === undefined || tellsIt ? request.url : '/v1/messages'
+}
+
 /** The body of an error answer, JSON text, in the dialect of the path that was asked. */
 export function errorBody(error: DialectError, path: string): string {
   const { status, message, type, code, param = null } = error

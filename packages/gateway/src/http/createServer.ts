@@ -1,6 +1,15 @@
-import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
-import { clientRequestId, errorBody, INFERENCE_PATHS, MAX_MODEL_NAME } from '@assay/protocol'
+import {
+  clientRequestId,
+  dialectPath,
+  errorBody,
+  exchangeId,
+  isAnswerable,
+  MAX_MODEL_NAME,
+  notHttp,
+  rawRefusal,
+  type UnreadableFault,
+  unreadable,
+} from '@assay/protocol'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Limits } from '../limits.ts'
 import { CORS_HEADERS, PREFLIGHT_HEADERS } from './cors.ts'
@@ -11,43 +20,11 @@ function ofFramework(error: unknown, limits: Limits): DialectError {
   if (error instanceof RefusedError) return error.dialect
   const away = unavailable(error)
   if (away !== undefined) return away
-  const { code, statusCode } = error as { code?: string; statusCode?: number }
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE' || statusCode === 413) {
-    const message = `The body is larger than ${limits.maxBodyBytes} bytes.`
-    return { status: 413, message, type: 'invalid_request_error', code: 'body_too_large' }
-  }
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    const message = 'The request could not be read.'
-    return { status: statusCode, message, type: 'invalid_request_error', code: 'bad_request' }
-  }
+  const refused = unreadable(error as UnreadableFault, limits.maxBodyBytes)
+  if (refused !== undefined) return refused
   const message = 'The gateway failed on this request. Nothing was charged for it; try again.'
   return { status: 500, message, type: 'server_error', code: 'internal_error' }
 }
-
-/** What Node's parser refuses before a request exists (RFC 9112): a bad head, one too long, one too slow. */
-const CLIENT_ERRORS: Record<string, { status: number; code: string; message: string }> = {
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: 408,
-    code: 'request_timeout',
-    message: 'The request was sent too slowly.',
-  },
-  HPE_HEADER_OVERFLOW: { status: 431, code: 'headers_too_large', message: 'The headers are too large.' },
-}
-
-/**
- * The path by which an error is worded. Those that both vendors have (models, files) do not tell whose client asks; but
- * all of Anthropic's say their version.
- */
-function dialectPath({ url, headers }: FastifyRequest): string {
-  const tellsIt = Object.hasOwn(INFERENCE_PATHS, url.split('?')[0] ?? '')
-  return headers['anthropic-version'] === undefined || tellsIt ? url : '/v1/messages'
-}
-
-/**
- * Of an exchange, for as long as no request that is paid for stands behind it: what a client tells of a refusal, and its
- * operator finds in the log. Random, for a count would tell everybody how much is asked here.
- */
-const exchangeId = (): string => `req_${randomUUID()}`
 
 /** What every answer begins with. */
 const greet = ({ id }: FastifyRequest, reply: FastifyReply): FastifyReply =>
@@ -79,7 +56,7 @@ export function createServer(
 
   const server = Fastify({
     logger: false,
-    genReqId: exchangeId,
+    genReqId: () => exchangeId(),
     bodyLimit: limits.maxBodyBytes,
     routerOptions: { maxParamLength: MAX_PARAMETER },
     requestTimeout: limits.requestTimeoutMs,
@@ -97,24 +74,11 @@ export function createServer(
     // A path that cannot be decoded is met by no hook and no error handler.
     frameworkErrors: (error, request, reply) => refuse(error, request, greet(request, reply)),
     clientErrorHandler(error, socket) {
-      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-      const { status, code, message } = CLIENT_ERRORS[error.code] ?? {
-        status: 400,
-        code: 'bad_request',
-        message: 'The request is not valid HTTP.',
-      }
-      const refused: DialectError = { status, message, code, type: 'invalid_request_error' }
-      // No request was read, so no path says which dialect the client speaks.
-      const body = errorBody(refused, '/')
+      if (!isAnswerable(error, socket)) return void socket.destroy()
+      const refused = notHttp(error)
       const id = exchangeId()
       onRefused(id, refused, undefined)
-      const headers = {
-        ...{ 'content-type': 'application/json', connection: 'close' },
-        ...clientRequestId(id),
-        'content-length': Buffer.byteLength(body),
-      }
-      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+      socket.end(rawRefusal(refused, id))
     },
   })
   server.server.maxConnections = limits.maxConnections

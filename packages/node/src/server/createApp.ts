@@ -1,7 +1,16 @@
-import { MAX_MODEL_NAME } from '@assay/protocol'
-import fastify, { type FastifyInstance } from 'fastify'
+import { createRefusalLines } from '@assay/chain'
+import {
+  exchangeId,
+  isAnswerable,
+  MAX_MODEL_NAME,
+  notHttp,
+  rawRefusal,
+  type UnreadableFault,
+  unreadable,
+} from '@assay/protocol'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { badRequest } from '../dialects/refusal.ts'
-import { refuse } from './refuse.ts'
+import { NOTE_REFUSAL, refuse } from './refuse.ts'
 
 /** Largest request body, bytes: room for pictures, and what a gateway takes by default. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -14,7 +23,26 @@ export function createApp(
   requestTimeoutMs: number,
   log: (event: string, facts: Record<string, unknown>) => void,
 ): FastifyInstance {
+  const noteRefusal = createRefusalLines(log)
+
+  function refuseUnserved(
+    error: UnreadableFault & { name: string },
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply {
+    const refused = unreadable(error, MAX_BODY_BYTES)
+    if (refused !== undefined) return refuse(reply, refused)
+    log('request_failed', { id: request.id, reason: error.name, code: error.code })
+    return refuse(reply, {
+      status: 500,
+      message: 'The node failed to answer. Nothing is charged.',
+      type: 'server_error',
+      code: 'internal_error',
+    })
+  }
+
   const app = fastify({
+    genReqId: () => exchangeId(),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: 'idle',
@@ -24,8 +52,18 @@ export function createApp(
       connectionsCheckingInterval: Math.min(5_000, requestTimeoutMs),
       maxHeaderSize: 48 * 1024,
     },
+    // A path that cannot be decoded is met by no hook and no error handler.
+    frameworkErrors: refuseUnserved,
+    clientErrorHandler(error, socket) {
+      if (!isAnswerable(error, socket)) return void socket.destroy()
+      const refused = notHttp(error)
+      const id = exchangeId()
+      noteRefusal(id, refused)
+      socket.end(rawRefusal(refused, id))
+    },
   })
   app.server.maxConnections = MAX_CONNECTIONS
+  app.decorate(NOTE_REFUSAL, noteRefusal)
 
   // The receipt covers raw bytes, so nobody parses them before they are hashed.
   app.removeAllContentTypeParsers()
@@ -41,22 +79,7 @@ export function createApp(
     }
   })
 
-  app.setErrorHandler((error: Error & { statusCode?: number; code?: string }, _request, reply) => {
-    const status = error.statusCode ?? 500
-    if (status === 413) {
-      const message = `The body is larger than ${MAX_BODY_BYTES} bytes.`
-      return refuse(reply, badRequest(message, null, 'body_too_large', 413))
-    }
-    if (status < 500)
-      return refuse(reply, badRequest('The request cannot be read.', null, 'bad_request', status))
-    log('request_failed', { reason: error.name, code: error.code })
-    return refuse(reply, {
-      status: 500,
-      message: 'The node failed to answer. Nothing is charged.',
-      type: 'server_error',
-      code: 'internal_error',
-    })
-  })
+  app.setErrorHandler(refuseUnserved)
   app.setNotFoundHandler((request, reply) =>
     refuse(reply, badRequest(`There is no ${request.method} at this path.`, null, 'not_found', 404)),
   )

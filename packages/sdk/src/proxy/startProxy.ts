@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { clientRequestId, type DialectError, errorBody, NAME_HEADER, type Network } from '@assay/protocol'
+import {
+  clientRequestId,
+  type DialectError,
+  errorBody,
+  exchangeId,
+  NAME_HEADER,
+  type Network,
+} from '@assay/protocol'
 import type { VerifiedAnswer } from '../answer.ts'
 import { asDialectError } from '../asDialectError.ts'
 import { type AssayFetchOptions, networkOf } from '../assayFetch.ts'
@@ -112,7 +119,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   server.on('request', (request, response) => {
     const began = performance.now()
     // Of the proxy's own, until there is an answer that has one (`passAnswer.ts`).
-    for (const [name, id] of Object.entries(clientRequestId(`req_${crypto.randomUUID()}`))) {
+    for (const [name, id] of Object.entries(clientRequestId(exchangeId()))) {
       response.setHeader(name, id)
     }
     const call: ProxyCall = {

@@ -8,13 +8,15 @@ import { createServer, request as httpRequest } from 'node:http'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
-import { developmentAccount, publicClientOf } from '@assay/chain'
+import { developmentAccount, publicClientOf, saveNetwork } from '@assay/chain'
 import { encodeBundle, MODE, type Network, opgAbi, parseBundle, revenueSplitterAbi } from '@assay/protocol'
 import { assayFetch, createAssay, SdkError } from '@assay/sdk'
 import { ExactEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import OpenAI from 'openai'
 import { privateKeyToAccount } from 'viem/accounts'
+import { runCli } from '../../packages/cli/src/index.ts'
+import { openRefusingRpc } from '../../packages/cli/test/refusingRpc.ts'
 import { specCheck } from '../specCheck.ts'
 import { until } from '../until.ts'
 import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
@@ -63,6 +65,30 @@ test('assay chat --json prints answer, transaction hash, receipt and report', as
   const client = publicClientOf(network)
   const receipt = await client.getTransactionReceipt({ hash: result.transactionHash as `0x${string}` })
   assert.equal(receipt.to?.toLowerCase(), network.contracts.Settlement.toLowerCase())
+})
+
+test('assay chat tells what was paid and how to verify it, though the chain goes away behind the answer', async (t) => {
+  const chain = await openRefusingRpc(network.rpcUrl, () => undefined)
+  t.after(() => chain.close())
+  const file = path.join(local.home, 'leaving.json')
+  saveNetwork(file, { ...network, rpcUrl: chain.url })
+  let stdout = ''
+  let stderr = ''
+  const code = await runCli(
+    ['chat', question.content, '--no-stream', '--wait', 'answer', '--network', file],
+    {
+      isTerminal: false,
+      out(text) {
+        stdout += text
+        chain.close()
+      },
+      err(text) {
+        stderr += text
+      },
+    },
+  )
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /Paris[\s\S]*verified ✓[\s\S]*mode +tee, SIMULATED enclave[\s\S]*price +0\.\d+ OPG/)
 })
 
 test('assay chat --confidential: encrypted to an attested enclave, streamed, paid, and a bundle that verifies', async () => {

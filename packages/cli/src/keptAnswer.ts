@@ -1,10 +1,11 @@
+import { formatOpg } from '@assay/protocol'
 import { SdkError } from '@assay/sdk'
 import { saveBundle } from './bundleFile.ts'
 import { CliError, failureOf } from './cliError.ts'
 
 /**
  * An error behind an answer that is verified and paid for, such as a settlement that takes too long: nobody can ask for
- * that answer again, so it is told with the error, and saved where it was to be. Any other error stays what it is.
+ * that answer again, so it is told with the error and what it cost, and saved where it was to be. Any other error stays what it is.
  * @param asTold the answer as it is to be told; undefined where it was shown already
  */
 export function keepAnswer(
@@ -21,6 +22,7 @@ export function keepAnswer(
     code,
     facts: {
       ...facts,
+      price: formatOpg(bundle.receipt.price),
       ...(answer === undefined ? {} : { answer }),
       ...(save === undefined ? {} : { bundle: `${save}: request, answer and receipt, without their batch` }),
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { parseBundle } from '@assay/protocol'
+import { formatOpg, parseBundle } from '@assay/protocol'
 import { createAssay, SdkError } from '@assay/sdk'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { manifest, messages, startStubNetwork } from '../../sdk/test/stubNetwork.ts'
@@ -23,6 +23,7 @@ test('an answer that is paid for is told and saved where only the wait behind it
     assert.ok(kept instanceof CliError)
     assert.deepEqual([kept.exitCode, kept.code, kept.message], [EXIT.failed, error.code, error.shortMessage])
     assert.equal(kept.facts.answer, 'Paris.')
+    assert.equal(kept.facts.price, formatOpg(error.answer?.bundle.receipt.price ?? 0n))
     assert.match(String(kept.facts.bundle), /without their batch/)
     assert.deepEqual(parseBundle(readFileSync(save)).receipt, error.answer?.bundle.receipt)
   } finally {

@@ -96,11 +96,11 @@ async function readView(chain: ChainReader, signed: BatchEntry) {
   try {
     return await chain.view(signed)
   } catch (cause) {
-    const { requestId } = signed.receipt
+    const { requestId, price } = signed.receipt
     // Not `unreachable`, which says that nothing was paid and invites to ask again.
     throw new SdkError('The chain could not be read, so the answer cannot be verified.', {
       code: 'verification_failed',
-      facts: { requestId },
+      facts: { requestId, price },
       next: `Check the rpcUrl of the network file. It is paid for; before asking again: assay verify ${requestId}`,
       cause,
     })

@@ -120,41 +120,45 @@ async function prove(
   const { receipt } = bundle
   const until = parameters.wait ?? 'settled'
   if (until === 'answer') return { transactionHash: null, receipt, report, bundle }
-  try {
-    return await proveSettled(caller, answer, until, parameters)
-  } catch (error) {
-    if (error instanceof SdkError || parameters.signal?.aborted === true) throw error
-    throw notRead(receipt.requestId, error)
-  }
-}
-
-async function proveSettled(
-  { network, chain }: Pick<Caller, 'network' | 'chain'>,
-  { bundle }: VerifiedAnswer,
-  until: 'settled' | 'final',
-  parameters: CallParameters,
-): Promise<Proof> {
-  const { receipt } = bundle
-  const { inclusion, transactionHash } = await waitForReceipt({
+  const { requestId } = receipt
+  const { network, chain } = caller
+  const waited = waitForReceipt({
     network,
     chain,
-    requestId: receipt.requestId,
+    requestId,
     until,
     timeoutMilliseconds: parameters.waitMilliseconds,
     // A signal that ended the stream has done its work; whoever still awaits the result wants it.
     signal: parameters.signal?.aborted === true ? undefined : parameters.signal,
   })
-  return { transactionHash, receipt, ...(await completeBundle({ network, chain, bundle, inclusion, until })) }
+  const { inclusion, transactionHash } = await orNotRead(waited, { requestId }, parameters)
+  const completed = completeBundle({ network, chain, bundle, inclusion, until })
+  const settled = await orNotRead(completed, { requestId, transactionHash }, parameters)
+  return { transactionHash, receipt, ...settled }
+}
+
+/** What is found out behind an answer; that it could not be, in our own words, with what is known till then. */
+async function orNotRead<Value>(
+  work: Promise<Value>,
+  known: { requestId: Hex; transactionHash?: Hex },
+  { signal }: CallParameters,
+): Promise<Value> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof SdkError || signal?.aborted === true) throw error
+    throw notRead(known, error)
+  }
 }
 
 /** A document of the gateway's that is none, or a chain that is away: the answer is good all the same. */
-function notRead(requestId: Hex, cause: unknown): SdkError {
+function notRead(known: { requestId: Hex; transactionHash?: Hex }, cause: unknown): SdkError {
   const malformed = cause instanceof AssayError && cause.code !== 'unreachable'
   const what = malformed ? 'what the gateway says of its settlement' : 'the chain that it settles on'
   return new SdkError(`The answer is verified, but ${what} could not be read.`, {
     code: malformed ? 'gateway_error' : 'unreachable',
-    facts: { requestId },
-    next: `It is paid for; look again later: assay verify ${requestId}`,
+    facts: known,
+    next: `It is paid for; look again later: assay verify ${known.requestId}`,
     cause,
   })
 }

@@ -9,7 +9,7 @@ import {
   teeRegistryAbi,
 } from '@assay/protocol'
 import { type ChainView, type Rules, rulesOfEvidence } from '@assay/verify'
-import type { Address, Hex } from 'viem'
+import { type Address, type Hex, TransactionReceiptNotFoundError } from 'viem'
 
 /**
  * What the SDK reads from the chain. The default asks the network's RPC; give your own to read through a light client
@@ -33,7 +33,7 @@ export type ChainReader = {
   enclaveRules(key: EnclaveKey, evidence: Evidence): Promise<Rules>
   /** Where the publisher put the model's manifest; undefined for an unpublished model. */
   manifestUri(modelId: Hex): Promise<string | undefined>
-  /** Whether a mined, successful transaction holds the commit of this batch. */
+  /** Whether a mined, successful transaction holds the commit of this batch. Throws where the chain does not say. */
   isCommit(transactionHash: Hex, batchId: Hex): Promise<boolean>
 }
 
@@ -116,7 +116,11 @@ export function chainReaderOf(network: Network): ChainReader {
       return model[1] === 0n ? undefined : model[4]
     },
     async isCommit(transactionHash, batchId) {
-      const mined = await client.getTransactionReceipt({ hash: transactionHash }).catch(() => undefined)
+      const mined = await client.getTransactionReceipt({ hash: transactionHash }).catch((error: unknown) => {
+        // Anything else says nothing of the transaction.
+        if (error instanceof TransactionReceiptNotFoundError) return undefined
+        throw error
+      })
       return (
         mined?.status === 'success' &&
         mined.logs.some(

@@ -152,7 +152,7 @@ const REACHED = {
 /**
  * Waits until the receipt's batch is on chain (`settled`) or can no longer change (`final`). The gateway's word is
  * checked against the chain before it counts, so a reported hash always exists.
- * @throws SdkError `wait_timeout` | `gateway_error` | `unreachable`
+ * @throws SdkError `wait_timeout` | `gateway_error` | `unreachable`, or why the chain could not be read
  */
 export async function waitForReceipt(parameters: {
   network: Network
@@ -184,9 +184,12 @@ export async function waitForReceipt(parameters: {
     const { inclusion, transactionHash } = status ?? {}
     const reached = (REACHED[until] as readonly string[]).includes(last)
     if (status !== undefined && reached && inclusion !== undefined && transactionHash !== undefined) {
-      if (await chain.isCommit(transactionHash, inclusion.batchId)) {
-        return { ...status, inclusion, transactionHash }
-      }
+      const isCommit = await chain.isCommit(transactionHash, inclusion.batchId).catch((error: unknown) => {
+        // Nor must a chain that is.
+        if (Date.now() >= deadline) throw error
+        return false
+      })
+      if (isCommit) return { ...status, inclusion, transactionHash }
       last = `${last}, but its transaction is not on this chain`
     }
     if (Date.now() >= deadline) {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { inclusionToJson, receiptToJson } from '@assay/protocol'
 import { keccak256, zeroHash } from 'viem'
-import { createAssay, readReceiptStatus, readRequestReport, SdkError } from '../src/index.ts'
+import { chainReaderOf, createAssay, readReceiptStatus, readRequestReport, SdkError } from '../src/index.ts'
 import { manifest, messages, stubForTests } from './stubNetwork.ts'
 
 const stub = await stubForTests()
@@ -69,6 +69,37 @@ for (const { what, inclusion, code } of [
     const error = await llm.chat({ model: manifest.name, messages }).catch((error: unknown) => error)
     assert.ok(error instanceof SdkError, String(error))
     assert.equal(error.code, code)
+    const known = code === 'unreachable' ? keccak256('0x02') : undefined
+    assert.equal(error.facts.transactionHash, known, 'what the chain had said by then')
     assert.deepEqual(error.answer?.output, { role: 'assistant', content: 'Paris.' })
   })
 }
+
+test('a chain that cannot be asked for a transaction is not said to be without it', async () => {
+  const receiptStatus = {
+    state: 'committed',
+    transactionHash: keccak256('0x02'),
+    inclusion: inclusionToJson(INCLUSION),
+  }
+  stub.tamper = { receiptStatus }
+  // Nobody listens there.
+  const { isCommit } = chainReaderOf({ ...stub.network, rpcUrl: 'http://127.0.0.1:9' })
+  const { llm } = createAssay({ ...options(), chain: { ...stub.chain, isCommit } })
+  await assert.rejects(
+    llm.chat({ model: manifest.name, messages, waitMilliseconds: 0 }),
+    (error) => error instanceof SdkError && error.code === 'unreachable' && error.answer !== undefined,
+  )
+  let asked = 0
+  const chain = {
+    ...stub.chain,
+    async isCommit() {
+      asked += 1
+      if (asked === 1) throw new Error('the RPC is away')
+      return true
+    },
+    manifestUri: () => Promise.reject(new Error('the end of this test')),
+  }
+  const back = createAssay({ ...options(), chain })
+  await assert.rejects(back.llm.chat({ model: manifest.name, messages }), /could not be read/)
+  assert.equal(asked, 2, 'one that is back in time is asked again')
+})

@@ -11,6 +11,7 @@ import {
 } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { ChainView } from './chainView.ts'
+import type { Report } from './report.ts'
 import { type Step, same } from './step.ts'
 import { exceptionsOf } from './tee/policy/policyOfRules.ts'
 
@@ -18,14 +19,21 @@ import { exceptionsOf } from './tee/policy/policyOfRules.ts'
 const PHYSICAL =
   'which somebody with the machine in their hands can break, as TEE.fail and Battering RAM have shown'
 
+const SIMULATED = 'SIMULATED hardware (nitro-sim: development only, protects nothing)'
+
 /** Hardware in plain words, with what is known against it. */
 const HARDWARE_NAMES: readonly (readonly [Hex, string])[] = [
   [HARDWARE_NITRO, 'AWS Nitro hardware'],
-  [HARDWARE_NITRO_SIM, 'SIMULATED hardware (nitro-sim: development only, protects nothing)'],
+  [HARDWARE_NITRO_SIM, SIMULATED],
   [HARDWARE_TDX, `Intel TDX hardware (${PHYSICAL})`],
   [HARDWARE_SGX, `Intel SGX hardware (${PHYSICAL})`],
   [HARDWARE_SNP, `AMD SEV-SNP hardware (${PHYSICAL})`],
 ]
+
+/** Whether what a reader of this report would trust is hardware that protects nothing. */
+export function trustsSimulation({ trust }: Pick<Report, 'trust'>): boolean {
+  return trust.includes(SIMULATED)
+}
 
 function hardwareName(hardwareType: string): string {
   const known = HARDWARE_NAMES.find(([type]) => same(type, hardwareType))

@@ -1,5 +1,6 @@
-import { formatOpg, HARDWARE_NITRO_SIM, MODE_NAMES, receiptToJson } from '@assay/protocol'
+import { formatOpg, MODE_NAMES, receiptToJson } from '@assay/protocol'
 import { type ChatOutput, type ChatResult, createAssay, SdkError, type Wait } from '@assay/sdk'
+import { trustsSimulation } from '@assay/verify'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { opgOption } from '../amount.ts'
 import { saveBundle, waitFor } from '../bundleFile.ts'
@@ -119,13 +120,12 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
     return
   }
   output.out(`${options.stream ? '' : printable(result.chatOutput.content)}\n\n`)
-  const view = await assay.chain.view(result.bundle)
-  output.out(summary(result, view.key?.hardwareType === HARDWARE_NITRO_SIM, options.save))
+  output.out(summary(result, options.save))
 }
 
-function summary(result: ChatResult, simulated: boolean, saved: string | undefined): string {
-  const { receipt, transactionHash } = result
-  const mode = `${MODE_NAMES[receipt.mode] ?? receipt.mode}${simulated ? ', SIMULATED enclave (development only)' : ''}`
+/** Of what was read when it was verified: a chain that goes away behind that takes nothing from it. */
+function summary({ receipt, transactionHash, report }: ChatResult, saved: string | undefined): string {
+  const mode = `${MODE_NAMES[receipt.mode] ?? receipt.mode}${trustsSimulation(report) ? ', SIMULATED enclave (development only)' : ''}`
   const rows: [string, string][] = [
     ['receipt', receipt.requestId],
     ['transaction', transactionHash ?? 'not yet settled'],
@@ -133,7 +133,7 @@ function summary(result: ChatResult, simulated: boolean, saved: string | undefin
     ['price', formatOpg(receipt.price)],
   ]
   if (saved !== undefined) rows.push(['bundle', `${saved}   (check it: assay verify ${saved})`])
-  rows.push(['trust', result.report.trust])
+  rows.push(['trust', report.trust])
   return `verified ✓  the node signed exactly the bytes sent and received\n${table(rows)}`
 }
 

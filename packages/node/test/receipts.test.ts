@@ -13,6 +13,7 @@ import {
   signedReceiptFromJson,
   stripSseComments,
 } from '@assay/protocol'
+import OpenAI from 'openai'
 import type { Hex } from 'viem'
 import { until } from '../../../test/until.ts'
 import { SMOLLM2_MODEL_ID } from '../src/models/smollm2.ts'
@@ -21,6 +22,7 @@ import {
   DEPLOYMENT,
   GATEWAY,
   hashOfRequest,
+  MODEL,
   OPERATOR,
   oneWordUntilAborted,
   PATH,
@@ -239,6 +241,25 @@ describe('receipts of a node', () => {
     const { price } = (await stored(paid.requestId)).receipt
     assert.equal((await stored(paid.requestId)).receipt.status, STATUS.cancelled)
     assert.equal(price, PRICE.perCall + 3n * PRICE.inputPrice + PRICE.outputPrice)
+  })
+
+  test('a stream that is stopped before its first word is an empty answer for nothing, not a broken one', async () => {
+    const paid = await payment(PLENTY)
+    node.state.script = ({ signal }) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve({ finish: 'aborted', outputUnits: 0 }))
+      })
+    const headers = await paidHeaders(paid)
+    const answer = fetch(node.url + PATH, { method: 'POST', body: chatBody({ stream: true }), headers })
+    await until(() => node.queue.state().running === 1)
+    await fetch(`${node.url}/v1/requests/${paid.requestId}/stop`, { method: 'POST' })
+    const client = new OpenAI({ apiKey: 'unused', fetch: () => answer, maxRetries: 0 })
+    const stream = client.chat.completions.stream({ model: MODEL, messages: [] })
+    const { choices } = await stream.finalChatCompletion()
+    node.state.script = threeWords
+    assert.deepEqual([choices.length, choices[0]?.finish_reason], [1, 'stop'])
+    const { status, price } = (await stored(paid.requestId)).receipt
+    assert.deepEqual([status, price], [STATUS.cancelled, 0n])
   })
 
   test('a client that leaves before a whole answer is out pays nothing', async () => {

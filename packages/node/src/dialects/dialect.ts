@@ -35,7 +35,12 @@ export type StreamWriter = {
   event: (event: AnswerEvent, outputUnits: number) => string
   /** What stands between the last step and the terminal event. */
   close: (usage: Usage) => string
-  /** The terminal event; asked for once, after `close`. */
+  /**
+   * What stands there instead where the client had heard enough and the steps are another's events, which end with him.
+   * @param said what went out so far
+   */
+  cut?: (said: string, usage: Usage) => string
+  /** The terminal event; asked for once, after `close` or `cut`. */
   terminal: () => string
   /** What tells of a failure in the middle, and the terminal event after it. */
   fail: (error: DialectError) => { event: string; terminal: string }

@@ -1,6 +1,7 @@
 import { errorEvent, type InferenceRoute, quotedLimits, type RequestIntent } from '@assay/protocol'
-import type { Reading, StreamWriter } from './dialect.ts'
+import type { AnswerHead, Reading, StreamWriter } from './dialect.ts'
 import { arrayAt, booleanAt, type Fields, nameOf, objectAt, optional } from './fields.ts'
+import { nativeEnd } from './nativeEnd.ts'
 import { mustCarryItsParts } from './nativeParts.ts'
 import { refuse } from './refusal.ts'
 
@@ -82,7 +83,7 @@ export function nativeDraft(
     }
   }
   mustCarryItsParts(fields.messages)
-  optional(fields, 'stream_options', objectAt)
+  const streamOptions = optional(fields, 'stream_options', objectAt)
   const { stream, maxOutput } = intent
   optional(fields, 'stream', booleanAt)
   return {
@@ -94,14 +95,14 @@ export function nativeDraft(
       headers,
       maxOutput,
     },
-    answer: () => ({
+    answer: (head) => ({
       whole: ({ body = '' }) => new TextEncoder().encode(body),
-      stream: () => nativeStream(route),
+      stream: () => nativeStream(route, head, streamOptions?.include_usage === true),
     }),
   }
 }
 
-function nativeStream(route: InferenceRoute): StreamWriter {
+function nativeStream(route: InferenceRoute, head: AnswerHead, includeUsage: boolean): StreamWriter {
   const end = TERMINALS[route] ?? DONE
   return {
     open: () => '',
@@ -112,6 +113,7 @@ function nativeStream(route: InferenceRoute): StreamWriter {
       return `${name}data: ${event.data.replaceAll('\n', '\ndata: ')}\n\n`
     },
     close: () => '',
+    cut: (said, usage) => nativeEnd({ route, head, said, usage, includeUsage }),
     terminal: () => end,
     fail(error) {
       const event = errorEvent(error, PATHS[route] ?? '/v1/chat/completions')

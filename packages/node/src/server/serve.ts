@@ -149,14 +149,14 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     send(events.open(admission.prepared.inputUnits))
   }
   let delivered = 0
-  /** Choices that have begun and not ended. */
-  const unended = new Set<number>()
+  const begun = new Set<number>()
+  const ended = new Set<number>()
   const either = AbortSignal.any([signal, stop])
   const result = await run({ ...parameters, signal: either }, (event, outputUnits) => {
     if (either.aborted) return
     open()
-    if (event.type === 'finish') unended.delete(event.choice)
-    else if ('choice' in event) unended.add(event.choice)
+    if ('choice' in event) begun.add(event.choice)
+    if (event.type === 'finish') ended.add(event.choice)
     send(events.event(event, outputUnits))
     delivered = outputUnits
   }).finally(waiting.end)
@@ -172,9 +172,11 @@ async function serveStream(parameters: ServeParameters, writer: AnswerWriter): P
     open()
     status = STATUS.cancelled
     usage = { ...usage, outputUnits: delivered }
-    // The vendors' clients take an answer without a reason for its end for one that broke off.
-    for (const choice of unended) send(events.event({ type: 'finish', choice, reason: 'stop' }, delivered))
-    send(events.close(usage))
+    // The vendors' clients take an answer without a reason for its end for one that broke off, an empty one too.
+    if (begun.size === 0) begun.add(0)
+    for (const choice of [...begun].filter((one) => !ended.has(one)))
+      send(events.event({ type: 'finish', choice, reason: 'stop' }, delivered))
+    send(events.cut?.(new TextDecoder().decode(concatBytes(sent)), usage) ?? events.close(usage))
     terminal = events.terminal()
   } else if (!signal.aborted) {
     open()

@@ -67,13 +67,16 @@ class Calls {
 
   /** @returns false where there are too many */
   add(delta: Json): boolean {
-    const { name, arguments: args } = objectOf(delta.function)
-    const call = this.#calls.get(delta.index)
+    const { index, ...said } = delta
+    const { name, arguments: args } = objectOf(said.function)
+    const call = this.#calls.get(index)
     if (call === undefined && this.#calls.size === MAX_CALLS) return false
     if (call !== undefined) call.function.arguments += textOf(args)
     else
-      this.#calls.set(delta.index, {
-        id: textOf(delta.id),
+      this.#calls.set(index, {
+        // As of a whole answer: what a provider says beside a call, such as Google's signature, it wants back.
+        ...said,
+        id: textOf(said.id),
         type: 'function',
         function: { name: textOf(name), arguments: textOf(args) },
       })

@@ -35,6 +35,17 @@ test('calls whose arguments come mixed are told apart, in the order in which the
   )
 })
 
+test('what a provider says beside a call is kept of a stream as of a whole answer, for it may want it back', async () => {
+  const { index, ...call } = called(0, 'f', '{}')
+  const signed = { ...call, extra_content: { google: { thought_signature: 'c2lnbmVk' } } }
+  const { tool_calls: calls } = await streamed([delta({ tool_calls: [{ index, ...signed }] })])
+  assert.deepEqual(calls, [signed])
+  const whole = {
+    choices: [{ index: 0, message: { role: 'assistant', content: null, tool_calls: [signed] } }],
+  }
+  assert.deepEqual((await readChatOutput(Response.json(whole))).tool_calls, [signed])
+})
+
 test('no end of calls is the error of the answer', async () => {
   const many = Array.from({ length: 1025 }, (_, index) => delta({ tool_calls: [called(index, 'f', '')] }))
   await assert.rejects(streamed(many), { code: 'gateway_error', message: /more than 1024 calls/ })

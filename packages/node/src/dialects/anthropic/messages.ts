@@ -12,6 +12,7 @@ import {
 } from '../fields.ts'
 import { imageSourceAt } from '../images.ts'
 import { refuse } from '../refusal.ts'
+import { callIdAt } from '../tools.ts'
 
 const MAX_MESSAGES = 512
 const MAX_BLOCKS = 256
@@ -81,7 +82,7 @@ function toolResultAt(block: Fields, place: string, needs: Needs): ChatMessage {
   const failed = optional(block, 'is_error', booleanAt, place) ?? false
   return {
     role: 'tool',
-    callId: textAt(block.tool_use_id, `${place}.tool_use_id`, 256),
+    callId: callIdAt(block.tool_use_id, `${place}.tool_use_id`),
     content: failed ? `Error: ${text}` : text,
   }
 }
@@ -107,7 +108,7 @@ function toolUseAt(block: Fields, place: string): ToolCall {
   // `caller` comes back from answers that are sent as they were.
   onlyMembers(block, ['type', 'id', 'name', 'input', 'cache_control', 'caller'], place)
   return {
-    id: textAt(block.id, `${place}.id`, 256),
+    id: callIdAt(block.id, `${place}.id`),
     name: textAt(block.name, `${place}.name`, 64),
     arguments: JSON.stringify(objectAt(block.input, `${place}.input`)),
   }

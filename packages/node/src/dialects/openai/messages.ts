@@ -12,6 +12,7 @@ import {
 } from '../fields.ts'
 import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
+import { callIdAt } from '../tools.ts'
 import { PARSED } from './parsed.ts'
 
 /** Most messages of one conversation, parts of one message, and calls of one answer. */
@@ -60,7 +61,7 @@ function messageAt(value: unknown, place: string, needs: Needs): ChatMessage {
       needs('tools', `${place}.role`)
       return {
         role: 'tool',
-        callId: textAt(message.tool_call_id, `${place}.tool_call_id`, 256),
+        callId: callIdAt(message.tool_call_id, `${place}.tool_call_id`),
         content: textContentAt(message.content, `${place}.content`),
       }
     default:
@@ -111,7 +112,7 @@ function toolCallAt(value: unknown, place: string): ToolCall {
   const target = objectAt(call.function, `${place}.function`)
   onlyMembers(target, ['name', 'arguments', ...PARSED], `${place}.function`)
   return {
-    id: textAt(call.id, `${place}.id`, 256),
+    id: callIdAt(call.id, `${place}.id`),
     name: textAt(target.name, `${place}.function.name`, 64),
     arguments: textAt(target.arguments, `${place}.function.arguments`),
   }

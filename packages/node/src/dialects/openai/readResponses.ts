@@ -13,7 +13,7 @@ import {
 } from '../fields.ts'
 import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
-import { mustDiffer } from '../tools.ts'
+import { callIdAt, mustDiffer } from '../tools.ts'
 import { PARSED } from './parsed.ts'
 import { samplingAt } from './settings.ts'
 import { functionAt, textFormatAt, toolChoiceAt } from './tools.ts'
@@ -116,7 +116,7 @@ function inputAt(value: unknown, needs: Needs): ChatMessage[] {
       onlyMembers(item, ['type', 'id', 'call_id', 'name', 'arguments', 'status', ...PARSED], place)
       needs('tools', `${place}.type`)
       const call = {
-        id: textAt(item.call_id, `${place}.call_id`, 256),
+        id: callIdAt(item.call_id, `${place}.call_id`),
         name: textAt(item.name, `${place}.name`, 64),
         arguments: textAt(item.arguments, `${place}.arguments`),
       }
@@ -126,7 +126,7 @@ function inputAt(value: unknown, needs: Needs): ChatMessage[] {
     } else if (item.type === 'function_call_output') {
       onlyMembers(item, ['type', 'id', 'call_id', 'output', 'status'], place)
       needs('tools', `${place}.type`)
-      const callId = textAt(item.call_id, `${place}.call_id`, 256)
+      const callId = callIdAt(item.call_id, `${place}.call_id`)
       messages.push({ role: 'tool', callId, content: textOnlyAt(item.output, `${place}.output`) })
     } else if (item.type === undefined || item.type === 'message') {
       messages.push(messageAt(item, place, needs))

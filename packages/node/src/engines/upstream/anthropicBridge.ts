@@ -1,5 +1,6 @@
 import type { AnswerEvent, ChatMessage, ChatWork, FinishReason } from '../engine.ts'
 import { type Bridge, toolChoiceName } from './bridge.ts'
+import { readCallId } from './signedCall.ts'
 
 type Block = Record<string, unknown>
 type Turn = { role: 'user' | 'assistant'; content: Block[] }
@@ -46,13 +47,13 @@ function turnsOf(messages: readonly ChatMessage[]): Turn[] {
 function blocksOf(message: Exclude<ChatMessage, { role: 'system' }>): Block[] {
   switch (message.role) {
     case 'tool':
-      return [{ type: 'tool_result', tool_use_id: message.callId, content: message.content }]
+      return [{ type: 'tool_result', tool_use_id: readCallId(message.callId).id, content: message.content }]
     case 'assistant':
       return [
         ...(message.content === '' ? [] : [{ type: 'text', text: message.content }]),
         ...message.toolCalls.map(({ id, name, arguments: args }) => ({
           type: 'tool_use',
-          id,
+          id: readCallId(id).id,
           name,
           input: JSON.parse(args) as unknown,
         })),

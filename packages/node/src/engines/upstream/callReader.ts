@@ -1,13 +1,20 @@
 import type { AnswerEvent } from '../engine.ts'
+import { idWithSignature } from './signedCall.ts'
 
-/** A piece of a call as OpenAI's streams have it. */
-export type CallDelta = { index?: unknown; id?: unknown; function?: { name?: unknown; arguments?: unknown } }
+/** A piece of a call as OpenAI's streams have it, and Google's. */
+export type CallDelta = {
+  index?: unknown
+  id?: unknown
+  function?: { name?: unknown; arguments?: unknown }
+  extra_content?: { google?: { thought_signature?: unknown } | null } | null
+}
 
 type Call = {
   /** Its index at the upstream. */
   theirs: unknown
   id: string
   name: string
+  signature: string | undefined
   /** Arguments so far, and how much of them has gone out. */
   text: string
   told: number
@@ -40,14 +47,17 @@ export function createCallReader(): {
    * Pieces name their call by its index; some servers give all the same, but each an id. Where that is missing too, a
    * name after whole arguments begins another call.
    */
-  function callOf({ index, id, function: target }: CallDelta): Call {
+  function callOf({ index, id, function: target, extra_content: extra }: CallDelta): Call {
     const known = calls.findLast((call) => (filled(id) ? call.id === id : call.theirs === index))
     const isAnother = !filled(id) && filled(target?.name) && known !== undefined && isWhole(known)
     if (known !== undefined && !isAnother) return known
+    const signature = extra?.google?.thought_signature
     const call: Call = {
       theirs: index,
       id: filled(id) ? id : `call_${calls.length}`,
       name: typeof target?.name === 'string' ? target.name : '',
+      // It comes with the call's name: Google writes each call in one piece.
+      signature: filled(signature) ? signature : undefined,
       ...{ text: '', told: 0, begun: false, seen: 0, whole: false },
     }
     calls.push(call)
@@ -57,8 +67,10 @@ export function createCallReader(): {
   function tell(isDone: (call: Call) => boolean): AnswerEvent[] {
     const events: AnswerEvent[] = []
     for (let call = calls[open]; call !== undefined; call = calls[++open]) {
-      const { id, name } = call
-      if (!call.begun) events.push({ type: 'tool', choice: 0, index: open, id, name })
+      const { name } = call
+      if (!call.begun) {
+        events.push({ type: 'tool', choice: 0, index: open, id: idWithSignature(call), name })
+      }
       call.begun = true
       const text = call.text.slice(call.told)
       if (text !== '') events.push({ type: 'arguments', choice: 0, index: open, text })

@@ -1,8 +1,9 @@
-import type { AnswerEvent, ChatMessage, ChatWork, FinishReason } from '../engine.ts'
+import type { AnswerEvent, ChatMessage, ChatWork, FinishReason, ToolCall } from '../engine.ts'
 import type { Bridge } from './bridge.ts'
 import { toolChoiceName } from './bridge.ts'
 import { type CallDelta, createCallReader } from './callReader.ts'
 import type { Target } from './providers.ts'
+import { readCallId } from './signedCall.ts'
 
 /** Asks an upstream of OpenAI's dialect on behalf of a client of another. */
 export const openaiBridge: Bridge = {
@@ -15,7 +16,7 @@ export const openaiBridge: Bridge = {
     }))
     return {
       model: target.model,
-      messages: work.messages.map(messageJson),
+      messages: work.messages.map((message) => messageJson(message, target)),
       stream: true,
       stream_options: { include_usage: true },
       // vLLM refuses a limit that prompt and answer together could not keep to.
@@ -40,24 +41,18 @@ function limitName({ provider }: Target): string {
   return provider === 'openai' ? 'max_completion_tokens' : 'max_tokens'
 }
 
-function messageJson(message: ChatMessage): Record<string, unknown> {
+function messageJson(message: ChatMessage, target: Target): Record<string, unknown> {
   switch (message.role) {
     case 'system':
       return { role: 'system', content: message.content }
     case 'tool':
-      return { role: 'tool', tool_call_id: message.callId, content: message.content }
+      return { role: 'tool', tool_call_id: readCallId(message.callId).id, content: message.content }
     case 'assistant':
       return {
         role: 'assistant',
         content: message.content,
         ...(message.toolCalls.length > 0
-          ? {
-              tool_calls: message.toolCalls.map(({ id, name, arguments: args }) => ({
-                id,
-                type: 'function',
-                function: { name, arguments: args },
-              })),
-            }
+          ? { tool_calls: message.toolCalls.map((call) => callJson(call, target)) }
           : {}),
       }
     case 'user': {
@@ -76,6 +71,23 @@ function messageJson(message: ChatMessage): Record<string, unknown> {
         ),
       }
     }
+  }
+}
+
+function callJson(
+  { id: told, name, arguments: args }: ToolCall,
+  { provider }: Target,
+): Record<string, unknown> {
+  const { id, signature } = readCallId(told)
+  // Whoever did not sign it may refuse a member that it does not know.
+  const wantsItBack = provider === 'gemini' || provider === 'openai-compatible'
+  return {
+    id,
+    type: 'function',
+    function: { name, arguments: args },
+    ...(signature !== undefined && wantsItBack
+      ? { extra_content: { google: { thought_signature: signature } } }
+      : {}),
   }
 }
 

@@ -98,23 +98,25 @@ test('a stream whose reader of texts fails is left as any other, not held open u
 
 test('the result of a stream that had failed before it was left is that failure', async () => {
   const seen = Promise.withResolvers<void>()
+  const failed = Promise.withResolvers<void>()
   stub.tamper = {
     body: (bytes) => Buffer.from(Buffer.from(bytes).toString().replace('is.', 'iz.')),
     beforeEnd: () => seen.promise,
+    brokenOff: failed.resolve,
   }
   const { llm } = createAssay(options())
   const stream = await llm.stream({ model: manifest.name, messages, wait: 'answer' })
   const leave = async () => {
     for await (const _text of stream) {
       seen.resolve()
-      // The rest is read ahead of its reader, and fails meanwhile.
-      await new Promise((later) => setTimeout(later, 200))
+      // The rest is read ahead of its reader, and breaks off what failed.
+      await failed.promise
       break
     }
   }
-  const failed = (error: unknown) => error instanceof SdkError && error.code === 'verification_failed'
-  await assert.rejects(leave(), failed)
-  await assert.rejects(stream.result, failed)
+  const altered = (error: unknown) => error instanceof SdkError && error.code === 'verification_failed'
+  await assert.rejects(leave(), altered)
+  await assert.rejects(stream.result, altered)
 })
 
 for (const form of ['a URL', 'a Request'] as const) {

@@ -46,6 +46,8 @@ export type Tampering = {
   withoutReceipt?: boolean
   /** Keeps the end of a stream back. */
   beforeEnd?: () => Promise<void>
+  /** Leaves a stream open behind its end, until its reader breaks it off; called then. */
+  brokenOff?: () => void
   /** Headers that it adds of its own accord. */
   headers?: Record<string, string>
   /** Changes the body before it reaches the node. */
@@ -268,7 +270,9 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       const comment = tamper.withoutReceipt === true ? '' : `${RECEIPT_COMMENT}${encoded}\n`
       to.write(text.slice(0, end))
       await tamper.beforeEnd?.()
-      to.end(`${comment}${text.slice(end)}`)
+      const last = `${comment}${text.slice(end)}`
+      if (tamper.brokenOff === undefined) return void to.end(last)
+      to.once('close', tamper.brokenOff).write(last)
     }
     if (name !== undefined) given.set(name, give)
     await give(response)

@@ -89,10 +89,19 @@ test('the disk does not take the receipt of a request that a node answered', asy
 
 test('the disk does not take the release of a request that reached nobody: the same payment buys an answer', async () => {
   const headers = await harness.payFor(BODY)
-  const { port } = new URL(harness.node.url)
-  await harness.node.close()
+  const { chain, node: gone } = harness
+  const { port } = new URL(gone.url)
+  const { funds } = chain
+  // It goes when it has been chosen and the payer's funds are read: earlier, the gateway may see that it is gone.
+  chain.funds = async (payer) => {
+    await gone.close()
+    // By its answer to this the gateway has heard that its connections to the node are closed.
+    await fetch(`${harness.gateway.url}/health`)
+    return funds(payer)
+  }
   const disk = fillDisk(1)
   const refused = await harness.post(BODY, headers)
+  chain.funds = funds
   assert.equal(refused.status, 503)
   assert.equal((await errorOf(refused)).code, 'node_unreachable')
   assert.ok(disk.refused() > 0)

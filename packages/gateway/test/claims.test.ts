@@ -157,6 +157,21 @@ describe('two gateways on one PostgreSQL, of which one has a wire that can be cu
     await until(async () => (await stateOf(requestId)) === 'finished')
   })
 
+  test('of payments that were used already one reaches a node, until a good one is claimed', async () => {
+    const used: Record<string, string>[] = []
+    for (let call = 0; call < 4; call++) {
+      const headers = await steady.payFor(BODY)
+      assert.equal((await steady.post(BODY, headers)).status, 200)
+      used.push(headers)
+    }
+    const asked = nodes[1].requests.length
+    for (const headers of used) {
+      assert.equal((await errorOf(await wired.post(BODY, headers))).code, 'payment_used')
+    }
+    assert.ok(nodes[1].requests.length <= asked + 1)
+    assert.equal((await wired.post(BODY, await wired.payFor(BODY))).status, 200)
+  })
+
   test('an outage reaches a node once: what comes after is refused before one is asked, and may be sent again', async () => {
     const payments: Record<string, string>[] = []
     for (let call = 0; call < 4; call++) payments.push(await wired.payFor(BODY))

@@ -12,8 +12,8 @@ export type Claims = {
   claim(request: NewClaim): Promise<boolean>
   /**
    * Whether a node may begin before the claim of its request is there, so that the answer does not wait for the way to a
-   * server: while the last one was written and none waits for long. Of an outage nodes so hear no more than its first
-   * moment, and else nobody works for nothing but the node of whoever sends one payment twice.
+   * server: while the last one was written and none waits for long. So nodes hear no more of an outage than its first
+   * moment, and of payments that were used already, which everybody finds on the chain, no more than of good ones.
    */
   mayFollow(): boolean
 }
@@ -33,17 +33,17 @@ export function createClaims({
   const waiting = new Map<NewClaim, number>()
   // What is written in front of the embedded database is written when it has been asked for.
   const hasWay = database.engine === 'postgres'
-  let written = false
+  let isWritten = false
   return {
     async claim(request) {
       waiting.set(request, performance.now())
       try {
         await endings.finish(request.requestId)
         const claimed = await writer.claim({ ...request, instance })
-        written = true
+        isWritten = claimed
         return claimed
       } catch (error) {
-        written = false
+        isWritten = false
         throw error
       } finally {
         waiting.delete(request)
@@ -51,7 +51,7 @@ export function createClaims({
     },
     mayFollow() {
       const [oldest = Number.POSITIVE_INFINITY] = waiting.values()
-      return hasWay && written && performance.now() - oldest < SLOW_MS
+      return hasWay && isWritten && performance.now() - oldest < SLOW_MS
     },
   }
 }

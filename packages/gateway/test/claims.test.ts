@@ -51,8 +51,8 @@ describe('two gateways on one PostgreSQL, of which one has a wire that can be cu
     await server?.close()
   })
   beforeEach(async () => {
-    // A claim that was answered: the next one is not waited for.
     for (const node of nodes) node.script = WHOLE
+    // A claim that was written: the next one is not waited for.
     assert.equal((await wired.post(BODY, await wired.payFor(BODY))).status, 200)
   })
   afterEach(() => {

@@ -91,12 +91,30 @@ test('beside it the node’s own model answers as before, and Anthropic’s clie
   assert.match(own.content[0]?.type === 'text' ? own.content[0].text : '', /Paris/)
 })
 
-test('the key is in no log and no file of the network', () => {
-  const files = readdirSync(local.home, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  )
-  assert.ok(files.some(({ name }) => name === 'node.log'))
-  for (const { parentPath, name } of files) {
-    assert.ok(!readFileSync(path.join(parentPath, name)).includes(KEY), path.join(parentPath, name))
+/** Where something stands in what the network's processes wrote: logs, databases, chain. */
+function filesWith(text: string): string[] {
+  const files = readdirSync(local.home, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => path.join(parentPath, name))
+  assert.ok(files.some((file) => file.endsWith('node.log')))
+  return files.filter((file) => readFileSync(file).includes(text))
+}
+
+test('what was asked and answered is in no log and no file of the network, of what was refused neither', async () => {
+  const { llm } = createAssay({ network: local.network, privateKey: demoKey() })
+  const content = 'A word that nobody else may read'
+  const refused = llm.chat({ model, messages: [{ role: 'user', content }], extra: { [content]: content } })
+  await assert.rejects(refused, /is not supported/)
+  for (const text of [content, 'Where are you from?', 'From elsewhere', 'the capital of France']) {
+    assert.deepEqual(filesWith(text), [], text)
   }
+})
+
+test('the key is in no log and no file of the network, and no process but the node has inherited it', () => {
+  for (const name of ['gateway', 'validator']) {
+    const pids = local.pidsOf(name)
+    assert.ok(pids.length > 0, name)
+    for (const pid of pids) assert.ok(!readFileSync(`/proc/${pid}/environ`).includes(KEY), name)
+  }
+  assert.deepEqual(filesWith(KEY), [])
 })

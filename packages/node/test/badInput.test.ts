@@ -102,6 +102,35 @@ const BODIES: Row[] = [
     'tool_choice',
     'invalid_value',
   ],
+  [
+    'a member beside the function of tool_choice',
+    {
+      tools: [tool({ name: 'a' })],
+      tool_choice: { type: 'function', function: { name: 'a' }, mode: 'auto' },
+    },
+    'tool_choice.mode',
+    'unknown_parameter',
+  ],
+  [
+    'a member beside its name',
+    {
+      tools: [tool({ name: 'a' })],
+      tool_choice: { type: 'function', function: { name: 'a', strict: true } },
+    },
+    'tool_choice.function.strict',
+    'unknown_parameter',
+  ],
+  [
+    'an answer that is a refusal too',
+    {
+      messages: [
+        { role: 'assistant', content: 'a', refusal: 'b' },
+        { role: 'user', content: 'c' },
+      ],
+    },
+    'messages[0].refusal',
+    'invalid_value',
+  ],
   ['functions', { functions: [{}] }, 'functions', 'unsupported_value'],
   ['top_logprobs alone', { top_logprobs: 3 }, 'top_logprobs', 'invalid_value'],
   ['top_logprobs too many', { logprobs: true, top_logprobs: 21 }, 'top_logprobs', 'invalid_value'],
@@ -299,5 +328,8 @@ test('the whole surface answers 503 until the key is admitted', async () => {
     [found.operator, found.key, found.hardware, found.simulated, found.queue],
     [OPERATOR, node.enclave.key, 'nitro-sim', true, { running: 0, waiting: 0, limit: 5 }],
   )
+  assert.deepEqual((found.models as { paths: string[] }[])[0]?.paths, [
+    ...['/v1/chat/completions', '/v1/responses', '/v1/messages', '/v1/completions', '/v1/embeddings'],
+  ])
   await node.close()
 })

@@ -47,8 +47,26 @@ test('counting takes a message without a limit, and nothing more', () => {
       native: new Set(),
     }))
   assert.ok('work' in count({ model: 'm', messages: hello }))
-  const limited = count({ model: 'm', messages: hello, max_tokens: 5 })
-  assert.ok('error' in limited && limited.error.param === 'max_tokens')
+  assert.ok('work' in count({ model: 'm', messages: hello, max_tokens: null, stream: null }))
+  for (const [name, value] of [
+    ['max_tokens', 5],
+    ['stream', false],
+  ] as const) {
+    const limited = count({ model: 'm', messages: hello, [name]: value })
+    assert.equal('error' in limited ? limited.error.param : 'read', name)
+  }
+})
+
+test('labels that ask for no other answer are taken by both dialects of OpenAI’s that have them', () => {
+  const labels = { user: 'a', safety_identifier: 'b', prompt_cache_key: 'c' }
+  for (const body of [{ messages: hello }, { input: 'Hi', stream_options: { include_obfuscation: false } }]) {
+    const path = 'input' in body ? '/v1/responses' : '/v1/chat/completions'
+    assert.ok('work' in read(path, { model: 'm', ...body, ...labels }), path)
+    for (const name of Object.keys(labels)) {
+      const found = read(path, { model: 'm', ...body, [name]: 5 })
+      assert.equal('error' in found ? found.error.param : 'read', name)
+    }
+  }
 })
 
 test('a conversation with calls, results and thinking is read in its order', () => {

@@ -99,6 +99,18 @@ test('what is supported is honoured, with null as absent', () => {
   })
 })
 
+test('an earlier refusal is read as what was said, also beside an empty text', () => {
+  for (const content of [null, '']) {
+    const refused = { role: 'assistant', content, refusal: 'I will not.' }
+    const found = read({
+      model: 'm',
+      messages: [{ role: 'user', content: 'a' }, refused, { role: 'user', content: 'b' }],
+    })
+    assert.ok('work' in found && found.work.kind === 'chat', JSON.stringify(found))
+    assert.deepEqual(found.work.messages[1], { role: 'assistant', content: 'I will not.', toolCalls: [] })
+  }
+})
+
 test('an engine that cannot do a thing has it refused by name', () => {
   const cases: [Record<string, unknown>, param: string][] = [
     [{ tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],

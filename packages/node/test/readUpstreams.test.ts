@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { AssayError, modelIdOf } from '@assay/protocol'
 import { engineClassOf } from '../src/engines/upstream/providers.ts'
-import { readUpstreams } from '../src/engines/upstream/readUpstreams.ts'
+import { readUpstreams, takeUpstreamKeys } from '../src/engines/upstream/readUpstreams.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'assay-upstreams-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -32,6 +32,7 @@ test('servers and providers, their keys from a variable or a file, each once', (
           contextLength: 8192,
           maxOutput: 2048,
           license: 'Apache-2.0',
+          ignores: ['n', 'logit_bias'],
           targets: [server, { ...server, keyFile, model: 'llama-again' }],
         },
         { name: 'claude', contextLength: 200_000, betas: ['context-1m-2025-08-07'], targets: [paid] },
@@ -55,12 +56,26 @@ test('servers and providers, their keys from a variable or a file, each once', (
     ],
   )
   assert.equal(own?.engine.maxOutput, 2048)
+  assert.deepEqual(own?.engine.ignores, ['n', 'logit_bias'])
   assert.deepEqual(provider?.manifest.modes, ['tee'])
   assert.deepEqual([own?.engine.betas, provider?.engine.betas], [undefined, ['context-1m-2025-08-07']])
   const target = provider?.engine.targets[0]
   assert.deepEqual([target?.baseUrl, target?.key], ['https://api.anthropic.com/v1', 'sk-of-the-variable'])
   assert.deepEqual(env, { OTHER: 'stays' }, 'the key is gone from the environment')
   assert.match(modelIdOf(provider?.manifest ?? assert.fail()), /^0x/)
+})
+
+test('whoever starts a node beside others takes the keys for it out of what they inherit', () => {
+  const file = join(folder, 'taken.json')
+  const targets = [
+    { ...server, keyEnv: 'THEIR_KEY' },
+    { ...server, keyEnv: 'UNSET' },
+    { ...server, keyFile: '/nowhere' },
+  ]
+  writeFileSync(file, JSON.stringify({ models: [{ name: 'm', contextLength: 8192, targets }] }))
+  const env = { THEIR_KEY: 'sk-of-the-variable', OTHER: 'stays' }
+  assert.deepEqual(takeUpstreamKeys(file, env), { THEIR_KEY: 'sk-of-the-variable' })
+  assert.deepEqual(env, { OTHER: 'stays' })
 })
 
 test('only the addresses in the code make a provider proxy', () => {
@@ -80,6 +95,7 @@ const mistakes: [what: string, content: unknown, problem: RegExp][] = [
   ['more output than context', model([server], { maxOutput: 11 }), /maxOutput must be/],
   ['betas that are no list', model([paid], { betas: 'x' }), /betas must be a list/],
   ['betas of no text', model([paid], { betas: [1] }), /betas\[0\] must be a text/],
+  ['ignored members that are no list', model([server], { ignores: 'n' }), /ignores must be a list/],
   ['betas of another dialect', model([server], { betas: ['x'] }), /betas are for targets of Anthropic's/],
   ['an unknown provider', model([{ ...server, provider: 'acme' }]), /provider must be one of openai, /],
   ['no address', model([{ ...server, baseUrl: undefined }]), /baseUrl must be a text/],

@@ -16,7 +16,7 @@ import {
   openaiStream,
   startUpstream,
 } from './scriptedUpstream.ts'
-import { chatAnswer, hello, KEY, nodeOver } from './upstreamNode.ts'
+import { chatAnswer, hello, KEY, nodeOver, nodeWith } from './upstreamNode.ts'
 
 describe('a body of the upstream’s own dialect goes on as it is', () => {
   test('whole: only the name of the model differs, and the receipt says what stands behind it', async (t) => {
@@ -236,6 +236,38 @@ describe('a body of the upstream’s own dialect goes on as it is', () => {
       },
     )
     assert.deepEqual(upstreams[0]?.asked, [])
+  })
+
+  test('what its server would drop is refused by name, in every dialect, unless it asks for nothing', async (t) => {
+    const ignores = ['n', 'tool_choice', 'logit_bias']
+    const provider = 'openai-compatible'
+    const { openai, anthropic, upstreams } = await nodeWith(t, { provider, ignores }, (_asked, response) =>
+      json(response, chatAnswer),
+    )
+    const chat = (members: object) =>
+      openai.chat.completions.create({ model: MODEL, messages: hello, ...members } as never)
+    for (const [members, param] of [
+      [{ n: 2 }, 'n'],
+      [{ logit_bias: { 5: 1 } }, 'logit_bias'],
+      [{ tool_choice: 'required', tools: [] }, 'tool_choice'],
+    ] as const) {
+      await assert.rejects(
+        chat(members),
+        (error) => error instanceof OpenAI.BadRequestError && error.param === param,
+      )
+    }
+    const tools = [{ name: 'f', input_schema: { type: 'object' as const } }]
+    const message = anthropic.messages.create({
+      ...{ model: MODEL, max_tokens: 9, messages: hello },
+      ...{ tools, tool_choice: { type: 'any' } },
+    })
+    await assert.rejects(
+      message,
+      (error) => error instanceof Anthropic.APIError && /tool_choice/.test(error.message),
+    )
+    assert.deepEqual(upstreams[0]?.asked, [])
+    await chat({ n: 1, tool_choice: 'auto', logit_bias: {} })
+    assert.equal(upstreams[0]?.asked.length, 1)
   })
 
   test('what lies elsewhere than in the request is not fetched: its size is in no quote', async (t) => {

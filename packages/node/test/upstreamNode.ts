@@ -13,6 +13,15 @@ export const hello = [{ role: 'user' as const, content: 'Hello' }]
 
 /** A node in front of one scripted server per answer given, asked in this order. */
 export async function nodeOver(t: TestContext, provider: ProviderName, ...scripts: (Answering | 'absent')[]) {
+  return nodeWith(t, { provider }, ...scripts)
+}
+
+/** The same, where the operator says what the servers drop. */
+export async function nodeWith(
+  t: TestContext,
+  { provider, ignores }: { provider: ProviderName; ignores?: readonly string[] },
+  ...scripts: (Answering | 'absent')[]
+) {
   const upstreams = await Promise.all(
     scripts.map(async (script) => {
       const upstream = await startUpstream(script === 'absent' ? () => undefined : script)
@@ -22,7 +31,7 @@ export async function nodeOver(t: TestContext, provider: ProviderName, ...script
     }),
   )
   const targets = upstreams.map(({ url }): Target => ({ provider, baseUrl: url, model: 'theirs', key: KEY }))
-  const engine = startUpstreamEngine({ contextLength: 2048, targets, concurrency: 4 })
+  const engine = startUpstreamEngine({ contextLength: 2048, targets, concurrency: 4, ignores })
   const node = await startTestServer({ engine, modes: ['bonded'] })
   t.after(async () => {
     assert.ok(!JSON.stringify(node.events).includes('secret'), 'no key is logged')

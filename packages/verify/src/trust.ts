@@ -60,11 +60,13 @@ export function trustStatement(parameters: {
       : `Until its proof is verified you trust operator ${receipt.node} alone; and ${reader}${unsigned}.`
   }
   const proxy =
-    receipt.engineClass === ENGINE_CLASS.providerProxy ? ', the provider that the enclave called,' : ''
+    receipt.engineClass === ENGINE_CLASS.providerProxy
+      ? ', for a proxy alone: which model answered, and what it said, is the word of the provider that it called'
+      : ''
   const hardware = hardwareName(view.key?.hardwareType ?? 'unknown')
   const exceptions = exceptionsOf(view.rules ?? new Map())
   const lenient = exceptions.length === 0 ? '' : `; by vote, ${exceptions.join('; ')}`
-  return `You trust ${hardware}${proxy} and the vote that approved its code${lenient}; and ${reader}${unsigned}.`
+  return `You trust ${hardware} and the vote that approved its code${proxy}${lenient}; and ${reader}${unsigned}.`
 }
 
 /** A client with nothing but a key signs nothing, so whoever keeps the key's account could call in its name. */

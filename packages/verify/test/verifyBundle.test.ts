@@ -283,6 +283,23 @@ test('the trust statement names the hardware, and what is known against it', asy
   }
 })
 
+test('where the enclave stands before a provider, it is said to attest a proxy, and only there', async () => {
+  const view = makeView()
+  assert.ok(view.key !== null && view.measurement !== null)
+  const chain = {
+    ...view,
+    key: { ...view.key, engineClasses: 0b011 },
+    measurement: { ...view.measurement, engineClasses: 0b011 },
+  }
+  const trustOf = async (engineClass: number) => {
+    const report = await verifyReceipt(await signReceipt(makeReceipt({ engineClass })), chain)
+    assert.deepEqual(failures(report), [])
+    return report.trust
+  }
+  assert.match(await trustOf(1), /approved its code, for a proxy alone: .* the word of the provider/)
+  assert.doesNotMatch(await trustOf(0), /proxy|provider/)
+})
+
 test('times: anchor, issue and commit stay in order', async () => {
   const batch = view.batch
   assert.ok(batch !== null)

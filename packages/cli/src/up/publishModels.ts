@@ -40,6 +40,14 @@ export function upstreamsFile(): string | undefined {
   return file === undefined || file === '' ? undefined : path.resolve(file)
 }
 
+/** Keys of the servers that ASSAY_UPSTREAMS names, out of this process's environment: the nodes alone get them. */
+export async function takeProviderKeys(): Promise<Record<string, string>> {
+  const file = upstreamsFile()
+  if (file === undefined) return {}
+  const { takeUpstreamKeys } = await import('@assay/node')
+  return takeUpstreamKeys(file, process.env)
+}
+
 /**
  * Publishes the model unless the registry has it. The manifest itself stands in the URI, so that whoever can read the
  * chain can check which weights a receipt means, with no other server.

@@ -62,7 +62,10 @@ export function startServers(
   home: Home,
   ports: Ports,
   progress: Progress,
-  profile?: ProfilePlan | undefined,
+  {
+    profile,
+    providerKeys,
+  }: { profile: ProfilePlan | undefined; providerKeys: Readonly<Record<string, string>> },
 ): Servers {
   const children: { plan: ServerPlan; child: Child }[] = []
   const upstreams = upstreamsFile()
@@ -88,6 +91,7 @@ export function startServers(
         ASSAY_CIRCUITS: circuitFiles(home).join(path.delimiter),
         ...(profile !== undefined && plan.package === 'gateway' ? tlsEnvironment(home, profile) : {}),
         ...(upstreams === undefined ? {} : { ASSAY_UPSTREAMS: upstreams }),
+        ...(plan.package === 'node' ? providerKeys : {}),
       },
       onCrash(reason, retryMilliseconds) {
         if (announced) {

@@ -9,7 +9,7 @@ import { acquireLock } from './lock.ts'
 import { mustBeFree, type Ports } from './ports.ts'
 import type { ProfilePlan } from './profile.ts'
 import type { Progress } from './progress.ts'
-import { publishModels } from './publishModels.ts'
+import { publishModels, takeProviderKeys } from './publishModels.ts'
 import { pullDefaultModel } from './pullDefaultModel.ts'
 import { loopback, startServers } from './servers.ts'
 import { startChain } from './startChain.ts'
@@ -45,6 +45,8 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
     const left = await reapChildren(home.childrenFile)
     if (left > 0) progress.note(`ended ${left} processes that an earlier run left behind`)
     await mustBeFree(ports)
+    // Before any process is started, which would inherit them.
+    const providerKeys = await takeProviderKeys()
     signal.throwIfAborted()
 
     const chain = await progress.step(
@@ -75,7 +77,7 @@ export async function startNetwork(options: StartNetworkOptions): Promise<Runnin
     saveNetwork(home.networkFile, network)
     signal.throwIfAborted()
 
-    const servers = startServers(home, ports, progress, profile)
+    const servers = startServers(home, ports, progress, { profile, providerKeys })
     closers.push(() => servers.stop())
     await servers.ready(signal)
     // The node's new key is in the last few blocks. Were they lost to a kill, it would be registered again with a later

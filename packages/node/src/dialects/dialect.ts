@@ -9,6 +9,7 @@ import {
 import type { AnswerEvent, Feature, Usage, Work } from '../engines/engine.ts'
 import type { Answer } from './answer.ts'
 import { nameOf } from './fields.ts'
+import { mustNotBeIgnored } from './ignored.ts'
 import { badRequest, Refusal } from './refusal.ts'
 
 /** What a reader must know of a model. */
@@ -17,6 +18,7 @@ export type ModelFacts = {
   features: ReadonlySet<Feature>
   native: ReadonlySet<InferenceRoute>
   betas?: ReadonlySet<string> | undefined
+  ignores?: ReadonlySet<string> | undefined
 }
 
 /** What stands at the head of an answer. */
@@ -91,11 +93,16 @@ export function readRequest(
     // What is asked of a model as a whole is the path's.
     const problem =
       param === 'model'
-        ? badRequest(`${model} is not one for this path. ${servedAt(facts)}`, param, 'unsupported_model')
+        ? badRequest(
+            `${model} is not one for this path. It answers at ${pathsOf(facts).join(', ')}.`,
+            param,
+            'unsupported_model',
+          )
         : badRequest(`${model} cannot honour \`${param}\`.`, param, 'unsupported_parameter')
     throw new Refusal(problem)
   }
   try {
+    mustNotBeIgnored(fields, facts.ignores ?? [])
     return { intent, ...read(fields, intent, needs, facts) }
   } catch (error) {
     if (error instanceof Refusal) return { error: error.error }
@@ -111,12 +118,13 @@ const NEEDED: readonly [Feature, ...paths: string[]][] = [
   ['infer', '/v1/infer'],
 ]
 
-function servedAt({ features, native }: ModelFacts): string {
+/** Paths at which a model answers. */
+export function pathsOf({ features, native }: Pick<ModelFacts, 'features' | 'native'>): string[] {
   const paths = NEEDED.filter(([feature]) => features.has(feature)).flatMap(([, ...all]) => all)
   const passedOn = Object.entries(INFERENCE_PATHS).flatMap(([path, route]) =>
     native.has(route) ? [path] : [],
   )
-  return `It answers at ${[...new Set([...paths, ...passedOn])].join(', ')}.`
+  return [...new Set([...paths, ...passedOn])]
 }
 
 function problemError({ message, param, code }: IntentProblem): DialectError {

@@ -69,8 +69,13 @@ export function optional<T>(
 }
 
 export const isEmptyArray = (value: unknown): boolean => Array.isArray(value) && value.length === 0
-export const isEmptyObject = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
+export const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isEmptyObject = (value: unknown): boolean => isObject(value) && Object.keys(value).length === 0
+/** Whether an object says this and nothing else; null says nothing. */
+export const saysOnly = (value: unknown, name: string, is: (member: unknown) => boolean): boolean =>
+  isObject(value) &&
+  Object.entries(value).every(([key, member]) => member === null || (key === name && is(member)))
 
 /**
  * The members of a body that are set, each either read by this dialect or of a value that asks for what happens anyway.

@@ -168,6 +168,8 @@ export type Engine = {
   native: ReadonlySet<InferenceRoute>
   /** Betas of Anthropic's that go on though they can cost more, since the operator has priced them in. */
   betas?: ReadonlySet<string> | undefined
+  /** Members of requests that an upstream takes and drops, as its operator says: refused by name. */
+  ignores?: ReadonlySet<string> | undefined
   /** Cheap; may be called while all sequences are busy. */
   prepare: (work: Work) => Prepared | PromptTooLong | Unsupported
   /** Input tokens of work that is not run, where `prepare` cannot tell them. @throws EngineError */

@@ -227,8 +227,8 @@ const LONG_MEMBERS: Record<InferenceRoute, string> = {
 export function factsOf(served: ServedModel | undefined): ModelFacts | undefined {
   if (served === undefined) return undefined
   const { engine, manifest } = served
-  const { features, native, betas } = engine
-  return { contextLength: manifest.contextLength, features, native, betas }
+  const { features, native, betas, ignores } = engine
+  return { contextLength: manifest.contextLength, features, native, betas, ignores }
 }
 
 /** `anthropic-*` headers: part of what Anthropic's dialect asks. */

@@ -1,6 +1,7 @@
 import { canonicalJsonBytes, proofAttachmentToJson, signedReceiptToJson } from '@assay/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
+import { pathsOf } from '../dialects/dialect.ts'
 import { badRequest } from '../dialects/refusal.ts'
 import { modeOf } from './admit.ts'
 import { refuse } from './refuse.ts'
@@ -41,6 +42,7 @@ export function infoRoutes(
         contextLength: manifest.contextLength,
         // What a router needs: how answers of this model can be verified here, and by whose key they are signed.
         modes: manifest.modes.filter((mode) => mode === modeOf(engine)),
+        paths: pathsOf(engine),
         engineClass: engine.engineClass,
         key: keyOf(engine.engineClass) ?? null,
       })),

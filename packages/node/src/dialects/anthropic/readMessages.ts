@@ -6,12 +6,14 @@ import {
   booleanAt,
   type Fields,
   integerAt,
+  isObject,
   knownMembers,
   nameOf,
   numberAt,
   objectAt,
   onlyMembers,
   optional,
+  saysOnly,
   textAt,
 } from '../fields.ts'
 import { nativeDraft } from '../native.ts'
@@ -37,13 +39,13 @@ const HONOURED = [
 ]
 
 const NEUTRAL: Record<string, (value: unknown) => boolean> = {
-  thinking: (value) => (value as { type?: unknown }).type === 'disabled',
+  thinking: (value) =>
+    isObject(value) && 'type' in value && saysOnly(value, 'type', (type) => type === 'disabled'),
   // Names the end user to the operator's abuse desk; there is nothing to do with it here.
-  metadata: (value) =>
-    typeof value === 'object' && Object.keys(value as object).every((name) => name === 'user_id'),
+  metadata: (value) => saysOnly(value, 'user_id', (id) => typeof id === 'string'),
   service_tier: (value) => value === 'auto' || value === 'standard_only',
   // A discount that is not given; usage says so.
-  cache_control: (value) => typeof value === 'object',
+  cache_control: isObject,
   speed: (value) => value === 'standard',
 }
 
@@ -72,8 +74,9 @@ export function readCount(
 ): ReturnType<Dialect['read']> {
   return readRequest('count_tokens', body, model, (fields, intent, needs, facts) => {
     checkVersion(headers, fields)
-    if (fields.max_tokens !== undefined || fields.stream !== undefined) {
-      refuse('`max_tokens` and `stream` have no place in counting.', 'max_tokens', 'unsupported_parameter')
+    for (const name of ['max_tokens', 'stream']) {
+      if (fields[name] === undefined || fields[name] === null) continue
+      refuse(`\`${name}\` has no place in counting.`, name, 'unsupported_parameter')
     }
     if (facts.native.has('messages')) return nativeOf(fields, intent, headers, facts)
     return { work: workOf(fields, intent, needs, headers), answer: messagesWriter }
@@ -189,7 +192,8 @@ function toolsAt(value: unknown, needs: Needs): Tool[] {
 function toolChoiceAt(value: unknown, tools: readonly Tool[]): { choice: ToolChoice; parallel: boolean } {
   if (value === undefined) return { choice: 'auto', parallel: true }
   const given = objectAt(value, 'tool_choice')
-  onlyMembers(given, ['type', 'name', 'disable_parallel_tool_use'], 'tool_choice')
+  const named = given.type === 'tool' ? ['name'] : []
+  onlyMembers(given, ['type', ...named, 'disable_parallel_tool_use'], 'tool_choice')
   const parallel = optional(given, 'disable_parallel_tool_use', booleanAt, 'tool_choice') !== true
   if (given.type === 'none' || given.type === 'auto') return { choice: given.type, parallel }
   if (tools.length === 0) refuse('`tool_choice` is only allowed with `tools`.', 'tool_choice')

@@ -79,7 +79,12 @@ function assistantAt(message: Fields, place: string, needs: Needs): ChatMessage 
         )
   if (toolCalls.length > 0) needs('tools', `${place}.tool_calls`)
   // An earlier refusal comes back as it was sent; it was the answer.
-  const said = message.content ?? message.refusal
+  const words = optional(message, 'refusal', textAt, place) ?? ''
+  const isEmpty = message.content === undefined || message.content === null || message.content === ''
+  if (words !== '' && !isEmpty) {
+    refuse(`\`${place}\` holds an answer and a refusal: send the one that it was.`, `${place}.refusal`)
+  }
+  const said = words !== '' ? words : message.content
   const content =
     said === undefined || said === null
       ? toolCalls.length > 0

@@ -4,7 +4,7 @@ import { booleanAt, integerAt, isEmptyArray, isEmptyObject, knownMembers, option
 import { nativeDraft } from '../native.ts'
 import { refuse } from '../refusal.ts'
 import { messagesAt } from './messages.ts'
-import { includeUsageAt, SAMPLING_MEMBERS, settingsAt } from './settings.ts'
+import { includeUsageAt, LABELS, SAMPLING_MEMBERS, settingsAt } from './settings.ts'
 import { chatToolsAt, textFormatAt, toolChoiceAt } from './tools.ts'
 import { chatWriter } from './writeChat.ts'
 
@@ -26,8 +26,7 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
   logit_bias: isEmptyObject,
   modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === 'text',
   service_tier: (value) => value === 'auto' || value === 'default',
-  // Names the end user to the operator's abuse desk; there is nothing to do with it here.
-  user: (value) => typeof value === 'string' && value.length <= 256,
+  ...LABELS,
 }
 
 /** OpenAI's `POST /v1/chat/completions`. */
@@ -51,9 +50,7 @@ export const openaiChat: Dialect = {
         kind: 'chat',
         messages: messagesAt(given.messages, needs),
         tools,
-        toolChoice: toolChoiceAt(given.tool_choice, tools, ({ function: target }) =>
-          typeof target === 'object' && target !== null ? (target as { name?: unknown }).name : undefined,
-        ),
+        toolChoice: toolChoiceAt(given.tool_choice, tools, false),
         parallelTools: optional(given, 'parallel_tool_calls', booleanAt) ?? true,
         format:
           given.response_format === undefined

@@ -9,13 +9,14 @@ import {
   objectAt,
   onlyMembers,
   optional,
+  saysOnly,
   textAt,
 } from '../fields.ts'
 import { dataUrlAt, onlyAutoDetail } from '../images.ts'
 import { refuse } from '../refusal.ts'
 import { callIdAt, mustDiffer } from '../tools.ts'
 import { PARSED } from './parsed.ts'
-import { samplingAt } from './settings.ts'
+import { LABELS, samplingAt } from './settings.ts'
 import { functionAt, textFormatAt, toolChoiceAt } from './tools.ts'
 import { responsesWriter } from './writeResponses.ts'
 
@@ -39,11 +40,8 @@ const NEUTRAL: Record<string, (value: unknown) => boolean> = {
   truncation: (value) => value === 'disabled',
   top_logprobs: (value) => value === 0,
   service_tier: (value) => value === 'auto' || value === 'default',
-  user: (value) => typeof value === 'string' && value.length <= 256,
-  safety_identifier: (value) => typeof value === 'string' && value.length <= 256,
-  // Names a cache that saves money elsewhere; usage says that nothing was cached.
-  prompt_cache_key: (value) => typeof value === 'string' && value.length <= 256,
-  stream_options: (value) => (value as { include_obfuscation?: unknown }).include_obfuscation === false,
+  ...LABELS,
+  stream_options: (value) => saysOnly(value, 'include_obfuscation', (member) => member === false),
 }
 
 /** OpenAI's `POST /v1/responses`. */
@@ -67,7 +65,7 @@ export const openaiResponses: Dialect = {
           ...inputAt(given.input, needs),
         ],
         tools,
-        toolChoice: toolChoiceAt(given.tool_choice, tools, ({ name }) => name),
+        toolChoice: toolChoiceAt(given.tool_choice, tools, true),
         parallelTools,
         format:
           text.format === undefined || text.format === null

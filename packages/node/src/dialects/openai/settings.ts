@@ -29,6 +29,17 @@ export const SAMPLING_MEMBERS = [
   'n',
 ]
 
+const isLabel = (value: unknown): boolean => typeof value === 'string' && value.length <= 256
+
+/** Members of chat/completions and responses that ask for no other answer. */
+export const LABELS: Record<string, (value: unknown) => boolean> = {
+  // Names the end user to the operator's abuse desk; there is nothing to do with it here.
+  user: isLabel,
+  safety_identifier: isLabel,
+  // Names a cache that saves money elsewhere; usage says that nothing was cached.
+  prompt_cache_key: isLabel,
+}
+
 /** @throws Refusal */
 export function settingsAt(given: Fields, intent: RequestIntent, needs: Needs): Settings {
   const choices = optional(given, 'n', numberAt1) ?? 1

@@ -37,12 +37,8 @@ export function chatToolsAt(value: unknown, needs: Needs): Tool[] {
   return tools
 }
 
-/** `tool_choice`; `nameOf` finds the function's name in the object form, which the two dialects write differently. */
-export function toolChoiceAt(
-  value: unknown,
-  tools: readonly Tool[],
-  nameOf: (choice: Fields) => unknown,
-): ToolChoice {
+/** `tool_choice`. @param isFlat the function's name stands beside the type, as responses write it */
+export function toolChoiceAt(value: unknown, tools: readonly Tool[], isFlat: boolean): ToolChoice {
   if (value === undefined || value === null) return 'auto'
   if (value === 'auto' || value === 'none') return value
   if (tools.length === 0) refuse('`tool_choice` is only allowed with `tools`.', 'tool_choice')
@@ -55,9 +51,13 @@ export function toolChoiceAt(
       'unsupported_value',
     )
   }
-  const name = nameOf(choice)
+  onlyMembers(choice, ['type', isFlat ? 'name' : 'function'], 'tool_choice')
+  const place = isFlat ? 'tool_choice' : 'tool_choice.function'
+  const target = isFlat ? choice : objectAt(choice.function, place)
+  if (!isFlat) onlyMembers(target, ['name'], place)
+  const name = textAt(target.name, `${place}.name`)
   if (!tools.some((tool) => tool.name === name)) refuse('`tool_choice` names none of `tools`.', 'tool_choice')
-  return { name: name as string }
+  return { name }
 }
 
 /** `response_format`, or `text.format` of responses, where the schema stands beside the type. */

@@ -9,6 +9,7 @@ export type UpstreamModel = { manifest: ModelManifest; engine: UpstreamEnginePar
 const MAX_MODELS = 64
 const MAX_TARGETS = 8
 const MAX_BETAS = 64
+const MAX_IGNORED = 64
 const MAX_CONTEXT = 2 ** 24
 const DEFAULT_CONCURRENCY = 32
 /** Longest name of an engine in a manifest. */
@@ -37,6 +38,24 @@ export function readUpstreamManifests(path: string): ModelManifest[] {
   return readModels(path, () => undefined).map(({ manifest }) => manifest)
 }
 
+/**
+ * Takes the variables that hold keys out of an environment, for whoever starts nodes and other processes beside them: what
+ * a gateway inherits is in the hands of the one party that nobody has to trust. @throws AssayError `config`
+ */
+export function takeUpstreamKeys(
+  path: string,
+  env: Record<string, string | undefined>,
+): Record<string, string> {
+  const keys: Record<string, string> = {}
+  readModels(path, ({ keyEnv }) => {
+    const key = typeof keyEnv === 'string' ? env[keyEnv] : undefined
+    if (key !== undefined) keys[keyEnv as string] = key
+    return undefined
+  })
+  for (const name of Object.keys(keys)) delete env[name]
+  return keys
+}
+
 function readModels(path: string, findKey: KeyFinder): UpstreamModel[] {
   let parsed: unknown
   try {
@@ -60,7 +79,17 @@ function readModel(
   findKey: KeyFinder,
 ): UpstreamModel {
   const entry = at.object(value, place)
-  at.only(entry, ['name', 'contextLength', 'maxOutput', 'concurrency', 'license', 'betas', 'targets'], place)
+  const known = [
+    'name',
+    'contextLength',
+    'maxOutput',
+    'concurrency',
+    'license',
+    'betas',
+    'ignores',
+    'targets',
+  ]
+  at.only(entry, known, place)
   const name = at.text(entry.name, `${place}.name`, 256)
   const contextLength = at.count(entry.contextLength, `${place}.contextLength`, MAX_CONTEXT)
   const maxOutput =
@@ -83,12 +112,13 @@ function readModel(
         : engineClassOf(target.provider) === 2 && dialectOf(target.provider) === dialectOf(first.provider)
     if (!isSame) throw at.fail(`${place}.targets`, 'must all be the same model of the same kind of provider')
   }
-  const betas =
-    entry.betas === undefined
+  const namesAt = (member: 'betas' | 'ignores', most: number): string[] | undefined =>
+    entry[member] === undefined
       ? undefined
       : at
-          .list(entry.betas, `${place}.betas`, MAX_BETAS)
-          .map((beta, index) => at.text(beta, `${place}.betas[${index}]`, 128))
+          .list(entry[member], `${place}.${member}`, most)
+          .map((name, index) => at.text(name, `${place}.${member}[${index}]`, 128))
+  const betas = namesAt('betas', MAX_BETAS)
   if (betas !== undefined && dialectOf(first.provider) !== 'anthropic') {
     throw at.fail(`${place}.betas`, "are for targets of Anthropic's dialect")
   }
@@ -103,7 +133,14 @@ function readModel(
       license,
       modes: [engineClassOf(first.provider) === 1 ? 'tee' : 'bonded'],
     },
-    engine: { contextLength, maxOutput, targets, concurrency, betas },
+    engine: {
+      contextLength,
+      maxOutput,
+      targets,
+      concurrency,
+      betas,
+      ignores: namesAt('ignores', MAX_IGNORED),
+    },
   }
 }
 

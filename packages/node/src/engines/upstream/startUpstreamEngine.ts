@@ -30,6 +30,8 @@ export type UpstreamEngineParameters = {
   concurrency: number
   /** Of Anthropic's, that the price of the model covers. */
   betas?: readonly string[] | undefined
+  /** Members of requests that these servers take and drop. */
+  ignores?: readonly string[] | undefined
   /** Another way to the network, for tests. */
   dispatcher?: Dispatcher | undefined
 }
@@ -53,7 +55,7 @@ const OFFERS: Record<
 
 /** A model behind another server: what comes in its dialect goes on as it is, everything else is translated. */
 export function startUpstreamEngine(parameters: UpstreamEngineParameters): Engine {
-  const { contextLength, maxOutput = contextLength, targets, concurrency, betas, dispatcher } = parameters
+  const { contextLength, maxOutput = contextLength, targets, concurrency, dispatcher } = parameters
   const { provider } = targets[0] as Target
   const { bridge, native, features } = OFFERS[dialectOf(provider)]
   const exchange = createExchange(targets, dispatcher)
@@ -63,7 +65,8 @@ export function startUpstreamEngine(parameters: UpstreamEngineParameters): Engin
     engineClass: engineClassOf(provider),
     features: new Set(features),
     native: new Set(native),
-    betas: new Set(betas),
+    betas: new Set(parameters.betas),
+    ignores: new Set(parameters.ignores),
     prepare(work) {
       if (work.kind === 'native') {
         return { inputUnits: undefined, run: (options) => relayNative(exchange, work, options) }

@@ -1,14 +1,17 @@
 import {
   costOfCorruption,
+  type PublishedModel,
   publicClientOf,
+  readModels,
   readTotalStake,
   readValidatorStake,
   readValidators,
 } from '@assay/chain'
-import { formatOpg, manifestOfUri } from '@assay/protocol'
+import { formatOpg, manifestOfUri, type Network } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { Assay } from './createAssay.ts'
 import { SdkError } from './errors.ts'
+import { readingChain } from './readingChain.ts'
 import { readRequestReport } from './requestReport.ts'
 
 /** Something an agent may do, in the form that every framework of agents knows: a name, a JSON schema, a function. */
@@ -28,6 +31,8 @@ export type AgentTool = {
   ): Promise<Record<string, unknown>>
 }
 
+/** Most models of the registry that a search looks at, newest first, and most that it shows. */
+const MAX_SEARCHED = 1000
 const MAX_MODELS = 50
 const MAX_VALIDATORS = 100
 
@@ -46,7 +51,7 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
         system: { type: 'string', description: 'System message.' },
         model: {
           type: 'string',
-          description: 'Name of a model; assay_models lists them. Default: the first.',
+          description: 'Name of a model that is servedHere, as assay_models lists them. Default: the first.',
         },
         max_tokens: { type: 'integer', minimum: 1, description: 'Longest answer, tokens. Default 256.' },
       },
@@ -103,25 +108,33 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
   const models: AgentTool = {
     name: 'assay_models',
     description:
-      "Search the models of the network: name, licence, context length, ways of verification, and the publisher's price as it stands on the chain.",
+      "Search the models that anybody published on the chain: name, publisher, licence, context length, ways of verification, the publisher's price, and whether assay_infer can ask for it (a name alone proves nothing).",
     inputSchema: {
       type: 'object',
-      properties: { query: { type: 'string', description: 'Part of a name. Default: all.' } },
+      properties: {
+        query: {
+          type: 'string',
+          description: 'Words, each part of a name, id, engine, licence, publisher or mode. Default: all.',
+        },
+      },
       required: [],
     },
     pays: false,
     async run(input) {
-      const query = (textIn(input, 'query') ?? '').toLowerCase()
-      const found = network.models.filter(({ name }) => name.toLowerCase().includes(query))
-      const shown = found.slice(0, MAX_MODELS).map(async ({ name, modelId, contextLength, modes }) => {
-        const [price, uri] = await Promise.all([chain.priceOf(modelId), chain.manifestUri(modelId)])
-        const manifest = manifestOfUri(uri ?? '', modelId)
+      const words = (textIn(input, 'query') ?? '').toLowerCase().split(/\s+/)
+      const { total, models: read } = await readingChain(readModels(client, network, MAX_SEARCHED))
+      const found = read
+        .filter(({ withdrawn }) => !withdrawn)
+        .map((model) => describeModel(model, network))
+        .filter((model) => {
+          const text = Object.values(model).join('\n').toLowerCase()
+          return words.every((word) => text.includes(word))
+        })
+        .sort((a, b) => Number(b.servedHere) - Number(a.servedHere))
+      const shown = found.slice(0, MAX_MODELS).map(async (model) => {
+        const price = await readingChain(chain.priceOf(model.modelId))
         return {
-          name,
-          modelId,
-          contextLength,
-          modes,
-          license: manifest?.license ?? 'unknown: its manifest is not on the chain',
+          ...model,
           price:
             price === undefined
               ? null
@@ -132,7 +145,12 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
                 },
         }
       })
-      return { count: found.length, models: await Promise.all(shown) }
+      return {
+        published: total,
+        searched: read.length,
+        count: found.length,
+        models: await Promise.all(shown),
+      }
     },
   }
 
@@ -170,7 +188,39 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
     },
   }
 
-  return [infer, verify, models, stake]
+  return [infer, verify, models, stake].map((tool) => ({
+    ...tool,
+    run: async (input, options) => {
+      mustBeKnown(tool, input)
+      return tool.run(input, options)
+    },
+  }))
+}
+
+/** What is dropped in silence would be taken for done, by a model above all. */
+function mustBeKnown({ name, inputSchema }: AgentTool, input: Readonly<Record<string, unknown>>): void {
+  const known = Object.keys(inputSchema.properties)
+  const other = Object.keys(input).find((member) => !known.includes(member))
+  if (other === undefined) return
+  throw badInput(`${name} takes no ${other.slice(0, 64)}, only: ${known.join(', ') || 'nothing'}.`)
+}
+
+const NOT_ON_CHAIN = 'unknown: its manifest is not on the chain'
+
+/** What a search shows of a model but its price, which only those cost that are shown. */
+function describeModel({ modelId, publisher, manifestUri }: PublishedModel, network: Network) {
+  const served = network.models.find((model) => model.modelId === modelId)
+  const manifest = manifestOfUri(manifestUri, modelId)
+  return {
+    name: served?.name ?? manifest?.name ?? NOT_ON_CHAIN,
+    modelId,
+    publisher,
+    contextLength: served?.contextLength ?? manifest?.contextLength ?? null,
+    modes: served?.modes ?? manifest?.modes ?? [],
+    engine: manifest?.engine ?? NOT_ON_CHAIN,
+    license: manifest?.license ?? NOT_ON_CHAIN,
+    servedHere: served !== undefined,
+  }
 }
 
 function textIn(input: Readonly<Record<string, unknown>>, name: string): string | undefined {

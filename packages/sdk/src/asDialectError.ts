@@ -7,6 +7,7 @@ const STATUS: Partial<Record<SdkErrorCode, number>> = {
   payment_required: 402,
   offer_rejected: 502,
   unknown_model: 404,
+  bad_input: 400,
 }
 
 /** What went wrong, as the caller's dialect words it. The status of what is not listed: the answer was not good. */

@@ -1,4 +1,4 @@
-import type { Network } from '@assay/protocol'
+import { CONFIDENTIAL_HEADERS, type Network } from '@assay/protocol'
 import { type Hex, zeroHash } from 'viem'
 import { SdkError } from './errors.ts'
 import { jsonObjectIn } from './jsonObject.ts'
@@ -12,6 +12,8 @@ export type Asked = {
   headers: Headers
   body: Uint8Array<ArrayBuffer>
   modelId: Hex
+  /** Most that the call may cost by its own word, OPG base units. */
+  maxPrice: bigint | undefined
   signal: AbortSignal
 }
 
@@ -42,7 +44,19 @@ export async function readAsked(request: Request, network: Network, source?: unk
   // Only identity bytes can be signed (docs/spec.md §1); a compressing middlebox would break the hash.
   headers.set('accept-encoding', 'identity')
   const modelId = modelIdFor(network, body)
-  return { path: pathname + search, pathname, headers, body, modelId, signal: request.signal }
+  const maxPrice = maxPriceIn(headers)
+  return { path: pathname + search, pathname, headers, body, modelId, maxPrice, signal: request.signal }
+}
+
+/** A gateway obeys the header too, but need not, and does not see it of what is encrypted. @throws SdkError `bad_input` */
+function maxPriceIn(headers: Headers): bigint | undefined {
+  const { maxPrice: name } = CONFIDENTIAL_HEADERS
+  const most = headers.get(name)
+  if (most === null) return undefined
+  if (/^[1-9][0-9]{0,38}$/.test(most)) return BigInt(most)
+  throw new SdkError(`\`${name}\` must be the most the request may cost, in base units.`, {
+    code: 'bad_input',
+  })
 }
 
 /** Zero where the body names no model: nothing is signed for what has no price, and the gateway says what is wrong with it. */

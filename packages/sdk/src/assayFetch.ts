@@ -5,6 +5,7 @@ import type { VerifiedAnswer } from './answer.ts'
 import type { ChainReader } from './chainReader.ts'
 import { dropInFetch } from './dropInFetch.ts'
 import type { SdkError } from './errors.ts'
+import { mustBeOptions } from './parameters.ts'
 import type { PaymentScheme } from './payer.ts'
 import type { SpendingLimit } from './spending.ts'
 import { createVerifiedFetch } from './verifiedFetch.ts'
@@ -53,9 +54,10 @@ export type AssayFetchOptions = {
  * through, as they cost nothing and carry no content. An answer that was paid for and is withheld is an error of the
  * dialect with `x-should-retry: false`, since the vendors' clients ask, and so pay, again where a fetch rejects; so is
  * a call that no other attempt could make good: an unknown model, one above a limit, an encoded body.
- * @throws SdkError, from the promise where nothing was paid or, for a stream, from the body.
+ * @throws SdkError, from the promise where nothing was paid or, for a stream, from the body; at once for an unknown option
  */
 export function assayFetch(options: AssayFetchOptions): typeof globalThis.fetch {
+  mustBeOptions(options)
   return dropInFetch(createVerifiedFetch(options), options)
 }
 

@@ -1,5 +1,6 @@
 import { begin, type Caller, type CallParameters, callWhole, type Proof, proofOf } from './call.ts'
 import { type ChatOutput, readChatOutput, streamChatOutput } from './chatOutput.ts'
+import { bodyIn } from './parameters.ts'
 
 /** A message of a conversation; further members, such as `tool_calls` and `tool_call_id`, pass as they are. */
 export type ChatMessage = { role: string; content: string; [member: string]: unknown }
@@ -101,11 +102,12 @@ export async function chatStream(
   return Object.assign(texts(), { result })
 }
 
-/** The request's body, without what is the call's own. */
+const MEMBERS = [
+  ...(['model', 'messages', 'max_tokens', 'temperature', 'top_p', 'seed', 'stop'] as const),
+  ...(['tools', 'tool_choice', 'response_format', 'stream'] as const),
+] as const
+
+/** The request's body, without what is the call's own. @throws SdkError `bad_input` */
 function bodyOf(parameters: ChatParameters): Record<string, unknown> {
-  const { model, messages, max_tokens, temperature, top_p, seed, stop, tools, tool_choice, stream } =
-    parameters
-  const { response_format } = parameters
-  const sampling = { max_tokens, temperature, top_p, seed, stop }
-  return { model, messages, ...sampling, tools, tool_choice, response_format, stream }
+  return bodyIn(parameters, MEMBERS, ['onText'])
 }

@@ -15,6 +15,7 @@ import {
   type InferResult,
   infer,
 } from './otherCalls.ts'
+import { mustBeOptions } from './parameters.ts'
 import { createVerifiedFetch } from './verifiedFetch.ts'
 
 export type Assay = {
@@ -42,6 +43,7 @@ export type Assay = {
  * const { chatOutput, transactionHash } = await llm.chat({ model, messages })
  */
 export function createAssay(options: Omit<AssayFetchOptions, 'onAnswer'>): Assay {
+  mustBeOptions(options)
   const network = networkOf(options)
   const chain = options.chain ?? chainReaderOf(network)
   const fetch = createVerifiedFetch({ ...options, network, chain })

@@ -5,7 +5,12 @@ import { SdkError, type SdkErrorCode } from './errors.ts'
 import type { VerifiedFetch } from './verifiedFetch.ts'
 
 /** What is wrong with the call itself, and as wrong when it is made again. Nothing was paid. */
-const CALLERS_OWN: ReadonlySet<SdkErrorCode> = new Set(['unknown_model', 'over_limit', 'unsupported_body'])
+const CALLERS_OWN: ReadonlySet<SdkErrorCode> = new Set([
+  'unknown_model',
+  'over_limit',
+  'unsupported_body',
+  'bad_input',
+])
 
 /**
  * A `fetch` for the vendors' clients. They ask again by themselves where a fetch rejects, and asking again behind a

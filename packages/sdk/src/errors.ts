@@ -15,7 +15,7 @@ export type SdkErrorCode =
   | 'cancelled' // the caller left the stream, and its end could not be fetched to be verified
   | 'verification_failed' // the answer or its receipt is not what was asked for, or not what was signed
   | 'not_confidential' // no enclave that can be trusted with an encrypted request: nothing was sent
-  | 'bad_input' // what a tool was given cannot be used
+  | 'bad_input' // what a call or a tool was given cannot be used: nothing was sent
   | 'wait_timeout' // the receipt did not reach the awaited state in time
 
 export type SdkErrorParameters = ErrorParameters<SdkErrorCode> & {

@@ -1,6 +1,7 @@
 import { readInferAnswer } from '@assay/protocol'
 import { type Caller, type CallParameters, callWhole, type Proof } from './call.ts'
 import { malformed, readJsonAnswer } from './chatOutput.ts'
+import { bodyIn } from './parameters.ts'
 
 export type CompletionParameters = CallParameters & {
   model: string
@@ -18,8 +19,7 @@ export async function completion(
   caller: Caller,
   parameters: CompletionParameters,
 ): Promise<CompletionResult> {
-  const { model, prompt, max_tokens, temperature, seed, stop } = parameters
-  const body = { model, prompt, max_tokens, temperature, seed, stop }
+  const body = bodyIn(parameters, ['model', 'prompt', 'max_tokens', 'temperature', 'seed', 'stop'])
   const { output, proof } = await callWhole(caller, '/v1/completions', body, parameters, async (response) => {
     const { choices } = (await readJsonAnswer(response)) as { choices?: { text?: unknown }[] }
     const text = choices?.[0]?.text
@@ -37,8 +37,7 @@ export type EmbedResult = Proof & {
 
 /** @throws SdkError */
 export async function embed(caller: Caller, parameters: EmbedParameters): Promise<EmbedResult> {
-  const { model, input } = parameters
-  const body = { model, input, encoding_format: 'float' }
+  const body = { ...bodyIn(parameters, ['model', 'input']), encoding_format: 'float' }
   const { output, proof } = await callWhole(caller, '/v1/embeddings', body, parameters, async (response) => {
     const { data } = (await readJsonAnswer(response)) as { data?: { index: number; embedding?: unknown }[] }
     const vectors = [...(data ?? [])].sort((a, b) => a.index - b.index).map((entry) => entry.embedding)
@@ -69,9 +68,10 @@ export type InferResult = Proof & {
  */
 export async function infer(caller: Caller, parameters: InferParameters): Promise<InferResult> {
   // By name, for a receipt of another mode promises no proof: `auto` would take one from a gateway that looked past it.
-  const { model, input, verification = 'zk' } = parameters
+  const { verification = 'zk' } = parameters
   const asked = { ...parameters, verification, settlement: 'full' } as const
-  const { output, proof } = await callWhole(caller, '/v1/infer', { model, input }, asked, async (response) =>
+  const body = bodyIn(parameters, ['model', 'input'])
+  const { output, proof } = await callWhole(caller, '/v1/infer', body, asked, async (response) =>
     readInferAnswer(new Uint8Array(await response.arrayBuffer())),
   )
   return { output: output.output, tensor: output.tensor, ...proof }

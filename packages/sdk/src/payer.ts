@@ -1,5 +1,5 @@
 import type { Network } from '@assay/protocol'
-import { OPG_DOMAIN, requestIdOf, SCHEME } from '@assay/protocol'
+import { CONFIDENTIAL_HEADERS, OPG_DOMAIN, requestIdOf, SCHEME } from '@assay/protocol'
 import { x402Client, x402HTTPClient } from '@x402/core/client'
 import type { PaymentPayload, PaymentRequired, PaymentRequirements } from '@x402/core/types'
 import { ExactEvmScheme, UptoEvmScheme } from '@x402/evm'
@@ -59,8 +59,11 @@ export function createPayer(parameters: {
   spending?: SpendingLimit | undefined
 }): {
   address: Address
-  /** @param registryMaximum most that the call may cost by the registry, OPG base units */
-  pay(required: PaymentRequired, registryMaximum: bigint): Promise<Payment>
+  /**
+   * @param registryMaximum most that the call may cost by the registry, OPG base units
+   * @param callMaximum most by the call's own word
+   */
+  pay(required: PaymentRequired, registryMaximum: bigint, callMaximum?: bigint | undefined): Promise<Payment>
 } {
   const { network, chain, privateKey, maxPerCall } = parameters
   const account = accountOf(privateKey)
@@ -86,7 +89,7 @@ export function createPayer(parameters: {
 
   return {
     address: account.address,
-    async pay(required, registryMaximum) {
+    async pay(required, registryMaximum, callMaximum = maxPerCall) {
       const payTo = await readingChain(readTill())
       const offers = Array.isArray(required.accepts) ? required.accepts.filter(isOffer) : []
       const acceptable = offers.filter((offer) => isOurs(offer, network, caip2, payTo))
@@ -97,12 +100,14 @@ export function createPayer(parameters: {
           next: 'Do not pay this gateway. If the network was redeployed, fetch its network file again.',
         })
       }
-      const affordable = acceptable.filter((offer) => BigInt(offer.amount) <= maxPerCall)
+      const [limit, most] =
+        callMaximum < maxPerCall ? [CONFIDENTIAL_HEADERS.maxPrice, callMaximum] : ['maxPerCall', maxPerCall]
+      const affordable = acceptable.filter((offer) => BigInt(offer.amount) <= most)
       if (affordable.length === 0) {
         throw new SdkError('The most this call can cost is above your limit.', {
           code: 'over_limit',
-          facts: { quote: BigInt(acceptable[0]?.amount ?? 0), maxPerCall },
-          next: 'Lower max_tokens, or raise maxPerCall.',
+          facts: { quote: BigInt(acceptable[0]?.amount ?? 0), [limit]: most },
+          next: `Lower max_tokens, or raise ${limit}.`,
         })
       }
       const offer = await chooseOffer(affordable)

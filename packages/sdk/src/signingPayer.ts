@@ -37,6 +37,8 @@ export type Pay = (
     modelId: Hex
     /** Most that it may cost by the registry, OPG base units. */
     registryMaximum: bigint
+    /** Most by the call's own word. */
+    maxPrice: bigint | undefined
   },
 ) => Promise<Paid>
 
@@ -57,7 +59,7 @@ export function signingPayer(options: AssayFetchOptions, network: Network, chain
     scheme: options.scheme ?? 'upto',
     spending: options.spending,
   })
-  return async (quoted, { sent, modelId, registryMaximum }) => {
+  return async (quoted, { sent, modelId, registryMaximum, maxPrice }) => {
     void quoted.body?.cancel()
     if (quoted.status !== 402) {
       throw new SdkError('The gateway answered without asking for a payment, so nothing binds the answer.', {
@@ -66,7 +68,7 @@ export function signingPayer(options: AssayFetchOptions, network: Network, chain
         next: 'Check the gateway address: this may not be an Assay gateway.',
       })
     }
-    const payment = await payer.pay(readPaymentRequired(quoted), registryMaximum)
+    const payment = await payer.pay(readPaymentRequired(quoted), registryMaximum, maxPrice)
     const auth = {
       requestId: payment.requestId,
       requestHash: requestHash(sent),

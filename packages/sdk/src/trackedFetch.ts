@@ -3,6 +3,7 @@ import { formatOpg, type Network } from '@assay/protocol'
 import type { VerifiedAnswer } from './answer.ts'
 import { type AssayFetchOptions, networkOf } from './assayFetch.ts'
 import { dropInFetch } from './dropInFetch.ts'
+import { mustBeOptions } from './parameters.ts'
 import { createVerifiedFetch } from './verifiedFetch.ts'
 
 /** What a framework's own result says of the proof behind it: plain JSON. */
@@ -29,6 +30,7 @@ export function trackedFetch(options: AssayFetchOptions): {
   /** The call under way here. */
   current(): TrackedCall | undefined
 } {
+  mustBeOptions(options)
   const network = networkOf(options)
   const verified = createVerifiedFetch({ ...options, network })
   const calls = new AsyncLocalStorage<TrackedCall>()

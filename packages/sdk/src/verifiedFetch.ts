@@ -132,7 +132,7 @@ type Prepared = {
 
 async function prepare({ options, chain, route, asked }: Call): Promise<Turn | Prepared> {
   const { network, pay } = route
-  const { path, pathname, body, modelId, signal } = asked
+  const { path, pathname, body, modelId, maxPrice, signal } = asked
   const headers = new Headers(asked.headers)
   const url = new URL(path, route.origin).href
   const sealing =
@@ -155,7 +155,7 @@ async function prepare({ options, chain, route, asked }: Call): Promise<Turn | P
       : send(sealing.url, { ...head, headers: sealing.outer, body: null, signal }, QUOTE_PATIENCE_MS))
     if (BUSY.has(quoted.status)) return { next: quoted }
     if (quoted.status >= 400 && quoted.status !== 402) return { answer: quoted }
-    paid = await pay(quoted, { sent, modelId, registryMaximum: await registry })
+    paid = await pay(quoted, { sent, modelId, maxPrice, registryMaximum: await registry })
   }
   for (const [name, value] of Object.entries(paid.headers)) headers.set(name, value)
   const abort = linkedAbort(signal)

@@ -229,6 +229,31 @@ test('of a call that its client left the log says that, and nothing of a failure
   }
 })
 
+test('a limit that comes with the call holds, whatever its gateway makes of it', async () => {
+  // The stub asks for 5,000 whatever it is told.
+  for (const [most, status, code] of [
+    ['4999', 402, 'over_limit'],
+    ['five', 400, 'bad_input'],
+  ] as const) {
+    const refused = await chat({ authorization, 'assay-max-price': most })
+    assert.deepEqual([refused.status, JSON.parse(refused.text).error.code], [status, code])
+    assert.equal(refused.headers['x-should-retry'], 'false')
+  }
+  assert.equal(stub.seen.paid, 0)
+  assert.equal((await chat({ authorization, 'assay-max-price': '5000' })).status, 200)
+  assert.equal(stub.paidWith.at(-1)?.['assay-max-price'], '5000')
+})
+
+test('a call stays in its client’s trace', async () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  assert.equal((await chat({ authorization, traceparent, tracestate: 'a=b' })).status, 200)
+  const headers = stub.paidWith.at(-1) ?? {}
+  assert.deepEqual(
+    [headers.traceparent, headers.tracestate, headers.authorization],
+    [traceparent, 'a=b', undefined],
+  )
+})
+
 test('limits hold: a call, a day, and what a failed call may still cost', async () => {
   const spending = spendingLimit({ maxPerDay: 8_000n })
   const small = await open({ spending, maxPerCall: 6_000n })

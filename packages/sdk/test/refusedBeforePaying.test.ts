@@ -4,7 +4,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { Network } from '@assay/protocol'
-import { assayFetch, type CallParameters, createAssay, SdkError } from '../src/index.ts'
+import { createAssayProvider } from '../src/ai.ts'
+import { agentTools, assayFetch, type CallParameters, createAssay, SdkError } from '../src/index.ts'
+import { ChatAssay } from '../src/langchain.ts'
 import { manifest, messages, stubForTests, type Tampering } from './stubNetwork.ts'
 
 const stub = await stubForTests()
@@ -26,6 +28,55 @@ test('a settlement that every node refuses cannot be asked for by name', () => {
   // @ts-expect-error a node answers it with `unsupported_settlement`
   taken.push({ settlement: 'private' })
   assert.equal(taken.length, 3)
+})
+
+test('an option that there is not is refused by its name: a limit that is misspelt would be none', () => {
+  const misspelt = { ...options(), maxPerDay: 1n }
+  const said = (error: unknown) =>
+    error instanceof SdkError && error.code === 'bad_input' && error.message.includes('`maxPerDay`')
+  for (const make of [createAssay, assayFetch, createAssayProvider]) {
+    assert.throws(() => make(misspelt), said, make.name)
+  }
+  assert.throws(() => new ChatAssay({ model: 'm', assay: misspelt }), said)
+  createAssay({ ...options(), maxPerCall: undefined })
+})
+
+test('an agent that gives a tool what it does not take is told so', async () => {
+  for (const tool of agentTools(createAssay(options()))) {
+    const ask = tool.run({ prompt: 'a', requestId: `0x${'0'.repeat(64)}`, temperature: 1 })
+    await assert.rejects(ask, (error) => error instanceof SdkError && error.code === 'bad_input', tool.name)
+  }
+  assert.equal(stub.seen.unpaid, 0)
+})
+
+test('what a call does not know is refused by its name, and not dropped from what is paid for', async () => {
+  const { llm } = createAssay(options())
+  const model = manifest.name
+  // As a program in JavaScript may call it, or one that spreads a request made elsewhere.
+  const asking = <Asked extends object>(asked: Asked, more: object) =>
+    ({ ...asked, wait: 'answer', ...more }) as Asked
+  const cases: [name: string, call: (more: object) => Promise<unknown>][] = [
+    ['logprobs', (more) => llm.chat(asking({ model, messages }, more))],
+    ['n', (more) => llm.stream(asking({ model, messages }, more))],
+    ['top_p', (more) => llm.completion(asking({ model, prompt: 'a' }, more))],
+    ['dimensions', (more) => llm.embed(asking({ model, input: 'a' }, more))],
+    ['max_tokens', (more) => llm.infer(asking({ model, input: [1] }, more))],
+  ]
+  for (const [name, call] of cases) {
+    for (const [more, says] of [
+      [{ [name]: 2 }, `\`${name}\` is no parameter`],
+      [{ wait: 'finl' }, '`wait` can be: answer, settled, final'],
+    ] as const) {
+      await assert.rejects(
+        call(more),
+        (error) => error instanceof SdkError && error.code === 'bad_input' && error.message.includes(says),
+        name,
+      )
+    }
+  }
+  assert.equal(stub.seen.paid, 0)
+  await llm.chat(asking({ model, messages }, { logprobs: undefined, extra: { n: 1 } }))
+  assert.equal(stub.seen.paid, 1)
 })
 
 const refusals: { name: string; tamper: Tampering; maxPerCall?: bigint; code: string }[] = [

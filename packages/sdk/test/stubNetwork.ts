@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, beforeEach } from 'node:test'
 import {
@@ -84,6 +84,8 @@ export type StubNetwork = {
   payerKey: Hex
   /** Bodies that reached the node unpaid and paid. */
   seen: { unpaid: number; paid: number }
+  /** Headers of each request that was paid for, of all tests of a file. */
+  paidWith: IncomingHttpHeaders[]
   tamper: Tampering
   close(): Promise<void>
 }
@@ -109,6 +111,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
   const gatewayKey = generatePrivateKey()
   const payerKey = generatePrivateKey()
   const seen = { unpaid: 0, paid: 0 }
+  const paidWith: IncomingHttpHeaders[] = []
   const stub: { tamper: Tampering } = { tamper: {} }
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => response.destroy(error as Error))
@@ -194,6 +197,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
       return
     }
     seen.paid++
+    paidWith.push(request.headers)
     const name = tamper.replaysFirst === true ? 'first' : request.headers[NAME_HEADER]?.toString()
     const before = name === undefined ? undefined : given.get(name)
     if (before !== undefined) {
@@ -322,6 +326,7 @@ export async function startStubNetwork(): Promise<StubNetwork> {
     chain,
     payerKey,
     seen,
+    paidWith,
     get tamper() {
       return stub.tamper
     },

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
+  CONFIDENTIAL_HEADERS,
   clientRequestId,
   type DialectError,
   errorBody,
@@ -165,7 +166,11 @@ async function listen(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-const PASSED = new Set(['content-type', 'accept', NAME_HEADER])
+const PASSED = new Set([
+  ...['content-type', 'accept', NAME_HEADER, CONFIDENTIAL_HEADERS.maxPrice],
+  // W3C Trace Context: the call stays in its client's trace.
+  ...['traceparent', 'tracestate'],
+])
 
 /** Headers that are the request's own; credentials were for this door, and the rest is the connection's. */
 function forwarded(request: IncomingMessage): Headers {

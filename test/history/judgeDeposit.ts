@@ -34,7 +34,11 @@ export function judgeDeposit(observed: ObservedDeposit): DepositVerdict {
   const delivered = new Set<Hex>()
   for (const [name, receipts] of answered) {
     if (new Set(receipts.map(({ key, seq }) => `${key} ${seq}`)).size > 1)
-      broken.push({ what: `${name} was served twice, under two receipts` })
+      for (const { requestId } of receipts)
+        broken.push({
+          requestId,
+          what: `${name} was served twice, under two receipts; one is of ${requestId}`,
+        })
     for (const { requestId, price } of receipts) {
       const record = recordOf.get(requestId)
       delivered.add(requestId)

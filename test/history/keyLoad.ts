@@ -48,6 +48,7 @@ export function startKeyLoad(world: World, random: Random, history: History): Ke
   async function call(gateway: Server, body: string, name: string | undefined): Promise<boolean> {
     const number = ++calls
     const known = name ?? `call ${number}`
+    const began = performance.now()
     try {
       const response = await fetch(`${gateway.url}/v1/chat/completions`, {
         method: 'POST',
@@ -66,7 +67,8 @@ export function startKeyLoad(world: World, random: Random, history: History): Ke
         return false
       }
       answered.set(known, [...(answered.get(known) ?? []), receipt])
-      history.note('an answer by key is complete', receipt.requestId)
+      const seconds = ((performance.now() - began) / 1000).toFixed(3)
+      history.note('an answer by key is complete', receipt.requestId, `${gateway.name}, after ${seconds} s`)
       return true
     } catch (error) {
       count('broke')

@@ -1,9 +1,10 @@
 import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
-import type { AnswerName, AnswerNames, Database, NewGrantCall, Reservation } from '@assay/store'
+import type { AnswerName, AnswerNames, Database, NewReceipt } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
 import type { Keys } from './grants/keys.ts'
+import type { Places } from './grants/places.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -13,6 +14,7 @@ import type { Standing } from './nodes/standing.ts'
 import type { Statements } from './opengradient/statements.ts'
 import type { Allowance } from './payment/allowance.ts'
 import type { Claims } from './payment/claims.ts'
+import type { FreshNonces } from './payment/freshNonces.ts'
 import type { FundsCache } from './payment/fundsCache.ts'
 import type { Ledger } from './payment/ledger.ts'
 import type { Openings } from './payment/openings.ts'
@@ -33,6 +35,7 @@ export type Context = {
   allowance: Allowance
   openings: Openings
   funds: FundsCache
+  freshNonces: FreshNonces
   limits: Limits
   metrics: Metrics
   log: Log
@@ -47,8 +50,8 @@ export type Context = {
   names: AnswerNames
   /** API keys, by what they hash to. */
   keys: Keys
-  /** Sets the highest price of a call aside under its grant, or says why it cannot. */
-  reserve(call: NewGrantCall): Promise<Reservation>
+  /** Where calls under grants stand, and what is set aside for them. */
+  places: Places
   /** Signature of the gateway operator over a digest. */
   sign(digest: Hex): Promise<Hex>
   /** Whether the chain lets this receipt's key sign it. */
@@ -56,7 +59,7 @@ export type Context = {
   /** Payments that are claimed for their requests. */
   claims: Claims
   /** Makes a checked receipt durable: receipt, outbox and payment together. */
-  record(signed: BatchEntry, scheme: number): Promise<void>
+  record(signed: BatchEntry, scheme: number, terms: Pick<NewReceipt, 'unlessEnded'>): Promise<void>
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away now. */
   end(requestId: Hex, state: 'failed' | 'released'): Promise<void>
   /** Gives the name back of a request that was refused; later, where the database is away now. */

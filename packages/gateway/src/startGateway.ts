@@ -22,6 +22,7 @@ import { joinFleet } from './fleet/membership.ts'
 import { createFreshCache } from './freshCache.ts'
 import { grantRoutes } from './grants/grantRoutes.ts'
 import { createKeys } from './grants/keys.ts'
+import { createPlaces } from './grants/places.ts'
 import { createServer } from './http/createServer.ts'
 import { createRefusalLog } from './http/refusalLog.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
@@ -37,7 +38,9 @@ import { createAllowance } from './payment/allowance.ts'
 import { bazaarRoutes } from './payment/bazaar.ts'
 import { createClaims } from './payment/claims.ts'
 import { facilitatorRoutes } from './payment/facilitatorRoutes.ts'
+import { createFreshNonces } from './payment/freshNonces.ts'
 import { createFundsCache } from './payment/fundsCache.ts'
+import { createHeadStart } from './payment/headStart.ts'
 import { createLedger } from './payment/ledger.ts'
 import { createOpenings } from './payment/openings.ts'
 import { receiptRoutes } from './receipts/receiptRoutes.ts'
@@ -153,6 +156,7 @@ async function assemble(
   const inFlight = new Set<Hex>()
   const names = openAnswerNames({ database, lagging })
   const endings = createEndings({ names, writer, ledger, log })
+  const headStart = createHeadStart(database)
   const base: Omit<Context, 'recover'> = {
     network,
     deployment: deploymentOf(network),
@@ -166,6 +170,7 @@ async function assemble(
     allowance,
     openings,
     funds: createFundsCache(chain),
+    freshNonces: createFreshNonces(chain),
     limits,
     metrics,
     log,
@@ -176,9 +181,9 @@ async function assemble(
     grantAccountOf: createFreshCache((grantId) => chain.grantAccount(grantId)),
     names,
     keys: createKeys(lagging),
-    reserve: writer.reserve,
+    places: createPlaces({ headStart, writer, instance }),
     sign: (digest) => signDigest(digest, options.privateKey),
-    claims: createClaims({ database, writer, endings, instance }),
+    claims: createClaims({ headStart, writer, endings, instance }),
     record: createRecorder({ writer, allowance, openings, ledger, limits }),
     end: (requestId, state) => {
       allowance.settle(requestId, 0n)

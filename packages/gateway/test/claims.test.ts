@@ -1,110 +1,90 @@
 /**
- * A node begins while the claim of its request is on the way to PostgreSQL. Nothing of its answer goes out before the claim is
- * there, and where another gateway has the payment the node worked for nothing and that one's request is left alone.
+ * A node begins while the claim of its request is on the way to PostgreSQL. But for the opening of a stream nothing of its
+ * answer goes out before that is there. Where another gateway has the payment, the node worked for nothing, and no other
+ * request is touched.
  */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { findRequest, openDatabase } from '@assay/store'
-import type { Hex } from 'viem'
-import { startWire, type Wire } from '../../../test/history/wire.ts'
-import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
+import { RECEIPT_COMMENT } from '@assay/protocol'
+import { postgresMissing } from '../../../test/postgres/startPostgres.ts'
 import { until } from '../../../test/until.ts'
+import { OPENING_BYTES } from '../src/payment/openings.ts'
 import { errorOf } from './answers.ts'
-import { createFakeChain } from './fakeChain.ts'
+import { bytes, type CutWire, idOf, STREAM, startCutWire, WHOLE } from './cutWire.ts'
 import { BODY, STREAM_BODY } from './fixtures.ts'
-import { type Harness, startHarness } from './harness.ts'
-import { type Script, type StubNode, startStubNode } from './stubNode.ts'
-
-const bytes = (text: string) => new TextEncoder().encode(text)
-const WHOLE: Script = { kind: 'whole', body: bytes('{"n":1}') }
-const STREAM: Script = { kind: 'stream', chunks: [bytes('data: 1\n\n'), bytes('data: 2\n\n')] }
+import type { Harness } from './harness.ts'
 
 describe('two gateways on one PostgreSQL, of which one has a wire that can be cut', {
   skip: postgresMissing(),
 }, () => {
-  const chain = createFakeChain()
-  let server: PostgresServer
-  let wire: Wire
-  let databaseUrl: string
-  let nodes: [StubNode, StubNode]
-  /** Each has a node of its own. */
-  let steady: Harness
-  let wired: Harness
+  let world: CutWire
+  let { server, wire, nodes, steady, wired, stateOf, sendOverCut, waitsForWrite } = {} as CutWire
 
   before(async () => {
-    server = await startPostgres()
-    wire = await startWire(server.port)
-    databaseUrl = await server.createDatabase()
-    nodes = [await startStubNode(), await startStubNode()]
-    steady = await startHarness({ databaseUrl, chain, node: nodes[0] })
-    wired = await startHarness({
-      databaseUrl: databaseUrl.replace(String(server.port), String(wire.port)),
-      chain,
-      node: nodes[1],
-    })
+    world = await startCutWire()
+    ;({ server, wire, nodes, steady, wired, stateOf, sendOverCut, waitsForWrite } = world)
   })
-  after(async () => {
-    await steady?.close()
-    await wired?.close()
-    for (const node of nodes ?? []) await node.close()
-    await wire?.close()
-    await server?.close()
-  })
-  beforeEach(async () => {
-    for (const node of nodes) node.script = WHOLE
-    // A claim that was written: the next one is not waited for.
-    assert.equal((await wired.post(BODY, await wired.payFor(BODY))).status, 200)
-  })
+  after(() => world?.close())
+  beforeEach(() => world.refresh())
   afterEach(() => {
     wire.heal('resume')
   })
 
-  async function stateOf(requestId: string): Promise<string | undefined> {
-    const database = await openDatabase({ directory: '', databaseUrl })
-    try {
-      return (await findRequest(database, requestId as Hex))?.state
-    } finally {
-      await database.close()
-    }
-  }
-  /** Cuts the wire and sends a request over it. @returns its answer to come, as soon as its node has the request */
-  async function sendOverCut(body: string, headers: Record<string, string>, init: RequestInit = {}) {
-    const before = nodes[1].requests.length
-    wire.cut()
-    let isHeard = false
-    const answer = wired.post(body, headers, init).finally(() => {
-      isHeard = true
-    })
-    answer.catch(() => {})
-    await until(() => nodes[1].requests.length > before)
-    return { answer, isHeard: () => isHeard }
-  }
-  const idOf = (answer: Response): string => answer.headers.get('x-assay-request-id') ?? ''
-
   for (const [what, body, script] of [
     ['a whole answer', BODY, WHOLE],
-    ['a stream to a payer who may have its opening at once', STREAM_BODY, STREAM],
+    ['a stream to a payer who has not paid here', STREAM_BODY, STREAM],
   ] as const) {
     test(`${what} waits for the claim, and its node does not`, async () => {
       nodes[1].script = script
-      const payer = wired.payer()
-      const earned = await wired.post(body, await wired.payFor(body, payer))
-      assert.equal(earned.status, 200)
-      await earned.text()
-      const headers = await wired.payFor(body, payer)
-      const signed = nodes[1].receipts.size
-      const { answer, isHeard } = await sendOverCut(body, headers)
-      await until(() => nodes[1].receipts.size > signed)
-      // The gateway has heard its node before it hears this.
-      for (let look = 0; look < 5; look++) await fetch(`${wired.gateway.url}/health`)
-      assert.equal(isHeard(), false)
-      wire.heal('resume')
-      const heard = await answer
+      const headers = await wired.payFor(body, wired.payer())
+      const heard = await waitsForWrite(body, headers)
       assert.equal(heard.status, 200)
       await heard.text()
       assert.equal(await stateOf(idOf(heard)), 'finished')
     })
   }
+
+  /** Of a payer who may have the opening of his next stream at once. */
+  async function trusted(): Promise<ReturnType<Harness['payer']>> {
+    const payer = wired.payer()
+    assert.equal((await wired.post(BODY, await wired.payFor(BODY, payer))).status, 200)
+    return payer
+  }
+  test('the opening of a stream goes to who paid here before the claim is there, and the rest behind it', async () => {
+    const payer = await trusted()
+    const long = `data: ${'x'.repeat(OPENING_BYTES)}\n\n`
+    nodes[1].script = { kind: 'stream', chunks: [bytes(long)] }
+    const { answer } = await sendOverCut(STREAM_BODY, await wired.payFor(STREAM_BODY, payer))
+    const heard = await answer
+    const reader = (heard.body as ReadableStream<Uint8Array>).getReader()
+    let opening = ''
+    while (opening.length < OPENING_BYTES) opening += new TextDecoder().decode((await reader.read()).value)
+    assert.equal(opening, long.slice(0, OPENING_BYTES))
+    wire.heal('resume')
+    let rest = ''
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      rest += new TextDecoder().decode(part.value)
+    }
+    assert.ok(rest.startsWith(long.slice(OPENING_BYTES)) && rest.endsWith('data: [DONE]\n\n'))
+    assert.equal(await stateOf(idOf(heard)), 'finished')
+  })
+
+  test('an opening of which the payment turns out to be used ends with the reason, and another is waited for', async () => {
+    const payer = await trusted()
+    const used = await steady.payFor(STREAM_BODY, payer)
+    nodes[0].script = STREAM
+    nodes[1].script = STREAM
+    await (await steady.post(STREAM_BODY, used)).text()
+    const { answer } = await sendOverCut(STREAM_BODY, used)
+    const heard = await answer
+    const again = wired.post(STREAM_BODY, used)
+    wire.heal('resume')
+    const text = await heard.text()
+    assert.ok(text.startsWith('data: 1\n\n') && /payment_used/.test(text))
+    assert.ok(!text.includes('[DONE]') && !text.includes(RECEIPT_COMMENT))
+    assert.equal((await again).status, 409)
+    assert.equal(await stateOf(idOf(heard)), 'finished')
+  })
 
   test('a payment that another gateway is being paid with: its node is stopped, and the other answers and is paid', async () => {
     const { promise: pause, resolve: goOn } = Promise.withResolvers<void>()

@@ -21,6 +21,7 @@ test('an ending that a new claim has had written is not written once more by who
     log: () => {},
     writer: {
       claim: () => assert.fail('no claim is asked for'),
+      takePlace: () => assert.fail('no place is asked for'),
       reserve: () => assert.fail('nothing is to be set aside'),
       record: () => assert.fail('no receipt is asked for'),
       async end(requestId) {

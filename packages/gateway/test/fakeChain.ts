@@ -149,6 +149,10 @@ export function createFakeChain(): FakeChain {
       up()
       return !chain.usedNonces.has(payment.paymentNonce)
     },
+    async noncesUsedBy() {
+      up()
+      return { nonces: [...chain.usedNonces] as Hex[], known: { number: 0n, hash: '0x00' } }
+    },
     async lastHeight() {
       up()
       return chain.state.lastHeight

@@ -162,7 +162,7 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
   for (const failure of ['refused', 'answer lost', 'death behind it'] as const) {
     test(`${name}: ${failure}`, () =>
       failEach(failure, async (victim, arm) => {
-        const client = await fleet.openClient(scenario)
+        const client = await fleet.openClient(scenario, 2n, victim)
         arm()
         await callOnce(client, victim, failure)
       }))

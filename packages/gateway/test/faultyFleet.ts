@@ -103,10 +103,12 @@ export async function startFleet() {
   /**
    * A client that has money for one call at a time.
    * @param calls that a key's deposit pays for, each after the other
+   * @param usedAt where a call under the key was set aside before: there a node may begin before the next one is
    */
-  async function openClient(scenario: Scenario, calls = 2n): Promise<Client> {
+  async function openClient(scenario: Scenario, calls = 2n, usedAt?: Process): Promise<Client> {
     const { by, isNamed, script, first = [] } = scenario
-    let asked = 0
+    const isUsed = by === 'key' && usedAt !== undefined
+    let asked = isUsed ? -1 : 0
     const get = () => first[asked++] ?? script
     for (const node of nodes) Object.defineProperty(node, 'script', { configurable: true, get })
     const body = bodyOf(scenario)
@@ -120,9 +122,16 @@ export async function startFleet() {
       return { scenario, rows, pay: (at) => at.payFor(body, payer, name) }
     }
     // What was spent is no more in a deposit.
-    const { id, key } = await grantOn(steady, {}, money + (calls - 1n) * PRICE)
-    const headers = { authorization: `Bearer ${key}`, ...(name && { 'idempotency-key': name }) }
-    return { scenario, rows: () => rowsOf('grant_id', id), pay: async () => headers }
+    const { id, key } = await grantOn(steady, {}, money + (isUsed ? calls : calls - 1n) * PRICE)
+    const authorization = `Bearer ${key}`
+    if (isUsed) await (await usedAt.post(body, { authorization })).text()
+    const before = new Set((await rowsOf('grant_id', id)).map((row) => row.id))
+    const headers = { authorization, ...(name && { 'idempotency-key': name }) }
+    return {
+      scenario,
+      rows: async () => (await rowsOf('grant_id', id)).filter((row) => !before.has(row.id)),
+      pay: async () => headers,
+    }
   }
   async function close(): Promise<void> {
     for (const process of processes) stop(process)

@@ -91,7 +91,7 @@ test('a stock x402 client finds what is sold here in the bazaar, by list and by 
     new HTTPFacilitatorClient({ url: `${harness.gateway.url}/facilitator` }),
   ).extensions
   const { items, pagination } = await bazaar.listResources({ type: 'http', limit: 2 })
-  assert.deepEqual([items.length, pagination.limit, pagination.total], [2, 2, 5])
+  assert.deepEqual([items.length, pagination.limit, pagination.total], [2, 2, 6])
   for (const item of items) {
     const info = extractDiscoveryInfoFromExtension(item.extensions?.bazaar as never)
     assert.equal((info.input as { method?: string }).method, 'POST')

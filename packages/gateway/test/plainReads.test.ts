@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type Hex, numberToHex, zeroAddress } from 'viem'
 import { connectPlainReads, type PlainReads } from '../src/chain/plainReads.ts'
+import { connectRpc } from '../src/chain/rpc.ts'
 
 type Message = { id: number; params: [{ to: string; data: Hex }, string] }
 
@@ -27,7 +28,7 @@ before(async () => {
   const rpcUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const none = zeroAddress
   const contracts = { OPG: none, InferenceEscrow: none, SpendingGrants: none, Settlement: none }
-  reads = connectPlainReads({ rpcUrl, contracts })
+  reads = connectPlainReads(connectRpc({ rpcUrl }), contracts)
 })
 after(() => {
   server.closeAllConnections()

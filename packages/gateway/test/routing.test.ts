@@ -9,7 +9,7 @@ import { until } from '../../../test/until.ts'
 import { CHAIN_PAYMENT } from '../src/chain/gatewayChain.ts'
 import { errorOf } from './answers.ts'
 import { createFakeChain } from './fakeChain.ts'
-import { BODY, COMMITTER, STREAM_BODY } from './fixtures.ts'
+import { BODY, COMMITTER, MODEL, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { NODE_OPERATOR, type Script, STUB_KEY, type StubNode, startStubNode } from './stubNode.ts'
 
@@ -51,13 +51,14 @@ beforeEach(async () => {
   chain.revokedKeys.clear()
   const untouched = chain.bondCoverage.toString()
   await knows(({ circuit, models: [model] }) => {
-    const { modes, keyValid, left } = model as Model
-    return circuit === 'closed' && modes[0] === 'tee' && keyValid && left === untouched
+    const { modes, paths, keyValid, left } = model as Model
+    const isPlain = modes[0] === 'tee' && paths === null
+    return circuit === 'closed' && isPlain && keyValid && left === untouched
   })
 })
 
 type NodeState = { operator: string; healthy: boolean; draining: boolean; circuit: string; models: Model[] }
-type Model = { name: string; modes: string[]; keyValid: boolean; left: string }
+type Model = { name: string; modes: string[]; paths: string[] | null; keyValid: boolean; left: string }
 
 async function states(): Promise<NodeState[]> {
   const response = await fetch(`${harness.gateway.url}/v1/nodes`)
@@ -133,6 +134,29 @@ test('what no bond covers is refused with what each mode would cost to corrupt; 
   assert.equal(later.status, 503)
   assert.equal(later.headers.get('retry-after'), '5')
   assert.equal((await errorOf(later)).code, 'coverage_busy')
+})
+
+test('a request goes to who answers at its path; where nobody does it is refused by name, unpaid, and not for sale', async () => {
+  const { node, gateway } = harness
+  node.offer = { ...node.offer, paths: ['/v1/embeddings'] }
+  other.offer = { ...other.offer, paths: ['/v1/chat/completions', '/v1/messages'] }
+  await offers(NODE_OPERATOR, ({ paths }) => paths?.length === 1)
+  await offers(OTHER, ({ paths }) => paths?.length === 2)
+  for (let call = 0; call < 4; call++) assert.equal(nodeOf(await buy()), OTHER)
+  const refused = await fetch(`${gateway.url}/v1/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: MODEL.name, prompt: 'Hello' }),
+  })
+  assert.equal(refused.status, 400)
+  const { code, message } = await errorOf(refused)
+  assert.equal(code, 'unsupported_model')
+  assert.match(message, /It answers at \/v1\/embeddings, \/v1\/chat\/completions, \/v1\/messages\.$/)
+  const found = await fetch(`${gateway.url}/facilitator/discovery/search?query=${MODEL.name}`)
+  const { resources } = (await found.json()) as { resources: { resource: string }[] }
+  assert.deepEqual(
+    resources.map(({ resource }) => new URL(resource).pathname),
+    ['/v1/chat/completions', '/v1/embeddings', '/v1/messages'],
+  )
 })
 
 test('a mode that nobody offers is refused by name, in the dialect that was asked', async () => {

@@ -2,6 +2,8 @@ import type { Hex, Queryable } from './database.ts'
 
 /** Counters that are taken at once. */
 const BLOCK = 64
+/** With fewer left the next are taken beside the calls that use these up. */
+const LOW = 16
 /** Grants whose blocks are kept; the oldest is given up first, which leaves a gap. */
 const MAX_GRANTS = 4096
 
@@ -9,13 +11,11 @@ const MAX_GRANTS = 4096
 export type Counters = {
   /** A place that no call ever had; undefined where there is no such grant. */
   take(grantId: Hex): Promise<bigint | undefined>
-  /** Takes a place back that its call has not been set aside in. */
-  giveBack(grantId: Hex, counter: bigint): void
 }
 
 /**
  * Counters come in blocks, each taken durably: none is ever given out twice, whatever a crash of the server takes away of
- * the calls themselves, and no call but the first of a block waits for the disk.
+ * the calls themselves, and hardly a call but a grant's first waits for the disk.
  */
 export function createCounters(database: Queryable): Counters {
   const free = new Map<Hex, bigint[]>()
@@ -42,14 +42,16 @@ export function createCounters(database: Queryable): Counters {
     async take(grantId) {
       // More than a block of calls may wait for one.
       for (;;) {
-        const counter = free.get(grantId)?.shift()
-        if (counter !== undefined) return counter
+        const left = free.get(grantId) ?? []
+        const counter = left.shift()
+        if (counter !== undefined) {
+          // Where that fails, whoever finds none hears of it.
+          if (left.length < LOW) takeOneBlock(grantId).catch(() => {})
+          return counter
+        }
         await takeOneBlock(grantId)
         if (!free.has(grantId)) return undefined
       }
-    },
-    giveBack(grantId, counter) {
-      free.get(grantId)?.unshift(counter)
     },
   }
 }

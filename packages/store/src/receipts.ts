@@ -21,6 +21,11 @@ export type NewReceipt = {
   unproven?: boolean | undefined
   /** The claim that it answers, where that may be gone and another stand in its place. */
   claimId?: string | undefined
+  /**
+   * Whether it counts only where no other gateway has ended its request. Where that one's client named it, it may long have
+   * the answer of another under its name; and where nobody waits for it any more, there is nothing that goes out with it.
+   */
+  unlessEnded?: boolean | undefined
 }
 
 const encoder = new TextEncoder()
@@ -37,7 +42,7 @@ export function toSigned(row: { receipt: string; signature: Hex }): SignedReceip
  * Makes receipts durable with their place in the outbox and the payment to collect, counts what was spent under grants,
  * and finishes the requests, which frees what was set aside for them: one statement, hence all or nothing. Doing it twice changes
  * nothing. All that is written of a grant is written under its lock, or two gateways with calls under several would wait for each other.
- * @returns per item whether its claim stands; nothing is recorded where it does not.
+ * @returns per item whether its request stands; nothing is recorded where it does not.
  */
 export async function recordReceipts(database: Queryable, items: readonly NewReceipt[]): Promise<boolean[]> {
   // One statement cannot touch a row twice, and twins are the same receipt.
@@ -46,13 +51,14 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
   const rows = await database.query<{ request_id: string }>(
     `with item as (
        select request_id, receipt, signature, leaf, price, collect_amount, prepaid, unproven,
-         nullif(claim_id, '') as claim_id
+         nullif(claim_id, '') as claim_id, unless_ended
        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]::numeric[], $6::text[]::numeric[],
-         $7::text[]::boolean[], $8::text[]::boolean[], $9::text[])
-         as item(request_id, receipt, signature, leaf, price, collect_amount, prepaid, unproven, claim_id)
+         $7::text[]::boolean[], $8::text[]::boolean[], $9::text[], $10::text[]::boolean[])
+         as item(request_id, receipt, signature, leaf, price, collect_amount, prepaid, unproven, claim_id, unless_ended)
      ), request as (
        update requests set state = 'finished', finished_at = now() from item
        where requests.request_id = item.request_id and (item.claim_id is null or requests.claim_id = item.claim_id)
+         and not (item.unless_ended and requests.state in ('failed', 'released'))
        returning item.*, requests.payer, requests.scheme, requests.authorised, requests.grant_id
      ), receipt as (
        insert into receipts (request_id, receipt, signature, leaf, price, state)
@@ -90,6 +96,7 @@ export async function recordReceipts(database: Queryable, items: readonly NewRec
       column(({ prepaid }) => prepaid),
       column(({ unproven = false }) => unproven),
       column(({ claimId = '' }) => claimId),
+      column(({ unlessEnded = false }) => unlessEnded),
     ],
   )
   const recorded = new Set(rows.map((row) => row.request_id))

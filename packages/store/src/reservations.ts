@@ -2,43 +2,34 @@ import { larger, smaller } from '@assay/protocol'
 import { type Database, type Hex, type Queryable, unwaited } from './database.ts'
 import type { NewRequest } from './requests.ts'
 
-/** A call that wants its place and its highest price set aside under a grant. */
-export type NewGrantCall = Omit<NewRequest, 'requestId' | 'authorised'> & {
-  grantId: Hex
+/** A call in its place under its grant; what it authorises is the most that it may cost. */
+export type PlacedCall = NewRequest & { grantId: Hex; counter: bigint }
+
+/** A call that has its place and wants its highest price set aside. */
+export type NewGrantCall = PlacedCall & {
   /** Of the key that it is made with. */
   keyHash: Hex
-  /** Most that it may cost, OPG base units. */
-  maximum: bigint
   /** What the deposit has ever held and what of it the chain has seen spent, OPG base units. */
   funded: bigint
   spentOnChain: bigint
-  /** Id of the call in a place of the grant. */
-  requestIdOf(counter: bigint): Hex
 }
 
-export type Reservation =
-  | { reserved: true; counter: bigint; requestId: Hex }
-  | {
-      reserved: false
-      /**
-       * `total`: what is left does not reach; `busy`: it would, were it not for calls under way; `rate`: the hour is
-       * spent; `rate_busy`: it would be enough but for calls under way; `revoked`: its key was taken back; `unknown`: no
-       * such grant.
-       */
-      why: 'total' | 'busy' | 'rate' | 'rate_busy' | 'revoked' | 'unknown'
-      /** OPG base units that a call may cost now. */
-      left: bigint
-      /** Seconds until the oldest part of the hour is over. */
-      retryAfter: number
-    }
-
-/** A call in its place under its grant. */
-export type PlacedCall = NewRequest & { grantId: Hex; counter: bigint }
+/** Why a call's highest price is not set aside. */
+export type ReservationRefusal = {
+  /**
+   * `total`: what is left does not reach; `busy`: it would, were it not for calls under way; `rate`: the hour is
+   * spent; `rate_busy`: it would be enough but for calls under way; `revoked`: its key was taken back; `unknown`: no
+   * such grant.
+   */
+  why: 'total' | 'busy' | 'rate' | 'rate_busy' | 'revoked' | 'unknown'
+  /** OPG base units that a call may cost now. */
+  left: bigint
+  /** Seconds until the oldest part of the hour is over. */
+  retryAfter: number
+}
 
 /** What counts of a grant when a call is to be set aside; OPG base units. */
 export type GrantState = {
-  /** Counter that no call has yet, and none after it. */
-  next: bigint
   /** Prices of all recorded calls, and highest prices of those under way. */
   spent: bigint
   open: bigint
@@ -51,9 +42,8 @@ export type GrantState = {
   revoked: ReadonlySet<Hex>
 }
 
-type Refusal = Extract<Reservation, { reserved: false }>
-const REFUSED = { reserved: false, left: 0n, retryAfter: 0 } as const
-export const UNKNOWN_GRANT: Refusal = { ...REFUSED, why: 'unknown' }
+const NOTHING_LEFT = { left: 0n, retryAfter: 0 }
+export const UNKNOWN_GRANT: ReservationRefusal = { ...NOTHING_LEFT, why: 'unknown' }
 
 /** Minutes that count as the last hour: the one that is not over, and sixty before it. */
 const HOUR_MINUTES = 60
@@ -64,19 +54,19 @@ const HOUR_MINUTES = 60
  */
 export function reservationRefusal(
   grant: GrantState,
-  call: Pick<NewGrantCall, 'keyHash' | 'maximum' | 'funded' | 'spentOnChain'>,
+  call: Pick<NewGrantCall, 'keyHash' | 'authorised' | 'funded' | 'spentOnChain'>,
   now: number,
-): Refusal | undefined {
-  if (grant.revoked.has(call.keyHash)) return { ...REFUSED, why: 'revoked' }
+): ReservationRefusal | undefined {
+  if (grant.revoked.has(call.keyHash)) return { ...NOTHING_LEFT, why: 'revoked' }
   // A database that was lost and begun again counts from what the chain has seen.
   const spent = larger(grant.spent, call.spentOnChain)
   const total = smaller(grant.maxTotal, call.funded) - spent
   const hour = hourOf(grant, now)
   const ofHour = grant.rate === 0n ? total : grant.rate - hour.spent
-  const refuse = (why: Refusal['why'], left: bigint): Refusal => {
-    return { reserved: false, why, left: larger(left, 0n), retryAfter: hour.retryAfter }
+  const refuse = (why: ReservationRefusal['why'], left: bigint): ReservationRefusal => {
+    return { why, left: larger(left, 0n), retryAfter: hour.retryAfter }
   }
-  const { maximum } = call
+  const { authorised: maximum } = call
   if (maximum > total) return refuse('total', total)
   if (maximum > ofHour) return refuse('rate', ofHour)
   if (maximum > total - grant.open) return refuse('busy', total - grant.open)
@@ -103,7 +93,6 @@ export async function readGrants(
 ): Promise<{ states: Map<Hex, GrantState>; now: number; applied: number }> {
   const rows = await database.query<{
     grant_id: Hex
-    next_counter: string
     spent: string
     open: string
     max_total: string
@@ -113,8 +102,7 @@ export async function readGrants(
     now: number
     applied: string
   }>(
-    `select grant_id, next_counter::text as next_counter, spent::text as spent, max_total::text as max_total,
-       rate_per_hour::text as rate_per_hour, extract(epoch from now())::float8 as now,
+    `select grant_id, spent::text as spent, max_total::text as max_total, rate_per_hour::text as rate_per_hour, extract(epoch from now())::float8 as now,
        (select applied::text from journal) as applied,
        (select coalesce(sum(authorised), 0) from requests q
         where q.grant_id = g.grant_id and q.state = 'forwarded')::text as open,
@@ -127,7 +115,6 @@ export async function readGrants(
   const states = new Map<Hex, GrantState>()
   for (const row of rows) {
     states.set(row.grant_id, {
-      next: BigInt(row.next_counter),
       spent: BigInt(row.spent),
       open: BigInt(row.open),
       maxTotal: BigInt(row.max_total),
@@ -141,31 +128,28 @@ export async function readGrants(
   return { states, now: rows[0]?.now ?? 0, applied: Number(rows[0]?.applied ?? 0) }
 }
 
-/** A call that has its place, for which there is room or not. */
-export type Placing = { call: NewGrantCall; counter: bigint; requestId: Hex }
-
 /** Places of calls as statements take them. */
 const PLACED = `jsonb_to_recordset($1::jsonb) as item("requestId" text, payer text, scheme smallint, authorised numeric,
   "expiresAt" numeric, collect text, "modelId" text, "nodeUrl" text, "requestHash" text, instance text, trace text,
   "grantId" text, counter bigint, "keyHash" text, funded numeric, "spentOnChain" numeric)`
-const INSERT_PLACED = `insert into requests (request_id, state, payer, scheme, authorised, expires_at, collect, model_id,
-    node_url, request_hash, instance, trace, grant_id, counter)
-  select "requestId", 'forwarded', payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl", "requestHash",
+const insertPlaced = (
+  state: string,
+) => `insert into requests (request_id, state, payer, scheme, authorised, expires_at,
+    collect, model_id, node_url, request_hash, instance, trace, grant_id, counter)
+  select "requestId", ${state}, payer, scheme, authorised, "expiresAt", collect, "modelId", "nodeUrl", "requestHash",
     instance, trace, "grantId", counter`
 
 const jsonOf = (items: readonly object[]): string =>
   JSON.stringify(items, (_, value) => (typeof value === 'bigint' ? value.toString() : value))
 
-export const placedCall = ({ call, counter, requestId }: Placing): PlacedCall => {
-  const {
-    keyHash: _key,
-    maximum: authorised,
-    funded: _in,
-    spentOnChain: _out,
-    requestIdOf: _id,
-    ...rest
-  } = call
-  return { ...rest, authorised, counter, requestId }
+/** What is kept of a call that is set aside. */
+export function placedCall({
+  keyHash: _key,
+  funded: _in,
+  spentOnChain: _out,
+  ...call
+}: NewGrantCall): PlacedCall {
+  return call
 }
 
 /**
@@ -176,13 +160,9 @@ export const placedCall = ({ call, counter, requestId }: Placing): PlacedCall =>
  */
 export async function reserveAtOnce(
   database: Queryable,
-  items: readonly Placing[],
+  items: readonly NewGrantCall[],
   { relaxed = false } = {},
 ): Promise<boolean[]> {
-  const values = items.map((item) => {
-    const { keyHash, funded, spentOnChain } = item.call
-    return { ...placedCall(item), keyHash, funded, spentOnChain }
-  })
   const rows = await database.query<{ request_id: Hex }>(
     `with call as (
        select item.* from ${PLACED} join api_keys k on k.key_hash = item."keyHash" and k.grant_id = item."grantId"
@@ -207,10 +187,10 @@ export async function reserveAtOnce(
          and (g.rate_per_hour = 0 or look.amount <= g.rate_per_hour - look.hour - look.open)
        returning g.grant_id
      )
-     ${INSERT_PLACED} from call join taken on taken.grant_id = call."grantId"
+     ${insertPlaced(`'forwarded'`)} from call join taken on taken.grant_id = call."grantId"
      where ${unwaited('$2')}
      returning request_id`,
-    [jsonOf(values), relaxed],
+    [jsonOf(items), relaxed],
   )
   const reserved = new Set(rows.map((row) => row.request_id))
   return items.map(({ requestId }) => reserved.has(requestId))
@@ -220,8 +200,11 @@ export async function reserveAtOnce(
  * Sets each call aside that there is room for, durably, or says why there is none. Grants are locked in order while that is
  * decided, so that any number of gateways on one database never promise a deposit twice.
  */
-export async function reserveCalls(database: Database, items: readonly Placing[]): Promise<Reservation[]> {
-  const grantIds = [...new Set(items.map(({ call }) => call.grantId))]
+export async function reserveCalls(
+  database: Database,
+  items: readonly NewGrantCall[],
+): Promise<(ReservationRefusal | undefined)[]> {
+  const grantIds = [...new Set(items.map(({ grantId }) => grantId))]
   return database.transaction(async (transaction) => {
     await transaction.query(
       'select 1 from grants where grant_id = any($1::text[]) order by grant_id for update',
@@ -230,17 +213,17 @@ export async function reserveCalls(database: Database, items: readonly Placing[]
     // Only now, with the locks held, does a statement see all that earlier holders wrote.
     const { states, now } = await readGrants(transaction, grantIds)
     const placed: PlacedCall[] = []
-    const results = items.map((item): Reservation => {
-      const { call, counter, requestId } = item
+    const refusals = items.map((call) => {
       const grant = states.get(call.grantId)
-      const refusal = grant === undefined ? UNKNOWN_GRANT : reservationRefusal(grant, call, now)
-      if (grant === undefined || refusal !== undefined) return refusal ?? UNKNOWN_GRANT
-      grant.open += call.maximum
-      placed.push(placedCall(item))
-      return { reserved: true, counter, requestId }
+      if (grant === undefined) return UNKNOWN_GRANT
+      const refusal = reservationRefusal(grant, call, now)
+      if (refusal !== undefined) return refusal
+      grant.open += call.authorised
+      placed.push(call)
+      return undefined
     })
     if (placed.length > 0) await placeCalls(transaction, placed)
-    return results
+    return refusals
   })
 }
 
@@ -252,7 +235,25 @@ export async function placeCalls(transaction: Queryable, calls: readonly PlacedC
        from (select "grantId" as grant_id, count(*) as calls, max(counter) as last from call group by "grantId") as item
        where g.grant_id = item.grant_id
      )
-     ${INSERT_PLACED} from call`,
+     ${insertPlaced(`'forwarded'`)} from call`,
     [jsonOf(calls)],
+  )
+}
+
+/**
+ * Ends a call of which nobody knows whether it was set aside. Its place is filled either way, so that nothing is set aside in
+ * it any more by a statement that is given up and on its way all the same: who made the call was told that it costs nothing.
+ */
+export async function endPlace(
+  database: Queryable,
+  call: PlacedCall,
+  state: 'failed' | 'released',
+): Promise<void> {
+  await database.query(
+    `with held as (select grant_id from grants where grant_id = $3 for update)
+     ${insertPlaced('$2::text')} from ${PLACED} join held on held.grant_id = item."grantId"
+     on conflict (request_id) do update set state = excluded.state, finished_at = now()
+       where requests.state = 'forwarded'`,
+    [jsonOf([call]), state, call.grantId],
   )
 }

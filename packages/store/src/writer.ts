@@ -12,12 +12,11 @@ import {
   releaseClaim,
 } from './requests.ts'
 import {
+  endPlace,
   type NewGrantCall,
-  type Placing,
-  type Reservation,
+  type ReservationRefusal,
   reserveAtOnce,
   reserveCalls,
-  UNKNOWN_GRANT,
 } from './reservations.ts'
 
 /**
@@ -27,8 +26,13 @@ import {
 export type RequestWriter = {
   /** Claims a payment for its request, against everybody else at once; false means that it is in use or was used. */
   claim(request: NewRequest): Promise<boolean>
-  /** Gives a call a place under its grant and sets its highest price aside, against everybody else at once, or says why not. */
-  reserve(call: NewGrantCall): Promise<Reservation>
+  /** Counter of a place under a grant that no call ever had, mostly without a wait; undefined where there is no such grant. */
+  takePlace(grantId: Hex): Promise<bigint | undefined>
+  /**
+   * Sets the highest price of a call aside in its place, against everybody else at once, or says why not. Then nothing of
+   * it is written, and it may be tried again. Where the promise is rejected nobody knows, and the call is to be ended.
+   */
+  reserve(call: NewGrantCall): Promise<ReservationRefusal | undefined>
   /** Makes a receipt durable with its place in the outbox and its payment, and finishes the request. */
   record(receipt: NewReceipt): Promise<void>
   /** Ends a request without a receipt. A finished one stays finished. */
@@ -46,14 +50,16 @@ export function groupWriter(database: Database): RequestWriter {
   const relaxed = database.engine === 'postgres'
   const claim = groupCommit((items: NamedClaim[]) => claimRequests(database, items, { relaxed }))
   const counters = createCounters(database)
-  const reserveOne = groupCommit((items: Placing[]) => reserveAtOnce(database, items, { relaxed }))
-  const judge = groupCommit((items: Placing[]) => reserveCalls(database, items))
+  const reserveOne = groupCommit((items: NewGrantCall[]) => reserveAtOnce(database, items, { relaxed }))
+  const judge = groupCommit((items: NewGrantCall[]) => reserveCalls(database, items))
   const record = groupCommit((items: NewReceipt[]) => recordReceipts(database, items))
   /**
    * What this process has claimed, or may have, and not ended: one after another. Each has a name of its own, so that a
    * statement which reaches the database late, long given up here, is never about the next.
    */
   const open = new Map<Hex, NamedClaim>()
+  /** Calls under grants of which it is not known whether they are set aside. */
+  const unsure = new Map<Hex, NewGrantCall>()
   return {
     async claim(request) {
       const { requestId } = request
@@ -64,14 +70,12 @@ export function groupWriter(database: Database): RequestWriter {
       if (!claimed) open.delete(requestId)
       return claimed
     },
+    takePlace: counters.take,
     async reserve(call) {
-      const counter = await counters.take(call.grantId)
-      if (counter === undefined) return UNKNOWN_GRANT
-      const placing = { call, counter, requestId: call.requestIdOf(counter) }
-      if (await reserveOne(placing)) return { reserved: true, counter, requestId: placing.requestId }
-      const judged = await judge(placing)
-      if (!judged.reserved) counters.giveBack(call.grantId, counter)
-      return judged
+      unsure.set(call.requestId, call)
+      const refusal = (await reserveOne(call)) ? undefined : await judge(call)
+      unsure.delete(call.requestId)
+      return refusal
     },
     async record(receipt) {
       const { requestId, prepaid } = receipt
@@ -79,15 +83,18 @@ export function groupWriter(database: Database): RequestWriter {
       // A call under a grant has no claim: nobody else can have its place, and without its row nothing is recorded.
       const stands = prepaid || claimId !== undefined
       if (!stands || !(await record({ ...receipt, claimId })))
-        throw new Error('The claim of this payment is gone.')
+        throw new Error('The claim of this payment is gone, or others ended its request.')
       open.delete(requestId)
     },
     async end(requestId, state) {
       const named = open.get(requestId)
-      if (named === undefined) await endRequest(database, requestId, state)
+      const call = unsure.get(requestId)
+      if (call !== undefined) await endPlace(database, call, state)
+      else if (named === undefined) await endRequest(database, requestId, state)
       else if (state === 'failed') await failClaim(database, named)
       else await releaseClaim(database, named)
       if (open.get(requestId) === named) open.delete(requestId)
+      unsure.delete(requestId)
     },
   }
 }

@@ -17,7 +17,7 @@ import { type Hex, keccak256, numberToHex } from 'viem'
 import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { until } from '../../../test/until.ts'
 import { newReceiptAt, requestAt, requestIdAt } from './fixtures.ts'
-import { addGrant, callOf, grantReceipt } from './grantCalls.ts'
+import { addGrant, callOf, grantReceipt, reserveIn } from './grantCalls.ts'
 
 const ROUNDS = 12
 const GROUP = 100
@@ -94,7 +94,7 @@ describe('two gateways that write the same requests', { skip: postgresMissing() 
       for (let call = 0; open.size > 0; call++) {
         const grantId = grants[(buyer + call) % grants.length] as Hex
         if (!open.has(grantId)) continue
-        const place = await writer.reserve(callOf(grantId, maximum))
+        const place = await reserveIn(writer, callOf(grantId, maximum))
         if (!place.reserved) {
           if (place.why === 'total') open.delete(grantId)
           else assert.equal(place.why, 'busy')

@@ -1,6 +1,14 @@
 /** Grants, the calls under them and their receipts, as a gateway hands them to its database. */
 import { canonicalJson, receiptLeaf, receiptToJson } from '@assay/protocol'
-import { addApiKey, type Database, type NewGrantCall, type NewReceipt } from '@assay/store'
+import {
+  addApiKey,
+  type Database,
+  type NewGrantCall,
+  type NewReceipt,
+  type RequestWriter,
+  type ReservationRefusal,
+  UNKNOWN_GRANT,
+} from '@assay/store'
 import { type Hex, keccak256, numberToHex } from 'viem'
 import { receiptAt } from './fixtures.ts'
 
@@ -20,13 +28,16 @@ export async function addGrant(
 export const placeIdOf = (grantId: Hex, counter: bigint): Hex =>
   keccak256(`${grantId}${numberToHex(counter, { size: 8 }).slice(2)}`)
 
-export function callOf(grantId: Hex, maximum: bigint, funded = 10n ** 30n, spentOnChain = 0n): NewGrantCall {
+/** A call that has no place yet. */
+export type Unplaced = Omit<NewGrantCall, 'counter' | 'requestId'>
+
+export function callOf(grantId: Hex, authorised: bigint, funded = 10n ** 30n, spentOnChain = 0n): Unplaced {
   return {
     grantId,
     keyHash: keccak256(grantId),
     payer: PAYER,
     scheme: 3,
-    maximum,
+    authorised,
     funded,
     spentOnChain,
     expiresAt: 2n ** 63n,
@@ -35,8 +46,19 @@ export function callOf(grantId: Hex, maximum: bigint, funded = 10n ** 30n, spent
     nodeUrl: 'http://127.0.0.1:1',
     requestHash: `0x${'00'.repeat(32)}`,
     instance: 'here',
-    requestIdOf: (counter) => placeIdOf(grantId, counter),
   }
+}
+
+/** Finds a place for a call and sets it aside there, or says why not. */
+export async function reserveIn(
+  writer: RequestWriter,
+  call: Unplaced,
+): Promise<{ reserved: true; counter: bigint; requestId: Hex } | ({ reserved: false } & ReservationRefusal)> {
+  const counter = await writer.takePlace(call.grantId)
+  if (counter === undefined) return { reserved: false, ...UNKNOWN_GRANT }
+  const requestId = placeIdOf(call.grantId, counter)
+  const refusal = await writer.reserve({ ...call, counter, requestId })
+  return refusal === undefined ? { reserved: true, counter, requestId } : { reserved: false, ...refusal }
 }
 
 let receipts = 0

@@ -5,7 +5,7 @@ import { type Database, findRequest, grantUsage, openStore } from '@assay/store'
 import { type Hex, keccak256, numberToHex } from 'viem'
 import { postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { addGrant, callOf, grantReceipt } from './grantCalls.ts'
+import { addGrant, callOf, grantReceipt, reserveIn } from './grantCalls.ts'
 import { holdLogWriters } from './holdLogWriters.ts'
 import { killedAfter } from './killedAfter.ts'
 
@@ -38,8 +38,8 @@ test('calls under a grant survive kill -9 of the writer as they were acknowledge
     assert.ok((usage?.reserved ?? 0n) >= forwarded * 10n && (usage?.reserved ?? 0n) <= (forwarded + 3n) * 10n)
     // What it knows of the grant is what the database says, to the last unit.
     const left = 10n ** 9n - (usage?.spent ?? 0n) - (usage?.reserved ?? 0n)
-    assert.equal((await writer.reserve(callOf(GRANT, left + 1n))).reserved, false)
-    assert.equal((await writer.reserve(callOf(GRANT, left))).reserved, true)
+    assert.equal((await reserveIn(writer, callOf(GRANT, left + 1n))).reserved, false)
+    assert.equal((await reserveIn(writer, callOf(GRANT, left))).reserved, true)
   } finally {
     await database.close()
   }
@@ -53,16 +53,16 @@ test('a call under a grant may die with the PostgreSQL server: nothing is record
     const databaseUrl = await server.createDatabase()
     const { database, writer } = await openStore({ directory: '', databaseUrl })
     await addGrant(database, GRANT, { maxTotal: 100n })
-    const kept = await placeOf(writer.reserve(callOf(GRANT, 10n)))
+    const kept = await placeOf(reserveIn(writer, callOf(GRANT, 10n)))
     const letGo = await holdLogWriters(database)
     await writer.record(await grantReceipt(kept, 10n))
-    const lost = await placeOf(writer.reserve(callOf(GRANT, 90n)))
+    const lost = await placeOf(reserveIn(writer, callOf(GRANT, 90n)))
     assert.deepEqual(await statesOf(database, kept, lost), ['finished', 'forwarded'])
     await Promise.all([server.stop('crash'), letGo()])
     await server.start()
     assert.deepEqual(await statesOf(database, kept, lost), ['finished', undefined])
     // The money is free again, and another call has it, in another place.
-    const next = await placeOf(writer.reserve(callOf(GRANT, 90n)))
+    const next = await placeOf(reserveIn(writer, callOf(GRANT, 90n)))
     assert.notEqual(next, lost)
     await assert.rejects(writer.record(await grantReceipt(lost, 90n)), /is gone/)
     await writer.end(lost, 'failed')

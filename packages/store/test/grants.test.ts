@@ -7,16 +7,15 @@ import {
   type Database,
   expireReceipts,
   findApiKey,
+  findRequest,
   grantDebits,
   grantUsage,
   groupWriter,
   interruptRequests,
   MAX_API_KEYS,
-  type NewGrantCall,
   openAmounts,
   openStore,
   type RequestWriter,
-  type Reservation,
   recordReceipts,
   revokeApiKey,
   takeOutbox,
@@ -24,7 +23,7 @@ import {
 import fc from 'fast-check'
 import { type Hex, keccak256, numberToHex } from 'viem'
 import { onEachEngine } from '../../../test/postgres/engines.ts'
-import { addGrant, callOf, grantReceipt, placeIdOf } from './grantCalls.ts'
+import { addGrant, callOf, grantReceipt, placeIdOf, reserveIn, type Unplaced } from './grantCalls.ts'
 
 let database: Database
 let writer: RequestWriter
@@ -38,9 +37,9 @@ async function newGrant(terms: { maxTotal: bigint; ratePerHour?: bigint }): Prom
 }
 
 /** All at once, as calls of one moment come. */
-const reserve = (...calls: NewGrantCall[]): Promise<Reservation[]> => Promise.all(calls.map(writer.reserve))
+const reserve = (...calls: Unplaced[]) => Promise.all(calls.map((call) => reserveIn(writer, call)))
 
-async function reserved(...calls: NewGrantCall[]): Promise<Hex[]> {
+async function reserved(...calls: Unplaced[]): Promise<Hex[]> {
   return (await reserve(...calls)).map((call) => (call.reserved ? call.requestId : assert.fail(call.why)))
 }
 
@@ -125,13 +124,58 @@ onEachEngine('store-grants', (newPlace) => {
     const writers = [writer, ...others]
     const results = await Promise.all(
       Array.from({ length: 200 }, (_, at) =>
-        (writers[at % writers.length] as RequestWriter).reserve(callOf(grantId, 3n)),
+        reserveIn(writers[at % writers.length] as RequestWriter, callOf(grantId, 3n)),
       ),
     )
     const places = results.flatMap((result) => (result.reserved ? [result.counter] : []))
     assert.equal(places.length, 33)
     assert.equal(new Set(places).size, 33)
     assert.equal((await grantUsage(database, grantId))?.reserved, 99n)
+  })
+
+  test('a call of which nobody knows whether it was set aside is ended, and by no statement that comes late begun again', async () => {
+    for (const lost of ['statement', 'answer'] as const) {
+      const grantId = await newGrant({ maxTotal: 100n })
+      let late = async (): Promise<unknown> => undefined
+      const unsure = groupWriter({
+        ...database,
+        async query(sql, parameters) {
+          if (!sql.includes('taken as')) return database.query(sql, parameters)
+          late = () => database.query(sql, parameters)
+          if (lost === 'answer') await late()
+          throw new Error('no answer')
+        },
+      })
+      const counter = (await unsure.takePlace(grantId)) ?? assert.fail('no place')
+      const requestId = placeIdOf(grantId, counter)
+      await assert.rejects(unsure.reserve({ ...callOf(grantId, 10n), counter, requestId }), /no answer/)
+      await unsure.end(requestId, 'failed')
+      await assert.rejects(late())
+      assert.equal((await findRequest(database, requestId))?.state, 'failed')
+      assert.equal((await grantUsage(database, grantId))?.reserved, 0n)
+    }
+  })
+
+  test('a call that was refused may be set aside in the same place once there is room', async () => {
+    const grantId = await newGrant({ maxTotal: 100n })
+    const counter = (await writer.takePlace(grantId)) ?? assert.fail('no place')
+    const requestId = placeIdOf(grantId, counter)
+    const tryWith = (funded: bigint) =>
+      writer.reserve({ ...callOf(grantId, 10n, funded), counter, requestId })
+    assert.equal((await tryWith(9n))?.why, 'total')
+    assert.equal(await findRequest(database, requestId), undefined)
+    assert.equal(await tryWith(10n), undefined)
+    assert.deepEqual((await findRequest(database, requestId))?.grant, { id: grantId, counter })
+  })
+
+  test('places of one process and the next never meet, and few calls wait for theirs', async () => {
+    const grantId = await newGrant({ maxTotal: 1n })
+    const places = new Set<bigint | undefined>()
+    for (const { takePlace } of [writer, groupWriter(database)]) {
+      for (let call = 0; call < 200; call++) places.add(await takePlace(grantId))
+    }
+    assert.equal(places.size, 400)
+    assert.ok(!places.has(undefined))
   })
 
   test('a call that there is room for is one statement, but for the first of a block', async () => {
@@ -146,7 +190,7 @@ onEachEngine('store-grants', (newPlace) => {
       transaction: () => assert.fail('a transaction takes several'),
     })
     for (let calls = 0; calls < 40; calls++) {
-      const call = await counting.reserve(callOf(grantId, 2n))
+      const call = await reserveIn(counting, callOf(grantId, 2n))
       assert.ok(call.reserved)
     }
     assert.equal(statements.length, 41)

@@ -11,6 +11,7 @@ import type { ChainView, CheckedPayment, GrantAccount, SettledRow } from '@assay
 import type { Address, Hex } from 'viem'
 import type { OpenGradientChain } from '../opengradient/connectOpenGradient.ts'
 import type { DataChallenges } from './dataChallenges.ts'
+import type { KnownBlock, UsedNonces } from './usedNonces.ts'
 
 /** States of `Settlement.batch`. */
 export const CHAIN_BATCH = { none: 0, committed: 1, attested: 2, final: 3, void: 4, expired: 5 } as const
@@ -51,6 +52,11 @@ export type GatewayChain = DataChallenges & {
   funds(payer: Address): Promise<Funds>
   /** Whether the payment's nonce can still be used. */
   nonceUnused(payment: CheckedPayment): Promise<boolean>
+  /**
+   * Nonces that a payer has used or cancelled in the token (EIP-3009), those behind a block or all of them; undefined where
+   * that block is not on the chain any more.
+   */
+  noncesUsedBy(payer: Address, since?: KnownBlock | undefined): Promise<UsedNonces | undefined>
   /** Highest height this committer has committed. */
   lastHeight(): Promise<bigint>
   batches(batchIds: readonly Hex[]): Promise<ChainBatch[]>

@@ -33,7 +33,9 @@ import { connectDataChallenges } from './dataChallenges.ts'
 import type { GatewayChain } from './gatewayChain.ts'
 import { permit2Abi } from './permit2Abi.ts'
 import { connectPlainReads } from './plainReads.ts'
+import { connectRpc } from './rpc.ts'
 import { connectStanding } from './standingReads.ts'
+import { connectUsedNonces } from './usedNonces.ts'
 
 /** Every error that stands behind a refused payment or a skipped receipt. */
 const REFUSALS = [...inferenceEscrowAbi, ...opgAbi, ...permit2Abi]
@@ -63,7 +65,8 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
   const { OPG, InferenceEscrow, Settlement, ModelRegistry, NodeBond, ParamStore } = network.contracts
   const client = publicClientOf(network)
   const sender = createSender({ network, privateKey })
-  const plain = connectPlainReads(network)
+  const rpc = connectRpc(network)
+  const plain = connectPlainReads(rpc, network.contracts)
   const escrow = { address: InferenceEscrow, abi: inferenceEscrowAbi } as const
   const settlement = { address: Settlement, abi: settlementAbi } as const
   let timing: { at: number; value: { challengeWindow: bigint; attestTimeout: bigint } } | undefined
@@ -125,6 +128,7 @@ export function connectChain(network: Network, privateKey: Hex): GatewayChain & 
       ])
       return { balance, allowance }
     },
+    noncesUsedBy: connectUsedNonces(rpc, network.contracts),
     async nonceUnused(payment) {
       try {
         return await plain.nonceUnused(payment)

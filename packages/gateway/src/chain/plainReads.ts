@@ -7,17 +7,13 @@ import {
   spendingGrantsAbi,
 } from '@assay/protocol'
 import type { CheckedPayment, GrantAccount } from '@assay/verify'
-import { Pool } from 'undici'
 import { type Address, getAbiItem, type Hex, toFunctionSelector } from 'viem'
-import { ask } from '../http/ask.ts'
-import { readBounded } from '../nodes/readBounded.ts'
 import type { ChainBatch, ChainPayment } from './gatewayChain.ts'
 import { permit2Abi } from './permit2Abi.ts'
+import type { Rpc } from './rpc.ts'
 
-const TIMEOUT_MS = 5000
 /** Of one answer: twelve words in hex, and what JSON puts around them. */
 const MAX_ANSWER_BYTES = 1024
-const CONNECTIONS = 16
 /** Calls that travel together; the proxy and most providers take a hundred. */
 const MAX_CALLS = 100
 /** Hex digits of one word. */
@@ -50,43 +46,20 @@ export type PlainReads = {
 }
 
 /**
- * The reads that every paid call makes, before its answer and when it is collected, and those of every look at the open
- * batches. They go over connections that stay open and are put together and taken apart as the few words that they are,
- * many in one message: a general client took longer for one than the chain did, and for those of a batch it held up every
- * answer for tens of milliseconds.
+ * The reads of paid calls, before their answers and when they are collected, and those of every look at the open
+ * batches. They are put together and taken apart as the few words that they are, many in one message: a general client
+ * held up every answer for tens of milliseconds for those of a batch.
  * @returns readers that throw where the chain does not answer in these terms; callers then ask again by other means
  */
-export function connectPlainReads({
-  rpcUrl,
-  contracts,
-}: {
-  rpcUrl: string
-  contracts: Pick<Network['contracts'], 'OPG' | 'InferenceEscrow' | 'SpendingGrants' | 'Settlement'>
-}): PlainReads {
-  const { origin, pathname, search } = new URL(rpcUrl)
-  const pool = new Pool(origin, {
-    connections: CONNECTIONS,
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-  })
-
+export function connectPlainReads(
+  rpc: Rpc,
+  contracts: Pick<Network['contracts'], 'OPG' | 'InferenceEscrow' | 'SpendingGrants' | 'Settlement'>,
+): PlainReads {
   /** @returns per call so many words */
   async function read(calls: readonly Call[], words: number): Promise<bigint[][]> {
-    const messages = calls.map(({ to, data }, id) => ({
-      ...{ jsonrpc: '2.0', id, method: 'eth_call', params: [{ to, data }, 'latest'] },
-    }))
-    const { statusCode, body } = await ask(pool, {
-      method: 'POST',
-      path: `${pathname}${search}`,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(messages.length === 1 ? messages[0] : messages),
-    })
-    const text = (await readBounded(body, MAX_ANSWER_BYTES * calls.length)).toString()
-    const parsed: unknown = statusCode === 200 ? JSON.parse(text) : undefined
-    const answers = (Array.isArray(parsed) ? parsed : [parsed]) as { id?: unknown; result?: unknown }[]
-    const results = new Map(answers.map((answer) => [answer?.id, answer?.result]))
-    return calls.map((_, id) => {
-      const result = results.get(id)
+    const questions = calls.map((call) => ({ method: 'eth_call', params: [call, 'latest'] }))
+    const results = await rpc(questions, MAX_ANSWER_BYTES * calls.length)
+    return results.map((result) => {
       if (typeof result !== 'string' || result.length !== 2 + WORD * words || !/^0x[0-9a-f]+$/i.test(result))
         throw new Error('The chain did not answer a plain question.')
       return Array.from({ length: words }, (_, at) => BigInt(`0x${result.substr(2 + at * WORD, WORD)}`))

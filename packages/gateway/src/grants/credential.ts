@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { API_KEY_PREFIX, apiKeyHash, isApiKey, type SpendingGrant } from '@assay/protocol'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
-import { RefusedError } from '../http/dialectError.ts'
+import { type DialectError, RefusedError } from '../http/dialectError.ts'
+import { REVOKED_KEY, UNKNOWN_KEY } from './refusals.ts'
 
 /** Whose calls a request's key pays for. */
 export type Credential = { grantId: Hex; grant: SpendingGrant; keyHash: Hex }
@@ -26,26 +27,12 @@ export async function credentialOf(
   if (key === undefined) return undefined
   const keyHash = isApiKey(key) ? apiKeyHash(key) : undefined
   const known = keyHash === undefined ? undefined : await context.keys.find(keyHash)
-  if (keyHash === undefined || known === undefined) {
-    throw unauthorised(
-      context,
-      'invalid_api_key',
-      'This gateway knows no such API key. Make one with: assay wallet grant create',
-    )
-  }
-  if (known.revoked) throw keyRevoked(context)
+  if (keyHash === undefined || known === undefined) throw refused(context, UNKNOWN_KEY)
+  if (known.revoked) throw refused(context, REVOKED_KEY)
   return { grantId: known.grantId, keyHash, grant: known.grant }
 }
 
-export function keyRevoked(context: Pick<Context, 'metrics'>): RefusedError {
-  return unauthorised(
-    context,
-    'api_key_revoked',
-    'This API key was revoked. Make another with: assay wallet grant key',
-  )
-}
-
-function unauthorised({ metrics }: Pick<Context, 'metrics'>, code: string, message: string): RefusedError {
-  metrics.count('refused_total', code)
-  return new RefusedError({ status: 401, message, type: 'invalid_request_error', code })
+function refused({ metrics }: Pick<Context, 'metrics'>, refusal: DialectError): RefusedError {
+  metrics.count('refused_total', refusal.code)
+  return new RefusedError(refusal)
 }

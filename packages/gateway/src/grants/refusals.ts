@@ -1,5 +1,5 @@
 import { formatOpg } from '@assay/protocol'
-import type { Reservation } from '@assay/store'
+import type { ReservationRefusal } from '@assay/store'
 import type { GrantRefusal, GrantRefusalCode } from '@assay/verify'
 import type { DialectError } from '../http/dialectError.ts'
 
@@ -33,14 +33,29 @@ export function refusedByGrant({ code, reason }: GrantRefusal): DialectError {
   return { ...rest, code, message: `${reason} ${next}` }
 }
 
+export const UNKNOWN_KEY: DialectError = {
+  status: 401,
+  type: 'invalid_request_error',
+  code: 'invalid_api_key',
+  message: 'This gateway knows no such API key. Make one with: assay wallet grant create',
+}
+export const REVOKED_KEY: DialectError = {
+  status: 401,
+  type: 'invalid_request_error',
+  code: 'api_key_revoked',
+  message: 'This API key was revoked. Make another with: assay wallet grant key',
+}
+
 /** Why nothing could be set aside for a call of this price. */
 export function refusedReservation(
-  { why, left, retryAfter }: Extract<Reservation, { reserved: false }>,
+  { why, left, retryAfter }: ReservationRefusal,
   maximum: bigint,
 ): DialectError {
   const call = `This call may cost ${formatOpg(maximum)}`
   const soon = { headers: { 'retry-after': '1' } }
   switch (why) {
+    case 'revoked':
+      return REVOKED_KEY
     case 'rate':
       return {
         status: 429,

@@ -8,6 +8,8 @@ const MAX_MODELS = 1024
 export type Offer = {
   /** Modes of verification that its answers can have; undefined where it does not say. */
   modes: readonly string[] | undefined
+  /** Paths at which it answers for the model; undefined where it does not say. */
+  paths: readonly string[] | undefined
   /** Key that signs, lower case, and what it claims to be the key of; undefined where it does not say. */
   key: Address | undefined
   engineClass: number | undefined
@@ -43,14 +45,18 @@ export function readHealth(text: string): Health | undefined {
   }
 }
 
-function offerFrom({ modes, key, engineClass }: Record<string, unknown>): Offer {
+function offerFrom({ modes, paths, key, engineClass }: Record<string, unknown>): Offer {
   return {
-    modes: Array.isArray(modes)
-      ? modes.slice(0, 8).filter((mode): mode is string => typeof mode === 'string')
-      : undefined,
+    modes: textsFrom(modes, 8),
+    paths: textsFrom(paths, 16),
     key: addressFrom(key),
     engineClass: Number.isInteger(engineClass) ? (engineClass as number) : undefined,
   }
+}
+
+function textsFrom(value: unknown, most: number): string[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.slice(0, most).filter((text): text is string => typeof text === 'string')
 }
 
 function addressFrom(value: unknown): Address | undefined {

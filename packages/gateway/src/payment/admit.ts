@@ -1,8 +1,9 @@
 import { formatOpg } from '@assay/protocol'
-import { findRequest } from '@assay/store'
+import { findRequest, type RequestRow } from '@assay/store'
 import { type CheckedPayment, checkPayment } from '@assay/verify'
+import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
-import { RefusedError } from '../http/dialectError.ts'
+import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { requireOwnPayer } from '../opengradient/requireOwnPayer.ts'
 import { type OfferTerms, paymentRequired } from './offer.ts'
 
@@ -59,7 +60,8 @@ export async function admit(
   // No await from here to the reservation.
   // What it is to take for its answer stays set aside: shown again it would count twice, and refused then free it.
   if (context.inFlight.has(payment.requestId) || context.ledger.has(payment.requestId)) {
-    throw await paymentUsed(context, payment.requestId)
+    const known = await findRequest(context.database, payment.requestId)
+    throw new RefusedError(paymentUsed(context, payment.requestId, known))
   }
   const needed = context.ledger.openOf(payment.payer) + payment.amount
   if (funds.balance < needed) {
@@ -96,24 +98,29 @@ export function termsOf({ network, till }: Pick<Context, 'network' | 'till'>): O
   return { chainId: network.chainId, token: network.contracts.OPG, till }
 }
 
-/** Takes back what was admitted, of a request that does not have its payment. */
-export function withdraw(context: Context, requestId: `0x${string}`): Promise<RefusedError> {
+/** Takes back what was admitted, of a request that does not have its payment. @returns what its client is told */
+export async function withdraw(context: Context, requestId: Hex): Promise<DialectError> {
   context.ledger.release(requestId)
   // The chain shows what a payment was collected by, so whoever sends a used one need not be its payer.
   context.allowance.forget(requestId)
-  return paymentUsed(context, requestId)
+  // That another request has it is known, also where the database does not say any more what came of that one.
+  const known = await findRequest(context.database, requestId).catch(() => undefined)
+  return paymentUsed(context, requestId, known)
 }
 
 /** One payment pays for one request; a client that lost its answer finds the receipt under the request's id. */
-async function paymentUsed(context: Context, requestId: `0x${string}`): Promise<RefusedError> {
-  const known = await findRequest(context.database, requestId)
-  context.metrics.count('refused_total', 'payment_used')
+function paymentUsed(
+  { metrics }: Pick<Context, 'metrics'>,
+  requestId: Hex,
+  known: Pick<RequestRow, 'state'> | undefined,
+): DialectError {
+  metrics.count('refused_total', 'payment_used')
   const what = known?.state === 'finished' ? 'has already paid for an answer' : 'is already in use'
-  return new RefusedError({
+  return {
     status: 409,
     message: `This payment ${what}; its receipt is at GET /v1/receipts/${requestId}. Sign a new payment for a new request.`,
     type: 'invalid_request_error',
     code: 'payment_used',
     headers: { 'x-assay-request-id': requestId },
-  })
+  }
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { quote } from '../relay/quote.ts'
+import { pathsOffered } from '../routing/survey.ts'
 import { termsOf } from './admit.ts'
 import { paymentRequirements } from './offer.ts'
 
@@ -29,6 +30,7 @@ const CALLS: Record<string, { says: string; example: (model: string) => Record<s
     example: (model) => ({ model, max_tokens: 64, prompt: 'Hello' }),
   },
   embeddings: { says: 'OpenAI embeddings', example: (model) => ({ model, input: 'Hello' }) },
+  infer: { says: 'Numbers through a proven circuit', example: (model) => ({ model, input: [0] }) },
 }
 
 type Filter = { type?: string; payTo?: string; scheme?: string; network?: string; limit?: string }
@@ -50,13 +52,14 @@ export function bazaarRoutes(server: FastifyInstance, context: Context): void {
   const startedAt = new Date().toISOString()
 
   async function catalogue() {
-    const [first] = models.values()
-    if (first === undefined) return []
-    const names = [...models.keys()]
     const items = Object.entries(INFERENCE_PATHS).map(async ([path, dialect]) => {
       const call = CALLS[dialect]
-      if (call === undefined) return []
-      const input = call.example(first.name)
+      const names = [...models.values()]
+        .filter((model) => pathsOffered(context, model)?.includes(path) ?? true)
+        .map(({ name }) => name)
+      const [first] = names
+      if (call === undefined || first === undefined) return []
+      const input = call.example(first)
       const { maximum } = await quote(context, dialect, Buffer.from(JSON.stringify(input)))
       const { bazaar } = declareDiscoveryExtension({
         bodyType: 'json',

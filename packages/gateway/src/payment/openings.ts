@@ -2,10 +2,10 @@
 const MAX_PAYERS = 50_000
 
 /**
- * Whose streams may begin before the chain has said that it still takes the payment's nonce. A payment whose nonce was
- * used is signed all the same, so the opening of a stream may go to somebody who never pays for it. It goes to nobody
- * who has not paid for a call since his last: what a payer can have for nothing is one opening for each call that he
- * paid before at this process, and never two at once.
+ * Whose streams may begin before the chain has said that it still takes the payment's nonce, and the database that no other
+ * gateway has the payment. A payment that was used is signed all the same, so the opening of a stream may go to somebody
+ * who never pays for it. It goes to nobody who has not paid for a call since his last: what a payer can have for nothing is
+ * one opening for each call that he paid before at this process, and never two at once.
  */
 export type Openings = {
   /** Whether this payer may have one now; he then has none until the next call is paid. */

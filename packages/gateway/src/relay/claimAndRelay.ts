@@ -4,13 +4,14 @@ import type { CheckedPayment } from '@assay/verify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Context } from '../context.ts'
-import type { DialectError } from '../http/dialectError.ts'
+import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { termsOf, withdraw } from '../payment/admit.ts'
 import { encodeCollect } from '../payment/collectArgument.ts'
 import { shortfallOf } from '../payment/covered.ts'
 import { beyondFleet } from '../payment/fleetAllowance.ts'
 import { paymentRequired } from '../payment/offer.ts'
 import type { Route } from '../routing/route.ts'
+import { requireHeld } from './exchange.ts'
 import { relay } from './relay.ts'
 
 export type Claiming = {
@@ -48,10 +49,10 @@ export async function claimAndRelay(
     requestHash,
     authorised: payment.amount,
   }
-  const nonceUnused = context.chain.nonceUnused(payment)
+  const nonceUnused = context.freshNonces.unused(payment)
   // Awaited later, by the relay; a request that ends before that must not leave a rejection unhandled.
   nonceUnused.catch(() => {})
-  const held = context.claims.claim({
+  const claimed = context.claims.claim({
     requestId,
     payer: payment.payer,
     scheme: payment.schemeId,
@@ -63,6 +64,7 @@ export async function claimAndRelay(
     requestHash,
     trace,
   })
+  const held = claimed.then((isClaimed) => (isClaimed ? undefined : withdraw(context, requestId)))
   held.catch(() => {})
   if (reply.raw.destroyed || !context.claims.mayFollow()) await requireClaim(context, requestId, held)
   context.metrics.count('requests_total')
@@ -80,7 +82,7 @@ export async function claimAndRelay(
     payableUntil: payment.expiresAt,
     held,
     refusal: whyNot(context, payment, {
-      held,
+      claimed,
       nonceUnused,
       maximum,
       url: `${context.network.gatewayUrl}${request.url}`,
@@ -92,19 +94,19 @@ export async function claimAndRelay(
 }
 
 /** Waits for a claim before any node is asked. @throws RefusedError 409 where the payment is in use */
-async function requireClaim(context: Context, requestId: Hex, held: Promise<boolean>): Promise<void> {
-  let claimed: boolean
+async function requireClaim(
+  context: Context,
+  requestId: Hex,
+  held: Promise<DialectError | undefined>,
+): Promise<void> {
   try {
-    claimed = await held
+    await requireHeld({ held })
   } catch (error) {
     // Whether it was written is not known, so it is taken back as soon as the database answers again.
-    await context.end(requestId, 'released')
+    if (!(error instanceof RefusedError)) await context.end(requestId, 'released')
     context.inFlight.delete(requestId)
     throw error
   }
-  if (claimed) return
-  context.inFlight.delete(requestId)
-  throw await withdraw(context, requestId)
 }
 
 /** What speaks against a payment that its own bytes do not show; asked while the node is already at work. */
@@ -112,16 +114,16 @@ async function whyNot(
   context: Context,
   payment: CheckedPayment,
   {
-    held,
+    claimed,
     nonceUnused,
     maximum,
     url,
-  }: { held: Promise<boolean>; nonceUnused: Promise<boolean>; maximum: bigint; url: string },
+  }: { claimed: Promise<boolean>; nonceUnused: Promise<boolean>; maximum: bigint; url: string },
 ): Promise<DialectError | undefined> {
   const [unused, [shortfall, beyond]] = await Promise.all([
     nonceUnused,
     // With this claim on record, of two gateways that count on the same money the one that looks last sees both.
-    held.then(() =>
+    claimed.then(() =>
       Promise.all([shortfallOf(context, payment), beyondFleet(context, { ...payment, maximum })]),
     ),
   ])

@@ -19,6 +19,11 @@ export function writeStreamHead(
   setImmediate(() => socket?.uncork())
 }
 
+/** Sends what was written since the head at once: what comes next takes its time. */
+export function sendWritten({ socket }: ServerResponse): void {
+  socket?.uncork()
+}
+
 /** Writes and, where the client reads slower than the node speaks, waits for it. @throws ClientGoneError */
 export async function writeToClient(
   response: ServerResponse,

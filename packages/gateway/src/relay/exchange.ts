@@ -12,7 +12,7 @@ import type { AnswerName } from '@assay/store'
 import type { Context } from '../context.ts'
 import type { Answer } from '../http/ask.ts'
 import { CORS_HEADERS } from '../http/cors.ts'
-import type { DialectError } from '../http/dialectError.ts'
+import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
@@ -21,7 +21,7 @@ import { describeRoute, ROUTE_HEADER, type Route } from '../routing/route.ts'
 import type { Expected } from './checkReceipt.ts'
 import { responseHeaders } from './upstreamHeaders.ts'
 
-/** A claimed request that is to be answered. */
+/** A request that is to be answered. */
 export type Relayed = {
   route: Route
   /** What its receipt must say; `node` is whoever it is sent to, and how and for what it answers is the route's. */
@@ -33,10 +33,11 @@ export type Relayed = {
   /** Place under the grant that pays, if one does. */
   grant?: GrantCall | undefined
   /**
-   * Whether the call has its payment, or its place under a grant, to itself; it may still be being written while the node
-   * begins. Nothing of an answer goes out before, and where it has not, its request is another's.
+   * Why the call does not have what pays for it to itself; undefined where it has. It may still be being written while the
+   * node begins: of an answer nothing but a stream's opening goes out before. Where it has not, all that was set aside for it
+   * is taken back already, and no request of this id is to be ended. It is rejected where nobody knows.
    */
-  held: Promise<boolean>
+  held: Promise<DialectError | undefined>
   /** What the chain has against the payment, if anything; asked while the node is already at work. */
   refusal: Promise<DialectError | undefined>
   /** Headers of ours that the node needs beside the client's. */
@@ -74,9 +75,10 @@ export class NodeFailure extends Error {
   }
 }
 
-/** @throws where its payment is another's, or nobody knows */
-export async function requireHeld({ held }: Exchange): Promise<void> {
-  if (!(await held.catch(() => false))) throw new Error('The request does not have its payment.')
+/** @throws RefusedError where the call does not have what pays for it; whatever writing that down ended with */
+export async function requireHeld({ held }: Pick<Exchange, 'held'>): Promise<void> {
+  const refusal = await held
+  if (refusal !== undefined) throw new RefusedError(refusal)
 }
 
 export function tooLarge(maxBytes: number): NodeFailure {
@@ -116,7 +118,9 @@ export async function makeDurable(
       attributes: { 'assay.request_id': expected.requestId },
     }
     await inSpan('record receipt', span, () =>
-      context.record({ ...signed, grant: exchange.grant }, exchange.scheme),
+      context.record({ ...signed, grant: exchange.grant }, exchange.scheme, {
+        unlessEnded: exchange.name !== undefined,
+      }),
     )
   } catch (error) {
     context.log('record_failed', { requestId: expected.requestId, why: messageOf(error) })

@@ -76,7 +76,7 @@ const COUNT_PATH = '/v1/messages/count_tokens'
 async function countTokens(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const body = bodyOf(request)
   const { model } = await quote(context, 'count_tokens', body)
-  const { node } = route(context, readAsked({}, { model, maximum: 0n }))
+  const { node } = route(context, readAsked({}, { model, path: undefined, maximum: 0n }))
   let upstream: Answer
   let bytes: Uint8Array
   try {
@@ -116,7 +116,7 @@ async function handle(
   const credential = header === undefined ? await credentialOf(context, request.headers) : undefined
   const { model, maximum } = await quote(context, dialect, body)
   const among = credential?.grant.nodes ?? []
-  const asking = readAsked(request.headers, { model, maximum, among })
+  const asking = readAsked(request.headers, { model, path, maximum, among })
   // Nobody should sign a payment for what nobody would answer.
   if (header === undefined && credential === undefined) {
     nameOf(request.headers, undefined)

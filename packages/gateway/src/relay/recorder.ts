@@ -8,7 +8,7 @@ import {
   receiptToJson,
   SCHEME,
 } from '@assay/protocol'
-import type { RequestWriter } from '@assay/store'
+import type { NewReceipt, RequestWriter } from '@assay/store'
 import { zeroHash } from 'viem'
 import type { Context } from '../context.ts'
 
@@ -25,7 +25,7 @@ export function createRecorder({
 }: Pick<Context, 'allowance' | 'openings' | 'ledger' | 'limits'> & {
   writer: RequestWriter
 }): Context['record'] {
-  return async (signed: BatchEntry, scheme: number) => {
+  return async (signed: BatchEntry, scheme: number, { unlessEnded }: Pick<NewReceipt, 'unlessEnded'>) => {
     const { receipt, signature } = signed
     const { requestId, payer, price } = receipt
     await persistently(limits.persistMs, () =>
@@ -38,6 +38,7 @@ export function createRecorder({
         collectAmount: price,
         prepaid: scheme === SCHEME.grant,
         unproven: receipt.mode === MODE.zk && receipt.evidenceHash !== zeroHash,
+        unlessEnded,
       }),
     )
     allowance.settle(requestId, price)

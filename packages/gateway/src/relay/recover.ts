@@ -125,7 +125,7 @@ async function recoverOne(context: Parts, requestId: Hex, until: number): Promis
       context,
     )
     if (problem === undefined) {
-      await context.record({ ...signed, grant: row.grant }, row.scheme)
+      await context.record({ ...signed, grant: row.grant }, row.scheme, { unlessEnded: true })
       context.metrics.count('receipts_recovered_total')
       context.log('receipt_recovered', { requestId: row.requestId, status: signed.receipt.status })
       return true

@@ -5,7 +5,6 @@ import type { Context } from '../context.ts'
 import { type DialectError, RefusedError } from '../http/dialectError.ts'
 import { unavailable } from '../http/unavailable.ts'
 import { messageOf } from '../log.ts'
-import { withdraw } from '../payment/admit.ts'
 import { askNode, codeOf, enter, leave, neverSent, noteFailure, saysNothing } from './askNode.ts'
 import { ClientGoneError } from './clientWriter.ts'
 import { OutOfTimeError, startClock } from './clock.ts'
@@ -23,7 +22,7 @@ import { streamAnswer } from './streamAnswer.ts'
 import { wholeAnswer } from './wholeAnswer.ts'
 
 /**
- * Sends a claimed request to its node and the answer to the client, byte for byte. Takes over the response: when the
+ * Sends a request to its node and the answer to the client, byte for byte. Takes over the response: when the
  * promise resolves it is ended, and the request is finished, released, failed, or left to recovery.
  */
 export async function relay(
@@ -63,14 +62,13 @@ export async function relay(
 }
 
 /**
- * Nothing here waits for a server's disk to have the claim: the death of this gateway leaves it where it is, and whatever
- * ends the exchange (a receipt, or the end without one) is durable only together with it. A crash of PostgreSQL in the
- * moment before leaves, at the most, the beginning of a stream that nobody pays for, and a node that answers 409 if it is
- * asked again.
+ * Nothing here waits for a server's disk to have what holds the call: the death of this gateway leaves it where it is, and
+ * whatever ends the exchange (a receipt, or the end without one) is durable only together with it. A crash of PostgreSQL in
+ * the moment before leaves, at the most, the beginning of a stream that nobody pays for, and a node that answers 409 if it
+ * is asked again.
  */
 async function exchangeAnswer(exchange: Exchange): Promise<void> {
   const upstream = await askNode(exchange)
-  await requireHeld(exchange)
   const good = requireGood(exchange)
   // An exchange that ends before it is looked at must not leave a rejection unhandled.
   good.catch(() => {})
@@ -88,16 +86,19 @@ async function exchangeAnswer(exchange: Exchange): Promise<void> {
   else exchange.node.breaker.succeed()
 }
 
-/** @throws RefusedError where the chain, or the database, has something against the payment */
+/** @throws as `requireHeld`; RefusedError where the chain, or the database, has something against what pays */
 async function requireGood(exchange: Exchange): Promise<void> {
+  await requireHeld(exchange)
   const found = await exchange.refusal.catch((error) => unasked(exchange, error))
   if (found !== undefined) throw new RefusedError(found)
 }
 
 /** The payment was not looked at: nobody can say whether it is good, so there is no answer for it. */
-function unasked({ context, expected }: Exchange, error: unknown): DialectError {
+function unasked({ context, expected, grant }: Exchange, error: unknown): DialectError {
   context.log('payment_unchecked', { requestId: expected.requestId, why: messageOf(error) })
   const away = unavailable(error)
+  // A call under a grant has each time a place of its own, so the same may be sent again.
+  if (away !== undefined && grant !== undefined) return away
   const what = away?.message.split('.')[0] ?? 'The gateway failed on this request'
   const message = `${what}. Nothing is charged; send the request again with a new payment.`
   if (away !== undefined) return { ...away, message, headers: undefined }
@@ -155,22 +156,20 @@ async function onFailure(exchange: Exchange, error: unknown): Promise<void> {
   })
 }
 
-/** What a client is told whose request does not have its payment; undefined where it has. */
+/** What a client is told whose call does not have what pays for it; undefined where it has. */
 async function whyNotHeld(exchange: Exchange): Promise<DialectError | undefined> {
-  const { context, expected, held } = exchange
+  const { context, held, name } = exchange
+  let refusal: DialectError | undefined
   try {
-    if (await held) return undefined
+    refusal = await held
+    if (refusal === undefined) return undefined
   } catch (error) {
     // Whether it was written is not known, and the node may have signed for it.
     await endExchange(exchange, false)
-    return unasked(exchange, error)
+    refusal = unasked(exchange, error)
   }
-  if (exchange.name !== undefined) await context.freeName(exchange.name)
-  try {
-    return (await withdraw(context, expected.requestId)).dialect
-  } catch (error) {
-    return unasked(exchange, error)
-  }
+  if (name !== undefined) await context.freeName(name)
+  return refusal
 }
 
 /** For nothing that its node did. */

@@ -3,7 +3,7 @@ import type { Answer } from '../http/ask.ts'
 import { keep } from '../idempotency/keep.ts'
 import { OPENING_BYTES } from '../payment/openings.ts'
 import { receiptProblem } from './checkReceipt.ts'
-import { writeStreamHead, writeToClient } from './clientWriter.ts'
+import { sendWritten, writeStreamHead, writeToClient } from './clientWriter.ts'
 import {
   answerHeaders,
   decodeReceipt,
@@ -54,6 +54,7 @@ export async function streamAnswer(
     }
     const end = gate.end()
     if (end === undefined) continue
+    sendWritten(response)
     const signed = decodeReceipt(end.receipt)
     const answer = {
       status: upstream.statusCode,

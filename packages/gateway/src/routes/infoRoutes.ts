@@ -3,7 +3,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
 import { paymentRequirements } from '../payment/offer.ts'
+import { pathsOffered } from '../routing/survey.ts'
 import { OPENAPI } from './openapi.ts'
+import { type PageQuery, pageOf } from './pageOf.ts'
 
 /** What the gateway says about itself: models and prices, terms of payment, health, metrics, its interface. */
 export function infoRoutes(server: FastifyInstance, context: Context): void {
@@ -24,6 +26,8 @@ export function infoRoutes(server: FastifyInstance, context: Context): void {
         modelId: model.modelId,
         contextLength: model.contextLength,
         modes: model.modes,
+        // Null while no node has said.
+        paths: pathsOffered(context, model) ?? null,
         // OPG base units per call and per token.
         price: {
           perCall: price.perCall.toString(),
@@ -34,16 +38,9 @@ export function infoRoutes(server: FastifyInstance, context: Context): void {
     }
   }
 
-  server.get('/v1/models', async () => {
-    const data = await Promise.all(network.models.map(modelJson))
-    return {
-      object: 'list',
-      data,
-      has_more: false,
-      first_id: data[0]?.id ?? null,
-      last_id: data.at(-1)?.id ?? null,
-    }
-  })
+  server.get('/v1/models', async ({ query }: FastifyRequest<{ Querystring: PageQuery }>) =>
+    pageOf(await Promise.all(network.models.map(modelJson)), query),
+  )
 
   server.get('/v1/models/:id', async (request: FastifyRequest<{ Params: { id: string } }>) => {
     const model = context.models.get(request.params.id)

@@ -25,6 +25,7 @@ export function nodeRoutes(server: FastifyInstance, context: Context): void {
         .map(([name, offer]) => ({
           name,
           modes: offer.modes ?? models.get(name)?.modes ?? [],
+          paths: offer.paths ?? null,
           keyValid: offer.key === undefined || !node.badKeys.has(offer.key),
           // What a further answer may put at risk, OPG base units.
           left,

@@ -100,7 +100,13 @@ export const OPENAPI = {
       },
     },
     '/v1/models': {
-      get: { summary: 'Models and their prices.', responses: { 200: json('An OpenAI model list.') } },
+      get: {
+        summary: 'Models, their prices and where they answer; all, or a page as Anthropic has them.',
+        parameters: ['limit', 'after_id', 'before_id'].map((name) => {
+          return { name, in: 'query', schema: { type: name === 'limit' ? 'integer' : 'string' } }
+        }),
+        responses: { 200: json('An OpenAI model list.'), 400: error('No such page.') },
+      },
     },
     '/v1/models/{id}': {
       get: {

@@ -12,9 +12,8 @@ import { route } from '../routing/route.ts'
 /** What a call would cost at most and who would answer it: the body and headers of the call, sent here instead; free. */
 export function quoteRoutes(server: FastifyInstance, context: Context): void {
   server.post('/v1/quotes', async (request: FastifyRequest<{ Querystring: { path?: unknown } }>) => {
-    const { path = '/v1/chat/completions' } = request.query
-    const dialect =
-      typeof path === 'string' && Object.hasOwn(INFERENCE_PATHS, path) ? INFERENCE_PATHS[path] : undefined
+    const path = String(request.query.path ?? '/v1/chat/completions')
+    const dialect = Object.hasOwn(INFERENCE_PATHS, path) ? INFERENCE_PATHS[path] : undefined
     if (dialect === undefined) {
       const message = `\`path\` must be one of: ${Object.keys(INFERENCE_PATHS).join(', ')}.`
       throw new RefusedError({ status: 400, type: 'invalid_request_error', code: 'invalid_path', message })
@@ -23,7 +22,7 @@ export function quoteRoutes(server: FastifyInstance, context: Context): void {
     const credential = await credentialOf(context, request.headers)
     const { model, price, maxOutput, maximum } = await quote(context, dialect, body)
     const among = credential?.grant.nodes ?? []
-    const asked = readAsked(request.headers, { model, maximum, among })
+    const asked = readAsked(request.headers, { model, path, maximum, among })
     const { mode, why, exposure, candidates } = route(context, asked)
     return {
       object: 'quote',

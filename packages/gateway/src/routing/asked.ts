@@ -10,6 +10,8 @@ const VALUE_HEADER = 'x-assay-value-at-risk'
 /** What a request asks of the node that is to answer it. */
 export type Asked = {
   model: NetworkModel
+  /** Where a request for the model is sent to; undefined where only its enclave can read that. */
+  path: string | undefined
   verification: Mode | 'auto'
   /** What a false answer may do harm of, as the caller says; 0 where it does not. OPG base units. */
   valueAtRisk: bigint
@@ -27,7 +29,12 @@ export function exposureOf({ valueAtRisk, maximum }: Pick<Asked, 'valueAtRisk' |
 /** @throws RefusedError 400 that names the header which cannot be read, or the price that is above the caller's maximum */
 export function readAsked(
   headers: IncomingHttpHeaders,
-  { model, maximum, among = [] }: { model: NetworkModel; maximum: bigint; among?: readonly Address[] },
+  {
+    model,
+    path,
+    maximum,
+    among = [],
+  }: Pick<Asked, 'model' | 'path' | 'maximum'> & { among?: readonly Address[] },
 ): Asked {
   const verification = single(headers[VERIFICATION_HEADER]) ?? 'auto'
   if (verification !== 'auto' && !isMode(verification)) {
@@ -40,7 +47,7 @@ export function readAsked(
   }
   const most = single(headers[CONFIDENTIAL_HEADERS.maxPrice])
   if (most !== undefined) requirePrice(most, maximum)
-  return { model, verification, valueAtRisk, maximum, among }
+  return { model, path, verification, valueAtRisk, maximum, among }
 }
 
 function requirePrice(text: string, maximum: bigint): void {

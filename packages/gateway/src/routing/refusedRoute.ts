@@ -3,9 +3,25 @@ import type { DialectError } from '../http/dialectError.ts'
 import { type Asked, exposureOf } from './asked.ts'
 import { type Candidate, modesOffered, weakest } from './survey.ts'
 
-/** Why no node takes a request: what was asked, what is offered, and what to change. */
-export function refusedRoute(asked: Asked, found: readonly Candidate[]): DialectError {
-  const { verification, model } = asked
+/**
+ * Why no node takes a request: what was asked, what is offered, and what to change.
+ * @param paths at which anybody answers for the model, where anybody says
+ */
+export function refusedRoute(
+  asked: Asked,
+  found: readonly Candidate[],
+  paths: readonly string[] | undefined,
+): DialectError {
+  const { verification, model, path } = asked
+  if (path !== undefined && paths?.includes(path) === false) {
+    return {
+      status: 400,
+      type: 'invalid_request_error',
+      code: 'unsupported_model',
+      param: 'model',
+      message: `The model \`${model.name}\` is not one for this path. It answers at ${paths.join(', ')}.`,
+    }
+  }
   const offered = modesOffered(found, asked)
   if (verification !== 'auto' && !offered.includes(verification)) {
     return {

@@ -6,7 +6,7 @@ import { type Asked, exposureOf } from './asked.ts'
 import { chooseNode } from './chooseNode.ts'
 import type { Mode } from './costOfCorruption.ts'
 import { refusedRoute } from './refusedRoute.ts'
-import { type Candidate, modesOffered, survey, weakest } from './survey.ts'
+import { type Candidate, modesOffered, pathsOffered, survey, weakest } from './survey.ts'
 
 /** On every answer: the choice and its reason. */
 export const ROUTE_HEADER = 'x-assay-route'
@@ -40,7 +40,7 @@ export function route(
   const candidates = chosen?.fit.map(({ node }) => node) ?? []
   const node = chooseNode(candidates, performance.now())
   if (chosen === undefined || node === undefined) {
-    const error = refusedRoute(asked, found)
+    const error = refusedRoute(asked, found, pathsOffered(context, asked.model))
     context.metrics.count('refused_total', error.code)
     throw new RefusedError(error)
   }

@@ -1,6 +1,7 @@
-import { formatOpg, larger, smaller } from '@assay/protocol'
+import { formatOpg, larger, type NetworkModel, smaller } from '@assay/protocol'
 import type { Bond } from '../chain/gatewayChain.ts'
 import type { Context } from '../context.ts'
+import type { Offer } from '../nodes/health.ts'
 import type { InferenceNode } from '../nodes/inferenceNode.ts'
 import { type Asked, exposureOf } from './asked.ts'
 import { costOfCorruption, isMode, MODES, type Mode } from './costOfCorruption.ts'
@@ -36,7 +37,8 @@ export function survey(
   const candidates: Candidate[] = []
   for (const node of context.nodes.nodes) {
     const offer = node.offers.get(asked.model.name)
-    if (offer === undefined || (asked.among.length > 0 && !asked.among.includes(node.operator))) continue
+    if (offer === undefined || !answersAt(offer, asked.path)) continue
+    if (asked.among.length > 0 && !asked.among.includes(node.operator)) continue
     const known = standing.bond(node.operator)
     const bond = known ?? NO_BOND
     // One bond that stands for both carries what is at risk twice.
@@ -57,6 +59,18 @@ export function survey(
     }
   }
   return candidates
+}
+
+const answersAt = ({ paths }: Offer, path: string | undefined): boolean =>
+  path === undefined || paths === undefined || paths.includes(path)
+
+/** Paths at which anybody answers for a model; undefined where nobody says. */
+export function pathsOffered(
+  { nodes }: Pick<Context, 'nodes'>,
+  { name }: Pick<NetworkModel, 'name'>,
+): string[] | undefined {
+  const stated = nodes.nodes.flatMap((node) => node.offers.get(name)?.paths ?? [])
+  return stated.length === 0 ? undefined : [...new Set(stated)]
 }
 
 /** Modes in which anybody offers the model, the cheapest first; what the network says of it while nobody is known. */

@@ -1,4 +1,3 @@
-import { larger } from '@assay/protocol'
 import type { Hex, Queryable } from '../database.ts'
 import { type GrantState, type PlacedCall, readGrants } from '../reservations.ts'
 
@@ -25,7 +24,7 @@ export type Grants = {
 }
 
 /** What an entry of the journal changes of a grant. */
-type Move = { seq: number; next?: bigint; open: bigint; spent: bigint; minute?: number }
+type Move = { seq: number; open: bigint; spent: bigint; minute?: number }
 type Known = { state: GrantState; moves: Move[]; trimAt: number }
 
 /**
@@ -81,9 +80,9 @@ export function openGrants(database: Queryable, appliedOf: () => number): Grants
       return known.get(grantId)?.state
     },
     has: (requestId) => underWay.has(requestId),
-    reserved({ requestId, grantId, authorised, counter }, seq) {
+    reserved({ requestId, grantId, authorised }, seq) {
       underWay.set(requestId, { grantId, maximum: authorised })
-      move(grantId, { seq, next: counter + 1n, open: authorised, spent: 0n })
+      move(grantId, { seq, open: authorised, spent: 0n })
     },
     recorded(requestId, price, seq) {
       const call = underWay.get(requestId)
@@ -101,8 +100,7 @@ export function openGrants(database: Queryable, appliedOf: () => number): Grants
   }
 }
 
-function apply(state: GrantState, { next, open, spent, minute }: Move): void {
-  if (next !== undefined) state.next = larger(state.next, next)
+function apply(state: GrantState, { open, spent, minute }: Move): void {
   state.open += open
   state.spent += spent
   if (minute === undefined || state.rate === 0n) return

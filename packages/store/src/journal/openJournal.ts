@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
+import { type Counters, createCounters } from '../counters.ts'
 import type { Database } from '../database.ts'
-import { placedCall, reservationRefusal, UNKNOWN_GRANT } from '../reservations.ts'
+import { placedCall, type ReservationRefusal, reservationRefusal, UNKNOWN_GRANT } from '../reservations.ts'
 import type { RequestWriter } from '../writer.ts'
 import { type Applier, openApplier } from './applier.ts'
 import type { Entry, Numbered } from './entries.ts'
@@ -39,10 +40,11 @@ export async function openJournal(inner: Database, folder: string, disk: Disk = 
 
   const payments = await openPayments(inner)
   const grants = openGrants(inner, () => applier.applied)
+  const counters = createCounters(inner)
   log = createLog(folder, applier.applied + 1, disk)
   return {
     database: caughtUp(inner, applier, log),
-    writer: journalWriter(log, applier, { payments, grants }),
+    writer: journalWriter(log, applier, { payments, grants, counters }),
     lagging: inner,
   }
 }
@@ -50,7 +52,7 @@ export async function openJournal(inner: Database, folder: string, disk: Disk = 
 function journalWriter(
   log: Log,
   applier: Applier,
-  { payments, grants }: { payments: Payments; grants: Grants },
+  { payments, grants, counters }: { payments: Payments; grants: Grants; counters: Counters },
 ): RequestWriter {
   /** @returns its number */
   function write(entry: Entry): number {
@@ -66,22 +68,19 @@ function journalWriter(
       payments.claim(request)
       return true
     },
+    takePlace: counters.take,
     async reserve(call) {
-      let refusal = UNKNOWN_GRANT
+      let refusal: ReservationRefusal | undefined
       // What was ended or paid in since is worth a second look before anybody is turned away.
       for (const again of [false, true]) {
         const grant = await grants.stateOf(call.grantId, again)
         if (grant === undefined) return UNKNOWN_GRANT
         // No await from here to the entry.
-        const { next: counter } = grant
-        const refused = reservationRefusal(grant, call, Date.now() / 1000)
-        if (refused === undefined) {
-          const placing = { call, counter, requestId: call.requestIdOf(counter) }
-          const placed = placedCall(placing)
-          grants.reserved(placed, write({ kind: 'reserve', call: placed }))
-          return { reserved: true, counter, requestId: placing.requestId }
-        }
-        refusal = refused
+        refusal = reservationRefusal(grant, call, Date.now() / 1000)
+        if (refusal !== undefined) continue
+        const placed = placedCall(call)
+        grants.reserved(placed, write({ kind: 'reserve', call: placed }))
+        return undefined
       }
       return refusal
     },

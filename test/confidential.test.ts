@@ -260,7 +260,7 @@ function leaks(): string[] {
   const words = [
     SECRET,
     ...REPLY.map((word) => word.trim()).filter((word) => word !== 'and'),
-    'messages',
+    '"messages"',
     'assistant',
   ]
   const everything = [before.text(), behind.text(), ...logs].join('\n')
@@ -289,7 +289,8 @@ test('a whole answer: the gateway is paid and never sees the prompt or the reply
 test('a stream: its text arrives in pieces, verified at the end, unseen on the way', async () => {
   fresh()
   const pieces: string[] = []
-  const assay = createAssay({ ...all, chain: all.reader, confidential: true })
+  const { network, privateKey } = all
+  const assay = createAssay({ network, privateKey, chain: all.reader, confidential: true })
   const { chatOutput, report } = await assay.llm.chat({
     model: MODEL.name,
     messages: [{ role: 'user', content: `Say ${SECRET}` }],

@@ -2,7 +2,8 @@
  * The conformance table: other people's clients, unmodified, and ours, on one running network. A row is a test; a row
  * whose client is not installed is skipped by name. The table, with versions and gaps, is printed at the end.
  *
- * `npm test` runs a slice: the first row of each client and way in, all of ours, every sample. All: `npm run test:clients`.
+ * `npm test` runs a slice: the first row of each client and way in, all of ours, every sample. All: `npm run test:clients`,
+ * and CI.
  */
 import { after, before, test } from 'node:test'
 import { anthropicNode } from './anthropicNode.ts'

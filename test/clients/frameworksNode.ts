@@ -6,7 +6,7 @@ import { ChatAssay } from '@assay/sdk/langchain'
 import { HumanMessage } from '@langchain/core/messages'
 import { tool as langchainTool } from '@langchain/core/tools'
 import { ChatOpenAI } from '@langchain/openai'
-import { ExactEvmScheme } from '@x402/evm'
+import { ExactEvmScheme, UptoEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import { embedMany, generateText, streamText, tool } from 'ai'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -148,33 +148,36 @@ const aiSdk: Row[] = [
 ].map((row) => ({ client: 'ai (npm)', version: npmVersion('ai'), ...row }))
 
 const x402: Row[] = [
-  {
-    client: '@x402/fetch (npm)',
-    version: npmVersion('@x402/fetch'),
-    way: 'x402',
-    what: 'a 402 paid by exact',
-    async run({ network, privateKey }: World) {
-      const scheme = new ExactEvmScheme(privateKeyToAccount(privateKey))
-      const opg = { network: `eip155:${network.chainId}`, asset: network.contracts.OPG } as const
-      const client = new x402Client()
-        .register('eip155:*', scheme)
-        .setSpendControls({ allowedAssets: [{ ...opg, maxAmountPerPayment: `${10n ** 18n}` }] })
-      const response = await wrapFetchWithPayment(fetch, client)(
-        `${network.gatewayUrl}/v1/chat/completions`,
-        {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({
-            model: MODEL,
-            max_tokens: 8,
-            messages: [{ role: 'user', content: QUESTION }],
-          }),
-        },
-      )
-      assert.equal(response.status, 200, await response.clone().text())
-      assert.match(response.headers.get('x-assay-receipt') ?? '', /^[A-Za-z0-9_-]+$/)
-    },
+  { name: 'exact', Scheme: ExactEvmScheme },
+  { name: 'upto', Scheme: UptoEvmScheme },
+].map(({ name, Scheme }) => ({
+  client: '@x402/fetch (npm)',
+  version: npmVersion('@x402/fetch'),
+  way: 'x402',
+  what: `a 402 paid by ${name}`,
+  async run({ network, privateKey }: World) {
+    const opg = { network: `eip155:${network.chainId}`, asset: network.contracts.OPG } as const
+    const client = new x402Client()
+      .register('eip155:*', new Scheme(privateKeyToAccount(privateKey)))
+      .setSpendControls({ allowedAssets: [{ ...opg, maxAmountPerPayment: `${10n ** 18n}` }] })
+    const response = await wrapFetchWithPayment(fetch, client)(`${network.gatewayUrl}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: MODEL,
+        max_tokens: 8,
+        messages: [{ role: 'user', content: QUESTION }],
+      }),
+    })
+    assert.equal(response.status, 200, await response.clone().text())
+    assert.match(response.headers.get('x-assay-receipt') ?? '', /^[A-Za-z0-9_-]+$/)
+    const receipt = await fetch(
+      `${network.gatewayUrl}/v1/receipts/${response.headers.get('x-assay-request-id')}`,
+    )
+    const { payment } = (await receipt.json()) as { payment: { scheme: string; outcome: string } }
+    assert.equal(payment.scheme, name)
+    assert.notEqual(payment.outcome, 'failed')
   },
-]
+}))
 
 export const frameworksNode: Row[] = [...langchain, ...aiSdk, ...x402]

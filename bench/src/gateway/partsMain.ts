@@ -35,7 +35,11 @@ import { createServer } from '../../../packages/gateway/src/http/createServer.ts
 import { DEFAULT_LIMITS } from '../../../packages/gateway/src/limits.ts'
 import { readBounded } from '../../../packages/gateway/src/nodes/readBounded.ts'
 import { receiptProblem } from '../../../packages/gateway/src/relay/checkReceipt.ts'
-import { writeStreamHead, writeToClient } from '../../../packages/gateway/src/relay/clientWriter.ts'
+import {
+  sendWritten,
+  writeStreamHead,
+  writeToClient,
+} from '../../../packages/gateway/src/relay/clientWriter.ts'
 import { createKeyCheck } from '../../../packages/gateway/src/relay/keyCheck.ts'
 import { bodyOf } from '../../../packages/gateway/src/relay/quote.ts'
 import { ReceiptGate } from '../../../packages/gateway/src/relay/receiptGate.ts'
@@ -157,7 +161,6 @@ server.post('/v1/chat/completions', async (request, reply) => {
     headers: requestHeaders(request.raw.rawHeaders, committer, call?.headers),
     body,
   })
-  if (call !== undefined && !(await call.held)) throw new Error('The payment is in use.')
   const headers = responseHeaders(upstream.headers)
   const contentType = String(upstream.headers['content-type'])
   const status = upstream.statusCode
@@ -165,6 +168,7 @@ server.post('/v1/chat/completions', async (request, reply) => {
     if (call === undefined) return
     const signed = decodeReceiptHeader(receipt)
     if (kept.has('receipt')) await checkReceipt(signed, call, hash, { status, contentType, body: answer })
+    if (!(await call.held)) throw new Error('The payment is in use.')
     if (!(await call.stands)) throw new Error('The payment does not stand any more.')
     await record(signed)
   }
@@ -187,6 +191,7 @@ server.post('/v1/chat/completions', async (request, reply) => {
     await writeToClient(reply.raw, open, limits.clientStallMs)
     const end = gate.end()
     if (end === undefined) continue
+    sendWritten(reply.raw)
     // The opening is out already; this payer has paid for calls, and the stream is no longer than an opening.
     await judge(end.receipt.trim(), stripSseComments(concatBytes([...passed, end.terminal])))
     await writeToClient(reply.raw, end.held, limits.clientStallMs)

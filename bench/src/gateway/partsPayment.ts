@@ -18,9 +18,12 @@ import type { Address, Hex } from 'viem'
 import type { GatewayChain } from '../../../packages/gateway/src/chain/gatewayChain.ts'
 import { createFreshCache } from '../../../packages/gateway/src/freshCache.ts'
 import { createKeys } from '../../../packages/gateway/src/grants/keys.ts'
+import { createPlaces } from '../../../packages/gateway/src/grants/places.ts'
 import { createClaims } from '../../../packages/gateway/src/payment/claims.ts'
 import { encodeCollect } from '../../../packages/gateway/src/payment/collectArgument.ts'
+import { createFreshNonces } from '../../../packages/gateway/src/payment/freshNonces.ts'
 import { createFundsCache } from '../../../packages/gateway/src/payment/fundsCache.ts'
+import { createHeadStart } from '../../../packages/gateway/src/payment/headStart.ts'
 import { statedPayment } from './statedPayment.ts'
 
 /** A call that somebody pays for, as far as that was looked at. */
@@ -30,7 +33,7 @@ export type PaidCall = {
   amount: bigint
   /** Headers that its node needs. */
   headers: Record<string, string>
-  /** Whether it has its payment, or its place, to itself: nothing goes out before. */
+  /** Whether it has its payment, or its place, to itself: nothing goes out before but an opening. */
   held: Promise<boolean>
   /** Whether the chain still takes what pays for it; asked while the node works. */
   stands: Promise<boolean>
@@ -58,8 +61,11 @@ const single = (value: string | string[] | undefined) => String(value ?? '')
 export function paidBySignature(parts: Parts, checks: boolean): (asked: Asked) => Promise<PaidCall> {
   const { network, model, chain, till, committer, nodeUrl, store } = parts
   const funds = createFundsCache(chain)
+  const nonces = createFreshNonces(chain)
   const endings = { finish: async () => {} }
-  const claims = store && createClaims({ ...store, endings, instance: 'bench' })
+  const claims =
+    store &&
+    createClaims({ ...store, headStart: createHeadStart(store.database), endings, instance: 'bench' })
 
   async function checked(header: string, maximum: bigint): Promise<CheckedPayment> {
     const payment = await checkPayment({
@@ -81,7 +87,7 @@ export function paidBySignature(parts: Parts, checks: boolean): (asked: Asked) =
     const header = single(headers['payment-signature'])
     const payment = checks ? await checked(header, await quote()) : undefined
     const { requestId, payer, amount, expiresAt } = payment ?? statedPayment(header, network)
-    const stands = payment === undefined ? Promise.resolve(true) : chain.nonceUnused(payment)
+    const stands = payment === undefined ? Promise.resolve(true) : nonces.unused(payment)
     const held = claims?.claim({
       ...{ requestId, payer, scheme: SCHEME.exact, authorised: amount, expiresAt },
       collect: payment === undefined ? '{}' : encodeCollect(payment),
@@ -96,8 +102,8 @@ export function paidBySignature(parts: Parts, checks: boolean): (asked: Asked) =
 export function paidByKey(parts: Parts): (asked: Asked) => Promise<PaidCall> {
   const { network, model, deployment, chain, committer, privateKey, nodeUrl, store } = parts
   if (store === undefined) throw new Error('What is spent under a grant is counted in the database.')
-  const { writer, lagging } = store
-  const keys = createKeys(lagging)
+  const keys = createKeys(store.lagging)
+  const places = createPlaces({ ...store, headStart: createHeadStart(store.database), instance: 'bench' })
   const accountOf = createFreshCache((grantId: Hex) => chain.grantAccount(grantId))
   const { modelId } = model
   const node = network.nodes[0]?.operator as Address
@@ -112,20 +118,21 @@ export function paidByKey(parts: Parts): (asked: Asked) => Promise<PaidCall> {
     const call = () => ({ modelId, node, price: maximum, at: now() })
     const account = await accountOf(grantId)
     if (grantRefusal(grant, account, call()) !== undefined) throw new Error('The grant does not pay.')
-    const place = await writer.reserve({
-      ...{ grantId, keyHash, payer, scheme: SCHEME.grant, maximum, expiresAt: grant.expiry, collect: '{}' },
-      ...{ funded: account.funded, spentOnChain: account.spent },
-      ...{ modelId, nodeUrl, requestHash: hash, instance: 'bench' },
-      requestIdOf: (counter) =>
-        grantRequestId({
-          chainId: network.chainId,
-          escrow: network.contracts.InferenceEscrow,
-          payer,
-          grant: { id: grantId, counter },
-        }),
+    const counter = await places.take(grantId)
+    if (counter === undefined) throw new Error('No such grant.')
+    const requestId = grantRequestId({
+      chainId: network.chainId,
+      escrow: network.contracts.InferenceEscrow,
+      payer,
+      grant: { id: grantId, counter },
     })
-    if (!place.reserved) throw new Error(`The grant has too little: ${place.why}.`)
-    const { requestId, counter } = place
+    const reserving = places.reserve({
+      ...{ grantId, counter, requestId, keyHash, payer, scheme: SCHEME.grant, authorised: maximum },
+      ...{ funded: account.funded, spentOnChain: account.spent, expiresAt: grant.expiry, collect: '{}' },
+      ...{ modelId, nodeUrl, requestHash: hash },
+    })
+    const held = reserving.then((refusal) => refusal === undefined)
+    held.catch(() => {})
     const auth = {
       requestId,
       requestHash: hash,
@@ -135,12 +142,13 @@ export function paidByKey(parts: Parts): (asked: Asked) => Promise<PaidCall> {
       deadline: now() + 60n,
     }
     const signature = await signDigest(requestAuthDigest(auth, deployment), privateKey)
+    if (!places.mayFollow(grantId)) await held
     return {
       requestId,
       payer,
       amount: maximum,
       headers: { [GRANT_HEADER]: encodeGrantHeader({ grant, counter, auth: { auth, signature } }) },
-      held: Promise.resolve(true),
+      held,
       stands: chain.grantAccount(grantId).then((seen) => grantRefusal(grant, seen, call()) === undefined),
     }
   }

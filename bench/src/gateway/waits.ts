@@ -2,6 +2,7 @@ import type { Network } from '@assay/protocol'
 import { openDatabase } from '@assay/store'
 import { zeroHash } from 'viem'
 import { connectPlainReads } from '../../../packages/gateway/src/chain/plainReads.ts'
+import { connectRpc } from '../../../packages/gateway/src/chain/rpc.ts'
 import { quantile } from '../table.ts'
 
 const TIMES = 400
@@ -19,9 +20,9 @@ async function p50Of(work: (at: number) => Promise<unknown>): Promise<number> {
   return quantile(times, 0.5)
 }
 
-/** What the chain takes to answer the one question that it is asked for every paid call. */
+/** What the chain takes to answer the question that it is asked for a payer who is not followed. */
 export function chainReadTime(network: Network): Promise<number> {
-  const reads = connectPlainReads(network)
+  const reads = connectPlainReads(connectRpc(network), network.contracts)
   return p50Of(() => reads.payments([zeroHash]))
 }
 

@@ -62,7 +62,7 @@ export function paidBySignature(parts: Parts, checks: boolean): (asked: Asked) =
   const { network, model, chain, till, committer, nodeUrl, store } = parts
   const funds = createFundsCache(chain)
   const nonces = createFreshNonces(chain)
-  const endings = { finish: async () => {} }
+  const endings = { finish: async () => false }
   const claims =
     store &&
     createClaims({ ...store, headStart: createHeadStart(store.database), endings, instance: 'bench' })

@@ -1,10 +1,11 @@
 import type { BatchEntry, Deployment, Network, NetworkModel, PriceRow, Receipt } from '@assay/protocol'
-import type { AnswerName, AnswerNames, Database, NewReceipt } from '@assay/store'
+import type { Database, NewReceipt } from '@assay/store'
 import type { GrantAccount } from '@assay/verify'
 import type { Address, Hex } from 'viem'
 import type { GatewayChain } from './chain/gatewayChain.ts'
 import type { Keys } from './grants/keys.ts'
 import type { Places } from './grants/places.ts'
+import type { Names } from './idempotency/names.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
@@ -47,7 +48,7 @@ export type Context = {
   /** A grant's account, from a cache that the chain refreshes. */
   grantAccountOf(grantId: Hex): Promise<GrantAccount>
   /** What clients call their requests, and the answers that are kept for them. */
-  names: AnswerNames
+  names: Names
   /** API keys, by what they hash to. */
   keys: Keys
   /** Where calls under grants stand, and what is set aside for them. */
@@ -62,8 +63,6 @@ export type Context = {
   record(signed: BatchEntry, scheme: number, terms: Pick<NewReceipt, 'unlessEnded'>): Promise<void>
   /** Ends a request without a receipt and frees what was set aside for it; later, where the database is away now. */
   end(requestId: Hex, state: 'failed' | 'released'): Promise<void>
-  /** Gives the name back of a request that was refused; later, where the database is away now. */
-  freeName(name: AnswerName): Promise<void>
   /** Requests that this process is relaying now; recovery leaves them alone. */
   inFlight: Set<Hex>
   /** What enclaves say in OpenGradient's wire format; under its profile alone. */

@@ -25,6 +25,7 @@ import { createKeys } from './grants/keys.ts'
 import { createPlaces } from './grants/places.ts'
 import { createServer } from './http/createServer.ts'
 import { createRefusalLog } from './http/refusalLog.ts'
+import { createNames } from './idempotency/names.ts'
 import { type BatchLimits, DEFAULT_BATCH_LIMITS, DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { type Log, logToStdout, messageOf } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -154,8 +155,8 @@ async function assemble(
   const open = database.engine === 'pglite' ? await openAmounts(database) : []
   for (const { requestId, payer, amount } of open) ledger.set(requestId, payer, amount)
   const inFlight = new Set<Hex>()
-  const names = openAnswerNames({ database, lagging })
-  const endings = createEndings({ names, writer, ledger, log })
+  const endings = createEndings({ writer, ledger, log })
+  const names = createNames({ kept: openAnswerNames({ database, lagging }), endings, log })
   const headStart = createHeadStart(database)
   const base: Omit<Context, 'recover'> = {
     network,
@@ -189,7 +190,6 @@ async function assemble(
       allowance.settle(requestId, 0n)
       return endings.end(requestId, state)
     },
-    freeName: endings.free,
     inFlight,
     draining: false,
     statements: network.profile === undefined ? undefined : createStatements(database),

@@ -2,21 +2,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AssayError } from '@assay/protocol'
-import type { AnswerNames, Hex } from '@assay/store'
+import type { Hex } from '@assay/store'
 import { createLedger } from '../src/payment/ledger.ts'
 import { createEndings } from '../src/relay/endings.ts'
 
 const [FIRST, SECOND] = ['a1', 'a2'].map((byte) => `0x${byte.repeat(32)}`) as [Hex, Hex]
-
-const unasked = () => assert.fail('there are no names here')
-const names: AnswerNames = { take: unasked, bind: unasked, keep: unasked, free: unasked }
 
 test('an ending that a new claim has had written is not written once more by whoever catches up', async () => {
   const written: Hex[] = []
   const gate = Promise.withResolvers<void>()
   let away = true
   const endings = createEndings({
-    names,
     ledger: createLedger(),
     log: () => {},
     writer: {

@@ -1,7 +1,7 @@
 /** The same request under the same name is paid once, and answered again from what was kept. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Receipt, STATUS } from '@assay/protocol'
+import { AssayError, type Receipt, STATUS } from '@assay/protocol'
 import { type Database, openDatabase, pruneAnswers } from '@assay/store'
 import { generatePaymentId } from '@x402/extensions/payment-identifier'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
@@ -114,6 +114,39 @@ test('what failed or was refused leaves its name free', async () => {
   harness.node.script = { kind: 'whole', body: encode('{"n":3}') }
   const served = await harness.post(BODY, await harness.payFor(BODY, payer, name))
   assert.equal(await served.text(), '{"n":3}')
+})
+
+test('what was refused while the database was away does not stand in its own way, but another has to wait', async () => {
+  const lost = await openDatabase({ directory: temporaryFolder('away') })
+  let away = /^$/
+  const query: Database['query'] = (sql, parameters) =>
+    away.test(sql)
+      ? Promise.reject(new AssayError('The database does not answer.', { code: 'unreachable' }))
+      : lost.query(sql, parameters)
+  // Not as the embedded one, or its journal would take what is written.
+  const gateway = await startHarness({ database: { ...lost, engine: 'postgres', query } })
+  try {
+    for (const [what, writes] of [
+      ['neither claimed nor given back', /insert into requests|delete from kept/],
+      ['claimed, and neither ended nor given back', /update requests|, 'failed', payer|delete from kept/],
+    ] as const) {
+      gateway.node.script = { kind: 'whole', body: encode('{}'), withoutReceipt: true }
+      const payer = gateway.payer()
+      const name = generatePaymentId()
+      const payment = await gateway.payFor(BODY, payer, name)
+      away = writes
+      const refused = await gateway.post(BODY, payment)
+      assert.ok(refused.status >= 500, `${what}: ${await refused.clone().text()}`)
+      assert.match((await errorOf(refused)).message, /charged/, what)
+      assert.equal((await gateway.post(BODY, await gateway.payFor(BODY, payer, name))).status, 503, what)
+      away = /^$/
+      gateway.node.script = { kind: 'whole', body: encode('{"n":1}') }
+      const served = await gateway.post(BODY, await gateway.payFor(BODY, payer, name))
+      assert.equal(served.status, 200, `${what}: ${await served.clone().text()}`)
+    }
+  } finally {
+    await gateway.close()
+  }
 })
 
 test('a failure that the node signed for is no answer: sent again under its name the request is done anew', async () => {

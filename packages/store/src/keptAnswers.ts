@@ -9,7 +9,7 @@ export type KeptAnswer = { status: number; headers: Record<string, string>; body
 export type Recalled =
   | { what: 'new' } // it is ours now
   | { what: 'other' } // another request has it
-  | { what: 'running' } // this request has it and is being answered
+  | { what: 'running'; requestId: Hex | undefined } // this request has it and is being answered
   | { what: 'kept'; answer: KeptAnswer }
   | { what: 'not_kept'; requestId: Hex } // it was answered and paid, and the answer is not here
 
@@ -130,9 +130,10 @@ async function takeOver(
   )
   const [row] = rows
   // Given up between the two statements.
-  if (row === undefined) return { what: 'running' }
+  if (row === undefined) return { what: 'running', requestId: undefined }
   if (row.request_hash !== request.requestHash) return { what: 'other' }
-  if (row.state !== 'finished' || row.request_id === null) return { what: 'running' }
+  if (row.state !== 'finished' || row.request_id === null)
+    return { what: 'running', requestId: row.request_id ?? undefined }
   const { status, headers, body } = row
   return status === null || headers === null || body === null
     ? { what: 'not_kept', requestId: row.request_id }

@@ -146,7 +146,7 @@ async function handle(
     await admit(context, authentic, maximum, url)
     await claimAndRelay(context, request, reply, { payment: authentic, name, ...asked })
   } catch (error) {
-    if (name !== undefined) await context.freeName(name)
+    if (name !== undefined) await context.names.free(name)
     throw error
   }
 }

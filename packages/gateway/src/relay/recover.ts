@@ -53,6 +53,7 @@ export function startRecovery(context: Parts, endings: Endings): Recovery {
     }
   }
   async function look(): Promise<void> {
+    await context.names.catchUp()
     await endings.catchUp()
     await adoptStrays()
     const due = [...lost].filter(([requestId]) => !context.inFlight.has(requestId)).slice(0, MAX_TICK)

@@ -168,7 +168,7 @@ async function whyNotHeld(exchange: Exchange): Promise<DialectError | undefined>
     await endExchange(exchange, false)
     refusal = unasked(exchange, error)
   }
-  if (name !== undefined) await context.freeName(name)
+  if (name !== undefined) await context.names.free(name)
   return refusal
 }
 

@@ -9,6 +9,7 @@ import {
   type Devnet,
   developmentAccount,
   publicClientOf,
+  readValidators,
   startDeployedDevnet,
 } from '@assay/chain'
 import { type Network, opgAbi, validatorStakingAbi } from '@assay/protocol'
@@ -169,14 +170,16 @@ test('an operator registers, adds to its bond by delegating to itself, and takes
 })
 
 test('what was collected before a later part failed is told as it lands, and what is left with the error', async () => {
-  assert.ok(first !== undefined && second !== undefined)
-  for (const validator of [first, second]) {
+  // A devnet registers its validators side by side; it is collected from them in the order that came of it.
+  const [earlier, later] = await readValidators(publicClientOf(network), network)
+  assert.ok(earlier !== undefined && later !== undefined)
+  for (const validator of [earlier, later]) {
     await done('delegate', validator, '10')
     await done('undelegate', validator, '10')
   }
   await pass(LEAVING_SECONDS)
   const withdraw = { abi: validatorStakingAbi, functionName: 'withdraw' } as const
-  const refused = encodeFunctionData({ ...withdraw, args: [second] })
+  const refused = encodeFunctionData({ ...withdraw, args: [later] })
   const rpc = await openRefusingRpc(network.rpcUrl, (method, { data, input }) =>
     method === 'eth_estimateGas' && (data ?? input) === refused ? 'refuse' : undefined,
   )
@@ -185,10 +188,10 @@ test('what was collected before a later part failed is told as it lands, and wha
     writeFileSync(file, JSON.stringify({ ...network, rpcUrl: rpc.url }))
     const { code, out, err } = await runAssay('stake', 'claim', '--network', file)
     assert.equal(code, 1)
-    assert.match(out, new RegExp(`^withdraw ${first} {2}0x[0-9a-f]{64}$`, 'm'))
-    assert.ok(!out.includes(second), out)
-    assert.match(err, new RegExp(`The contract refused[\\s\\S]*done: [^\\n]*withdraw ${first}`))
-    assert.match(err, new RegExp(`left: withdraw ${second}\\n`))
+    assert.match(out, new RegExp(`^withdraw ${earlier} {2}0x[0-9a-f]{64}$`, 'm'), err)
+    assert.ok(!out.includes(later), out)
+    assert.match(err, new RegExp(`The contract refused[\\s\\S]*done: [^\\n]*withdraw ${earlier}`))
+    assert.match(err, new RegExp(`left: withdraw ${later}\\n`))
     const again = await runAssay('stake', 'claim', '--network', file, '--json')
     assert.deepEqual([again.code, JSON.parse(again.out).error.code], [1, 'conflict'])
   } finally {

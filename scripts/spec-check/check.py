@@ -243,6 +243,7 @@ TYPES = {
     "Attestation": "Attestation(bytes32 batchId,bytes32 root,uint64 registryBlock,bool dataAvailable,uint8 verdict)",
     "KeyVote": "KeyVote(bytes32 registrationId,bool valid)",
     "ApiKey": "ApiKey(bytes32 grantId,bytes32 keyHash,bool allowed)",
+    "ProviderKey": "ProviderKey(address enclave,string provider,string name,string secret,uint64 sequence)",
 }
 
 GRANT = (
@@ -271,10 +272,14 @@ def read_message(name, message):
             value = decimal(value, int(kind[4:]))
         elif kind == "bool":
             require(f"{field} must be a boolean", type(value) is bool)
+        elif kind == "string":
+            require(f"{field} must be a string", type(value) is str)
+            # EIP-712: a string is signed by its hash.
+            value = "0x" + tag(value).hex()
         else:
             value = from_hex(value, 20 if kind == "address" else 32)
         values.append(value)
-    return [kind for kind, _ in fields], values
+    return ["bytes32" if kind == "string" else kind for kind, _ in fields], values
 
 
 def struct_hash(name, message):

@@ -1,4 +1,4 @@
-/** Where encrypted requests go, at gateway and node (docs/spec.md §11); GET tells which key to encrypt to. */
+/** Where encrypted requests go, at gateway and node (docs/spec.md §12); GET tells which key to encrypt to. */
 export const CONFIDENTIAL_PATH = '/v1/confidential'
 /** What the gateway must know of an encrypted request: the model, the most it may cost (OPG base units), the enclave. */
 export const CONFIDENTIAL_HEADERS = {

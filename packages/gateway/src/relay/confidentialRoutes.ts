@@ -25,7 +25,7 @@ import { traceOf } from './traceOf.ts'
 const MAX_KEY_BYTES = 8192
 
 /**
- * Requests that are encrypted to an enclave's key (docs/spec.md §11). The gateway sees who pays, for which model, at
+ * Requests that are encrypted to an enclave's key (docs/spec.md §12). The gateway sees who pays, for which model, at
  * most how much, and sizes; never what is asked or answered.
  */
 export function confidentialRoutes(

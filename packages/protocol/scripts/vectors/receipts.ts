@@ -14,6 +14,7 @@ import {
   grantRequestId,
   grantToJson,
   keyVoteDigest,
+  providerKeyDigest,
   type Receipt,
   receiptDigest,
   receiptLeaf,
@@ -114,6 +115,16 @@ export async function statements(): Promise<Vector[]> {
     const signature = await signDigest(digest, payerKey)
     vectors.push({ type: 'ApiKey', deployment: deploymentJson, message, digest, signature, signer: payer })
   }
+  const given = { enclave: key, provider: 'anthropic', name: 'main', secret: 'sk-of-nobody', sequence: 1n }
+  const givenDigest = providerKeyDigest(given, deployment)
+  vectors.push({
+    type: 'ProviderKey',
+    deployment: deploymentJson,
+    message: { ...given, sequence: given.sequence.toString() },
+    digest: givenDigest,
+    signature: await signDigest(givenDigest, nodeKey),
+    signer: privateKeyToAddress(nodeKey).toLowerCase(),
+  })
   const auth = {
     requestId: receiptOf(0).requestId,
     requestHash: requestHash(request),

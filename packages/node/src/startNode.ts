@@ -11,6 +11,7 @@ import { openEnclave } from './enclaves/openEnclave.ts'
 import { startCircuitEngine } from './engines/circuit/startCircuitEngine.ts'
 import { startLlamaEngine } from './engines/llama/startLlamaEngine.ts'
 import type { UpstreamModel } from './engines/upstream/readUpstreams.ts'
+import { SealedKey } from './engines/upstream/sealedKey.ts'
 import { startUpstreamEngine } from './engines/upstream/startUpstreamEngine.ts'
 import { startForcing } from './force/startForcing.ts'
 import { type KeyRing, openKeyRing } from './keyRing.ts'
@@ -148,6 +149,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
           validFrom: () => registrations[0]?.validFrom() ?? 0n,
         })
 
+  const sealedKeys = sealedKeysOf(upstreams)
   const proving = startProving({ models, store: receipts.proofs, log })
   // The server's address is part of what is registered, so it listens before there is a key.
   let ring: KeyRing | undefined
@@ -169,6 +171,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     confidential: () => ring?.confidential() ?? [],
     chain,
     models: new Map(models.map((served) => [served.manifest.name, served])),
+    sealedKeys,
     receipts,
     evidence,
     sign(answer) {
@@ -262,6 +265,7 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     ring?.current().enclave ?? { key: (bonded as BondedKey).key, hardware: 'none', simulated: false }
   const { key, hardware, simulated } = identity()
   log('listening', { url, operator, key, hardware, simulated })
+  if (sealedKeys.size > 0) log('provider_keys_awaited', { names: [...sealedKeys.keys()] })
 
   return {
     url: server.url,
@@ -273,6 +277,12 @@ export async function startNode(parameters: StartNodeParameters): Promise<Runnin
     rotate: async () => ring?.rotate(),
     close,
   }
+}
+
+/** Keys that the models wait for, by name. */
+function sealedKeysOf(upstreams: readonly UpstreamModel[]): Map<string, SealedKey> {
+  const keys = upstreams.flatMap(({ engine }) => engine.targets.map(({ key }) => key))
+  return new Map(keys.flatMap((key) => (key instanceof SealedKey ? [[key.name, key] as const] : [])))
 }
 
 /** Engine classes of the models that the enclave's key signs for, bit i = class i. */

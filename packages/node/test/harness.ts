@@ -38,6 +38,7 @@ import { nitroSimAttester, SIMULATED_ENGINE_CLASSES } from '../src/enclaves/nitr
 import { openEnclave } from '../src/enclaves/openEnclave.ts'
 import { simulatedRoot } from '../src/enclaves/simulatedChain.ts'
 import type { Engine, Feature, RunOptions, Work } from '../src/engines/engine.ts'
+import type { SealedKey } from '../src/engines/upstream/sealedKey.ts'
 import { SMOLLM2_MANIFEST, SMOLLM2_MODEL_ID } from '../src/models/smollm2.ts'
 import { createQueue } from '../src/queue.ts'
 import { openReceiptStore } from '../src/receiptStore.ts'
@@ -55,7 +56,8 @@ export const ESCROW: Address = '0x00000000000000000000000000000000000000a3'
 export const TILL: Address = '0x00000000000000000000000000000000000000a4'
 export const GATEWAY_KEY: Hex = `0x${'a5'.repeat(32)}`
 export const GATEWAY = privateKeyToAddress(GATEWAY_KEY).toLowerCase() as Address
-export const OPERATOR: Address = '0x00000000000000000000000000000000000000a6'
+export const OPERATOR_KEY: Hex = `0x${'a6'.repeat(32)}`
+export const OPERATOR = privateKeyToAddress(OPERATOR_KEY).toLowerCase() as Address
 export const PRICE = { perCall: 1000n, inputPrice: 10n, outputPrice: 100n }
 const PAYER_KEY: Hex = `0x${'11'.repeat(32)}`
 export const PAYER = privateKeyToAccount(PAYER_KEY)
@@ -123,6 +125,7 @@ export async function startTestServer(
     modes?: ('tee' | 'bonded')[]
     keyValid?: () => boolean
     waiting?: number
+    sealedKeys?: ReadonlyMap<string, SealedKey>
     requestTimeoutMs?: number
     silenceMs?: number
   } = {},
@@ -204,6 +207,7 @@ export async function startTestServer(
     sign: (answer) => (answer.mode === MODE.bonded ? signBonded(answer) : signInEnclave(answer)),
     isKeyValid: options.keyValid ?? (() => true),
     log: (event, facts) => events.push({ event, ...facts }),
+    sealedKeys: options.sealedKeys,
     requestTimeoutMs: options.requestTimeoutMs,
     silenceMs: options.silenceMs,
   })

@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { AssayError, modelIdOf } from '@assay/protocol'
 import { engineClassOf } from '../src/engines/upstream/providers.ts'
 import { readUpstreams, takeUpstreamKeys } from '../src/engines/upstream/readUpstreams.ts'
+import { SealedKey } from '../src/engines/upstream/sealedKey.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'assay-upstreams-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -78,12 +79,29 @@ test('whoever starts a node beside others takes the keys for it out of what they
   assert.deepEqual(env, { OTHER: 'stays' })
 })
 
+test('a key that the enclave is to be given is awaited, one for all targets that call it the same', () => {
+  const target = { provider: 'anthropic', model: 'claude', keyName: 'main' }
+  const two = (name: string) => ({
+    name,
+    contextLength: 10,
+    targets: [target, { ...target, keyName: 'other' }],
+  })
+  const keys = read({ models: [two('a'), two('b')] }).map(({ engine }) =>
+    engine.targets.map(({ key }) => key),
+  )
+  const [main, other] = keys[0] ?? assert.fail()
+  assert.ok(main instanceof SealedKey && other instanceof SealedKey && main !== other)
+  assert.deepEqual([main.provider, main.name, main.value], ['anthropic', 'main', undefined])
+  assert.ok(keys[1]?.[0] === main && keys[1][1] === other)
+})
+
 test('only the addresses in the code make a provider proxy', () => {
   for (const name of ['openai', 'anthropic', 'gemini', 'xai'] as const) assert.equal(engineClassOf(name), 1)
   assert.equal(engineClassOf('openai-compatible'), 2)
   assert.equal(engineClassOf('anthropic-compatible'), 2)
 })
 
+const named = { provider: 'anthropic', model: 'claude', keyName: 'main' }
 const model = (targets: unknown, more: object = {}) => ({
   models: [{ name: 'm', contextLength: 10, targets, ...more }],
 })
@@ -102,7 +120,19 @@ const mistakes: [what: string, content: unknown, problem: RegExp][] = [
   ['another protocol', model([{ ...server, baseUrl: 'file:///etc' }]), /baseUrl must be an http/],
   ['credentials in the address', model([{ ...server, baseUrl: 'http://a:b@c/' }]), /without credentials/],
   ['an address for a known provider', model([{ ...paid, baseUrl: 'http://evil/' }]), /must be left out/],
-  ['no key for a provider', model([{ ...paid, keyEnv: undefined }]), /needs keyEnv or keyFile/],
+  ['no key for a provider', model([{ ...paid, keyEnv: undefined }]), /needs keyName, keyEnv or keyFile/],
+  [
+    'two ways to a key',
+    model([{ ...paid, keyName: 'main' }]),
+    /must have one of keyEnv, keyFile and keyName/,
+  ],
+  ['a name that is no word', model([{ ...named, keyName: 'My key' }]), /keyName must be a word/],
+  ['a sealed key for any server', model([{ ...server, keyName: 'main' }]), /is for openai, anthropic, /],
+  [
+    'one key for two providers',
+    { models: [...model([named]).models, ...model([{ ...named, provider: 'xai' }]).models] },
+    /models\[1\]\.targets\[0\]\.keyName names the key of another provider: anthropic/,
+  ],
   ['a variable that is not set', model([{ ...paid, keyEnv: 'NOT_SET' }]), /not set: NOT_SET/],
   [
     'a file that is not there',

@@ -164,6 +164,8 @@ export type Engine = {
   /** 0 the model runs in the enclave, 1 an authenticated provider's proxy, 2 an unattested upstream (docs/spec.md §4). */
   engineClass: 0 | 1 | 2
   features: ReadonlySet<Feature>
+  /** False while it has no key of any upstream of its own: the model is not offered then. Absent: always ready. */
+  isReady?: (() => boolean) | undefined
   /** Routes whose bodies go on to an upstream of the same dialect as they are. */
   native: ReadonlySet<InferenceRoute>
   /** Betas of Anthropic's that go on though they can cost more, since the operator has priced them in. */

@@ -21,20 +21,11 @@ import { badRequest } from '../dialects/refusal.ts'
 import type { Engine, Prepared } from '../engines/engine.ts'
 import { CHAIN_AWAY, PAID_TWICE, type Paid, paidByGrant, paidByX402, unpaid } from './paidBy.ts'
 import type { PayerCredit } from './payerCredit.ts'
+import { headerOf, type RawRequest } from './rawRequest.ts'
 import type { ServedModel } from './servedModel.ts'
 
-const COMMITTER_HEADER = 'assay-committer'
+export const COMMITTER_HEADER = 'assay-committer'
 const PAYMENT_HEADER = 'payment-signature'
-
-/** A request as it came in, untouched. */
-export type RawRequest = {
-  method: string
-  /** Request target: path and query. */
-  path: string
-  /** Name and value in order of arrival, as received. */
-  headers: ReadonlyArray<readonly [string, string]>
-  body: Uint8Array
-}
 
 /** A paid request that may run. */
 export type Admission = {
@@ -78,8 +69,7 @@ export async function admit(
   parameters: AdmitParameters,
 ): Promise<{ admission: Admission } | { error: DialectError }> {
   const { deployment, token, escrow, chain, credit, operator, models } = parameters
-  const header = (name: string): string | undefined =>
-    raw.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
+  const header = (name: string): string | undefined => headerOf(raw, name)
 
   const reading = dialect.read(raw.body, anthropicHeaders(raw), (name) => factsOf(models.get(name)))
   if ('error' in reading) return reading
@@ -106,6 +96,7 @@ export async function admit(
   if (price === undefined || chain.anchor() === undefined) {
     return { error: unavailable('The node has not read the price of this model yet.', 'not_ready') }
   }
+  if (served.engine.isReady?.() === false) return { error: AWAITS_KEY }
   const quote = quoteMaximum(price.row, raw.body.length, intent.maxOutput)
 
   const committer = header(COMMITTER_HEADER)
@@ -277,6 +268,12 @@ async function whyAuthFails(
 function fail(message: string, code: string): { error: DialectError } {
   return { error: badRequest(message, null, code) }
 }
+
+/** Of a model whose provider's key is still to come from the operator. */
+export const AWAITS_KEY: DialectError = unavailable(
+  'The node was not given the key of this model’s provider yet.',
+  'not_ready',
+)
 
 export function unavailable(message: string, code: string): DialectError {
   return { status: 503, message, type: 'server_error', code, param: null }

@@ -1,7 +1,8 @@
 import type { DialectError } from '@assay/protocol'
 import { readCount } from '../dialects/anthropic/readMessages.ts'
 import { EngineError } from '../engines/engine.ts'
-import { anthropicHeaders, factsOf, prepare, type RawRequest, unavailable } from './admit.ts'
+import { AWAITS_KEY, anthropicHeaders, factsOf, prepare, unavailable } from './admit.ts'
+import type { RawRequest } from './rawRequest.ts'
 import type { ServedModel } from './servedModel.ts'
 
 /** Answers Anthropic's count_tokens. Nothing is generated, so nothing is paid or signed. */
@@ -20,6 +21,7 @@ export async function countTokens(
   if (count === undefined) {
     return { error: { ...unavailable('This model cannot count tokens ahead.', 'cannot_count'), status: 501 } }
   }
+  if (served.engine.isReady?.() === false) return { error: AWAITS_KEY }
   try {
     return { input_tokens: await count(reading.work, signal) }
   } catch (error) {

@@ -17,11 +17,13 @@ export function infoRoutes(
 ): void {
   const { operator, identity, keyOf, confidential, chain, models, receipts, evidence, isKeyValid } =
     parameters
+  const { sealedKeys = new Map() } = parameters
   const created = Math.floor(Date.now() / 1000)
 
   app.get('/health', async (_request, reply) => {
     // One that is not published yet is not offered; the others need not wait for it.
     const priced = [...models.values()].filter(({ modelId }) => chain.price(modelId) !== undefined)
+    const ready = priced.filter(({ engine }) => engine.isReady?.() !== false)
     const missing = !isKeyValid() ? 'key_pending' : priced.length === 0 ? 'price_unknown' : undefined
     const queues = [...models.values()].map((served) => served.queue.state())
     const sum = (name: 'running' | 'waiting' | 'limit') =>
@@ -36,7 +38,7 @@ export function infoRoutes(
       confidentialKeys: confidential().map((member) => member.key),
       hardware,
       simulated,
-      models: priced.map(({ modelId, manifest, engine }) => ({
+      models: ready.map(({ modelId, manifest, engine }) => ({
         name: manifest.name,
         modelId,
         contextLength: manifest.contextLength,
@@ -46,6 +48,10 @@ export function infoRoutes(
         engineClass: engine.engineClass,
         key: keyOf(engine.engineClass) ?? null,
       })),
+      // What only the operator can give: nobody need start the node again for it.
+      awaitedKeys: [...sealedKeys.values()]
+        .filter(({ value }) => value === undefined)
+        .map(({ name }) => name),
       queue: { running: sum('running'), waiting: sum('waiting'), limit: sum('limit') },
     }
   })

@@ -1,26 +1,19 @@
 import {
   CONFIDENTIAL_HEADERS,
   type DialectError,
-  decodeBinaryRequest,
   decodeRequestAuthHeader,
-  OHTTP_REQUEST_TYPE,
-  type OhttpForm,
-  openRequest,
   REQUEST_AUTH_HEADER,
-  type ResponseSealer,
 } from '@assay/protocol'
 import { badRequest } from '../dialects/refusal.ts'
 import type { ConfidentialKey } from '../keyRing.ts'
-import type { RawRequest } from './admit.ts'
+import { COMMITTER_HEADER } from './admit.ts'
+import { type Opened, openSealed } from './openSealed.ts'
+import { headerOf, type RawRequest } from './rawRequest.ts'
 
-/** What an encrypted request turned out to be, and what seals its answer. */
-export type Opened = {
-  raw: RawRequest
-  sealer: ResponseSealer
+/** What an encrypted request for an answer turned out to be. */
+export type OpenedConfidential = Opened & {
   /** Model that the outside names; the inside must ask for the same. */
   model: string | undefined
-  /** That it was encrypted to, whose receipt answers it. */
-  key: ConfidentialKey
   /** Why inside and outside do not agree, if they do not. */
   disagreement: DialectError | undefined
 }
@@ -29,62 +22,26 @@ export type Opened = {
 const TWICE = ['payment-signature', REQUEST_AUTH_HEADER] as const
 
 /**
- * Opens an encrypted request (docs/spec.md §11). The gateway was paid and chose by what stands outside, so that must be
+ * Opens an encrypted request (docs/spec.md §12). The gateway was paid and chose by what stands outside, so that must be
  * what stands inside: else a relay could pair one client's ciphertext with another's payment, or a client pay for a
  * cheap model and ask for a dear one. What the gateway alone may say, its own name, is taken from outside.
  */
 export async function openConfidential(
   keys: readonly ConfidentialKey[],
   outer: RawRequest,
-): Promise<Opened | { error: DialectError }> {
-  const outside = (name: string): string | undefined => headerOf(outer, name)
-  const type = (outside('content-type') ?? '').toLowerCase()
-  const form = (['chunked', 'whole'] as const).find((known: OhttpForm) => OHTTP_REQUEST_TYPE[known] === type)
-  if (form === undefined) {
-    const message = `Send content-type: ${OHTTP_REQUEST_TYPE.chunked}.`
-    return { error: badRequest(message, null, 'unsupported_media_type', 415) }
+): Promise<OpenedConfidential | { error: DialectError }> {
+  const opened = await openSealed(keys, outer)
+  if ('error' in opened) return opened
+  const committer = headerOf(outer, COMMITTER_HEADER)
+  const raw: RawRequest = {
+    ...opened.raw,
+    headers: [
+      ...opened.raw.headers.filter(([name]) => name !== COMMITTER_HEADER),
+      ...(committer === undefined ? [] : [[COMMITTER_HEADER, committer] as const]),
+    ],
   }
-  try {
-    const { key, request, seal } = await openWithOne(keys, outer.body, form)
-    const { method, path, headers, body } = decodeBinaryRequest(request)
-    const committer = outside('assay-committer')
-    const raw: RawRequest = {
-      method: method.toUpperCase(),
-      path,
-      headers: [
-        ...headers.filter(([name]) => name !== 'assay-committer'),
-        ...(committer === undefined ? [] : [['assay-committer', committer] as const]),
-      ],
-      body: Uint8Array.from(body),
-    }
-    return {
-      raw,
-      sealer: await seal(),
-      model: outside(CONFIDENTIAL_HEADERS.model),
-      key,
-      disagreement: disagreementOf(outer, raw),
-    }
-  } catch {
-    // One answer for all of it: what exactly did not open is nobody's business (RFC 9458 §5.2).
-    const message = 'The request does not open with the key of this enclave; ask for the key again.'
-    return { error: badRequest(message, null, 'ohttp_key', 422) }
-  }
-}
-
-/** While one key takes the place of another there are two, and no name outside is believed. @throws Error */
-async function openWithOne(keys: readonly ConfidentialKey[], body: Uint8Array, form: OhttpForm) {
-  for (const key of keys) {
-    try {
-      return { key, ...(await openRequest(key.ohttp, body, form)) }
-    } catch {
-      // Of another key, or of none.
-    }
-  }
-  throw new Error('the request opens with no key')
-}
-
-function headerOf(request: RawRequest, name: string): string | undefined {
-  return request.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
+  const model = headerOf(outer, CONFIDENTIAL_HEADERS.model)
+  return { ...opened, raw, model, disagreement: disagreementOf(outer, raw) }
 }
 
 function disagreementOf(outer: RawRequest, inner: RawRequest): DialectError | undefined {

@@ -1,5 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { RawRequest } from './admit.ts'
+
+/** A request as it came in, untouched. */
+export type RawRequest = {
+  method: string
+  /** Request target: path and query. */
+  path: string
+  /** Name and value in order of arrival, as received. */
+  headers: ReadonlyArray<readonly [string, string]>
+  body: Uint8Array
+}
+
+/** Value of the first header of a name. @param name in lower case */
+export function headerOf(request: RawRequest, name: string): string | undefined {
+  return request.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1]
+}
 
 /** A request as it arrived, which is what its receipt covers. */
 export function rawRequestOf(incoming: IncomingMessage, body: unknown): RawRequest {

@@ -6,6 +6,7 @@ import type { NodeChain } from '../chain/nodeChain.ts'
 import { badRequest } from '../dialects/refusal.ts'
 import type { Enclave } from '../enclaves/enclave.ts'
 import type { EvidenceStore } from '../enclaves/evidenceStore.ts'
+import type { SealedKey } from '../engines/upstream/sealedKey.ts'
 import type { ConfidentialKey } from '../keyRing.ts'
 import type { OpenGradientRoom } from '../opengradient/room.ts'
 import type { ReceiptStore } from '../receiptStore.ts'
@@ -14,6 +15,7 @@ import { createAnswering } from './answering.ts'
 import { countTokens } from './countTokens.ts'
 import { createApp } from './createApp.ts'
 import { infoRoutes } from './infoRoutes.ts'
+import { providerKeyRoute } from './providerKeyRoute.ts'
 import { goneSignal } from './rawRequest.ts'
 import { refuse } from './refuse.ts'
 import { JSON_TYPE } from './serve.ts'
@@ -37,6 +39,8 @@ export type StartServerParameters = {
   confidential: () => readonly ConfidentialKey[]
   chain: NodeChain
   models: ReadonlyMap<string, ServedModel>
+  /** Keys of providers that are given to the enclave while it runs, by name. */
+  sealedKeys?: ReadonlyMap<string, SealedKey> | undefined
   receipts: ReceiptStore
   evidence: EvidenceStore
   sign: (answer: ReceiptParameters) => Promise<SignedReceipt>
@@ -87,6 +91,8 @@ export async function startServer(parameters: StartServerParameters): Promise<No
     if (first === undefined) return noEnclave(reply)
     return { key: first.key, ohttpKey: toBase64(first.ohttp.config), simulated: first.simulated }
   })
+
+  providerKeyRoute(app, parameters)
 
   app.post('/v1/messages/count_tokens', async (request, reply) => {
     const raw = answering.accept(request, reply)

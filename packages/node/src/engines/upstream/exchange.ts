@@ -1,7 +1,7 @@
 import { rootCertificates } from 'node:tls'
 import { Agent, type Dispatcher, request } from 'undici'
 import { EngineError } from '../engine.ts'
-import { engineClassOf, headersFor, type Target } from './providers.ts'
+import { awaitsKey, engineClassOf, headersFor, secretOf, type Target } from './providers.ts'
 
 /** Longest wait for a connection, ms. */
 const CONNECT_MS = 10_000
@@ -53,11 +53,12 @@ export function createExchange(targets: readonly Target[], dispatcher?: Dispatch
       connect: { timeout: CONNECT_MS, ...(targets.every(isProvider) ? PROVEN : {}) },
     })
   const restUntil = new Map<Target, number>()
-  /** The configured order, with those that failed a moment ago behind the others. */
+  /** The configured order of those that have their key, with those that failed a moment ago behind the others. */
   const inOrder = (): Target[] => {
     const now = Date.now()
     const isResting = (target: Target) => (restUntil.get(target) ?? 0) > now
-    return [...targets.filter((target) => !isResting(target)), ...targets.filter(isResting)]
+    const able = targets.filter((target) => !awaitsKey(target))
+    return [...able.filter((target) => !isResting(target)), ...able.filter(isResting)]
   }
 
   async function open(target: Target, ask: Ask): Promise<UpstreamAnswer> {
@@ -120,7 +121,7 @@ function broken(): EngineError {
 }
 
 /** An upstream's refusal in words for the client. */
-function refusal({ key }: Target, status: number, text: string, retryAfter: string | undefined): EngineError {
+function refusal(target: Target, status: number, text: string, retryAfter: string | undefined): EngineError {
   if (status === 429) {
     const seconds = Number(retryAfter)
     return new EngineError('The upstream of this model is busy; try again later.', {
@@ -130,10 +131,11 @@ function refusal({ key }: Target, status: number, text: string, retryAfter: stri
     })
   }
   const { message, param } = wordsOf(text)
+  const secret = secretOf(target)
   const isAboutOperator =
     [401, 402, 403].includes(status) ||
     (status === 400 && ABOUT_THE_OPERATOR.some((beginning) => beginning.test(message))) ||
-    (key !== undefined && `${message}\n${param}`.includes(key))
+    (secret !== undefined && `${message}\n${param}`.includes(secret))
   // What they say of keys and accounts is about the operator's, and may quote a part of the key.
   if (isAboutOperator && status < 500) {
     return new EngineError('The upstream of this model does not take the credentials of this node.', {

@@ -1,3 +1,5 @@
+import { SealedKey } from './sealedKey.ts'
+
 /** A way to a model elsewhere: where, under which name, and with which key. */
 export type Target = {
   provider: ProviderName
@@ -6,7 +8,17 @@ export type Target = {
   /** The upstream's own name of the model. */
   model: string
   /** Sent as the provider wants it; never logged, and never part of an error. */
-  key: string | undefined
+  key: string | SealedKey | undefined
+}
+
+/** What is sent of a target's key. */
+export function secretOf({ key }: Target): string | undefined {
+  return key instanceof SealedKey ? key.value : key
+}
+
+/** Whether the key of a target is still to come: without it there is nothing to ask. */
+export function awaitsKey({ key }: Target): boolean {
+  return key instanceof SealedKey && key.value === undefined
 }
 
 export type UpstreamDialect = 'openai' | 'anthropic'
@@ -45,8 +57,9 @@ export function headersFor(target: Target, more: Record<string, string>): Record
     ...more,
   }
   if (dialectOf(target.provider) === 'anthropic') headers['anthropic-version'] ??= '2023-06-01'
-  if (target.key === undefined) return headers
-  if (dialectOf(target.provider) === 'anthropic') headers['x-api-key'] = target.key
-  else headers.authorization = `Bearer ${target.key}`
+  const secret = secretOf(target)
+  if (secret === undefined) return headers
+  if (dialectOf(target.provider) === 'anthropic') headers['x-api-key'] = secret
+  else headers.authorization = `Bearer ${secret}`
   return headers
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { AssayError, type ModelManifest } from '@assay/protocol'
+import { AssayError, isProviderKeyName, isProviderSecret, type ModelManifest } from '@assay/protocol'
 import { dialectOf, engineClassOf, PROVIDERS, type ProviderName, type Target } from './providers.ts'
+import { SealedKey } from './sealedKey.ts'
 import type { UpstreamEngineParameters } from './startUpstreamEngine.ts'
 
 /** A model that is served through other servers. */
@@ -16,7 +17,7 @@ const DEFAULT_CONCURRENCY = 32
 const MAX_ENGINE = 64
 
 /** Finds the key of a target; undefined for none. */
-type KeyFinder = (entry: Record<string, unknown>, place: string, isRequired: boolean) => string | undefined
+type KeyFinder = (entry: Record<string, unknown>, place: string, provider: ProviderName) => Target['key']
 
 /**
  * Reads the file that names upstream models (docs/upstreams.md): where each is, under which name, and where its key is
@@ -26,8 +27,9 @@ type KeyFinder = (entry: Record<string, unknown>, place: string, isRequired: boo
  */
 export function readUpstreams(path: string, env: Record<string, string | undefined>): UpstreamModel[] {
   const used = new Set<string>()
-  const models = readModels(path, (entry, place, isRequired) =>
-    keyAt(reader(path), entry, place, isRequired, env, used),
+  const sealed = new Map<string, SealedKey>()
+  const models = readModels(path, (entry, place, provider) =>
+    keyAt(reader(path), entry, place, provider, { env, used, sealed }),
   )
   for (const name of used) delete env[name]
   return models
@@ -151,7 +153,7 @@ function readTarget(
   findKey: KeyFinder,
 ): Target {
   const entry = at.object(value, place)
-  at.only(entry, ['provider', 'baseUrl', 'model', 'keyEnv', 'keyFile'], place)
+  at.only(entry, ['provider', 'baseUrl', 'model', 'keyEnv', 'keyFile', 'keyName'], place)
   const provider = at.text(entry.provider, `${place}.provider`, 64)
   if (!Object.hasOwn(PROVIDERS, provider)) {
     throw at.fail(`${place}.provider`, `must be one of ${Object.keys(PROVIDERS).join(', ')}`)
@@ -164,7 +166,7 @@ function readTarget(
     provider: provider as ProviderName,
     baseUrl: fixed ?? baseUrlAt(at, entry.baseUrl, `${place}.baseUrl`),
     model: at.text(entry.model, `${place}.model`, 256),
-    key: findKey(entry, place, fixed !== undefined),
+    key: findKey(entry, place, provider as ProviderName),
   }
 }
 
@@ -184,18 +186,22 @@ function keyAt(
   at: ReturnType<typeof reader>,
   entry: Record<string, unknown>,
   place: string,
-  isRequired: boolean,
-  env: Record<string, string | undefined>,
-  used: Set<string>,
-): string | undefined {
-  if (entry.keyEnv !== undefined && entry.keyFile !== undefined) {
-    throw at.fail(place, 'must have keyEnv or keyFile, not both')
-  }
+  provider: ProviderName,
+  found: {
+    env: Record<string, string | undefined>
+    used: Set<string>
+    sealed: Map<string, SealedKey>
+  },
+): Target['key'] {
+  const ways = ['keyEnv', 'keyFile', 'keyName'].filter((member) => entry[member] !== undefined)
+  if (ways.length > 1) throw at.fail(place, 'must have one of keyEnv, keyFile and keyName')
+  if (entry.keyName !== undefined)
+    return sealedAt(at, entry.keyName, `${place}.keyName`, provider, found.sealed)
   let key: string | undefined
   if (entry.keyEnv !== undefined) {
     const name = at.text(entry.keyEnv, `${place}.keyEnv`, 128)
-    used.add(name)
-    key = env[name]?.trim()
+    found.used.add(name)
+    key = found.env[name]?.trim()
     if (key === undefined || key === '')
       throw at.fail(`${place}.keyEnv`, `names a variable that is not set: ${name}`)
   } else if (entry.keyFile !== undefined) {
@@ -205,11 +211,29 @@ function keyAt(
     } catch {
       throw at.fail(`${place}.keyFile`, `cannot be read: ${file}`)
     }
-  } else if (isRequired) throw at.fail(place, 'needs keyEnv or keyFile')
-  // RFC 9110 §5.5: what is no field value would break the request, and an error about it might quote the key.
-  if (key !== undefined && !/^[\x21-\x7e]{1,4096}$/.test(key))
+  } else if (engineClassOf(provider) === 1) throw at.fail(place, 'needs keyName, keyEnv or keyFile')
+  if (key !== undefined && !isProviderSecret(key))
     throw at.fail(place, 'has a key that is not one line of text')
   return key
+}
+
+/** A key that the enclave is given while it runs: one for all targets that call it the same. */
+function sealedAt(
+  at: ReturnType<typeof reader>,
+  value: unknown,
+  place: string,
+  provider: ProviderName,
+  sealed: Map<string, SealedKey>,
+): SealedKey {
+  const name = at.text(value, place, 64)
+  if (!isProviderKeyName(name)) throw at.fail(place, 'must be a word in lower case, e.g. anthropic')
+  // To an address that the operator chose, over a connection that the host may have certified, nothing stays sealed.
+  if (engineClassOf(provider) !== 1) throw at.fail(place, 'is for openai, anthropic, gemini and xai')
+  const known = sealed.get(name) ?? new SealedKey(provider, name)
+  if (known.provider !== provider)
+    throw at.fail(place, `names the key of another provider: ${known.provider}`)
+  sealed.set(name, known)
+  return known
 }
 
 function wrong(path: string, what: string): AssayError {

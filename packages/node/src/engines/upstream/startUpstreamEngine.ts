@@ -16,7 +16,7 @@ import type { Bridge } from './bridge.ts'
 import { createExchange, type Exchange, readText } from './exchange.ts'
 import { createMeter } from './meter.ts'
 import { openaiBridge } from './openaiBridge.ts'
-import { dialectOf, engineClassOf, type Target, type UpstreamDialect } from './providers.ts'
+import { awaitsKey, dialectOf, engineClassOf, type Target, type UpstreamDialect } from './providers.ts'
 import { midStream, relayNative } from './relayNative.ts'
 import { readSse } from './sseReader.ts'
 
@@ -67,6 +67,7 @@ export function startUpstreamEngine(parameters: UpstreamEngineParameters): Engin
     native: new Set(native),
     betas: new Set(parameters.betas),
     ignores: new Set(parameters.ignores),
+    isReady: () => !targets.every(awaitsKey),
     prepare(work) {
       if (work.kind === 'native') {
         return { inputUnits: undefined, run: (options) => relayNative(exchange, work, options) }

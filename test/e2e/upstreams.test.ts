@@ -9,10 +9,13 @@ import Anthropic from '@anthropic-ai/sdk'
 import { ENGINE_CLASS, MODE } from '@assay/protocol'
 import { assayFetch, createAssay } from '@assay/sdk'
 import { temporaryFolder } from '../temporaryFolder.ts'
+import { until } from '../until.ts'
 import { createLocalNetwork, type LocalNetwork } from './localNetwork.ts'
 
 const KEY = 'sk-of-the-operator-and-nobody-else'
+const SEALED_KEY = 'sk-that-only-the-enclave-may-have'
 const model = 'run-elsewhere'
+const proxied = 'claude'
 const asked: { authorization: string | undefined; model: unknown }[] = []
 
 /** As little of an OpenAI-compatible server as a stream and a whole answer need. */
@@ -52,7 +55,14 @@ before(async () => {
   writeFileSync(
     file,
     JSON.stringify({
-      models: [{ name: model, contextLength: 4096, targets: [{ ...target, keyEnv: 'UPSTREAM_KEY' }] }],
+      models: [
+        { name: model, contextLength: 4096, targets: [{ ...target, keyEnv: 'UPSTREAM_KEY' }] },
+        {
+          name: proxied,
+          contextLength: 200_000,
+          targets: [{ provider: 'anthropic', model: 'claude-sonnet-4-5', keyName: 'anthropic' }],
+        },
+      ],
     }),
   )
   local = await createLocalNetwork({ ASSAY_UPSTREAMS: file, UPSTREAM_KEY: KEY })
@@ -108,6 +118,63 @@ test('what was asked and answered is in no log and no file of the network, of wh
   for (const text of [content, 'Where are you from?', 'From elsewhere', 'the capital of France']) {
     assert.deepEqual(filesWith(text), [], text)
   }
+})
+
+const nodeUrl = () => local.network.nodes[0]?.url ?? assert.fail('there is no node')
+const health = async () =>
+  (await (await fetch(`${nodeUrl()}/health`)).json()) as { models: { name: string }[]; awaitedKeys: string[] }
+
+test('a key that the host must not have goes to the enclave, encrypted, by its operator alone', async () => {
+  const before = await health()
+  assert.deepEqual(before.awaitedKeys, ['anthropic'])
+  assert.ok(!before.models.some(({ name }) => name === proxied))
+  assert.match((await local.assay('status')).stdout, /waits for the key of: anthropic/)
+  const { llm } = createAssay({ network: local.network, privateKey: demoKey() })
+  const asking = llm.chat({
+    model: proxied,
+    messages: [{ role: 'user', content: 'Anybody?' }],
+    max_tokens: 8,
+  })
+  await assert.rejects(asking, /status: 503/)
+  const file = path.join(temporaryFolder('key'), 'key')
+  writeFileSync(file, `${SEALED_KEY}\n`)
+  const give = (...args: string[]) => local.assay('node', 'give-key', ...args, '--file', file)
+
+  const stranger = await give('anthropic', '--as', 'treasury', '--node', nodeUrl())
+  assert.equal(stranger.code, 1, stranger.stderr)
+  assert.match(stranger.stderr, /No enclave can be trusted[\s\S]*it belongs to another operator/)
+  for (const [args, code, words] of [
+    [['anthropic'], 2, /lists no node of this operator/],
+    [['anthropic', '--as', 'node', '--node', 'nowhere'], 2, /address is none/],
+    [['anthropic', '--as', 'node', '--node', 'http://127.0.0.1:1'], 3, /The node does not answer/],
+    [['anthropic', '--as', 'node', '--name', 'Not a word'], 2, /a word in lower case/],
+    [['anthropic', '--as', 'node', '--name', 'other'], 1, /there are: anthropic/],
+    [['openai', '--as', 'node', '--name', 'anthropic'], 1, /would show this key to anthropic/],
+  ] as const) {
+    const refused = await give(...args)
+    assert.equal(refused.code, code, refused.stderr)
+    assert.match(refused.stderr, words)
+  }
+  assert.deepEqual((await health()).awaitedKeys, ['anthropic'], 'nothing of that was taken')
+
+  const given = await give('anthropic', '--as', 'node')
+  assert.equal(given.code, 0, given.stderr)
+  assert.match(given.stdout, /SIMULATED: its host can read the key/)
+  const after = await health()
+  assert.deepEqual(after.awaitedKeys, [])
+  assert.ok(after.models.some(({ name }) => name === proxied))
+  assert.deepEqual(filesWith(SEALED_KEY), [])
+  for (const pid of ['gateway', 'node', 'validator'].flatMap((name) => local.pidsOf(name))) {
+    assert.ok(!readFileSync(`/proc/${pid}/environ`).includes(SEALED_KEY))
+  }
+})
+
+test('a node that was started again waits for its key again', async () => {
+  process.kill(local.pidOf('node'), 'SIGKILL')
+  await until(
+    async () => (await health().catch(() => undefined))?.awaitedKeys[0] === 'anthropic',
+    () => `the node to be up again:\n${local.logOf('node')}`,
+  )
 })
 
 test('the key is in no log and no file of the network, and no process but the node has inherited it', () => {

@@ -41,7 +41,7 @@ export type Failure = {
 }
 
 /** Codes that mean the call itself was wrong. */
-const USAGE_CODES = new Set(['config', 'unknown_model'])
+const USAGE_CODES = new Set(['config', 'unknown_model', 'bad_input'])
 
 /** Names of viem's errors that mean nobody answered at the RPC's address. */
 const CONNECTION_ERRORS = new Set(['HttpRequestError', 'TimeoutError', 'WebSocketRequestError'])

@@ -1,5 +1,5 @@
 import { publicClientOf } from '@assay/chain'
-import type { Network } from '@assay/protocol'
+import { isProviderKeyName, type Network } from '@assay/protocol'
 import { readHealth } from './up/health.ts'
 
 /** One server and whether it answers. */
@@ -25,7 +25,20 @@ function numbered(name: string, at: number, of: number): string {
 async function serverStatus({ name, url }: { name: string; url: string }): Promise<ServerStatus> {
   const health = await readHealth(url)
   if (health === undefined) return { name, url, ok: false, detail: 'not ready' }
-  return { name, url, ok: true, detail: health.simulated === true ? 'ready, SIMULATED enclave' : 'ready' }
+  const keys = awaitedKeys(health)
+  const detail = [
+    'ready',
+    ...(health.simulated === true ? ['SIMULATED enclave'] : []),
+    ...(keys.length === 0 ? [] : [`waits for the key of: ${keys.join(', ')} (assay node give-key)`]),
+  ]
+  return { name, url, ok: true, detail: detail.join(', ') }
+}
+
+/** Keys of providers that only a node's operator can give it. */
+function awaitedKeys({ awaitedKeys: keys }: Record<string, unknown>): string[] {
+  return Array.isArray(keys)
+    ? keys.filter((name): name is string => typeof name === 'string' && isProviderKeyName(name))
+    : []
 }
 
 async function chainStatus(network: Network): Promise<ServerStatus> {

@@ -27,8 +27,11 @@ export type ChainReader = {
     signed: BatchEntry,
     extra?: { inclusion?: Inclusion | undefined; evidence?: Evidence | undefined },
   ): Promise<ChainView>
-  /** A registered enclave key as of the last block; undefined for a key that the registry does not know. */
-  enclaveKey(key: Address): Promise<EnclaveKey | undefined>
+  /**
+   * A registered enclave key as of the last block; undefined for a key that the registry does not know.
+   * @param engineClass for which it is to be valid; that of a model inside the enclave by default
+   */
+  enclaveKey(key: Address, engineClass?: number): Promise<EnclaveKey | undefined>
   /** What the network rules on evidence of this key, as of its admission. */
   enclaveRules(key: EnclaveKey, evidence: Evidence): Promise<Rules>
   /** Where the publisher put the model's manifest; undefined for an unpublished model. */
@@ -46,7 +49,7 @@ export type EnclaveKey = {
   evidenceHash: Hex
   /** Unix seconds. */
   validFrom: bigint
-  /** Whether receipts of a model inside the enclave count under it now: key, measurement, root and hardware. */
+  /** Whether receipts of the engine class count under it now: key, measurement, root and hardware. */
   valid: boolean
 }
 
@@ -85,7 +88,7 @@ export function chainReaderOf(network: Network): ChainReader {
       return { perCall, inputPrice, outputPrice }
     },
     view: (signed, extra = {}) => readChainView(client, network, signed, extra),
-    async enclaveKey(key) {
+    async enclaveKey(key, engineClass = ENGINE_CLASS.enclave) {
       const registry = { address: contracts.TeeRegistry, abi: teeRegistryAbi } as const
       const { number: blockNumber, timestamp } = await client.getBlock()
       const [node, hardwareType, rootHash, measurement, , evidenceHash, validFrom] =
@@ -100,7 +103,7 @@ export function chainReaderOf(network: Network): ChainReader {
         ...registry,
         blockNumber,
         functionName: 'isKeyValidAt',
-        args: [key, node, ENGINE_CLASS.enclave, false, timestamp],
+        args: [key, node, engineClass, false, timestamp],
       })
       return { node, hardwareType, rootHash, measurement, evidenceHash, validFrom, valid }
     },

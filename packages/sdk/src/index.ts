@@ -23,6 +23,11 @@ export type {
   InferResult,
 } from './otherCalls.ts'
 export {
+  type GivenProviderKey,
+  type GiveProviderKeyParameters,
+  giveProviderKey,
+} from './providerKeys.ts'
+export {
   completeBundle,
   type ReceiptStatus,
   readBatchFile,

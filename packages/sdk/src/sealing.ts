@@ -1,7 +1,8 @@
 import { CONFIDENTIAL_PATH, type Network } from '@assay/protocol'
 import type { ChainReader } from './chainReader.ts'
-import { type Channel, openChannel, outerHeaders, quoteConfidential, sealRequest } from './confidential.ts'
+import { type Channel, openChannel, outerHeaders, quoteConfidential } from './confidential.ts'
 import { patience } from './patience.ts'
+import { sealRequest } from './sealedExchange.ts'
 import { send } from './send.ts'
 
 /** Where a confidential request goes, to which enclave, and what of it stands in clear. */
@@ -29,7 +30,7 @@ export async function sendSealed(
   paid: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Response> {
-  const { body, contentType, open } = await sealRequest(channel, inner)
+  const { body, contentType, open } = await sealRequest(channel.config, inner)
   const headers = { ...outer, ...paid, 'content-type': contentType, 'accept-encoding': 'identity' }
   return open(await send(url, { method: 'POST', headers, body, signal, redirect: 'error', ...patience() }))
 }

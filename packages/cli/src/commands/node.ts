@@ -13,6 +13,7 @@ import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { simulatedRootFolder } from '../up/servers.ts'
 import { readUserFile } from '../userFile.ts'
+import { registerNodeGiveKey } from './nodeGiveKey.ts'
 
 const MARKS = { passed: '✓', failed: '✗', skipped: '–' } as const
 
@@ -41,10 +42,10 @@ async function attestHere(): Promise<Attested> {
 }
 
 export function registerNode(program: Command, context: CommandContext): void {
-  const node = program.command('node').description('The enclave of a node on this machine.')
+  const node = program.command('node').description('The enclave of a node.')
   node
     .command('attest')
-    .description('Ask the enclave that ASSAY_ENCLAVE names for evidence, and check it.')
+    .description('Ask the enclave of this machine, which ASSAY_ENCLAVE names, for evidence, and check it.')
     .option('--print', 'print the decoded evidence and the checklist (the default)')
     .option('--json', 'print JSON')
     .action(async (options: { json?: true }) => {
@@ -74,6 +75,7 @@ export function registerNode(program: Command, context: CommandContext): void {
       const found = options.from === undefined ? await measureHere() : await measureImage(options.from)
       context.output.out(options.json === true ? toJsonText(found) : table(Object.entries(found)))
     })
+  registerNodeGiveKey(node, context)
 }
 
 /** What the tools print has a few kilobytes. */

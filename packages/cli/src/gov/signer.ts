@@ -15,6 +15,9 @@ const ROLES: Record<string, number> = {
   deployer: DEVELOPMENT_ROLES.deployer,
   gateway: DEVELOPMENT_ROLES.gateway,
   node: DEVELOPMENT_ROLES.node,
+  'node-2': DEVELOPMENT_ROLES.moreNodes[0],
+  'node-3': DEVELOPMENT_ROLES.moreNodes[1],
+  'node-4': DEVELOPMENT_ROLES.moreNodes[2],
   'validator-1': DEVELOPMENT_ROLES.validators[0],
   'validator-2': DEVELOPMENT_ROLES.validators[1],
   'validator-3': DEVELOPMENT_ROLES.validators[2],
@@ -29,10 +32,12 @@ export const AS_DESCRIPTION = `development networks: act as ${Object.keys(ROLES)
 
 /** Who acts: the wallet, or on a development network the account of a named part. @throws CliError */
 export function signerFor(network: Network, role: string | undefined): Sender {
-  return createSender({
-    network,
-    privateKey: role === undefined ? walletKey(network) : roleKey(network, role),
-  })
+  return createSender({ network, privateKey: signingKey(network, role) })
+}
+
+/** The key of who acts. @throws CliError */
+export function signingKey(network: Network, role: string | undefined): Hex {
+  return role === undefined ? walletKey(network) : roleKey(network, role)
 }
 
 function roleKey(network: Network, role: string): Hex {
@@ -41,7 +46,7 @@ function roleKey(network: Network, role: string): Hex {
     throw new CliError('Only a development network has accounts that everybody may use.', {
       exitCode: EXIT.usage,
       code: 'not_a_devnet',
-      next: 'Set ASSAY_WALLET_KEY to the key that votes.',
+      next: 'Set ASSAY_WALLET_KEY to the key that is to act.',
     })
   }
   const index = ROLES[role]

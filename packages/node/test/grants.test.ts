@@ -1,21 +1,25 @@
 /** A node sees for itself that a deposit pays for a call: a gateway's word is not enough, and a stranger's is none. */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   decodeReceiptHeader,
   encodeGrantHeader,
   GRANT_HEADER,
   grantIdOf,
   grantRequestId,
+  quoteMaximum,
   type RequestAuth,
   requestAuthDigest,
   type SpendingGrant,
+  STATUS,
   signDigest,
   smaller,
 } from '@assay/protocol'
 import fc from 'fast-check'
 import type { Address, Hex } from 'viem'
 import { generatePrivateKey } from 'viem/accounts'
+import { EngineError } from '../src/engines/engine.ts'
 import { SMOLLM2_MODEL_ID } from '../src/models/smollm2.ts'
 import { createGrantLedger } from '../src/server/grantLedger.ts'
 import {
@@ -25,12 +29,16 @@ import {
   GATEWAY,
   GATEWAY_KEY,
   hashOfRequest,
+  oneWordUntilAborted,
   PATH,
   PAYER,
   PLENTY,
+  PRICE,
   payment,
+  type Script,
   startTestServer,
   type TestServer,
+  threeWords,
 } from './harness.ts'
 
 let node: TestServer
@@ -42,6 +50,7 @@ const open = { funded: PLENTY, spent: 0n, revokedAt: 0n, opened: true }
 beforeEach(() => {
   node.state.account = { ...open }
   node.state.accountBefore = undefined
+  node.state.script = threeWords
 })
 
 const inAnHour = () => BigInt(Math.floor(Date.now() / 1000) + 3600)
@@ -164,6 +173,71 @@ test('a gateway that promises one deposit to many calls is refused the call that
   assert.equal(await codeOf(await ask(await headersFor({ grant }))), '402 grant_exhausted')
   node.state.account.funded += PLENTY
   assert.equal((await ask(await headersFor({ grant }))).status, 200)
+})
+
+test('a call that costs nothing leaves nothing set aside, however it came to nothing', async () => {
+  const grant = grantWith()
+  const body = chatBody({ max_tokens: 8 })
+  const streamed = chatBody({ max_tokens: 8, stream: true })
+  // The longer of the two is all that the deposit holds: what stayed set aside of any call would turn the next away.
+  node.state.account.funded = quoteMaximum(PRICE, streamed.length, 8)
+  const call = async (script: Script, text = body, signal?: AbortSignal) => {
+    node.state.script = script
+    const headers = await headersFor({ grant, body: text })
+    return fetch(node.url + PATH, { method: 'POST', headers, body: text, ...(signal && { signal }) })
+  }
+  const fails: [expected: string, Script][] = [
+    [
+      '400 too_much',
+      async () => {
+        throw new EngineError('Too much.', { status: 400, code: 'too_much' })
+      },
+    ],
+    [
+      '500 engine_failed',
+      async () => {
+        throw new Error('broken')
+      },
+    ],
+  ]
+  for (const [expected, script] of fails) assert.equal(await codeOf(await call(script)), expected)
+  const broken = await call(async (options) => {
+    options.onText('one', 1)
+    throw new Error('broken')
+  }, streamed)
+  assert.match(await broken.text(), /engine_failed/)
+  const isReceipt = ({ event }: { event: string }) => event === 'receipt'
+  // A client that is gone before a word of it was said, or before all of what was to be said at once.
+  for (const [text, script] of [
+    [streamed, (options, work) => oneWordUntilAborted({ ...options, onText: () => undefined }, work)],
+    [body, oneWordUntilAborted],
+  ] as [string, Script][]) {
+    const begun = Promise.withResolvers<void>()
+    const leave = new AbortController()
+    const receipts = node.events.filter(isReceipt).length
+    const left = call(
+      (options, work) => {
+        begun.resolve()
+        return script(options, work)
+      },
+      text,
+      leave.signal,
+    )
+    await begun.promise
+    leave.abort()
+    await assert.rejects(left)
+    while (node.events.filter(isReceipt).length === receipts) await turn()
+  }
+  const free = node.events.filter(isReceipt).slice(-5)
+  assert.deepEqual(
+    free.map(({ status, price }) => [status, price]),
+    [STATUS.failed, STATUS.failed, STATUS.failed, STATUS.cancelled, STATUS.cancelled].map((one) => [
+      one,
+      '0',
+    ]),
+  )
+  assert.equal((await call(threeWords)).status, 200)
+  assert.equal(await codeOf(await call(threeWords)), '402 grant_exhausted')
 })
 
 test('an account that was read before lets a call begin, and turns none away that the chain would pay now', async () => {

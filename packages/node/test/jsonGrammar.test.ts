@@ -12,6 +12,10 @@ import { smollm2 } from './realModel.ts'
 
 type Schema = Record<string, unknown>
 const compile = (schema: Schema, strict = true) => createJsonGrammar().schema(schema, 's', strict)
+const grammarOf = (schema: Schema): string => {
+  const grammar = createJsonGrammar()
+  return grammar.text(grammar.schema(schema, 's', true).ref)
+}
 const refusedAt = (schema: Schema, strict = true): string => {
   try {
     compile(schema, strict)
@@ -44,6 +48,16 @@ test('what a grammar cannot hold to is refused by its place, and is advice where
     [{ $ref: '#' }, 's.$ref', 's.$ref'],
     [{ anyOf: [{ type: 'null' }, { $ref: '#' }] }, 's.anyOf[1].anyOf[1].$ref', 's.anyOf[1].anyOf[1].$ref'],
     [{ type: 'object', properties: { a: 5 } }, 's.properties.a', 's.properties.a'],
+    [{ enum: ['a'], minLength: 2 }, 's.minLength', 'taken'],
+    [{ type: 'integer', enum: [1, 2], minimum: 2 }, 's.minimum', 'taken'],
+    [{ type: 'object', enum: [{}], required: ['a'] }, 's.required', 'taken'],
+    [{ const: 'a', enum: ['b'] }, 's.enum', 'taken'],
+    [{ properties: { a: {} }, required: ['a', 'b'], additionalProperties: false }, 's.required', 'taken'],
+    [
+      { properties: { a: {} }, required: ['b'], additionalProperties: { type: 'string', pattern: 'x' } },
+      's.additionalProperties.pattern',
+      'taken',
+    ],
   ]
   for (const [schema, place, asAdvice] of cases) {
     assert.equal(refusedAt(schema), place, JSON.stringify(schema))
@@ -52,6 +66,112 @@ test('what a grammar cannot hold to is refused by its place, and is advice where
   assert.equal(
     refusedAt({ type: 'integer', minimum: -(2 ** 53) + 1, maximum: 2 ** 53 - 1, title: 'n' }),
     'taken',
+  )
+})
+
+test('`type` beside other words holds as well, and a schema of which it leaves nothing is refused by its place', () => {
+  const cases: [Schema, place: string][] = [
+    [{ type: 'string', enum: [1, 2] }, 's.enum'],
+    [{ type: ['string', 'null'], enum: [1, false, [], {}] }, 's.enum'],
+    [{ type: 'integer', enum: [1.5, '1', true] }, 's.enum'],
+    [{ type: 'object', enum: [null, []] }, 's.enum'],
+    [{ type: 'number', const: '1' }, 's.const'],
+    [{ type: 'integer', const: 0.5 }, 's.const'],
+    [{ type: 'string', const: null }, 's.const'],
+    [{ type: 'text', enum: ['a'] }, 's.type'],
+    [{ type: [], const: 'a' }, 's.type'],
+    [{ type: 'text', anyOf: [true] }, 's.type'],
+    [{ type: 'string', anyOf: [{ type: 'integer' }, { enum: [1] }, { const: null }] }, 's.anyOf'],
+    [{ type: 'string', anyOf: [{ type: 'string', enum: [1] }] }, 's.anyOf[0].enum'],
+    [{ $defs: { a: { enum: [1] } }, type: 'string', anyOf: [{ $ref: '#/$defs/a' }] }, 's.anyOf'],
+    [{ $defs: { a: { type: 'integer' } }, type: 'string', $ref: '#/$defs/a' }, 's.$ref'],
+    [{ type: 'string', anyOf: [{ $ref: '#' }] }, 's.anyOf[0].anyOf[0].$ref'],
+    [{ type: 'string', anyOf: [{ $ref: '#/$defs/none' }] }, 's.anyOf[0].$ref'],
+    [
+      { type: 'string', $defs: { a: { $ref: '#/$defs/a' } }, anyOf: [{ $ref: '#/$defs/a' }] },
+      's.anyOf[0].$ref',
+    ],
+    [
+      { properties: { a: { type: 'array', items: { type: 'null', enum: ['x'] } } } },
+      's.properties.a.items.enum',
+    ],
+  ]
+  for (const [schema, place] of cases) {
+    assert.equal(refusedAt(schema), place, JSON.stringify(schema))
+    assert.equal(refusedAt(schema, false), place, JSON.stringify(schema))
+  }
+  const alike: [Schema, Schema][] = [
+    [{ type: 'string', enum: [1, 'a', null, 'b'] }, { enum: ['a', 'b'] }],
+    [{ type: ['null', 'integer'], enum: [1.0, 1.5, 'a', null] }, { enum: [1, null] }],
+    [{ type: 'number', enum: [1, 1.5, '1'] }, { enum: [1, 1.5] }],
+    [{ type: 'integer', const: 1e300 }, { const: 1e300 }],
+    [{ type: 'array', enum: [[], {}, null] }, { const: [] }],
+    [
+      { type: ['string', 'integer'], anyOf: [{ type: 'number' }, { type: 'null' }, { enum: ['a', 1, 2.5] }] },
+      { anyOf: [{ type: 'integer' }, { enum: ['a', 1] }] },
+    ],
+    [{ type: 'number', anyOf: [{ type: ['integer', 'null'] }] }, { anyOf: [{ type: 'integer' }] }],
+    [{ type: 'null', anyOf: [true, {}] }, { anyOf: [{ type: 'null' }, { type: 'null' }] }],
+    [
+      { type: 'null', anyOf: [{ anyOf: [{ type: 'null' }, { type: 'string' }] }, { type: 'object' }] },
+      { anyOf: [{ anyOf: [{ type: 'null' }] }] },
+    ],
+    [
+      {
+        $defs: { a: { enum: ['a', 1] }, b: { $ref: '#/$defs/a' } },
+        type: 'string',
+        anyOf: [{ $ref: '#/$defs/b' }],
+      },
+      { $defs: { a: { enum: ['a'] }, b: { $ref: '#/$defs/a' } }, anyOf: [{ $ref: '#/$defs/b' }] },
+    ],
+    [
+      { properties: { a: {} }, required: ['a', 'b'], additionalProperties: { type: 'null' } },
+      { properties: { a: {}, b: { type: 'null' } }, required: ['a', 'b'] },
+    ],
+  ]
+  for (const [schema, other] of alike)
+    assert.equal(grammarOf(schema), grammarOf(other), JSON.stringify(schema))
+  // One schema by two ways, of which only one is narrow.
+  const both = {
+    $defs: { a: { type: ['string', 'null'] } },
+    anyOf: [{ $ref: '#/$defs/a' }, { type: 'array', items: { type: 'string', $ref: '#/$defs/a' } }],
+  }
+  assert.match(grammarOf(both), /\("," sp ref-\d+\)/)
+  assert.match(grammarOf(both), /^ref-\d+ ::= any-\d+$/m)
+  assert.match(grammarOf(both), /^ref-\d+ ::= string$/m)
+})
+
+test('of any values those are left that are of a type that is named', () => {
+  const isOf: Record<string, (value: unknown) => boolean> = {
+    object: (value) => Object.prototype.toString.call(value) === '[object Object]',
+    array: (value) => Array.isArray(value),
+    string: (value) => typeof value === 'string',
+    number: (value) => typeof value === 'number',
+    integer: (value) => typeof value === 'number' && value % 1 === 0,
+    boolean: (value) => value === true || value === false,
+    null: (value) => value === null,
+  }
+  const values = fc.array(fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.integer({ min: -3, max: 3 })), {
+    minLength: 1,
+    maxLength: 6,
+  })
+  const types = fc.subarray(Object.keys(isOf), { minLength: 1 })
+  fc.assert(
+    fc.property(values, types, (members, type) => {
+      const left = members.filter((value) => type.some((name) => isOf[name]?.(value)))
+      const beside = { type, enum: members }
+      const around = { type, anyOf: [{ enum: members }] }
+      if (left.length === 0)
+        assert.deepEqual(
+          [beside, around].map((one) => refusedAt(one)),
+          ['s.enum', 's.anyOf'],
+        )
+      else {
+        assert.equal(grammarOf(beside), grammarOf({ enum: left }))
+        assert.equal(grammarOf(around), grammarOf({ anyOf: [{ enum: left }] }))
+      }
+    }),
+    { numRuns: 500 },
   )
 })
 

@@ -1,6 +1,9 @@
 /** Most readings open at once; each costs about 15 ms a token on one core with a vocabulary of 49,152. */
 export const MAX_READINGS = 24
 
+/** Most properties, values or alternatives of one schema. */
+export const MAX_ENTRIES = 256
+
 /** A schema that no grammar here can hold to; `place` is its position in the request. */
 export class SchemaRefused extends Error {
   readonly place: string
@@ -61,4 +64,12 @@ export function bounded(readings: number, place: string): number {
     `${readings} of its alternatives begin alike; a grammar can tell at most ${MAX_READINGS} apart.`,
     place,
   )
+}
+
+/** @throws SchemaRefused */
+export function listAt(value: unknown, place: string, least = 1): unknown[] {
+  if (!Array.isArray(value) || value.length < least || value.length > MAX_ENTRIES) {
+    throw new SchemaRefused(`This must be a list of ${least} to ${MAX_ENTRIES} entries.`, place)
+  }
+  return value
 }

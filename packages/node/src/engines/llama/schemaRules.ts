@@ -1,10 +1,20 @@
-import { BEGINS, bounded, literal, MAX_READINGS, type Part, SchemaRefused, simple } from './grammarParts.ts'
+import {
+  BEGINS,
+  bounded,
+  listAt,
+  literal,
+  MAX_ENTRIES,
+  MAX_READINGS,
+  type Part,
+  SchemaRefused,
+  simple,
+} from './grammarParts.ts'
 import type { JsonGrammar } from './jsonGrammar.ts'
 import { beginsOf, pointedTo } from './schemaReferences.ts'
+import { isOf, narrowed, type TypeName, typesAt } from './schemaTypes.ts'
 
-/** Deepest nesting, and most properties or values of one schema. */
+/** Deepest nesting. */
 const MAX_DEPTH = 32
-const MAX_ENTRIES = 256
 /** Longest counted repetition: a grammar unrolls it. */
 const MAX_REPEAT = 256
 /** Objects with more optional properties than this have all of them: valid as well, and read in one way only. */
@@ -25,9 +35,6 @@ const ANNOTATIONS = new Set([
   '$defs',
   'definitions',
 ])
-
-const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
-type TypeName = (typeof TYPES)[number]
 
 /** Keywords understood per type; `minimum` and `maximum` only where they exclude no integer of JSON (see below). */
 const KEYWORDS: Record<TypeName, readonly string[]> = {
@@ -82,29 +89,31 @@ export function schemaRules(
       throw new SchemaRefused('A schema must be an object.', place)
     }
     const schema = value as Record<string, unknown>
+    const types = typesAt(schema, place)
     if (schema.$ref !== undefined) {
-      onlyKeywords(schema, ['$ref'], place)
-      return reference(schema.$ref, place, depth)
+      onlyKeywords(schema, ['$ref', 'type'], place)
+      return reference(schema.$ref, types, place, depth)
     }
     if (schema.const !== undefined) {
       onlyKeywords(schema, ['const', 'type'], place)
-      return literals([schema.const], place)
+      return literals([schema.const], types, `${place}.const`)
     }
     if (schema.enum !== undefined) {
       onlyKeywords(schema, ['enum', 'type'], place)
-      return literals(listAt(schema.enum, `${place}.enum`), `${place}.enum`)
+      return literals(listAt(schema.enum, `${place}.enum`), types, `${place}.enum`)
     }
     if (schema.anyOf !== undefined) {
       onlyKeywords(schema, ['anyOf', 'type'], place)
-      const branches = listAt(schema.anyOf, `${place}.anyOf`)
-      const parts = branches.map((branch, at) => visit(branch, `${place}.anyOf[${at}]`, depth + 1))
-      return choice(parts, `${place}.anyOf`)
+      return anyOf(listAt(schema.anyOf, `${place}.anyOf`), types, `${place}.anyOf`, depth)
     }
-    return ofTypes(schema, place, depth)
+    return ofTypes(schema, types ?? (schema.properties === undefined ? undefined : ['object']), place, depth)
   }
 
-  function literals(values: readonly unknown[], place: string): Part {
-    const texts = new Set(values.map((entry) => JSON.stringify(entry)))
+  /** Those of some values that `type` allows, where it stands beside them. */
+  function literals(values: readonly unknown[], types: TypeName[] | undefined, place: string): Part {
+    const left = types === undefined ? values : values.filter((value) => isOf(types, value))
+    if (left.length === 0) throw nothingLeft(place)
+    const texts = new Set(left.map((entry) => JSON.stringify(entry)))
     try {
       return oneOf(
         [...texts].map((text) => ({ text, tail: undefined })),
@@ -114,6 +123,23 @@ export function schemaRules(
       if (!strict && error instanceof SchemaRefused) return simple('value')
       throw error
     }
+  }
+
+  /** Those of some schemas that `type` allows, each as far as it does, where it stands beside them. */
+  function anyOf(
+    branches: readonly unknown[],
+    types: TypeName[] | undefined,
+    place: string,
+    depth: number,
+  ): Part {
+    const parts: Part[] = []
+    for (const [at, branch] of branches.entries()) {
+      const here = `${place}[${at}]`
+      const left = types === undefined ? branch : narrowed(root, branch, types, here)
+      if (left !== undefined) parts.push(visit(left, here, depth + 1))
+    }
+    if (parts.length === 0) throw nothingLeft(place)
+    return choice(parts, place)
   }
 
   /** Any of some parts: those that begin alike are open together until they differ. */
@@ -138,19 +164,16 @@ export function schemaRules(
     }
   }
 
-  function ofTypes(schema: Record<string, unknown>, place: string, depth: number): Part {
-    const given = schema.type ?? (schema.properties !== undefined ? 'object' : undefined)
-    if (given === undefined) {
+  function ofTypes(
+    schema: Record<string, unknown>,
+    types: TypeName[] | undefined,
+    place: string,
+    depth: number,
+  ): Part {
+    if (types === undefined) {
       onlyKeywords(schema, [], place)
       return simple('value')
     }
-    const names = Array.isArray(given) ? listAt(given, `${place}.type`) : [given]
-    for (const name of names) {
-      if (!TYPES.includes(name as TypeName)) {
-        throw new SchemaRefused(`\`type\` must be one of ${TYPES.join(', ')}.`, `${place}.type`)
-      }
-    }
-    const types = [...new Set(names as TypeName[])]
     onlyKeywords(schema, ['type', ...types.flatMap((type) => KEYWORDS[type])], place)
     return choice(
       types.map((type) => ofType(type, schema, place, depth)),
@@ -199,6 +222,8 @@ export function schemaRules(
       const ref = rule('map', `"{" (${member} ("," sp ${member})*)? "}"`)
       return { ...simple('object'), ref, readings: value.readings, loops: value.loops }
     }
+    const isNamed = (name: string): boolean => Object.hasOwn(properties, name)
+    const unnamed = names.every(isNamed) ? simple('value') : unnamedProperty(schema, place, depth)
     const optional = names.filter((name) => !required.has(name))
     const mayLack = (name: string): boolean => !required.has(name) && optional.length <= MAX_OPTIONAL
     let readings = optional.length <= MAX_OPTIONAL ? optional.length + 1 : 1
@@ -207,9 +232,9 @@ export function schemaRules(
     let afterSome = '""'
     let afterNone = '""'
     for (const name of names.reverse()) {
-      const inner = Object.hasOwn(properties, name)
+      const inner = isNamed(name)
         ? visit(properties[name], `${place}.properties.${name}`, depth + 1)
-        : simple('value')
+        : unnamed
       readings = Math.max(readings, inner.readings)
       loops ||= inner.loops
       const member = `${literal(`${JSON.stringify(name)}:`)} sp ${inner.ref} ${afterSome}`
@@ -218,6 +243,14 @@ export function schemaRules(
       afterSome = rule('more', mayLack(name) ? `(${some}) | ${afterSome}` : some)
     }
     return { ...simple('object'), ref: rule('obj', `"{" ${afterNone} "}"`), readings, loops }
+  }
+
+  /** A property that is required while `properties` says nothing of it. */
+  function unnamedProperty(schema: Record<string, unknown>, place: string, depth: number): Part {
+    if (schema.additionalProperties === false) {
+      return refuse('`additionalProperties` forbids a property that is required.', `${place}.required`)
+    }
+    return visit(schema.additionalProperties ?? true, `${place}.additionalProperties`, depth + 1)
   }
 
   function array(schema: Record<string, unknown>, place: string, depth: number): Part {
@@ -255,11 +288,13 @@ export function schemaRules(
     return [from, to]
   }
 
-  function reference(target: unknown, place: string, depth: number): Part {
+  /** What is pointed to, as far as `type` beside the reference allows it. */
+  function reference(target: unknown, types: TypeName[] | undefined, place: string, depth: number): Part {
     if (typeof target !== 'string' || !target.startsWith('#')) {
       throw new SchemaRefused('`$ref` must point into this schema.', `${place}.$ref`)
     }
-    const known = references.get(target)
+    const name = JSON.stringify([target, types])
+    const known = references.get(name)
     if (known?.part !== undefined) return known.part
     if (known !== undefined) {
       // Without a bracket in between it would have to be inside itself before its first character.
@@ -270,10 +305,12 @@ export function schemaRules(
     }
     const found = pointedTo(root, target)
     if (found === undefined) throw new SchemaRefused('`$ref` points to nothing.', `${place}.$ref`)
+    const left = types === undefined ? found : narrowed(root, found, types, place)
+    if (left === undefined) throw nothingLeft(`${place}.$ref`)
     // Named before it is visited, for it may contain itself.
     const entry: Reference = { name: rule('ref', ''), part: undefined, brackets }
-    references.set(target, entry)
-    const part = visit(found, place, depth + 1)
+    references.set(name, entry)
+    const part = visit(left, place, depth + 1)
     rules.set(entry.name, part.ref)
     entry.part = { ...part, ref: entry.name }
     return entry.part
@@ -289,14 +326,11 @@ export function schemaRules(
   return visit
 }
 
+function nothingLeft(place: string): SchemaRefused {
+  return new SchemaRefused('`type` beside this allows none of its values.', place)
+}
+
 function repeat(from: number, to: number | undefined): string {
   if (from === 0 && to === undefined) return '*'
   return to === undefined ? `{${from},}` : `{${from},${to}}`
-}
-
-function listAt(value: unknown, place: string, least = 1): unknown[] {
-  if (!Array.isArray(value) || value.length < least || value.length > MAX_ENTRIES) {
-    throw new SchemaRefused(`This must be a list of ${least} to ${MAX_ENTRIES} entries.`, place)
-  }
-  return value
 }

@@ -30,20 +30,32 @@ export function walletKey(network: Network, environment: NodeJS.ProcessEnv = pro
 
 /**
  * What pays: a key under a grant where one is given or `ASSAY_API_KEY` is set, else the wallet. @throws CliError
- * @param key as it stands in the command line
+ * @param options as they stand in the command line
  */
 export function payingWith(
-  key: string | undefined,
+  { key, confidential }: { key?: string | undefined; confidential?: boolean | undefined },
   network: Network,
   environment: NodeJS.ProcessEnv = process.env,
 ): { privateKey: Hex } | { apiKey: string } {
   const apiKey = key ?? environment.ASSAY_API_KEY
   if (apiKey === undefined || apiKey === '') return { privateKey: walletKey(network, environment) }
-  if (isApiKey(apiKey)) return { apiKey }
+  if (isApiKey(apiKey)) {
+    if (confidential === true) throw cannotSeal()
+    return { apiKey }
+  }
   // Never repeated, as a parser of options would: it is a secret, mistyped or not.
   throw new CliError('This is not an API key.', {
     exitCode: EXIT.usage,
     code: 'bad_key',
     next: 'Give one that assay wallet grant create has shown: assay_ and 43 characters.',
+  })
+}
+
+/** The client of the network says so too, in the words of a program: here it is two options that exclude each other. */
+function cannotSeal(): CliError {
+  return new CliError('A confidential request is signed by its payer, which an API key cannot do.', {
+    exitCode: EXIT.usage,
+    code: 'not_confidential',
+    next: 'Leave --confidential out, or pay from the wallet: without --key, and with ASSAY_API_KEY unset.',
   })
 }

@@ -156,6 +156,14 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
     code: 2,
     says: /^(?![\s\S]*assay_mistyped)[\s\S]*not an API key/,
   },
+  ...[['chat', 'hi'], ['proxy']].map((command) => ({
+    args: () => [
+      ...[...command, '--confidential', '--key', `assay_${'A'.repeat(43)}`],
+      ...['--network', path.join(home, 'dead.json')],
+    ],
+    code: 2,
+    says: /signed by its payer[\s\S]*without --key, and with ASSAY_API_KEY unset/,
+  })),
   { args: () => ['wallet', 'grant'], code: 2, says: /assay wallet grant --help/ },
   { args: () => ['wallet', 'grant', 'show', '0x12'], code: 2, says: /64 hex digits/ },
   { args: () => ['wallet', 'grant', 'create', '--days', '0'], code: 2, says: /number of days/ },

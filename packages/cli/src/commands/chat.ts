@@ -75,7 +75,7 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
   const quiet = options.json === true
   const assay = createAssay({
     network,
-    ...payingWith(options.key, network),
+    ...payingWith(options, network),
     maxPerCall: options.maxPrice,
     scheme: options.scheme,
     buffer: options.buffer ?? false,

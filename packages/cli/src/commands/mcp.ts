@@ -40,7 +40,7 @@ async function mcp(options: McpOptions, { output }: CommandContext): Promise<voi
   const { maxPerCall, maxPerDay } = options
   // Assistants start a server for each of their windows, and anew each time: they share one limit.
   const spending = sharedSpendingLimit({ maxPerDay, folder: home.mcpSpending })
-  const assay = createAssay({ network, ...payingWith(options.key, network), maxPerCall, spending })
+  const assay = createAssay({ network, ...payingWith(options, network), maxPerCall, spending })
   const underWay = new Set<Promise<unknown>>()
   const server = serverOf(agentTools(assay), underWay)
   const ended = Promise.withResolvers<void>()

@@ -50,7 +50,7 @@ export function registerProxy(program: Command, context: CommandContext): void {
 async function proxy(options: ProxyCommandOptions, { output }: CommandContext): Promise<void> {
   const network = networkFor(options.network)
   const home = assayHome()
-  const paying = payingWith(options.key, network)
+  const paying = payingWith(options, network)
   makeHome(home)
   // What was spent is counted in one file, which two proxies would overwrite for each other.
   const lock = acquireLock(home.proxyLock, alreadyRunning)

@@ -245,7 +245,7 @@ async function allHelp(): Promise<Map<string, { out: string; isLeaf: boolean }>>
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     const { code, out, err } = await runAssay(...at, '--help')
     assert.equal(code, 0, `${at.join(' ')}: ${err}`)
-    const verbs = [...(out.split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}([a-z]+)/gm)].map(
+    const verbs = [...(out.split('\nCommands:\n')[1] ?? '').matchAll(/^ {2}([a-z-]+)/gm)].map(
       ([, verb]) => verb as string,
     )
     for (const verb of verbs) if (verb !== 'help') waiting.push([...at, verb])

@@ -311,6 +311,35 @@ test('what keeps the network from working may be its file: the doctor says so be
   assert.ok(findings.some(({ name }) => name === 'disk'))
 })
 
+test('the doctor looks at the port of every server, and says which of them is taken, and for whom', async () => {
+  const base = await freePorts(4)
+  const holder = createServer()
+  // The second of three validators.
+  await new Promise<void>((listening) => holder.listen(base + 2, '127.0.0.1', listening))
+  const { port: chain } = taken.address() as AddressInfo
+  const ports = { CHAIN: chain, GATEWAY: freePort, NODE: base, VALIDATOR: base + 1 }
+  for (const [name, port] of Object.entries(ports)) process.env[`ASSAY_${name}_PORT`] = String(port)
+  try {
+    const { out } = await runAssay('doctor', '--json')
+    const { findings } = JSON.parse(out) as {
+      findings: { name: string; outcome: string; detail: string; next?: string }[]
+    }
+    const seen = findings.filter(({ name }) => name.startsWith('port '))
+    assert.deepEqual(
+      seen.map(({ name, outcome }) => `${name} ${outcome}`),
+      [
+        ...[`port ${chain} failed`, `port ${freePort} passed`, `port ${base} passed`],
+        ...[`port ${base + 1} passed`, `port ${base + 2} failed`, `port ${base + 3} passed`],
+      ],
+    )
+    assert.match(seen[4]?.detail ?? '', /another program listens there \(wanted by validator 2\)/)
+    assert.equal(seen[4]?.next, 'assay up --validator-port <port>')
+  } finally {
+    for (const name of Object.keys(ports)) delete process.env[`ASSAY_${name}_PORT`]
+    holder.close()
+  }
+})
+
 test('a home whose network file cannot be used has no network that could be reached', async () => {
   for (const [wrong, says] of [
     ['{"accounts":{"demo":{"privateKey":"0xdeadbeef"', 'not JSON'],

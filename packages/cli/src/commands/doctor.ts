@@ -11,7 +11,7 @@ import { toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
 import { readHealth } from '../up/health.ts'
 import { lockHolder } from '../up/lock.ts'
-import { PORT_SETTINGS, portsFrom, portTaken } from '../up/ports.ts'
+import { PORT_SETTINGS, portsFrom, portsOfServers, portTaken } from '../up/ports.ts'
 import { modelCache } from '../up/pullDefaultModel.ts'
 
 /** One thing that was looked at. `skipped` says why it could not be. */
@@ -118,19 +118,12 @@ function model(home: Home): Finding {
 }
 
 async function freePorts(): Promise<Finding[]> {
-  const ports = portsFrom({}, process.env)
   return Promise.all(
-    (Object.keys(PORT_SETTINGS) as (keyof typeof PORT_SETTINGS)[]).map(async (name): Promise<Finding> => {
-      const taken = await portTaken(ports[name])
-      if (taken === undefined)
-        return { name: `port ${ports[name]}`, outcome: 'passed', detail: `free for the ${name}` }
-      const next = `assay up ${PORT_SETTINGS[name].option} <port>`
-      return {
-        name: `port ${ports[name]}`,
-        outcome: 'failed',
-        detail: `${taken} (wanted by the ${name})`,
-        next,
-      }
+    portsOfServers(portsFrom({}, process.env)).map(async ({ name, setting, port }): Promise<Finding> => {
+      const taken = await portTaken(port)
+      if (taken === undefined) return { name: `port ${port}`, outcome: 'passed', detail: `free for ${name}` }
+      const next = `assay up ${PORT_SETTINGS[setting].option} <port>`
+      return { name: `port ${port}`, outcome: 'failed', detail: `${taken} (wanted by ${name})`, next }
     }),
   )
 }

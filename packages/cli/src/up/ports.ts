@@ -63,7 +63,7 @@ export function portsFrom(options: Partial<Ports>, environment: NodeJS.ProcessEn
     validator: pick('validator'),
     nodes: options.nodes ?? nodesFrom(environment),
   }
-  const all = listed(ports)
+  const all = portsOfServers(ports)
   for (const [index, { port, name }] of all.entries()) {
     const other = all.findIndex((entry) => entry.port === port)
     if (other !== index)
@@ -86,7 +86,8 @@ function usage(message: string, facts: Record<string, unknown>): CliError {
   return new CliError(message, { exitCode: EXIT.usage, code: 'bad_port', facts, next: 'assay up --help' })
 }
 
-function listed(ports: Ports): { name: string; setting: PortName; port: number }[] {
+/** Every server that listens, with its port: whoever looks at ports looks at these. */
+export function portsOfServers(ports: Ports): { name: string; setting: PortName; port: number }[] {
   return [
     { name: 'chain', setting: 'chain', port: ports.chain },
     { name: 'gateway', setting: 'gateway', port: ports.gateway },
@@ -108,7 +109,7 @@ export const nodeName = (at: number): string => (at === 0 ? 'node' : `node ${at 
 
 /** @throws CliError naming the first port that something else holds, and how to choose another. */
 export async function mustBeFree(ports: Ports): Promise<void> {
-  for (const { name, setting, port } of listed(ports)) {
+  for (const { name, setting, port } of portsOfServers(ports)) {
     const taken = await portTaken(port)
     if (taken === undefined) continue
     const { option, variable } = PORT_SETTINGS[setting]

@@ -88,6 +88,8 @@ test('assay chat tells what was paid and how to verify it, though the chain goes
     },
   )
   assert.equal(code, 0, stderr)
+  // By the name under which every other command asks for it.
+  assert.match(stdout, /verified ✓.*\n {2}request id +0x[0-9a-f]{64}\n/)
   assert.match(stdout, /Paris[\s\S]*verified ✓[\s\S]*mode +tee, SIMULATED enclave[\s\S]*price +0\.\d+ OPG/)
 })
 

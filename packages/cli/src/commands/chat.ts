@@ -127,7 +127,7 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
 function summary({ receipt, transactionHash, report }: ChatResult, saved: string | undefined): string {
   const mode = `${MODE_NAMES[receipt.mode] ?? receipt.mode}${trustsSimulation(report) ? ', SIMULATED enclave (development only)' : ''}`
   const rows: [string, string][] = [
-    ['receipt', receipt.requestId],
+    ['request id', receipt.requestId],
     ['transaction', transactionHash ?? 'not yet settled'],
     ['mode', mode],
     ['price', formatOpg(receipt.price)],

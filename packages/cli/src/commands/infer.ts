@@ -83,7 +83,7 @@ function describe(result: InferResult, saved: string | undefined): string {
   const { receipt, report, transactionHash } = result
   const proof = report.steps.find(({ name }) => name === 'proofHolds')
   const rows: [string, string][] = [
-    ['receipt', receipt.requestId],
+    ['request id', receipt.requestId],
     ['transaction', transactionHash ?? 'not yet settled'],
     ['mode', MODE_NAMES[receipt.mode] ?? String(receipt.mode)],
     ['proof', `${proof?.outcome ?? 'skipped'}: ${proof?.reason ?? 'none is promised.'}`],

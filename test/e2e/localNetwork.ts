@@ -13,12 +13,17 @@ const cli = path.join(repository, 'packages', 'cli', 'src', 'main.ts')
 
 export type CommandResult = { code: number; stdout: string; stderr: string }
 
+/** What a command has written till now, and how it ends. */
+export type RunningCommand = { child: ChildProcess; said: CommandResult; ended: Promise<CommandResult> }
+
 /** A whole network in a folder of its own, run by the same command that a user runs. */
 export type LocalNetwork = {
   home: string
   network: Network
   /** Runs `assay …` against this network. */
   assay(...args: string[]): Promise<CommandResult>
+  /** The same for who wants to meddle while it runs. */
+  startAssay(...args: string[]): RunningCommand
   /**
    * Starts the supervisor again after `killEverything` or `stop`; resolves with the milliseconds until /health, but for those
    * in which it waited for a processor.
@@ -116,6 +121,23 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
     })
   }
 
+  function startAssay(...args: string[]): RunningCommand {
+    const child = spawn(process.execPath, [cli, ...args], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    // Of a signal that it does not handle, a command ends without a code.
+    const said = { code: -1, stdout: '', stderr: '' }
+    child.stdout.on('data', (chunk) => {
+      said.stdout += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      said.stderr += chunk
+    })
+    const ended = once(child, 'close').then(([code]) => ({ ...said, code: (code as number | null) ?? -1 }))
+    return { child, said, ended }
+  }
+
   async function killEverything(): Promise<void> {
     const victim = supervisor
     if (victim?.pid === undefined) return
@@ -160,23 +182,8 @@ export async function createLocalNetwork(settings: Record<string, string> = {}):
       const files = [`${name}.log.1`, `${name}.log`].map((file) => path.join(home, 'logs', file))
       return files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('')
     },
-    assay(...args) {
-      return new Promise((done) => {
-        const child = spawn(process.execPath, [cli, ...args], {
-          env: environment,
-          stdio: ['ignore', 'pipe', 'pipe'],
-        })
-        let stdout = ''
-        let stderr = ''
-        child.stdout.on('data', (chunk) => {
-          stdout += chunk
-        })
-        child.stderr.on('data', (chunk) => {
-          stderr += chunk
-        })
-        child.on('close', (code) => done({ code: code ?? -1, stdout, stderr }))
-      })
-    },
+    assay: (...args) => startAssay(...args).ended,
+    startAssay,
     close,
   }
 }

@@ -25,6 +25,8 @@ const PAYMENTS = path.join(import.meta.dirname, '../../packages/zkml/models/paym
 let local: LocalNetwork
 let network: Network
 const model = 'smollm2-135m-instruct'
+/** What a small model talks about for long. */
+const LONG = 'Tell me a very long story about a lighthouse keeper, chapter by chapter.'
 const question = { role: 'user' as const, content: 'What is the capital of France?' }
 
 before(async () => {
@@ -350,6 +352,33 @@ test('kill -9 of everything: the network continues where it was, and the old bun
     async () => (await statusOf(bundle.receipt.requestId)).state === 'final',
     () => 'what was final to be so again',
   )
+})
+
+test('an answer that kill -9 of everything breaks off: the command that its error names says how it ended', async () => {
+  const chat = local.startAssay('chat', LONG, '--max-tokens', '600')
+  await until(
+    () => chat.said.stdout.length > 0,
+    () => 'the answer to begin',
+  )
+  await local.killEverything()
+  const { code, stderr } = await chat.ended
+  assert.equal(code, 1, stderr)
+  const [, command, requestId = ''] =
+    /Next: .*pay twice: assay (verify) (0x[0-9a-f]{64})\n/.exec(stderr) ?? []
+  assert.equal(command, 'verify', stderr)
+  await local.start()
+  // Whose gateway was killed is not said to be lost before the others have missed it.
+  const verified = await until(
+    async () => {
+      const last = await local.assay('verify', requestId)
+      assert.equal(last.code, 1, last.stdout + last.stderr)
+      return !last.stderr.includes('state: pending') && last
+    },
+    () => 'the request to be decided',
+  )
+  assert.match(verified.stderr, /knows this request: it failed[\s\S]*taken: nothing[\s\S]*Next: Ask again/)
+  const payment = await local.assay('wallet', 'payment', requestId)
+  assert.match(payment.stdout, /failed: nothing was taken for it, nor will be/)
 })
 
 test('with the gateway stopped, a bundle verifies by the RPC alone', async () => {

@@ -88,7 +88,7 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
   const verify: AgentTool = {
     name: 'assay_verify',
     description:
-      'Check what the network has of a request against the chain: receipt, key, price, batch, payment. Each step is passed, failed, or skipped with its reason.',
+      'Check what the network has of a request against the chain: receipt, key, price, batch, payment. Each step is passed, failed, or skipped with its reason; `state` is the word of the gateway, and without steps there is no receipt: `failed` was not charged and may be asked again, `pending` is not decided yet.',
     inputSchema: {
       type: 'object',
       properties: { requestId: { type: 'string', description: '0x and 64 hex digits.' } },
@@ -98,10 +98,13 @@ export function agentTools({ network, chain, llm }: Assay): AgentTool[] {
     async run(input) {
       const id = mustHave(input, 'requestId').toLowerCase()
       if (!/^0x[0-9a-f]{64}$/.test(id)) throw badInput('requestId must be 0x and 64 hex digits.')
-      const report = await readRequestReport(network, id as Hex)
-      if (report === undefined) throw badInput('The gateway knows no such request.')
+      const known = await readRequestReport(network, id as Hex)
+      if (known === undefined) throw badInput('The gateway knows no such request.')
+      const { state, report } = known
+      // There is nothing to check: an assistant that is told so as of a mistake would ask for another id.
+      if (report === undefined) return { ok: false, state, steps: [], missing: [], trust: null }
       const { ok, steps, missing, trust } = report
-      return { ok, steps, missing, trust }
+      return { ok, state, steps, missing, trust }
     },
   }
 

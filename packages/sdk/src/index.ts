@@ -29,6 +29,7 @@ export {
 } from './providerKeys.ts'
 export {
   completeBundle,
+  type ReceiptState,
   type ReceiptStatus,
   readBatchFile,
   readProof,
@@ -36,6 +37,6 @@ export {
   waitForReceipt,
 } from './receiptStatus.ts'
 export { receiptTrust } from './receiptTrust.ts'
-export { readRequestReport } from './requestReport.ts'
+export { type RequestReport, readRequestReport } from './requestReport.ts'
 export { type Reservation, type SpendingLimit, sharedSpendingLimit, spendingLimit } from './spending.ts'
 export { type CallHooks, createVerifiedFetch, type VerifiedFetch } from './verifiedFetch.ts'

@@ -2,7 +2,7 @@ import { publicClientOf, readChainView } from '@assay/chain'
 import { deploymentOf, MODE, type Network } from '@assay/protocol'
 import { type Report, type Step, type StepName, verifyBundle, verifyReceipt } from '@assay/verify'
 import type { Hex } from 'viem'
-import { readProof, readReceiptStatus } from './receiptStatus.ts'
+import { type ReceiptState, readProof, readReceiptStatus } from './receiptStatus.ts'
 import { receiptTrust } from './receiptTrust.ts'
 
 /** Steps that need the contents of the call, which the network does not keep. */
@@ -14,14 +14,26 @@ const CONTENT_STEPS: readonly StepName[] = [
   'evidenceHolds',
 ]
 
+/** What there is to say of a request. */
+export type RequestReport = {
+  /** The word of the gateway. Without a receipt `pending` may still come to one; `failed` never will. */
+  state: ReceiptState
+  /** Undefined where there is no receipt to check. */
+  report: Report | undefined
+}
+
 /**
  * Checks the receipt that the gateway has for a request, and its batch, against the chain. Undefined where the gateway
- * has none. @throws SdkError `unreachable` | `gateway_error`
+ * does not know the request. @throws SdkError `unreachable` | `gateway_error`
  */
-export async function readRequestReport(network: Network, requestId: Hex): Promise<Report | undefined> {
+export async function readRequestReport(
+  network: Network,
+  requestId: Hex,
+): Promise<RequestReport | undefined> {
   const status = await readReceiptStatus(network, requestId)
-  if (status?.signed === undefined) return undefined
-  const { inclusion, grant } = status
+  if (status === undefined) return undefined
+  const { state, inclusion, grant } = status
+  if (status.signed === undefined) return { state, report: undefined }
   const zk = status.signed.receipt.mode === MODE.zk ? await readProof(network, requestId) : undefined
   const signed = { ...status.signed, grant, zk }
   const view = await readChainView(publicClientOf(network), network, signed, { inclusion })
@@ -41,10 +53,6 @@ export async function readRequestReport(network: Network, requestId: Hex): Promi
   const answered = (name: StepName) => name === 'requestMatches' || name === 'responseMatches'
   const shown = ({ name }: Step) => !CONTENT_STEPS.includes(name) || (zk !== undefined && answered(name))
   const steps = full.steps.filter(shown)
-  return {
-    steps,
-    missing: full.missing,
-    ok: full.missing.length === 0 && steps.every((step) => step.outcome !== 'failed'),
-    trust,
-  }
+  const ok = full.missing.length === 0 && steps.every((step) => step.outcome !== 'failed')
+  return { state, report: { steps, missing: full.missing, ok, trust } }
 }

@@ -11,6 +11,8 @@ export type SseGuardOptions = {
   verify(body: Uint8Array, signed: SignedReceipt): Promise<void>
   /** What a connection that breaks under the stream is called; by default as it comes. */
   broken?: ((cause: unknown) => SdkError) | undefined
+  /** Of the call, where it is known: an error says by it where to look. */
+  requestId?: string | undefined
   /** Hold all content back until the answer is verified. */
   buffer: boolean
   /** The caller's. An abort ends the stream for the caller, as a cancel does. */
@@ -87,7 +89,7 @@ export function sseGuard(
       const { done, value } = await reader.read().catch((cause: unknown) => {
         throw options.broken?.(cause) ?? cause
       })
-      if (done) throw incomplete()
+      if (done) throw incomplete(options.requestId)
       total += value.length
       if (total > MAX_BODY_BYTES) throw tooLarge()
       const shown: Uint8Array[] = []
@@ -132,7 +134,8 @@ export function sseGuard(
       await pulling
       while (!ended) await next()
     } catch (cause) {
-      options.onUnverified?.(leftUnverified(waitedInVain && !stopped ? notStopped() : cause))
+      const reason = waitedInVain && !stopped ? notStopped() : cause
+      options.onUnverified?.(leftUnverified(reason, options.requestId))
     } finally {
       clearTimeout(timer)
       void reader.cancel().catch(() => undefined)
@@ -225,22 +228,30 @@ function otherLineEnds(): SdkError {
   })
 }
 
-function incomplete(): SdkError {
+function incomplete(requestId: string | undefined): SdkError {
   return new SdkError('The stream ended before its receipt and terminal event.', {
     code: 'receipt_missing',
-    next: 'Ask again; GET /v1/receipts/{x-assay-request-id} tells what the node signed for this call.',
+    facts: requestId === undefined ? {} : { requestId },
+    next: `See whether it was charged before asking again: ${whereToLook(requestId)}`,
   })
+}
+
+function whereToLook(requestId: string | undefined): string {
+  return requestId === undefined ? 'GET /v1/receipts/{x-assay-request-id}' : `assay verify ${requestId}`
 }
 
 function notStopped(): SdkError {
   return new SdkError('Nobody took up the wish to stop this answer.', { code: 'unreachable' })
 }
 
-function leftUnverified(cause: unknown): SdkError {
+function leftUnverified(cause: unknown, requestId: string | undefined): SdkError {
   return new SdkError('The stream was left, and what it had said could not be verified to its end.', {
     code: 'cancelled',
-    facts: { reason: cause instanceof SdkError ? cause.shortMessage : String(cause) },
-    next: 'Do not rely on the part that was seen. GET /v1/receipts/{x-assay-request-id} tells what was charged.',
+    facts: {
+      reason: cause instanceof SdkError ? cause.shortMessage : String(cause),
+      ...(requestId === undefined ? {} : { requestId }),
+    },
+    next: `Do not rely on the part that was seen. What was charged for it: ${whereToLook(requestId)}`,
     cause,
   })
 }

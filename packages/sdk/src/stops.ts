@@ -36,8 +36,8 @@ export function createStops(): Stops {
  * running request is its caller; it becomes public with the receipt only.
  * @returns whether the wish was taken up
  */
-export async function stopRequest(network: Network, requestId: string | null): Promise<boolean> {
-  if (requestId === null) return false
+export async function stopRequest(network: Network, requestId: string | undefined): Promise<boolean> {
+  if (requestId === undefined) return false
   const url = new URL(`/v1/requests/${requestId}/stop`, network.gatewayUrl)
   try {
     const answer = await fetch(url, {

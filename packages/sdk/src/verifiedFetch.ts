@@ -177,7 +177,8 @@ async function deliver({ post, paid }: Prepared, asked: Asked): Promise<Turn> {
         paid.reservation?.settle(0n)
         return { next: error }
       }
-      if (error instanceof SdkError && error.code === 'unreachable') throw outcomeUnknown(paid, asked, error)
+      if (error instanceof SdkError && error.code === 'unreachable')
+        throw outcomeUnknown(paid.requestAuth?.auth.requestId, asked, error)
       throw error
     }
     // The gateway found no node and took nothing: the same payment may be sent again, which can never pay twice.
@@ -214,6 +215,7 @@ async function receive(
   // Given before, to a request of this name: it is not the one that is paid for now, and its hash says that it is ours.
   const again = asked.headers.has(NAME_HEADER) && answer.headers.get(REPLAYED_HEADER) === 'true'
   const requestAuth = again ? undefined : paid.requestAuth
+  const requestId = requestAuth?.auth.requestId ?? requestIdOf(answer)
   const expected = { request: sent, requestAuth, payer, modelId: asked.modelId, committer: network.gateway }
   const verify = async (bytes: Uint8Array, signed: SignedReceipt): Promise<void> => {
     const contentType = answer.headers.get('content-type') ?? ''
@@ -230,14 +232,14 @@ async function receive(
   }
   if (isEventStream(answer) && answer.body !== null) {
     abort.release()
-    const requestId = requestAuth?.auth.requestId ?? answer.headers.get(REQUEST_ID_HEADER)
     const guarded = sseGuard(answer.body, {
       verify,
-      broken: (cause) => outcomeUnknown(paid, asked, cause),
+      broken: (cause) => outcomeUnknown(requestId, asked, cause),
+      requestId,
       buffer: options.buffer ?? false,
       signal: asked.signal,
       stop() {
-        if (requestId !== null) stops.note(requestId)
+        if (requestId !== undefined) stops.note(requestId)
         return stopRequest(network, requestId)
       },
       onUnverified: hooks.onUnverified,
@@ -246,7 +248,7 @@ async function receive(
     return new Response(guarded, { status: answer.status, headers: answer.headers })
   }
   const bytes = await readBounded(answer, 'verification_failed').catch((cause: unknown) => {
-    throw cause instanceof SdkError || asked.signal.aborted ? cause : outcomeUnknown(paid, asked, cause)
+    throw cause instanceof SdkError || asked.signal.aborted ? cause : outcomeUnknown(requestId, asked, cause)
   })
   await verify(bytes, receiptOf(answer))
   return new Response(bytes, { status: answer.status, headers: answer.headers })
@@ -280,6 +282,12 @@ function isEventStream(response: Response): boolean {
   return (response.headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream')
 }
 
+/** As a gateway names it, which may not put other words into what is told of it. */
+function requestIdOf(response: Response): Hex | undefined {
+  const id = response.headers.get(REQUEST_ID_HEADER)
+  return id !== null && /^0x[0-9a-f]{64}$/.test(id) ? (id as Hex) : undefined
+}
+
 function receiptOf(response: Response): SignedReceipt {
   const header = response.headers.get(RECEIPT_HEADER)
   if (header === null) {
@@ -308,8 +316,7 @@ function cutShort(requestId: Hex): SdkError {
   })
 }
 
-function outcomeUnknown({ requestAuth }: Paid, { headers }: Asked, cause: unknown): SdkError {
-  const requestId = requestAuth?.auth.requestId
+function outcomeUnknown(requestId: Hex | undefined, { headers }: Asked, cause: unknown): SdkError {
   return new SdkError(
     'The connection broke behind the payment, so it is not known whether an answer was made.',
     {

@@ -222,7 +222,7 @@ describe('nobody else is asked behind a payment:', () => {
       const rogue = await startRogue(offers, paid)
       const error = await failsWith(ask(rogue, { stream: stream ?? false }), code)
       assert.deepEqual([rogue.unpaid, rogue.payments.length, stub.seen.unpaid, stub.seen.paid], [1, 1, 0, 0])
-      if (code !== 'outcome_unknown') return
+      if (code !== 'outcome_unknown' && stream !== true) return
       // What can be asked for later, instead of paying twice.
       assert.match(String(error.facts.requestId), /^0x[0-9a-f]{64}$/)
       assert.match(error.message, /before asking again/)

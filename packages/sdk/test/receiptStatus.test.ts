@@ -40,6 +40,15 @@ test('a sound receipt of another request is none of the one that was asked about
   })
 })
 
+test('a request without a receipt has no report, and a state all the same', async () => {
+  await telling({ state: 'failed', receipt: null }, async (network) => {
+    assert.deepEqual(await readRequestReport(network, keccak256('0x77')), {
+      state: 'failed',
+      report: undefined,
+    })
+  })
+})
+
 const INCLUSION = {
   batchId: keccak256('0x01'),
   committer: stub.network.gateway,

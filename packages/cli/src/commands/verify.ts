@@ -8,6 +8,7 @@ import {
   type Network,
   parseBundle,
 } from '@assay/protocol'
+import type { ReceiptState } from '@assay/sdk'
 import type { Report } from '@assay/verify'
 import { verifyBundle } from '@assay/verify'
 import type { Command } from 'commander'
@@ -26,6 +27,8 @@ type VerifyOptions = { network?: string; json?: true }
 /** What was looked at, its checklists, and one sentence on what they do not cover. */
 export type Verification = {
   subject: string
+  /** Of a request, in the words of the gateway. */
+  state?: ReceiptState
   reports: { name: string; report: Report }[]
   /** Whether what holds the receipts was given up, so that sound ones settle nothing there. */
   isGivenUp: boolean

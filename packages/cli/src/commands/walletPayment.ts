@@ -16,6 +16,14 @@ const TEXTS = [
   'failure',
 ] as const
 
+/** What `GET /v1/receipts/{id}` says of a request and of the money for it. */
+type Told = {
+  state: string
+  /** Whether the node signed for an answer. */
+  answered: boolean
+  payment: Payment | null
+}
+
 /** `payment` of `GET /v1/receipts/{id}`, as far as it is printed; amounts in OPG base units. */
 type Payment = Record<(typeof AMOUNTS)[number] | (typeof TEXTS)[number], string | null>
 
@@ -26,16 +34,19 @@ export function registerWalletPayment(
 ): void {
   command(
     'payment',
-    'What became of the payment of one request: taken, paid out, returned. The word of the gateway.',
+    'What became of one request and of its payment: taken, paid out, returned. The word of the gateway.',
   )
     .argument('<requestId>', 'as x-assay-request-id and assay chat name it', requestIdOf)
     .action(async (requestId: Hex, options: { network?: string; json?: true }) => {
-      const payment = await paymentOf(networkFor(options.network), requestId)
-      context.output.out(options.json === true ? toJsonText({ requestId, payment }) : table(rowsOf(payment)))
+      const told = await askGateway(networkFor(options.network), requestId)
+      const { state, payment } = told
+      context.output.out(
+        options.json === true ? toJsonText({ requestId, state, payment }) : table(rowsOf(told)),
+      )
     })
 }
 
-async function paymentOf(network: Network, requestId: Hex): Promise<Payment | null> {
+async function askGateway(network: Network, requestId: Hex): Promise<Told> {
   const url = new URL(`/v1/receipts/${requestId}`, network.gatewayUrl).href
   // The gateway that the user's own file names may be on this machine.
   const bounds = { maxBytes: MAX_STATUS_BYTES, timeoutMs: 10_000, devnet: true }
@@ -46,7 +57,7 @@ async function paymentOf(network: Network, requestId: Hex): Promise<Payment | nu
         exitCode: EXIT.failed,
         code: 'not_found',
         facts,
-        next: 'Check the id; it is printed by assay chat and stands in x-assay-request-id.',
+        next: `Ask the chain as well, by which you know whether to make it again: assay verify ${requestId}`,
         cause,
       })
     }
@@ -59,7 +70,7 @@ async function paymentOf(network: Network, requestId: Hex): Promise<Payment | nu
     })
   })
   try {
-    return readPayment(JSON.parse(new TextDecoder().decode(bytes)))
+    return readTold(JSON.parse(new TextDecoder().decode(bytes)))
   } catch (cause) {
     throw new CliError('What the gateway says of this payment cannot be read.', {
       exitCode: EXIT.failed,
@@ -72,8 +83,15 @@ async function paymentOf(network: Network, requestId: Hex): Promise<Payment | nu
 }
 
 /** @throws where it is none */
-function readPayment(status: unknown): Payment | null {
-  const { payment } = status as { payment: Record<string, unknown> | null }
+function readTold(status: unknown): Told {
+  const { state, receipt, payment } = status as Record<string, unknown>
+  if (typeof state !== 'string') throw new TypeError('it has no state')
+  const answered = receipt !== null && receipt !== undefined
+  return { state, answered, payment: readPayment(payment as Record<string, unknown> | null) }
+}
+
+/** @throws where it is none */
+function readPayment(payment: Record<string, unknown> | null): Payment | null {
   if (payment === null) return null
   if (typeof payment !== 'object') throw new TypeError('it is no object')
   const textOf = (name: keyof Payment): string | null => {
@@ -92,12 +110,26 @@ function readPayment(status: unknown): Payment | null {
   return { ...payment, ...(Object.fromEntries(known) as Payment) }
 }
 
-function rowsOf(payment: Payment | null): (readonly [string, string])[] {
-  if (payment === null) return [['outcome', 'nothing to pay: no answer that costs anything came of it (yet)']]
+/** A request that nothing is paid for: only without a receipt and `pending` may that still change. */
+function withoutPayment({ state, answered }: Told): string {
+  if (state === 'failed') return 'failed: nothing was taken for it, nor will be; it may be asked again'
+  if (answered) return 'nothing to pay: its answer costs nothing'
+  return 'nothing to pay yet: it is not decided whether an answer came of it; do not ask again before that is'
+}
+
+function rowsOf(told: Told): (readonly [string, string])[] {
+  const { payment } = told
+  if (payment === null) {
+    return [
+      ['outcome', withoutPayment(told)],
+      ['request', printable(told.state)],
+    ]
+  }
   const money = (text: string | null): string => formatOpg(BigInt(text ?? '0'))
   const { scheme, transactionHash, settleTransactionHash, refundTransactionHash, failure } = payment
   const rows: [string, string | null][] = [
     ['outcome', `${payment.outcome} (${payment.state})`],
+    ['request', told.state],
     ['scheme', scheme],
     ['authorised', money(payment.authorised)],
     ['price', money(payment.amount)],

@@ -5,11 +5,21 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { developmentAccount, publicClientOf, saveNetwork } from '@assay/chain'
-import { encodeBundle, MODE, type Network, opgAbi, parseBundle, revenueSplitterAbi } from '@assay/protocol'
+import {
+  encodeBundle,
+  formatOpg,
+  MODE,
+  type Network,
+  opgAbi,
+  parseBundle,
+  revenueSplitterAbi,
+  STATUS,
+} from '@assay/protocol'
 import { assayFetch, createAssay, SdkError } from '@assay/sdk'
 import { ExactEvmScheme } from '@x402/evm'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
@@ -352,6 +362,93 @@ test('kill -9 of everything: the network continues where it was, and the old bun
     async () => (await statusOf(bundle.receipt.requestId)).state === 'final',
     () => 'what was final to be so again',
   )
+})
+
+test('^C in a stream ends it where it is: it is said what was paid for, and that it is verified', async () => {
+  const file = path.join(local.home, 'stopped.json')
+  const chat = local.startAssay('chat', LONG, '--max-tokens', '600', '--save', file)
+  await until(
+    () => chat.said.stdout.length > 0,
+    () => 'the answer to begin',
+  )
+  chat.child.kill('SIGINT')
+  const { code, stdout, stderr } = await chat.ended
+  assert.equal(code, 130, stdout + stderr)
+  const told =
+    /Stopped\. What was said[\s\S]*requestId: (0x[0-9a-f]{64})\n {2}verified: yes\n {2}price: (0\.\d+ OPG)\n[\s\S]*Next: .*assay verify \1\n/
+  const [, requestId = '', price = ''] = told.exec(stderr) ?? []
+  const { receipt } = parseBundle(readFileSync(file))
+  assert.deepEqual([receipt.requestId, receipt.status], [requestId, STATUS.cancelled], stderr)
+  assert.equal(formatOpg(receipt.price), price)
+  await settled(requestId)
+  assert.match((await local.assay('wallet', 'payment', requestId)).stdout, new RegExp(`price +${price}`))
+  assert.equal((await local.assay('verify', requestId)).code, 0)
+})
+
+test('a second ^C ends assay chat at once, whatever the end of the stream waits for', async () => {
+  const chat = local.startAssay('chat', LONG, '--max-tokens', '600')
+  await until(
+    () => chat.said.stdout.length > 0,
+    () => 'the answer to begin',
+  )
+  const gateway = local.pidOf('gateway')
+  process.kill(gateway, 'SIGSTOP')
+  try {
+    chat.child.kill('SIGINT')
+    await until(
+      () => chat.said.stderr.includes('stopping:'),
+      () => 'it to say that it waits for the end',
+    )
+    chat.child.kill('SIGINT')
+    const { code, stderr } = await chat.ended
+    assert.equal(code, 130)
+    assert.doesNotMatch(stderr, /Stopped/)
+  } finally {
+    process.kill(gateway, 'SIGCONT')
+  }
+})
+
+test('^C while a whole answer is made: nobody knows yet what it costs, and it is said where that will be known', async (t) => {
+  const paid = new EventTarget()
+  // It takes the payment, and never answers.
+  const holding = createServer((incoming, outgoing) => {
+    if (incoming.headers['payment-signature'] !== undefined) return void paid.dispatchEvent(new Event('paid'))
+    const { url, method, headers } = incoming
+    const { hostname, port } = new URL(network.gatewayUrl)
+    const upstream = httpRequest({ host: hostname, port, path: url, method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(outgoing)
+    })
+    incoming.pipe(upstream)
+  })
+  await new Promise<void>((ready) => {
+    holding.listen(0, '127.0.0.1', ready)
+  })
+  t.after(() => {
+    holding.close()
+    holding.closeAllConnections()
+  })
+  const { port } = holding.address() as AddressInfo
+  const file = path.join(local.home, 'holding.json')
+  saveNetwork(file, { ...network, gatewayUrl: `http://127.0.0.1:${port}` })
+  const input = path.join(local.home, 'numbers.json')
+  const { inputs } = JSON.parse(readFileSync(PAYMENTS, 'utf8')) as { inputs: number[][] }
+  writeFileSync(input, JSON.stringify(inputs[0]))
+  for (const command of [
+    ['chat', question.content, '--no-stream'],
+    ['infer', '--model', 'fraud-scorer', '--input', input],
+  ]) {
+    const sent = new Promise((done) => paid.addEventListener('paid', done, { once: true }))
+    const running = local.startAssay(...command, '--network', file)
+    await Promise.race([sent, running.ended])
+    running.child.kill('SIGINT')
+    const { code, stderr } = await running.ended
+    assert.equal(code, 130, stderr)
+    assert.match(
+      stderr,
+      /Stopped behind the payment[\s\S]*requestId: (0x[0-9a-f]{64})\n[\s\S]*Next: .*assay wallet payment \1\n/,
+    )
+  }
 })
 
 test('an answer that kill -9 of everything breaks off: the command that its error names says how it ended', async () => {

@@ -3,8 +3,8 @@ import { factsInWords, SdkError } from '@assay/sdk'
 import { ZkmlError } from '@assay/zkml/verifier'
 import { CommanderError } from 'commander'
 
-/** Exit codes that scripts rely on (DESIGN §7). */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const
+/** Exit codes that scripts rely on (DESIGN §7); the last is what shells make of ^C. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, stopped: 130 } as const
 
 export type CliErrorParameters = {
   exitCode: number
@@ -40,8 +40,12 @@ export type Failure = {
   next: string | undefined
 }
 
-/** Codes that mean the call itself was wrong. */
-const USAGE_CODES = new Set(['config', 'unknown_model', 'bad_input'])
+/** Codes that do not simply mean that it failed: no server answered, its user left, or the call itself was wrong. */
+const EXIT_CODES: ReadonlyMap<string, number> = new Map([
+  ['unreachable', EXIT.unreachable],
+  ['cancelled', EXIT.stopped],
+  ...['config', 'unknown_model', 'bad_input'].map((code) => [code, EXIT.usage] as const),
+])
 
 /** Names of viem's errors that mean nobody answered at the RPC's address. */
 const CONNECTION_ERRORS = new Set(['HttpRequestError', 'TimeoutError', 'WebSocketRequestError'])
@@ -61,9 +65,7 @@ export function failureOf(error: unknown, command = 'assay'): Failure {
   if (error instanceof SdkError || error instanceof AssayError) {
     const { code, shortMessage, next } = error
     const facts = error instanceof SdkError ? factsInWords(error) : error.facts
-    const exitCode =
-      code === 'unreachable' ? EXIT.unreachable : USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed
-    return { exitCode, code, message: shortMessage, facts, next }
+    return { exitCode: EXIT_CODES.get(code) ?? EXIT.failed, code, message: shortMessage, facts, next }
   }
   if (error instanceof ZkmlError) {
     const { code, shortMessage, facts, next } = error

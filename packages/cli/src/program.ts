@@ -26,7 +26,7 @@ import { type Output, printable, standardOutput, toJsonText } from './output.ts'
 export type CommandContext = { output: Output; exit(code: number): void }
 
 /**
- * Runs one command line and returns its exit code: 0 ok, 1 failed, 2 usage, 3 unreachable.
+ * Runs one command line and returns its exit code: 0 ok, 1 failed, 2 usage, 3 unreachable, 130 stopped.
  * @param args arguments without the interpreter and script.
  */
 export async function runCli(args: readonly string[], output: Output = standardOutput): Promise<number> {
@@ -88,7 +88,7 @@ function createProgram(context: CommandContext): Command {
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 ok or verified, 1 failed or a required step is missing, 2 usage, 3 unreachable.',
+      '\nExit codes: 0 ok or verified, 1 failed or a required step is missing, 2 usage, 3 unreachable, 130 stopped by ^C.',
     )
   for (const register of [
     registerUp,

@@ -299,6 +299,34 @@ test('a reader that has seen enough ends no command, and nobody sees a stack tra
   }
 })
 
+test('^C before anything is paid says so', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  // It takes the question what the call would cost, and never answers.
+  const gateway = createServer(() => asked.resolve())
+  await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening))
+  t.after(() => {
+    gateway.closeAllConnections()
+    gateway.close()
+  })
+  const file = path.join(home, 'silent.json')
+  const dead = JSON.parse(readFileSync(path.join(home, 'dead.json'), 'utf8')) as object
+  const { port } = gateway.address() as AddressInfo
+  writeFileSync(file, JSON.stringify({ ...dead, gatewayUrl: `http://127.0.0.1:${port}` }))
+  const main = path.join(import.meta.dirname, '..', 'src', 'main.ts')
+  const child = spawn(process.execPath, [main, 'chat', 'hi', '--network', file, '--json'], {
+    env: { ...process.env, ASSAY_WALLET_KEY: demoKey },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'close')
+  const told = text(child.stdout)
+  await Promise.race([asked.promise, ended])
+  child.kill('SIGINT')
+  const [code] = (await ended) as [number | null]
+  assert.equal(code, 130)
+  const { error } = JSON.parse(await told) as { error: { code: string; message: string } }
+  assert.deepEqual([error.code, error.message], ['cancelled', 'Stopped before anything was paid.'])
+})
+
 test('what keeps the network from working may be its file: the doctor says so beside what else it finds', async () => {
   writeFileSync(path.join(home, 'network.json'), '{}')
   const { code, out } = await runAssay('doctor', '--json')

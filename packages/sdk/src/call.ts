@@ -26,6 +26,11 @@ export type CallParameters = {
    * answered request gets the same answer and is not charged twice. Not for encrypted requests.
    */
   idempotencyKey?: string | undefined
+  /**
+   * Called right before the payment goes out: from then on, asking again may pay again. With the id under which it is known
+   * what became of the request; undefined with an API key, until there is an answer.
+   */
+  onPaid?: ((requestId: Hex | undefined) => void) | undefined
   /** Called when the answer is verified, before any waiting. */
   onVerified?: ((answer: VerifiedAnswer) => void) | undefined
   /** Default `settled`. */
@@ -48,7 +53,12 @@ export type Proof = {
 export type Caller = { network: Network; chain: ChainReader; fetch: VerifiedFetch }
 
 /** A call under way: its response, and what is known once the response was read to its end or left. */
-export type Begun = { response: Response; verified: Promise<VerifiedAnswer>; proof: Promise<Proof> }
+export type Begun = {
+  response: Response
+  verified: Promise<VerifiedAnswer>
+  /** Waits behind the answer, from when it is asked: who left a stream and wants no more is not kept waiting. */
+  proof(): Promise<Proof>
+}
 
 /** Asks; resolves with the head of an answer. @throws SdkError, also for an error answer */
 export async function begin(
@@ -75,14 +85,15 @@ export async function begin(
         parameters.onVerified?.(answer)
         verified.resolve(answer)
       },
+      onPaid: parameters.onPaid,
       onUnverified: (error) => verified.reject(error),
       onFailed: (error) => verified.reject(error),
     },
   )
   if (!response.ok) throw await gatewayError(response)
-  const proof = verified.promise.then((answer) => prove({ network, chain }, answer, parameters))
   // Whoever wants it awaits it; a stream's own error is raised by the stream.
-  proof.catch(() => undefined)
+  verified.promise.catch(() => undefined)
+  const proof = async () => prove({ network, chain }, await verified.promise, parameters)
   return { response, verified: verified.promise, proof }
 }
 
@@ -96,13 +107,18 @@ export async function callWhole<Output>(
 ): Promise<{ output: Output; proof: Proof }> {
   const begun = await begin(caller, path, body, parameters)
   const output = await read(begun.response)
-  return { output, proof: await proofOf(begun, output) }
+  const proof = () => {
+    // It left no stream: whoever stops the call while its answer is verified does not want to wait behind it.
+    parameters.signal?.throwIfAborted()
+    return begun.proof()
+  }
+  return { output, proof: await proofOf({ ...begun, proof }, output) }
 }
 
 /** The proof of what was read. @throws SdkError with the answer, where that is good and only the wait behind it failed */
 export async function proofOf({ verified, proof }: Begun, output: unknown): Promise<Proof> {
   try {
-    return await proof
+    return await proof()
   } catch (error) {
     const answer = await verified.catch(() => undefined)
     if (answer !== undefined && error instanceof SdkError) error.answer = { output, bundle: answer.bundle }

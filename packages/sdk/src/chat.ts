@@ -1,3 +1,4 @@
+import type { VerifiedAnswer } from './answer.ts'
 import { begin, type Caller, type CallParameters, callWhole, type Proof, proofOf } from './call.ts'
 import { type ChatOutput, readChatOutput, streamChatOutput } from './chatOutput.ts'
 import { bodyIn } from './parameters.ts'
@@ -35,8 +36,13 @@ export type ChatResult = Proof & {
  * had said till then, and verifies that; `result` resolves all the same, with the text that was seen.
  */
 export type ChatStream = AsyncIterable<string> & {
-  /** Rejects with SdkError `cancelled` where a stream that was left could not be verified to its end. */
-  result: Promise<ChatResult>
+  /** The answer as soon as its end was checked, or that of a stream that was left; rejects as `result` does. */
+  verified: Promise<VerifiedAnswer>
+  /**
+   * Waits behind the answer from when it is first looked at, as `wait` says. Rejects with SdkError `cancelled` where a
+   * stream that was left could not be verified to its end.
+   */
+  readonly result: Promise<ChatResult>
 }
 
 const PATH = '/v1/chat/completions'
@@ -94,12 +100,24 @@ export async function chatStream(
       await source.return({ role: 'assistant', content })
     }
   }
-  const result = message.promise.then(async (chatOutput) => ({
-    chatOutput,
-    ...(await proofOf(begun, chatOutput)),
-  }))
-  result.catch(() => undefined)
-  return Object.assign(texts(), { result })
+  message.promise.catch(() => undefined)
+  let result: Promise<ChatResult> | undefined
+  async function settle(): Promise<ChatResult> {
+    const chatOutput = await message.promise
+    return { chatOutput, ...(await proofOf(begun, chatOutput)) }
+  }
+  const stream: AsyncIterable<string> = texts()
+  return Object.defineProperties(stream, {
+    verified: { value: begun.verified },
+    result: {
+      get() {
+        result ??= settle()
+        // As of any promise that is a property: who only looks at it need not handle it.
+        result.catch(() => undefined)
+        return result
+      },
+    },
+  }) as ChatStream
 }
 
 const MEMBERS = [

@@ -11,6 +11,7 @@ const OF_EVERY_CALL: Readonly<Record<keyof CallParameters, true>> = {
   valueAtRisk: true,
   settlement: true,
   idempotencyKey: true,
+  onPaid: true,
   onVerified: true,
   wait: true,
   waitMilliseconds: true,

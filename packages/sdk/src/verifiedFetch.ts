@@ -34,8 +34,11 @@ import { createStops, type Stops, stopRequest } from './stops.ts'
 
 /** What one call's caller wants to hear of it, in place of what the options say. */
 export type CallHooks = Pick<AssayFetchOptions, 'onAnswer' | 'onUnverified'> & {
-  /** Called before a payment goes out: from then on, asking again may pay again, unless it ends `unreachable`. */
-  onPaid?: (() => void) | undefined
+  /**
+   * Called before a payment goes out: from then on, asking again may pay again, unless it ends `unreachable`. With the
+   * request's id, which nobody knows yet where a key pays.
+   */
+  onPaid?: ((requestId: Hex | undefined) => void) | undefined
   /** Called where a stream fails, whether or not its reader comes to see that. */
   onFailed?: ((error: unknown) => void) | undefined
 }
@@ -110,7 +113,13 @@ async function takeTurn(call: Call): Promise<Turn> {
     throw error
   }
   if (!('post' in prepared)) return prepared
-  call.hooks.onPaid?.()
+  const { signal } = call.asked
+  if (signal.aborted) {
+    // Left while it was signed: what is not sent cannot be taken.
+    prepared.paid.reservation?.settle(0n)
+    throw signal.reason
+  }
+  call.hooks.onPaid?.(prepared.paid.requestAuth?.auth.requestId)
   const turn = await deliver(prepared, call.asked)
   return 'next' in turn ? turn : { answer: await receive(call, prepared, turn.answer) }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { STATUS } from '@assay/protocol'
-import { assayFetch, createAssay, SdkError } from '../src/index.ts'
+import { assayFetch, createAssay, SdkError, spendingLimit } from '../src/index.ts'
 import { manifest, messages, stubForTests } from './stubNetwork.ts'
 
 const stub = await stubForTests()
@@ -57,6 +57,48 @@ for (const wait of ['answer', 'settled'] as const) {
     )
   })
 }
+
+test('a stream that is left has its checked answer without any wait behind it', async () => {
+  const left = Promise.withResolvers<void>()
+  stub.tamper = { beforeEnd: () => left.promise }
+  const paidAs: unknown[] = []
+  const { llm } = createAssay(options())
+  const asked = { model: manifest.name, messages, wait: 'final' } as const
+  const stream = await llm.stream({ ...asked, onPaid: (requestId) => paidAs.push(requestId) })
+  for await (const _text of stream) {
+    left.resolve()
+    break
+  }
+  const { bundle } = await stream.verified
+  assert.deepEqual(paidAs, [bundle.receipt.requestId], 'known before the answer was')
+})
+
+test('a call that is left while its payment is signed pays nothing', async () => {
+  const leaving = new AbortController()
+  const chain = {
+    ...stub.chain,
+    permit2Allowance: async () => {
+      leaving.abort(new Error('enough'))
+      return 10n ** 30n
+    },
+  }
+  const spending = spendingLimit({ maxPerDay: 10n ** 18n })
+  const { llm } = createAssay({ ...options(), chain, spending })
+  const onPaid = () => assert.fail('nothing went out')
+  const asked = { model: manifest.name, messages, signal: leaving.signal, onPaid }
+  await assert.rejects(llm.chat(asked), /enough/)
+  assert.deepEqual([stub.seen.paid, spending.spent()], [0, 0n])
+})
+
+test('who stops a whole answer while it is verified is told of it, and does not wait behind it', async () => {
+  const reason = new SdkError('enough', { code: 'cancelled' })
+  const leaving = new AbortController()
+  const { llm } = createAssay(options())
+  const onVerified = () => leaving.abort(reason)
+  const asked = { model: manifest.name, messages, signal: leaving.signal, onVerified }
+  await assert.rejects(llm.chat(asked), (error) => error === reason)
+  assert.deepEqual(reason.answer?.output, { role: 'assistant', content: 'Paris.' })
+})
 
 test('a stream that is left by its signal before anybody reads it has a result too', async () => {
   const left = Promise.withResolvers<void>()

@@ -9,6 +9,7 @@ import { networkFor } from '../home.ts'
 import { keepAnswer } from '../keptAnswer.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { stoppable } from '../stoppable.ts'
 import { payingWith } from '../wallet.ts'
 
 type ChatOptions = {
@@ -81,38 +82,52 @@ async function chat(prompt: string, options: ChatOptions, { output }: CommandCon
     buffer: options.buffer ?? false,
     confidential: options.confidential ?? false,
   })
-  let shown = false
-  const result = await assay.llm
-    .chat({
-      model,
-      messages: [
-        ...(options.system === undefined ? [] : [{ role: 'system', content: options.system }]),
-        { role: 'user', content: prompt },
-      ],
-      max_tokens: options.maxTokens,
-      temperature: options.temperature,
-      seed: options.seed,
-      stream: options.stream,
-      wait,
-      onText(text) {
-        if (quiet) return
-        output.out(printable(text))
-        shown = true
-      },
+  const asked = {
+    model,
+    messages: [
+      ...(options.system === undefined ? [] : [{ role: 'system', content: options.system }]),
+      { role: 'user', content: prompt },
+    ],
+    max_tokens: options.maxTokens,
+    temperature: options.temperature,
+    seed: options.seed,
+    wait,
+  }
+  let seen = ''
+  const show = (text: string) => {
+    if (!quiet) output.out(printable(text))
+    seen += text
+  }
+  const result = await stoppable(
+    {
       onVerified() {
         if (!quiet && wait !== 'answer' && output.isTerminal)
           output.err(`\nverified ✓  waiting until it is ${wait} …\n`)
       },
+      onLeaving() {
+        if (!quiet) output.err('\nstopping: what was said till now is verified … (again: end at once)\n')
+      },
+      seen: (): ChatOutput => ({ role: 'assistant', content: seen }),
+    },
+    async (leaving) => {
+      const { call } = leaving
+      if (!options.stream) return assay.llm.chat({ ...asked, ...call })
+      const stream = await assay.llm.stream({ ...asked, ...call })
+      leaving.stream(stream)
+      for await (const text of stream) show(text)
+      call.signal.throwIfAborted()
+      return stream.result
+    },
+  ).catch((error: unknown) => {
+    const shown = !quiet && seen !== ''
+    // Whatever was already shown ends on its own line, so that the error stands out.
+    if (shown) output.out('\n')
+    if (error instanceof SdkError && error.code === 'over_limit') throw overLimit(error)
+    throw keepAnswer(error, {
+      save: options.save,
+      asTold: (output) => (quiet ? output : shown ? undefined : (output as ChatOutput).content || undefined),
     })
-    .catch((error: unknown) => {
-      // Whatever was already shown ends on its own line, so that the error stands out.
-      if (shown) output.out('\n')
-      if (error instanceof SdkError && error.code === 'over_limit') throw overLimit(error)
-      throw keepAnswer(error, {
-        save: options.save,
-        asTold: (output) => (quiet ? output : shown ? undefined : (output as ChatOutput).content),
-      })
-    })
+  })
   if (options.save !== undefined) saveBundle(options.save, result.bundle)
   if (quiet) {
     const { chatOutput, transactionHash, receipt, report } = result

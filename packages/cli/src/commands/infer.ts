@@ -6,6 +6,7 @@ import { networkFor } from '../home.ts'
 import { keepAnswer } from '../keptAnswer.ts'
 import { printable, table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
+import { stoppable } from '../stoppable.ts'
 import { walletKey } from '../wallet.ts'
 import { sampleOf } from '../zk/proveInput.ts'
 
@@ -52,23 +53,21 @@ async function infer(options: InferOptions, { output }: CommandContext): Promise
   const wait = waitFor(options)
   const quiet = options.json === true
   const assay = createAssay({ network, privateKey: walletKey(network) })
-  const result = await assay
-    .infer({
-      model: options.model,
-      input,
-      verification: options.verification,
-      wait,
+  const { model, verification } = options
+  const result = await stoppable(
+    {
       onVerified() {
         if (!quiet && wait !== 'answer' && output.isTerminal)
           output.err(`answered and signed ✓  waiting for the proof, until it is ${wait} …\n`)
       },
+    },
+    ({ call }) => assay.infer({ model, input, verification, wait, ...call }),
+  ).catch((error: unknown) => {
+    throw keepAnswer(error, {
+      save: options.save,
+      asTold: (answer) => (quiet ? answer : numbersIn((answer as InferAnswer).output)),
     })
-    .catch((error: unknown) => {
-      throw keepAnswer(error, {
-        save: options.save,
-        asTold: (answer) => (quiet ? answer : numbersIn((answer as InferAnswer).output)),
-      })
-    })
+  })
   if (options.save !== undefined) saveBundle(options.save, result.bundle)
   if (quiet) {
     const { output: numbers, tensor, transactionHash, receipt, report } = result

@@ -115,9 +115,14 @@ async function buyUnder(privateKey: Hex): Promise<{ status: number; text: string
   }
   const payer = createPayer('exact', of('demo').privateKey, net.network.contracts.OPG)
   const url = `${gateway.url}/v1/chat/completions`
-  const unpaid = await fetch(url, { method: 'POST', body: BODY })
+  const headers = { 'content-type': 'application/json' }
+  const unpaid = await fetch(url, { method: 'POST', body: BODY, headers })
   assert.equal(unpaid.status, 402, await unpaid.clone().text())
-  const paid = await fetch(url, { method: 'POST', body: BODY, headers: await payer.sign(unpaid) })
+  const paid = await fetch(url, {
+    method: 'POST',
+    body: BODY,
+    headers: { ...headers, ...(await payer.sign(unpaid)) },
+  })
   return { status: paid.status, text: await paid.text() }
 }
 

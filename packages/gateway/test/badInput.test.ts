@@ -36,6 +36,12 @@ const table: [string, { body: string | Uint8Array; headers?: Record<string, stri
     'unsupported_content_encoding',
   ],
   [
+    'a body that says it is no JSON',
+    { body: BODY, headers: { 'content-type': 'text/plain' } },
+    415,
+    'unsupported_media_type',
+  ],
+  [
     'a payment that is no base64',
     { body: BODY, headers: { 'payment-signature': '%%%' } },
     402,
@@ -131,7 +137,7 @@ test('inside an answer that has begun nothing is told: its receipt covers the by
   const socket = connect(Number(port), hostname)
   socket.on('error', () => {})
   socket.write(
-    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n${paid.join('')}content-length: ${STREAM_BODY.length}\r\n\r\n${STREAM_BODY}`,
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${paid.join('')}content-length: ${STREAM_BODY.length}\r\n\r\n${STREAM_BODY}`,
   )
   let seen = ''
   socket.on('data', (chunk) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { decodeReceiptHeader, INFERENCE_PATHS } from '@assay/protocol'
-import { MODEL } from './fixtures.ts'
+import { headOf, MODEL } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 let harness: Harness
@@ -16,7 +16,7 @@ const send = (path: string, body: string, headers: Record<string, string> = {}):
   fetch(`${harness.gateway.url}${path}`, {
     method: 'POST',
     body,
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { ...headOf(path), ...headers },
   })
 /** Pays for one request to a path. */
 async function paid(path: string, body: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -120,6 +120,36 @@ test('errors are in the dialect of the path: before, instead of and inside an an
   const [, event, data] = /\n\n(event: error)\ndata: (.*)\n\n$/.exec(broken) ?? assert.fail(broken)
   assert.equal(event, 'event: error')
   assert.equal((JSON.parse(data as string) as AnthropicError).error.code, 'node_failed')
+})
+
+test('what no node would read is refused before it is paid for, in the words of its dialect', async () => {
+  const { requests } = harness.node
+  const before = requests.length
+  const body = JSON.stringify({ model: MODEL.name, max_tokens: 8, messages: [] })
+  for (const path of ['/v1/messages', '/v1/messages/count_tokens']) {
+    for (const [head, status, code, says] of [
+      [{ 'content-type': 'application/json' }, 400, 'unsupported_version', /`anthropic-version` is required/],
+      [
+        { ...headOf(path), 'anthropic-version': '2021-01-01' },
+        400,
+        'unsupported_version',
+        /`2021-01-01` is not/,
+      ],
+      [{ ...headOf(path), 'content-type': 'text/plain' }, 415, 'unsupported_media_type', /application\/json/],
+    ] as const) {
+      const refused = await fetch(`${harness.gateway.url}${path}`, { method: 'POST', body, headers: head })
+      const { type, error } = (await refused.json()) as {
+        type: string
+        error: { type: string; code: string; message: string }
+      }
+      assert.deepEqual(
+        [refused.status, refused.headers.has('payment-required'), type, error.type, error.code],
+        [status, false, 'error', 'invalid_request_error', code],
+      )
+      assert.match(error.message, says)
+    }
+  }
+  assert.equal(requests.length, before, 'no node was asked')
 })
 
 test('tokens are counted without payment', async () => {

@@ -1,4 +1,5 @@
 import {
+  ANTHROPIC_VERSIONS,
   CONTRACT_NAMES,
   type Contracts,
   type Deployment,
@@ -28,6 +29,12 @@ export const MODEL: NetworkModel = {
   contextLength: 64,
   modes: ['tee'],
 }
+
+/** What the head of a request to a path must hold. */
+export const headOf = (path: string): Record<string, string> => ({
+  'content-type': 'application/json',
+  ...(path.includes('/v1/messages') ? { 'anthropic-version': ANTHROPIC_VERSIONS[0] } : {}),
+})
 
 export function networkWith(nodes: Network['nodes']): Network {
   return {

@@ -7,7 +7,7 @@ import type { Hex } from 'viem'
 import { generatePrivateKey } from 'viem/accounts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
 import { until } from '../../../test/until.ts'
-import { BODY, MODEL } from './fixtures.ts'
+import { BODY, headOf, MODEL } from './fixtures.ts'
 import { grantOn, grantWith, payer, register } from './grantOn.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { startStubNode } from './stubNode.ts'
@@ -115,7 +115,7 @@ test('keys that nobody made are 401, foreign keys are asked to pay', async () =>
   assert.equal((await harness.post(BODY, bearer('sk-something'))).status, 402)
   const anthropic = await fetch(`${harness.gateway.url}/v1/messages`, {
     method: 'POST',
-    headers: { 'x-api-key': 'assay_nonsense' },
+    headers: { ...headOf('/v1/messages'), 'x-api-key': 'assay_nonsense' },
     body: BODY,
   })
   assert.equal(anthropic.status, 401)

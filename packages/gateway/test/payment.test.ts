@@ -106,6 +106,10 @@ test('a stock x402 client finds what is sold here in the bazaar, by list and by 
   const { input } = extractDiscoveryInfoFromExtension(found?.extensions?.bazaar as never)
   const unpaid = await fetch(`${harness.gateway.url}/v1/messages`, {
     method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(input as { headers: Record<string, string> }).headers,
+    },
     body: JSON.stringify((input as { body: unknown }).body),
   })
   const asked = decodePaymentRequiredHeader(unpaid.headers.get('PAYMENT-REQUIRED') ?? '')

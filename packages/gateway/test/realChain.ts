@@ -9,7 +9,7 @@ import { deploymentOf, modelRegistryAbi, type Network, teeRegistryAbi } from '@a
 import type { Address, Hex, PublicClient } from 'viem'
 import { attestBatch } from '../../../test/attestBatch.ts'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
-import { BODY, createPayer, MODEL } from './fixtures.ts'
+import { BODY, createPayer, headOf, MODEL } from './fixtures.ts'
 import { STUB_KEY, type StubNode, startStubNode, stubPossession } from './stubNode.ts'
 
 export const account = (role: 'deployer' | 'gateway' | 'node' | 'publisher' | 'treasury' | 'demo') =>
@@ -67,10 +67,14 @@ export async function startRealChain(): Promise<RealChain> {
     async buy(gatewayUrl, scheme = 'exact', body = BODY) {
       const payer = createPayer(scheme, account('demo').privateKey, network.contracts.OPG)
       const url = `${gatewayUrl}/v1/chat/completions`
-      const unpaid = await fetch(url, { method: 'POST', body })
+      const unpaid = await fetch(url, { method: 'POST', body, headers: headOf(url) })
       if (unpaid.status !== 402) throw new Error(`expected a 402: ${await unpaid.text()}`)
       await unpaid.arrayBuffer()
-      const paid = await fetch(url, { method: 'POST', body, headers: await payer.sign(unpaid) })
+      const paid = await fetch(url, {
+        method: 'POST',
+        body,
+        headers: { ...headOf(url), ...(await payer.sign(unpaid)) },
+      })
       if (paid.status !== 200) throw new Error(`expected a 200: ${await paid.text()}`)
       await paid.arrayBuffer()
       return paid.headers.get('x-assay-request-id') as Hex

@@ -7,7 +7,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { createRefusalLog } from '../src/http/refusalLog.ts'
 import { createMetrics } from '../src/metrics.ts'
-import { BODY, MODEL, STREAM_BODY } from './fixtures.ts'
+import { BODY, headOf, MODEL, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 let harness: Harness
@@ -57,12 +57,21 @@ test('both vendors’ clients read the id of a refusal, and it is in the log wit
 
 test('what is refused before it is routed has one, and so has what is answered for nothing', async () => {
   const { url } = harness.gateway
+  const headers = headOf('/v1/chat/completions')
   const asked: [string, RequestInit, number][] = [
     ['/nope', {}, 404],
     ['/v1/models/%zz', {}, 400],
-    ['/v1/chat/completions', { method: 'POST', body: '{' }, 400],
-    ['/v1/chat/completions', { method: 'POST', body: BODY, headers: { 'content-encoding': 'gzip' } }, 415],
-    ['/v1/chat/completions', { method: 'POST', body: BODY, headers: { 'payment-signature': 'e30=' } }, 402],
+    ['/v1/chat/completions', { method: 'POST', body: '{', headers }, 400],
+    [
+      '/v1/chat/completions',
+      { method: 'POST', body: BODY, headers: { ...headers, 'content-encoding': 'gzip' } },
+      415,
+    ],
+    [
+      '/v1/chat/completions',
+      { method: 'POST', body: BODY, headers: { ...headers, 'payment-signature': 'e30=' } },
+      402,
+    ],
   ]
   for (const [path, init, status] of asked) {
     const answer = await fetch(`${url}${path}`, init)

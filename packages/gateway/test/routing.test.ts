@@ -9,7 +9,7 @@ import { until } from '../../../test/until.ts'
 import { CHAIN_PAYMENT } from '../src/chain/gatewayChain.ts'
 import { errorOf } from './answers.ts'
 import { createFakeChain } from './fakeChain.ts'
-import { BODY, COMMITTER, MODEL, STREAM_BODY } from './fixtures.ts'
+import { BODY, COMMITTER, headOf, MODEL, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 import { NODE_OPERATOR, type Script, STUB_KEY, type StubNode, startStubNode } from './stubNode.ts'
 
@@ -146,6 +146,7 @@ test('a request goes to who answers at its path; where nobody does it is refused
   const refused = await fetch(`${gateway.url}/v1/completions`, {
     method: 'POST',
     body: JSON.stringify({ model: MODEL.name, prompt: 'Hello' }),
+    headers: headOf('/v1/completions'),
   })
   assert.equal(refused.status, 400)
   const { code, message } = await errorOf(refused)
@@ -169,7 +170,7 @@ test('a mode that nobody offers is refused by name, in the dialect that was aske
   const anthropic = await fetch(`${harness.gateway.url}/v1/messages`, {
     method: 'POST',
     body,
-    headers: { 'content-type': 'application/json', 'x-assay-verification': 'magic' },
+    headers: { ...headOf('/v1/messages'), 'x-assay-verification': 'magic' },
   })
   assert.equal(anthropic.status, 400)
   const said = (await anthropic.json()) as { type: string; error: { details: { error_code: string } } }

@@ -5,7 +5,7 @@ import { openDatabase } from '@assay/store'
 import { generatePaymentId } from '@x402/extensions/payment-identifier'
 import { startWire, type Wire } from '../../../test/history/wire.ts'
 import { type PostgresServer, postgresMissing, startPostgres } from '../../../test/postgres/startPostgres.ts'
-import { BODY, STREAM_BODY } from './fixtures.ts'
+import { BODY, headOf, STREAM_BODY } from './fixtures.ts'
 import { type Harness, startHarness } from './harness.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -50,7 +50,7 @@ describe('a gateway on a PostgreSQL that is slow', { skip: postgresMissing() }, 
   const post = (path: Path, headers: Record<string, string>) =>
     fetch(`${gateway.gateway.url}${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
+      headers: { ...headOf(path), ...headers },
       body: BODY,
     })
 

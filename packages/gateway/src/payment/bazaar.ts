@@ -1,5 +1,5 @@
-import { INFERENCE_PATHS } from '@assay/protocol'
-import { declareDiscoveryExtension } from '@x402/extensions/bazaar'
+import { ANTHROPIC_VERSIONS, INFERENCE_PATHS } from '@assay/protocol'
+import { type DiscoveryExtension, declareDiscoveryExtension } from '@x402/extensions/bazaar'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
 import { RefusedError } from '../http/dialectError.ts'
@@ -11,14 +11,21 @@ import { paymentRequirements } from './offer.ts'
 const MAX_PAGE = 100
 const MAX_QUERY = 200
 
-/** What each kind of call is, and the least body that makes one. */
-const CALLS: Record<string, { says: string; example: (model: string) => Record<string, unknown> }> = {
+/** What a kind of call is, and the least that makes one. */
+type Call = {
+  says: string
+  headers?: Record<string, string>
+  example: (model: string) => Record<string, unknown>
+}
+
+const CALLS: Record<string, Call> = {
   chat: {
     says: 'OpenAI chat completions',
     example: (model) => ({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Hello' }] }),
   },
   messages: {
     says: 'Anthropic messages',
+    headers: { 'anthropic-version': ANTHROPIC_VERSIONS[0] },
     example: (model) => ({ model, max_tokens: 64, messages: [{ role: 'user', content: 'Hello' }] }),
   },
   responses: {
@@ -41,6 +48,25 @@ function asked<Query extends Filter>(query: Query): Query {
   if (repeated === undefined) return query
   const message = `\`${repeated[0].slice(0, 64)}\` may stand once in the query.`
   throw new RefusedError({ status: 400, type: 'invalid_request_error', code: 'invalid_query', message })
+}
+
+/** Adds what stock declarations have no words for: the method, and the headers without which a call is refused. */
+function withHead(
+  { info, schema }: DiscoveryExtension,
+  headers: Record<string, string> = {},
+): Record<string, unknown> {
+  const { properties } = schema
+  const strings = { type: 'object', additionalProperties: { type: 'string' } }
+  return {
+    info: { ...info, input: { ...info.input, method: 'POST', headers } },
+    schema: {
+      ...schema,
+      properties: {
+        ...properties,
+        input: { ...properties.input, properties: { ...properties.input.properties, headers: strings } },
+      },
+    },
+  }
 }
 
 /**
@@ -80,7 +106,7 @@ export function bazaarRoutes(server: FastifyInstance, context: Context): void {
           serviceName: 'Assay',
           tags: ['inference', 'llm', 'verifiable'],
           extensions: {
-            bazaar: { ...bazaar, info: { ...bazaar.info, input: { ...bazaar.info.input, method: 'POST' } } },
+            bazaar: withHead(bazaar, call.headers),
           },
         },
       ]

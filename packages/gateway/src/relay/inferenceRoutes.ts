@@ -1,5 +1,12 @@
 import { traceExchange } from '@assay/chain/tracing'
-import { INFERENCE_PATHS, type InferenceRoute, listedHeaders, requestHash } from '@assay/protocol'
+import {
+  anthropicVersionProblem,
+  INFERENCE_PATHS,
+  type InferenceRoute,
+  listedHeaders,
+  mediaTypeProblem,
+  requestHash,
+} from '@assay/protocol'
 import type { AnswerName } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -74,6 +81,7 @@ export function inferenceRoutes(server: FastifyInstance, context: Context): void
 const COUNT_PATH = '/v1/messages/count_tokens'
 
 async function countTokens(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  mustBeReadable(context, 'count_tokens', request)
   const body = bodyOf(request)
   const { model } = await quote(context, 'count_tokens', body)
   const { node } = route(context, readAsked({}, { model, path: undefined, maximum: 0n }))
@@ -101,6 +109,17 @@ async function countTokens(context: Context, request: FastifyRequest, reply: Fas
   await reply.code(upstream.statusCode).headers(responseHeaders(upstream.headers)).send(bytes)
 }
 
+/** What no node would read is refused before anybody signs for it, or it is counted under a grant. */
+function mustBeReadable(context: Context, dialect: InferenceRoute, { headers }: FastifyRequest): void {
+  const isAnthropic = dialect === 'messages' || dialect === 'count_tokens'
+  const problem =
+    mediaTypeProblem(headers['content-type']) ??
+    (isAnthropic ? anthropicVersionProblem(single(headers['anthropic-version'])) : undefined)
+  if (problem === undefined) return
+  context.metrics.count('refused_total', problem.code)
+  throw new RefusedError(problem)
+}
+
 async function handle(
   context: Context,
   path: string,
@@ -111,6 +130,7 @@ async function handle(
   const arrivedAt = performance.now()
   // A type that there is not is refused before anything is paid.
   if (context.statements !== undefined) settlementTypeOf(request.headers)
+  mustBeReadable(context, dialect, request)
   const body = bodyOf(request)
   const header = single(request.headers['payment-signature'])
   const credential = header === undefined ? await credentialOf(context, request.headers) : undefined

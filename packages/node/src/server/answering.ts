@@ -1,4 +1,4 @@
-import { AssayError, type DialectError, ENGINE_CLASS, errorBody } from '@assay/protocol'
+import { AssayError, type DialectError, ENGINE_CLASS, errorBody, mediaTypeProblem } from '@assay/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Hex } from 'viem'
 import type { Dialect } from '../dialects/dialect.ts'
@@ -49,9 +49,9 @@ export function createAnswering(parameters: StartServerParameters) {
 
   /** What has to hold of any request with a body; answers and returns undefined where it does not. */
   function accept(request: FastifyRequest, reply: FastifyReply): RawRequest | undefined {
-    const type = request.headers['content-type'] ?? ''
-    if (!/^application\/json\s*(;|$)/i.test(type)) {
-      refuse(reply, badRequest('Send content-type: application/json.', null, 'unsupported_media_type', 415))
+    const problem = mediaTypeProblem(request.headers['content-type'])
+    if (problem !== undefined) {
+      refuse(reply, problem)
       return undefined
     }
     if (!isKeyValid()) {

@@ -1,4 +1,4 @@
-import type { RequestIntent } from '@assay/protocol'
+import { ANTHROPIC_VERSIONS, anthropicVersionProblem, type RequestIntent } from '@assay/protocol'
 import type { ChatWork, TextFormat, Tool, ToolChoice } from '../../engines/engine.ts'
 import { type Dialect, type ModelFacts, type Needs, readRequest } from '../dialect.ts'
 import {
@@ -8,7 +8,6 @@ import {
   integerAt,
   isObject,
   knownMembers,
-  nameOf,
   numberAt,
   objectAt,
   onlyMembers,
@@ -18,16 +17,11 @@ import {
 } from '../fields.ts'
 import { nativeDraft } from '../native.ts'
 import { mustKeepThePrice, mustOnlyOpenMembers } from '../nativeBetas.ts'
-import { badRequest, Refusal, refuse } from '../refusal.ts'
+import { Refusal, refuse } from '../refusal.ts'
 import { functionNameAt, mustDiffer } from '../tools.ts'
 import { anthropicMessagesAt, systemAt } from './messages.ts'
 import { messagesWriter } from './writeMessages.ts'
 
-/**
- * Versions of Anthropic's API that are spoken here. They differ in what a request may hold: the later one took the
- * sampling members away. What is answered fits both, as a version only adds members.
- */
-const VERSIONS = ['2023-06-01', '2026-10-21']
 const WITHOUT_SAMPLING = '2026-10-21'
 const MAX_TOOLS = 128
 const MAX_STOPS = 16
@@ -107,15 +101,12 @@ function mustBringItsHistory({ thread }: Fields): void {
 /** The version decides what a body means; Anthropic's API demands it too. */
 function checkVersion(headers: Record<string, string>, fields: Fields): void {
   const version = headers['anthropic-version']
-  if (version === undefined || !VERSIONS.includes(version)) {
-    const what = version === undefined ? 'is required' : `${nameOf(version)} is not known`
-    const message = `The header \`anthropic-version\` ${what}: it can be ${VERSIONS.join(' or ')}.`
-    throw new Refusal(badRequest(message, 'anthropic-version', 'unsupported_version'))
-  }
+  const problem = anthropicVersionProblem(version)
+  if (problem !== undefined) throw new Refusal(problem)
   if (version !== WITHOUT_SAMPLING) return
   for (const name of ['temperature', 'top_p', 'top_k']) {
     if (fields[name] === undefined || fields[name] === null) continue
-    const message = `\`${name}\` is no parameter of version ${version}; send anthropic-version ${VERSIONS[0]} to use it.`
+    const message = `\`${name}\` is no parameter of version ${version}; send anthropic-version ${ANTHROPIC_VERSIONS[0]} to use it.`
     refuse(message, name, 'unsupported_parameter')
   }
 }

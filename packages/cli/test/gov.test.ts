@@ -243,7 +243,12 @@ test('each step says why it cannot be taken, and what comes next', async () => {
   assert.match(status.out, /quorum +4% of the supply/)
   const shown = await runAssay('gov', 'status', '2')
   assert.match(shown.out, /described as +The code leaks\./)
+  // Its name ends in 0x50, of which half a byte looks like padding.
+  const cap = ['propose', 'set', 'BOUNTY_CAP', '20000000000000000000000', '--as', 'deployer']
+  const capped = await json<ProposalJson>('gov', ...cap)
+  assert.equal(capped.actions[0]?.text, 'ParamStore.set(BOUNTY_CAP, 20000000000000000000000)')
   const { parameters } = await json<{ parameters: { name: string; value: string }[] }>('gov', 'params')
+  for (const { name } of parameters) assert.match(name, /^[A-Z_]+$/)
   assert.equal(parameters.find(({ name }) => name === 'GRACE')?.value, '5')
   const delegated = await json<{ votes: string }>('gov', 'delegate', '--as', 'demo')
   assert.equal(delegated.votes, String(10_000n * 10n ** 18n))

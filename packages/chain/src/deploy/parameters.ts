@@ -1,4 +1,4 @@
-import { type Hex, parseEther, stringToHex } from 'viem'
+import { type Hex, hexToString, parseEther, stringToHex } from 'viem'
 
 /** One number of ParamStore: what a new deployment starts with and how far governance may move it. */
 export type Parameter = {
@@ -143,6 +143,11 @@ export const PARAMETERS = {
 /** A parameter's key: its name as a bytes32 string. */
 export function parameterKey(name: string): Hex {
   return stringToHex(name, { size: 32 })
+}
+
+/** The name of a key. By bytes: viem's `trim` of hex takes half a byte at a time, and with it the end of a "P" (0x50). */
+export function parameterName(key: Hex): string {
+  return hexToString(key, { size: 32 })
 }
 
 /** ParamStore's four lists, in one order. */

@@ -9,8 +9,8 @@ import {
   supplyViewAbi,
   teeRegistryAbi,
 } from '@assay/protocol'
-import { type Abi, decodeFunctionData, encodeFunctionData, type Hex, hexToString, trim } from 'viem'
-import { parameterKey } from '../deploy/parameters.ts'
+import { type Abi, decodeFunctionData, encodeFunctionData, type Hex } from 'viem'
+import { parameterKey, parameterName } from '../deploy/parameters.ts'
 import type { ProposalAction } from './proposals.ts'
 
 /** Contracts that the timelock governs, and what a proposal may ask of them. */
@@ -54,7 +54,7 @@ export function describeAction(network: Where, action: ProposalAction): string {
     const { functionName, args } = decodeFunctionData({ abi, data: action.data })
     const key = name === 'ParamStore'
     const words = ((args ?? []) as readonly unknown[]).map((value, at) =>
-      key && at === 0 ? hexToString(trim(value as Hex, { dir: 'right' })) : String(value),
+      key && at === 0 ? parameterName(value as Hex) : String(value),
     )
     return `${name}.${functionName}(${words.join(', ')})${money}`
   } catch {

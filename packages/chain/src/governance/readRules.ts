@@ -6,7 +6,8 @@ import {
   paramStoreAbi,
   pauseClockAbi,
 } from '@assay/protocol'
-import { type Address, type Hex, hexToString, type PublicClient, trim } from 'viem'
+import type { Address, Hex, PublicClient } from 'viem'
+import { parameterName } from '../deploy/parameters.ts'
 
 /** By which rules a deployment is governed now. Times of votes in blocks, all others in seconds. */
 export type GovernanceRules = {
@@ -72,7 +73,7 @@ export async function readParameters(client: PublicClient, network: Where): Prom
         client.readContract({ ...store, functionName: 'get', args: [key] }),
         client.readContract({ ...store, functionName: 'bounds', args: [key] }),
       ])
-      return { name: hexToString(trim(key, { dir: 'right' })), value, min, max }
+      return { name: parameterName(key), value, min, max }
     }),
   )
 }

@@ -9,6 +9,13 @@ export function parseOpg(text: string): bigint {
   return parseUnits(text, 18)
 }
 
+/** The same, of which there must be some: what moves no money is a transaction for nothing, or one that is refused. */
+export function parseSomeOpg(text: string): bigint {
+  const amount = parseOpg(text)
+  if (amount === 0n) throw new InvalidArgumentError('It must be more than 0 OPG.')
+  return amount
+}
+
 /**
  * An option that takes an amount of OPG.
  * @param standard what it is unless it is given; in words too, for Commander's help cannot print a bigint

@@ -201,12 +201,15 @@ test('what was collected before a later part failed is told as it lands, and wha
 })
 
 test('mistakes are told before anything is sent', async () => {
-  assert.ok(first !== undefined)
+  assert.ok(first !== undefined && second !== undefined)
   const cases: [string[], number, RegExp][] = [
     [['status', '0x12'], 2, /must be an address/],
     [['status', zeroAddress], 1, /No validator is registered/],
     [['delegate', zeroAddress, '1'], 1, /No validator is registered/],
     [['delegate', first, '1e5'], 2, /amount of OPG/],
+    [['delegate', first, '0'], 2, /must be more than 0 OPG/],
+    [['undelegate', first, '0'], 2, /must be more than 0 OPG/],
+    [['redelegate', first, second, '0.0'], 2, /must be more than 0 OPG/],
     [['undelegate', first, '5000'], 1, /less than that behind/],
     [['undelegate', first, 'all'], 1, /less than that behind/],
     [['register', '--url', 'ftp://x', '--self-bond', '1'], 2, /http or https URL/],

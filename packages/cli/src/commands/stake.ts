@@ -23,7 +23,7 @@ import {
   stringToHex,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { parseOpg } from '../amount.ts'
+import { parseOpg, parseSomeOpg } from '../amount.ts'
 import { CliError, EXIT } from '../cliError.ts'
 import { networkFor } from '../home.ts'
 import { toJsonText } from '../output.ts'
@@ -78,7 +78,7 @@ export function registerStake(program: Command, context: CommandContext): void {
 
   command('delegate', 'Put OPG behind a validator; to your own: add to its bond.')
     .argument('<validator>', 'address of a validator', address)
-    .argument('<amount>', 'OPG', parseOpg)
+    .argument('<amount>', 'OPG', parseSomeOpg)
     .action(async (validator: Address, amount: bigint, options: StakeOptions) => {
       await act(context, options, async (account) => {
         await mustBeValidator(account.client, account.network, validator)
@@ -298,7 +298,7 @@ async function sharesFor(account: Account, validator: Address, amount: Part): Pr
   await mustBeValidator(client, network, validator)
   const { stake, shares } = await readHolderStake(client, network, validator, holder)
   if (amount === 'all' && shares > 0n) return shares
-  if (amount !== 'all' && amount > 0n && amount <= stake) {
+  if (amount !== 'all' && amount <= stake) {
     const wanted = (amount * shares + stake - 1n) / stake
     return wanted < shares ? wanted : shares
   }
@@ -342,7 +342,7 @@ function address(text: string): Address {
 }
 
 function part(text: string): Part {
-  return text === 'all' ? 'all' : parseOpg(text)
+  return text === 'all' ? 'all' : parseSomeOpg(text)
 }
 
 function httpUrl(text: string): string {

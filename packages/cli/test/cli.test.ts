@@ -166,16 +166,28 @@ const cases: { args: () => string[]; code: number; says: RegExp; key?: string }[
   })),
   { args: () => ['wallet', 'grant'], code: 2, says: /assay wallet grant --help/ },
   { args: () => ['wallet', 'grant', 'show', '0x12'], code: 2, says: /64 hex digits/ },
-  { args: () => ['wallet', 'grant', 'create', '--days', '0'], code: 2, says: /number of days/ },
   {
-    args: () => [
-      ...['wallet', 'grant', 'create', '--deposit', '2', '--max-total', '1'],
-      ...['--network', path.join(home, 'dead.json')],
-    ],
+    args: () => ['wallet', 'grant', 'create', '--days', '0'],
     code: 2,
-    says: /more than the grant may ever spend/,
-    key: demoKey,
+    says: /number of days, from 1 to 9999/,
   },
+  { args: () => ['wallet', 'grant', 'create', '--days', '999999999999'], code: 2, says: /from 1 to 9999/ },
+  ...(
+    [
+      [['--deposit', '2', '--max-total', '1'], /more than the grant may ever spend[\s\S]*--max-total/],
+      [['--deposit', '0'], /pays for no call[\s\S]*--deposit above 0/],
+      [['--deposit', '0', '--max-total', '0'], /pays for no call[\s\S]*--max-total above 0/],
+      [['--max-per-call', '0'], /every call is refused[\s\S]*--max-per-call above 0/],
+      [['--deposit', '0.5', '--max-per-call', '5.5'], /One call may not cost more[\s\S]*of at most 5, or/],
+    ] as const
+  ).map(([limits, says]) => ({
+    // On a chain that does not answer: refused before it is asked.
+    args: () => ['wallet', 'grant', 'create', ...limits, '--network', path.join(home, 'dead.json')],
+    code: 2,
+    says,
+    key: demoKey,
+  })),
+  { args: () => ['wallet', 'grant', 'fund', `0x${'77'.repeat(32)}`, '0'], code: 2, says: /more than 0 OPG/ },
   { args: () => ['wallet'], code: 2, says: /assay wallet --help/ },
   { args: () => ['verify', 'hello'], code: 2, says: /neither a file/ },
   {

@@ -1,4 +1,12 @@
-import { apiKeyHash, deploymentOf, formatOpg, grantIdOf, isApiKey, type Network } from '@assay/protocol'
+import {
+  apiKeyHash,
+  deploymentOf,
+  formatOpg,
+  grantIdOf,
+  isApiKey,
+  type Network,
+  smaller,
+} from '@assay/protocol'
 import {
   createApiKey,
   fundGrant,
@@ -11,9 +19,9 @@ import {
   withdrawGrant,
 } from '@assay/sdk'
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Address, type Hex, isAddress, isHash } from 'viem'
+import { type Address, formatUnits, type Hex, isAddress, isHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
-import { opgOption, parseOpg } from '../amount.ts'
+import { opgOption, parseOpg, parseSomeOpg } from '../amount.ts'
 import { CliError, EXIT, failureOf } from '../cliError.ts'
 import { describeGrant, grantFacts } from '../grant/describeGrant.ts'
 import { networkFor } from '../home.ts'
@@ -26,7 +34,7 @@ type GrantOptions = { network?: string; json?: true }
 type CreateOptions = GrantOptions & {
   deposit: bigint
   maxTotal?: bigint
-  maxPerCall: bigint
+  maxPerCall?: bigint
   perHour: bigint
   model: string[]
   node: Address[]
@@ -34,6 +42,8 @@ type CreateOptions = GrantOptions & {
 }
 
 const DAY_SECONDS = 86_400
+/** Most that one call may cost, where nothing else is said and the grant may spend as much, OPG base units. */
+const MAX_PER_CALL = parseOpg('1')
 
 /** `assay wallet grant …`: money that clients with nothing but an API key may spend. */
 export function registerWalletGrant(wallet: Command, context: CommandContext): void {
@@ -57,7 +67,11 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
       'most that may ever be spent; default ten deposits, so that more can be paid in',
       parseOpg,
     )
-    .addOption(opgOption('--max-per-call <OPG>', 'most that one call may cost', '1'))
+    .option(
+      '--max-per-call <OPG>',
+      'most that one call may cost; default 1, or --max-total if less',
+      parseOpg,
+    )
     .addOption(opgOption('--per-hour <OPG>', 'most that the calls of an hour may cost; 0 = no limit', '0'))
     .option('--model <name>', 'a model that may be called; repeat it; default any', collect(String), [])
     .option('--node <address>', 'a node that may serve; repeat it; default any', collect(address), [])
@@ -109,7 +123,7 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
 
   command('fund', 'Pay more in, up to the most that the grant may spend.')
     .argument('<id>', 'id of the grant', grantId)
-    .argument('<OPG>', 'how much', parseOpg)
+    .argument('<OPG>', 'how much', parseSomeOpg)
     .action(async (id: Hex, amount: bigint, options: GrantOptions) => {
       await act(id, options, 'fund', (network, key, terms, onAllowed) =>
         fundGrant(network, key, terms, amount, onAllowed),
@@ -150,15 +164,8 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
 
 async function create(options: CreateOptions, { output }: CommandContext): Promise<void> {
   const { network, privateKey, payer } = payerOf(options)
-  const { deposit, maxTotal = 10n * deposit, maxPerCall, perHour, node } = options
-  if (deposit > maxTotal) {
-    throw new CliError('The deposit is more than the grant may ever spend.', {
-      exitCode: EXIT.usage,
-      code: 'usage',
-      facts: { deposit: formatOpg(deposit), maxTotal: formatOpg(maxTotal) },
-      next: 'Raise --max-total, or pay less in.',
-    })
-  }
+  const { deposit, perHour, node } = options
+  const { maxTotal, maxPerCall } = usableLimits(options)
   const models = options.model.map((name) => modelIdOf(network, name))
   const expiry = BigInt(Math.floor(Date.now() / 1000) + options.days * DAY_SECONDS)
   const limits = { maxTotal, maxPerCall, ratePerHour: perHour, models, nodes: node, expiry, deposit }
@@ -178,6 +185,48 @@ async function create(options: CreateOptions, { output }: CommandContext): Promi
   } catch (cause) {
     throw keyless(id, cause)
   }
+}
+
+/**
+ * What the grant may spend. Its limits can never be changed, so those under which no call could be paid are refused before
+ * any money moves.
+ */
+function usableLimits(options: CreateOptions): { maxTotal: bigint; maxPerCall: bigint } {
+  const { deposit, maxTotal = 10n * deposit } = options
+  const { maxPerCall = smaller(maxTotal, MAX_PER_CALL) } = options
+  const refuse = (message: string, next: string) =>
+    new CliError(message, {
+      exitCode: EXIT.usage,
+      code: 'usage',
+      facts: {
+        deposit: formatOpg(deposit),
+        maxTotal: formatOpg(maxTotal),
+        maxPerCall: formatOpg(maxPerCall),
+      },
+      next,
+    })
+  if (maxTotal === 0n) {
+    throw refuse(
+      'A grant that may never spend anything pays for no call, and nothing can be paid into it.',
+      'Give a --deposit above 0, or a --max-total above 0 to pay in later.',
+    )
+  }
+  if (deposit > maxTotal) {
+    throw refuse('The deposit is more than the grant may ever spend.', 'Raise --max-total, or pay less in.')
+  }
+  if (maxPerCall === 0n) {
+    throw refuse(
+      'Where one call may cost nothing, every call is refused.',
+      'Give a --max-per-call above 0: the highest price of a call, with as many tokens as it may have.',
+    )
+  }
+  if (maxPerCall > maxTotal) {
+    throw refuse(
+      'One call may not cost more than the grant may ever spend.',
+      `Give a --max-per-call of at most ${formatUnits(maxTotal, 18)}, or raise --max-total.`,
+    )
+  }
+  return { maxTotal, maxPerCall }
 }
 
 /** Whoever only heard that the gateway is away would open a second grant, and pay a second deposit. */
@@ -251,6 +300,8 @@ function address(text: string): Address {
 }
 
 function days(text: string): number {
-  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of days.')
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) {
+    throw new InvalidArgumentError('It must be a whole number of days, from 1 to 9999.')
+  }
   return Number(text)
 }

@@ -319,11 +319,11 @@ test('the command line opens, shows, uses and ends a grant, and takes a key back
     (error: unknown) => error instanceof OpenAI.AuthenticationError && error.code === 'api_key_revoked',
   )
   await openaiWith(second.apiKey).chat.completions.create({ model, messages: [question], max_tokens: 4 })
-  assert.equal((await json('wallet', 'grant', 'fund', grantId, '0')).state, 'open')
+  assert.equal((await json('wallet', 'grant', 'fund', grantId, '1')).state, 'open')
   assert.equal((await json('wallet', 'grant', 'revoke', grantId)).state, 'revoked')
   const early = await local.assay('wallet', 'grant', 'withdraw', grantId)
   assert.equal(early.code, 1)
-  assert.match(early.stderr, /WithdrawalNotDue/)
+  assert.match(early.stderr, /too early[\s\S]*due: 2/)
   const { grants } = (await json('wallet', 'grant', 'list')) as { grants: { id: string; state: string }[] }
   assert.equal(grants.find(({ id }) => id === grantId)?.state, 'revoked')
 })

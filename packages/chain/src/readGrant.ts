@@ -1,6 +1,6 @@
-import { type Network, type SpendingGrant, spendingGrantsAbi } from '@assay/protocol'
+import { type Network, paramStoreAbi, type SpendingGrant, spendingGrantsAbi } from '@assay/protocol'
 import type { BatchView, GrantAccount, SettledRow } from '@assay/verify'
-import type { Address, Hex, PublicClient } from 'viem'
+import { type Address, type Hex, type PublicClient, stringToHex } from 'viem'
 
 export type KnownGrant = { id: Hex; grant: SpendingGrant; account: GrantAccount }
 
@@ -58,6 +58,33 @@ export async function readGrantsOf(
       account: await readGrantAccount(client, network, args.grantId),
     })),
   )
+}
+
+/** How and when a grant ended by a moment; undefined for one that still stands then. Unix seconds. */
+export function endOfGrant(
+  { expiry }: SpendingGrant,
+  { revokedAt }: GrantAccount,
+  now: bigint,
+): { how: 'revoked' | 'expired'; at: bigint } | undefined {
+  // To revoke what has expired changes nothing.
+  if (revokedAt !== 0n && revokedAt < expiry) return { how: 'revoked', at: revokedAt }
+  if (expiry <= now) return { how: 'expired', at: expiry }
+  return undefined
+}
+
+/** From when on what a deposit still holds can be taken back, of a grant that ended at a time; Unix seconds. */
+export async function readWithdrawableAt(
+  client: PublicClient,
+  network: Network,
+  endedAt: bigint,
+): Promise<bigint> {
+  const wait = await client.readContract({
+    address: network.contracts.ParamStore,
+    abi: paramStoreAbi,
+    functionName: 'getAt',
+    args: [stringToHex('DEPOSIT_WITHDRAWAL', { size: 32 }), endedAt],
+  })
+  return endedAt + wait
 }
 
 /** What deposits paid for rows of one final batch under one grant. */

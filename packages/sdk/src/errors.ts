@@ -16,6 +16,11 @@ export type SdkErrorCode =
   | 'verification_failed' // the answer or its receipt is not what was asked for, or not what was signed
   | 'not_confidential' // no enclave that can be trusted with an encrypted request: nothing was sent
   | 'bad_input' // what a call or a tool was given cannot be used: nothing was sent
+  | 'grant_not_open' // the chain never saw the grant opened: nothing was sent
+  | 'grant_revoked' // the grant was revoked: nothing was sent
+  | 'grant_expired' // the grant has ended by itself: nothing was sent
+  | 'not_due' // what is left of a grant cannot be taken back yet: nothing was sent
+  | 'nothing_left' // nothing is left of a grant's deposit: nothing was sent
   | 'wait_timeout' // the receipt did not reach the awaited state in time
 
 export type SdkErrorParameters = ErrorParameters<SdkErrorCode> & {

@@ -15,6 +15,13 @@ import {
 import { type Address, bytesToBigInt, type Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { SdkError } from './errors.ts'
+import {
+  mustBeRevocable,
+  mustGiveBack,
+  mustPayForCalls,
+  mustTakeDeposit,
+  mustTakeKey,
+} from './grantRefusals.ts'
 import { jsonObjectIn } from './jsonObject.ts'
 import { readBounded } from './limits.ts'
 
@@ -45,11 +52,13 @@ export type OpenedGrant = { grantId: Hex; grant: SpendingGrant; transactionHash:
 /**
  * Opens a grant for the network's gateway and pays a deposit in: two transactions of the payer, the first of them an
  * allowance where the last one does not reach.
- * @throws SdkError `payment_required` where the payer holds less than that; AssayError where the chain refuses or is away
+ * @throws SdkError `bad_input` for limits under which no call could be paid, `payment_required` where the payer holds less
+ * than the deposit; AssayError where the chain refuses or is away
  */
 export async function openGrant(parameters: OpenGrantParameters): Promise<OpenedGrant> {
   const { network, privateKey, deposit, maxTotal, maxPerCall, expiry } = parameters
   const { ratePerHour = 0n, models = [], nodes = [] } = parameters
+  mustPayForCalls({ maxTotal, maxPerCall, deposit })
   const payer = privateKeyToAddress(privateKey).toLowerCase() as Address
   const gateway = network.gateway.toLowerCase() as Address
   const nonce = bytesToBigInt(crypto.getRandomValues(new Uint8Array(32)))
@@ -67,7 +76,10 @@ export async function openGrant(parameters: OpenGrantParameters): Promise<Opened
   return { grantId: grantIdOf(grant, deploymentOf(network)), grant, transactionHash }
 }
 
-/** Pays more into a grant, up to its `maxTotal`. */
+/**
+ * Pays more into a grant, up to its `maxTotal`.
+ * @throws SdkError `bad_input` where that is exceeded, `grant_not_open` | `grant_revoked` | `grant_expired`, `payment_required`
+ */
 export async function fundGrant(
   network: Network,
   privateKey: Hex,
@@ -75,17 +87,26 @@ export async function fundGrant(
   amount: bigint,
   onAllowed?: OnAllowed | undefined,
 ): Promise<Hex> {
+  await mustTakeDeposit(network, grant, amount)
   await allow(network, privateKey, amount, onAllowed)
   return call(network, privateKey, 'fund', [grant, amount])
 }
 
-/** Ends a grant: its gateway and the nodes take no further calls, and what runs is still paid. */
+/**
+ * Ends a grant: its gateway and the nodes take no further calls, and what runs is still paid.
+ * @throws SdkError `grant_revoked` | `grant_expired` where it has ended before
+ */
 export async function revokeGrant(network: Network, privateKey: Hex, grant: SpendingGrant): Promise<Hex> {
+  await mustBeRevocable(network, grant)
   return call(network, privateKey, 'revoke', [grant])
 }
 
-/** Sends what is left back to the payer, once DEPOSIT_WITHDRAWAL has passed since the end of the grant. */
+/**
+ * Sends what is left back to the payer, once DEPOSIT_WITHDRAWAL has passed since the end of the grant.
+ * @throws SdkError `nothing_left` | `not_due`
+ */
 export async function withdrawGrant(network: Network, privateKey: Hex, grant: SpendingGrant): Promise<Hex> {
+  await mustGiveBack(network, grant)
   return call(network, privateKey, 'withdraw', [grant])
 }
 
@@ -102,9 +123,10 @@ export function grantAccount(network: Network, grantId: Hex) {
 /**
  * Makes a key under an open grant and tells the gateway its hash, under the payer's signature. The key is returned here
  * and exists nowhere else.
- * @throws SdkError `gateway_error` | `unreachable`
+ * @throws SdkError `grant_revoked` | `grant_expired`, `gateway_error` | `unreachable`
  */
 export async function createApiKey(network: Network, privateKey: Hex, grant: SpendingGrant): Promise<string> {
+  await mustTakeKey(network, grant)
   const key = apiKeyOf(crypto.getRandomValues(new Uint8Array(32)))
   await stateKey(network, privateKey, grant, { keyHash: apiKeyHash(key), allowed: true })
   return key

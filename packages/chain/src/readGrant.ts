@@ -87,6 +87,27 @@ export async function readWithdrawableAt(
   return endedAt + wait
 }
 
+/** What was taken back out of each of a payer's deposits, OPG base units; of those that are not named: nothing. */
+export async function readWithdrawals(
+  client: PublicClient,
+  network: Network,
+  payer: Address,
+): Promise<ReadonlyMap<Hex, bigint>> {
+  const withdrawn = await client.getContractEvents({
+    address: network.contracts.SpendingGrants,
+    abi: spendingGrantsAbi,
+    eventName: 'GrantWithdrawn',
+    args: { payer },
+    fromBlock: 'earliest',
+    strict: true,
+  })
+  const amounts = new Map<Hex, bigint>()
+  for (const { args } of withdrawn) {
+    amounts.set(args.grantId, (amounts.get(args.grantId) ?? 0n) + args.amount)
+  }
+  return amounts
+}
+
 /** What deposits paid for rows of one final batch under one grant. */
 export async function readSettledRows(
   client: PublicClient,

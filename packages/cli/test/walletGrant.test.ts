@@ -1,4 +1,4 @@
-/** Grants on their way from open to taken back, on a chain whose clock the test moves: what is refused. */
+/** Grants on their way from open to taken back, on a chain whose clock the test moves: what is told of them, and refused. */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -14,8 +14,9 @@ import {
 } from '@assay/chain'
 import type { Network } from '@assay/protocol'
 import { openGrant, SdkError } from '@assay/sdk'
-import { type Hex, parseEther } from 'viem'
+import { type Hex, parseEther, zeroAddress } from 'viem'
 import { temporaryFolder } from '../../../test/temporaryFolder.ts'
+import { describeGrant } from '../src/grant/describeGrant.ts'
 import { runAssay } from './runAssay.ts'
 
 const DAY = 86_400
@@ -73,6 +74,17 @@ async function refuses(args: string[], code: number, says: RegExp): Promise<void
   assert.equal(await sent(), before, 'nothing is sent')
 }
 
+type Shown = { state: string; deposit: string; withdrawn: string; end: unknown }
+
+async function shown(id: Hex): Promise<{ text: string; facts: Shown }> {
+  const [text, json] = [await grant('show', id), await grant('show', id, '--json')]
+  assert.deepEqual([text.code, json.code], [0, 0], text.err)
+  const { out: listed } = await grant('list')
+  const [described] = text.out.split('\n\n')
+  assert.ok(listed.includes(described as string), 'list and show say the same')
+  return { text: text.out, facts: JSON.parse(json.out) as Shown }
+}
+
 test('a grant that stands takes deposits up to its most, and gives nothing back', async () => {
   const { id, expiry } = await opened()
   const over =
@@ -83,10 +95,13 @@ test('a grant that stands takes deposits up to its most, and gives nothing back'
   await refuses(['withdraw', id], 1, stands)
   assert.equal((await grant('fund', id, '3')).code, 0)
   await refuses(['fund', id, '0.1'], 2, /takes no more[\s\S]*assay wallet grant create/)
+  const { text, facts } = await shown(id)
+  assert.deepEqual([facts.state, facts.end], ['open', null])
+  assert.match(text, /state +open\n[\s\S]*left +5 OPG\n[\s\S]*trust +gateway \S+ can spend[\s\S]*No call yet/)
 })
 
 test('a revoked grant takes no money, key or revocation, and gives the rest back in its time', async () => {
-  const { id } = await opened()
+  const { id, expiry } = await opened()
   assert.equal((await grant('revoke', id)).code, 0)
   const another = /was revoked at [\s\S]*assay wallet grant create/
   await refuses(['fund', id, '1'], 1, another)
@@ -94,13 +109,25 @@ test('a revoked grant takes no money, key or revocation, and gives the rest back
   const rest = new RegExp(`was revoked at [\\s\\S]*left: 2 OPG\n[\\s\\S]*assay wallet grant withdraw ${id}`)
   await refuses(['revoke', id], 1, rest)
   await refuses(['withdraw', id], 1, /too early[\s\S]*due: 2[\s\S]*Come back then/)
+
+  const { text } = await shown(id)
+  assert.match(
+    text,
+    /state +revoked at 2\S+Z\n[\s\S]*yours again +from 2\S+Z on, with: assay wallet grant withdraw/,
+  )
+  assert.ok(!text.includes(isoOf(expiry)), 'it does not last until its expiry any more')
+  assert.doesNotMatch(text, /can spend|one call|No call yet/)
+
   await pass(WAIT)
   assert.equal((await grant('withdraw', id)).code, 0)
+  const back = await shown(id)
+  assert.deepEqual([back.facts.deposit, back.facts.withdrawn], ['0', String(parseEther('2'))])
+  assert.match(back.text, /paid in +2 OPG\n[\s\S]*taken back +2 OPG\n +left +0 OPG\n\n/)
   await refuses(['withdraw', id], 1, /nothing that could be taken back[\s\S]*assay wallet grant show/)
   await refuses(['revoke', id], 1, /was revoked at /)
 })
 
-test('a grant that has expired refuses in words what the contract would take for nothing, or refuse', async () => {
+test('a grant that has expired is told as ended, whatever is asked of it afterwards', async () => {
   const { id, expiry } = await opened()
   await pass(DAY)
   const ended = new RegExp(`ended at ${isoOf(expiry)}[\\s\\S]*assay wallet grant`)
@@ -111,6 +138,31 @@ test('a grant that has expired refuses in words what the contract would take for
   ]
   for (const args of asked) await refuses(args, 1, ended)
   await refuses(['withdraw', id], 1, /too early/)
+  const { text, facts } = await shown(id)
+  assert.equal(facts.state, 'ended')
+  assert.ok(text.includes(`ended at ${isoOf(expiry)}`), text)
+  assert.ok(text.includes(`from ${isoOf(expiry + BigInt(WAIT))} on`), text)
+  assert.doesNotMatch(text, /can spend|until +2/)
+})
+
+test('what was paid for is told apart from what was taken back', () => {
+  const terms = {
+    payer: zeroAddress,
+    gateway: zeroAddress,
+    models: [],
+    nodes: [],
+    nonce: 0n,
+    ratePerHour: 0n,
+  }
+  const limits = { maxTotal: parseEther('5'), maxPerCall: parseEther('1'), expiry: 2_000_000_000n }
+  const spent = parseEther('0.5')
+  const account = { funded: spent, spent, revokedAt: 1_900_000_000n, opened: true }
+  const end = { at: 1_900_000_000n, withdrawableAt: 1_900_000_600n }
+  const text = describeGrant({
+    ...{ id: '0x', ...terms, ...limits, ...account, state: 'revoked' as const, end },
+    ...{ deposit: 0n, withdrawn: parseEther('1.5') },
+  })
+  assert.match(text, /paid in +2 OPG\n +settled calls +0.5 OPG\n +taken back +1.5 OPG\n +left +0 OPG\n$/)
 })
 
 test('limits under which no call could be paid are refused by the SDK before the allowance is given', async () => {

@@ -68,7 +68,7 @@ export type PaymentView = {
 
 /** SpendingGrants' account of a grant; amounts in OPG base units. */
 export type GrantAccount = {
-  /** All that was ever paid in. */
+  /** Paid in, and not taken back. */
   funded: bigint
   /** Of it, on final calls. */
   spent: bigint

@@ -10,7 +10,6 @@ import {
 import {
   createApiKey,
   fundGrant,
-  listGrants,
   type OnAllowed,
   openGrant,
   readGrantCalls,
@@ -23,7 +22,8 @@ import { type Address, formatUnits, type Hex, isAddress, isHash } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { opgOption, parseOpg, parseSomeOpg } from '../amount.ts'
 import { CliError, EXIT, failureOf } from '../cliError.ts'
-import { describeGrant, grantFacts } from '../grant/describeGrant.ts'
+import { describeGrant, type GrantFacts } from '../grant/describeGrant.ts'
+import { readGrantFacts } from '../grant/readGrantFacts.ts'
 import { networkFor } from '../home.ts'
 import { table, toJsonText } from '../output.ts'
 import type { CommandContext } from '../program.ts'
@@ -81,7 +81,7 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
   command('list', 'Your grants, what each may spend, has spent and still holds.').action(
     async (options: GrantOptions) => {
       const { network, payer } = payerOf(options)
-      const grants = (await listGrants(network, payer)).map(grantFacts)
+      const grants = await readGrantFacts(network, payer)
       if (options.json === true) return context.output.out(toJsonText({ payer, grants }))
       const none = 'You have opened no grant. Open one with: assay wallet grant create\n'
       context.output.out(grants.length === 0 ? none : grants.map(describeGrant).join('\n'))
@@ -92,15 +92,15 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
     .argument('<id>', 'id of the grant', grantId)
     .action(async (id: Hex, options: GrantOptions) => {
       const { network, payer } = payerOf(options)
-      const facts = grantFacts(await ownGrant(network, payer, id))
+      const facts = await ownGrant(network, payer, id)
       const calls = await readGrantCalls(network, id)
       if (options.json === true) return context.output.out(toJsonText({ ...facts, calls }))
       const rows = calls.map(({ counter, at, amount, state, settled, requestId }): [string, string] => [
         `#${counter}  ${at}`,
         `${formatOpg(amount)}  ${settled ? 'paid' : state === 'finished' ? 'to be paid' : state}  ${requestId}`,
       ])
-      const head = `${describeGrant(facts)}\n`
-      context.output.out(rows.length === 0 ? `${head}No call yet.\n` : `${head}${table(rows)}`)
+      const none = facts.end === null ? 'No call yet.\n' : 'No call was made under it.\n'
+      context.output.out(`${describeGrant(facts)}\n${rows.length === 0 ? none : table(rows)}`)
     })
 
   command('key', 'Make another API key under a grant, or take one back. A new key is shown once.')
@@ -108,7 +108,7 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
     .option('--revoke <key>', 'the key to take back, or its hash', keyHash)
     .action(async (id: Hex, options: GrantOptions & { revoke?: Hex }) => {
       const { network, payer, privateKey } = payerOf(options)
-      const { grant: terms } = await ownGrant(network, payer, id)
+      const terms = await ownGrant(network, payer, id)
       if (options.revoke !== undefined) {
         await revokeApiKey(network, privateKey, terms, options.revoke)
         const done = { grantId: id, keyHash: options.revoke, revoked: true }
@@ -149,13 +149,13 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
     send: (...to: [...Parameters<typeof revokeGrant>, OnAllowed]) => Promise<Hex>,
   ): Promise<void> {
     const { network, payer, privateKey } = payerOf(options)
-    const { grant: terms } = await ownGrant(network, payer, id)
+    const terms = await ownGrant(network, payer, id)
     await tallied(context.output, options.json, async (tally) => {
       const onAllowed = (hash: Hex) => tally.landed('approve', hash)
       const { transactionHash } = await tally.send(name, async () => ({
         transactionHash: await send(network, privateKey, terms, onAllowed),
       }))
-      const facts = grantFacts(await ownGrant(network, payer, id))
+      const facts = await ownGrant(network, payer, id)
       if (options.json === true) context.output.out(toJsonText({ ...facts, transactionHash }))
       else context.output.out(describeGrant(facts))
     })
@@ -175,7 +175,7 @@ async function create(options: CreateOptions, { output }: CommandContext): Promi
   })
   try {
     // Read before there is a key: that exists nowhere else, so nothing may go wrong between it and its being shown.
-    const facts = options.json === true ? undefined : grantFacts(await ownGrant(network, payer, id))
+    const facts = options.json === true ? undefined : await ownGrant(network, payer, id)
     const key = await createApiKey(network, privateKey, grant)
     output.out(
       facts === undefined
@@ -257,10 +257,10 @@ function payerOf(options: GrantOptions): { network: Network; privateKey: Hex; pa
   return { network, privateKey, payer: privateKeyToAddress(privateKey) }
 }
 
-async function ownGrant(network: Network, payer: Address, id: Hex) {
-  const own = (await listGrants(network, payer)).find(
-    ({ grant }) => grantIdOf(grant, deploymentOf(network)) === id,
-  )
+async function ownGrant(network: Network, payer: Address, id: Hex): Promise<GrantFacts> {
+  const grants = await readGrantFacts(network, payer)
+  // By its terms, not by the id that the chain's node names them by: it is the terms that are signed for.
+  const own = grants.find((terms) => grantIdOf(terms, deploymentOf(network)) === id)
   if (own !== undefined) return own
   throw new CliError('This wallet has opened no such grant.', {
     exitCode: EXIT.failed,

@@ -6,10 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
+import { createSender } from '@assay/chain'
 import { type Gateway, startGateway } from '@assay/gateway'
-import { opgAbi } from '@assay/protocol'
+import { type Network, opgAbi } from '@assay/protocol'
 import { fundGrant, grantAccount, openGrant } from '@assay/sdk'
-import { type Hex, numberToHex } from 'viem'
+import { type Hex, numberToHex, parseEther } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
 import { until } from '../../../test/until.ts'
 import { BODY } from '../../gateway/test/fixtures.ts'
 import { account, type RealChain, startRealChain } from '../../gateway/test/realChain.ts'
@@ -213,4 +215,35 @@ test('a key that was made is shown although the chain is away from then on: it e
       server.close()
     }
   }
+})
+
+test('a demo account that has spent its money is given more on demand, under a profile too; no stranger is', async () => {
+  const { network } = world
+  const { OPG } = network.contracts
+  const demo = createSender({ network, privateKey: account('demo').privateKey })
+  const rest = (await balanceOf('demo')) - PRICE
+  await demo.send({
+    ...{ address: OPG, abi: opgAbi, functionName: 'transfer' },
+    args: [account('publisher').address, rest],
+  })
+  assert.equal((await wallet('demo', 'fund')).code, 0)
+  assert.equal(await balanceOf('demo'), parseEther('1000'))
+
+  delete process.env.ASSAY_WALLET_KEY
+  const privateKey: Hex = `0x${'5a'.repeat(32)}`
+  const own = { address: privateKeyToAddress(privateKey), privateKey }
+  const file = join(world.directory, 'own-demo.json')
+  const fundIn = async (changes: Partial<Network>) => {
+    writeFileSync(file, JSON.stringify({ ...network, accounts: { demo: own }, ...changes }))
+    return runAssay('wallet', 'fund', '--network', file)
+  }
+  const strange = await fundIn({})
+  assert.deepEqual([strange.code, /Only a development network/.test(strange.err)], [1, true])
+  const profile = {
+    ...({ name: 'opengradient', endpoint: 'https://127.0.0.1:4443', tlsCertificate: '0x30' } as const),
+    ...{ payer: own.address, registry: OPG, settlement: OPG },
+  }
+  const { code, out, err } = await fundIn({ profile })
+  assert.equal(code, 0, err)
+  assert.match(out, /holds 1000 OPG; Permit2 is approved/)
 })

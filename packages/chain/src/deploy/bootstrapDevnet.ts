@@ -128,30 +128,17 @@ async function stakeValidator(parameters: Common & { validator: Sender; url: str
   await topUp({ client, bank, contracts, to: validator.address, amount: CHALLENGE_OPG })
 }
 
+/**
+ * Gives the demo payer its money, once: what it has spent since stays spent, for whoever tries what a client does without
+ * money. Permit2's approval comes behind the money, and so says that it was given.
+ */
 async function fundDemo({ client, bank, contracts, demo }: Common & { demo: Sender }): Promise<void> {
-  const funded = topUp({ client, bank, contracts, to: demo.address, amount: DEMO_OPG })
-  await Promise.all([funded, approvePermit2({ client, contracts, demo })])
-}
-
-async function approvePermit2({
-  client,
-  contracts,
-  demo,
-}: Omit<Common, 'bank'> & { demo: Sender }): Promise<void> {
+  const at = { address: contracts.OPG, abi: opgAbi } as const
   const args = [demo.address, PERMIT2_ADDRESS] as const
-  const allowance = await client.readContract({
-    address: contracts.OPG,
-    abi: opgAbi,
-    functionName: 'allowance',
-    args,
-  })
+  const allowance = await client.readContract({ ...at, functionName: 'allowance', args })
   if (allowance >= DEMO_OPG) return
-  await demo.send({
-    address: contracts.OPG,
-    abi: opgAbi,
-    functionName: 'approve',
-    args: [PERMIT2_ADDRESS, maxUint256],
-  })
+  await topUp({ client, bank, contracts, to: demo.address, amount: DEMO_OPG })
+  await demo.send({ ...at, functionName: 'approve', args: [PERMIT2_ADDRESS, maxUint256] })
 }
 
 /** Sees to it that `owner` has `amount` OPG and lets `spender` take it. */

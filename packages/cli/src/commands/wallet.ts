@@ -72,16 +72,17 @@ export function registerWallet(program: Command, context: CommandContext): void 
     },
   )
 
-  command('fund', 'Development networks only: top it up and approve Permit2.').action(
-    async (options: WalletOptions) => {
-      const network = networkFor(options.network)
-      const address = addressOf(network)
-      await tallied(context.output, options.json, (tally) => fund(network, address, tally))
-      const { balance } = await readWallet(network, address)
-      if (options.json === true) context.output.out(toJsonText({ address, balance }))
-      else context.output.out(`${address} holds ${formatOpg(balance)}; Permit2 is approved.\n`)
-    },
-  )
+  command(
+    'fund',
+    `Development networks only: top it up to ${formatOpg(FUND_TO)} and approve Permit2.`,
+  ).action(async (options: WalletOptions) => {
+    const network = networkFor(options.network)
+    const address = addressOf(network)
+    await tallied(context.output, options.json, (tally) => fund(network, address, tally))
+    const { balance } = await readWallet(network, address)
+    if (options.json === true) context.output.out(toJsonText({ address, balance }))
+    else context.output.out(`${address} holds ${formatOpg(balance)}; Permit2 is approved.\n`)
+  })
 
   registerWalletMoney(command, context)
   registerWalletPayment(command, context)
@@ -108,8 +109,7 @@ async function readWallet(network: Network, address: Address) {
 }
 
 async function fund(network: Network, address: Address, tally: Tally): Promise<void> {
-  const { demo } = network.accounts
-  if (demo === undefined || !isDevelopmentAccount(demo.address)) {
+  if (!handsOutMoney(network)) {
     throw new CliError('Only a development network hands out money.', {
       exitCode: EXIT.failed,
       code: 'not_a_devnet',
@@ -119,24 +119,28 @@ async function fund(network: Network, address: Address, tally: Tally): Promise<v
   const { OPG } = network.contracts
   const { balance, permit2 } = await readWallet(network, address)
   const client = publicClientOf(network)
-  if (balance < FUND_TO && address.toLowerCase() !== demo.address.toLowerCase()) {
-    const giver = createSender({ network, privateKey: demo.privateKey })
+  const { privateKey: bankKey } = developmentAccount(DEVELOPMENT_ROLES.deployer)
+  const bank = createSender({ network, privateKey: bankKey })
+  if (balance < FUND_TO) {
     const args = [address, FUND_TO - balance] as const
     await tally.send('transfer', () =>
-      giver.send({ address: OPG, abi: opgAbi, functionName: 'transfer', args }),
+      bank.send({ address: OPG, abi: opgAbi, functionName: 'transfer', args }),
     )
   }
   if (permit2 >= FUND_TO) return
   const own = createSender({ network, privateKey: walletKey(network) })
   if ((await client.getBalance({ address })) < GAS_MONEY) {
-    const { privateKey } = developmentAccount(DEVELOPMENT_ROLES.deployer)
-    const deployer = createSender({ network, privateKey })
-    await tally.send('gas money', () => deployer.transferEther(address, GAS_MONEY))
+    await tally.send('gas money', () => bank.transferEther(address, GAS_MONEY))
   }
   const args = [PERMIT2_ADDRESS, maxUint256] as const
   await tally.send('approve Permit2', () =>
     own.send({ address: OPG, abi: opgAbi, functionName: 'approve', args }),
   )
+}
+
+/** Under a profile too, whose demo account alone has a key that no development phrase has. */
+function handsOutMoney({ accounts: { demo }, profile }: Network): boolean {
+  return demo !== undefined && (isDevelopmentAccount(demo.address) || profile !== undefined)
 }
 
 /** Enough for one approval, wei. */

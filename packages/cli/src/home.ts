@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { accessSync, chmodSync, constants, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadNetwork } from '@assay/chain'
@@ -43,12 +43,17 @@ export function assayHome(environment: NodeJS.ProcessEnv = process.env): Home {
   }
 }
 
-/** Makes the folder where there is none yet; what will stand in it is for its owner alone. @throws CliError */
+/**
+ * Makes the folder where there is none yet. It is for its owner alone, for it holds keys of the development accounts and the
+ * servers' data. @throws CliError
+ */
 export function makeHome({ root }: Home): void {
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 })
+    chmodSync(root, 0o700)
+    accessSync(root, constants.W_OK)
   } catch (cause) {
-    throw new CliError('The folder of the network cannot be made.', {
+    throw new CliError('The folder of the network cannot be made, or not be written to.', {
       exitCode: EXIT.usage,
       code: 'bad_home',
       facts: { folder: root, reason: (cause as NodeJS.ErrnoException).code ?? String(cause) },

@@ -397,15 +397,17 @@ test('a home whose network file cannot be used has no network that could be reac
   }
 })
 
-test('a folder that is no folder is said to be none, by all that would make it', async () => {
+test('a folder that is none, or not to be written to, is said to be so by all that would make it', async () => {
   const given = process.env.ASSAY_HOME
-  process.env.ASSAY_HOME = path.join(home, 'bundle.json')
   process.env.ASSAY_WALLET_KEY = demoKey
   const network = ['--network', path.join(home, 'dead.json')]
-  for (const command of [['up'], ['up', '--detach'], ['proxy', ...network], ['mcp', ...network]]) {
-    const { code, err } = await runAssay(...command)
-    assert.match(err, /cannot be made[\s\S]*ASSAY_HOME/, command.join(' '))
-    assert.equal(code, 2)
+  for (const folder of [path.join(home, 'bundle.json'), '/proc/self']) {
+    process.env.ASSAY_HOME = folder
+    for (const command of [['up'], ['up', '--detach'], ['proxy', ...network], ['mcp', ...network]]) {
+      const { code, err } = await runAssay(...command)
+      assert.match(err, /cannot be made[\s\S]*ASSAY_HOME/, command.join(' '))
+      assert.equal(code, 2)
+    }
   }
   process.env.ASSAY_HOME = given
   delete process.env.ASSAY_WALLET_KEY

@@ -112,7 +112,13 @@ test('keys that nobody made are 401, foreign keys are asked to pay', async () =>
     await codeOf(await harness.post(BODY, bearer(apiKeyOf(randomBytes(32))))),
     '401 invalid_api_key',
   )
-  assert.equal((await harness.post(BODY, bearer('sk-something'))).status, 402)
+  for (const headers of [bearer('sk-something'), { 'x-api-key': 'sk-something' }]) {
+    const foreign = await harness.post(BODY, headers)
+    assert.equal(foreign.status, 402)
+    const said = await foreign.text()
+    assert.match(said, /Its API key is none of ours, which begin with assay_\./)
+    assert.doesNotMatch(said, /sk-something/)
+  }
   const anthropic = await fetch(`${harness.gateway.url}/v1/messages`, {
     method: 'POST',
     headers: { ...headOf('/v1/messages'), 'x-api-key': 'assay_nonsense' },

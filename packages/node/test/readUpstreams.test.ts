@@ -106,7 +106,7 @@ const model = (targets: unknown, more: object = {}) => ({
   models: [{ name: 'm', contextLength: 10, targets, ...more }],
 })
 const mistakes: [what: string, content: unknown, problem: RegExp][] = [
-  ['no JSON', '{', /cannot be read/],
+  ['no JSON', '{"key":"sk-secret', /: it is no JSON/],
   ['no models', {}, /models must be a list/],
   ['a misspelt member', model([server], { contextlength: 1 }), /contextlength is not known/],
   ['no context length', model([server], { contextLength: 'big' }), /contextLength must be a whole number/],
@@ -162,5 +162,12 @@ test('a key that would break the request is refused without being quoted', () =>
   assert.throws(
     () => read(model([{ ...paid, keyEnv: 'TWO' }]), { TWO: 'sk-\nsecret' }),
     (error: unknown) => error instanceof AssayError && !error.message.includes('secret'),
+  )
+})
+
+test('a file that is not there is said to be missing, not to be no JSON', () => {
+  assert.throws(
+    () => readUpstreams(join(folder, 'nowhere.json'), {}),
+    (error: unknown) => error instanceof AssayError && /cannot be read \(ENOENT\)/.test(error.message),
   )
 })

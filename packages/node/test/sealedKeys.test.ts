@@ -222,17 +222,20 @@ for (const [what, given, status, code] of refusals) {
 
 test('what is not encrypted to the enclave, or too long to be a key, is not looked at', async (t) => {
   const { node } = await awaitingNode(t)
+  let said = ''
   const post = async (type: string, body: Uint8Array<ArrayBuffer>) => {
     const answer = await fetch(node.url + PROVIDER_KEYS_PATH, {
       method: 'POST',
       headers: { 'content-type': type },
       body,
     })
-    const { error } = (await answer.json()) as { error: { code: string } }
+    const { error } = (await answer.json()) as { error: { code: string; message: string } }
+    said = error.message
     return [answer.status, error.code]
   }
   const { whole } = OHTTP_REQUEST_TYPE
   assert.deepEqual(await post('application/json', new Uint8Array(9)), [415, 'unsupported_media_type'])
   assert.deepEqual(await post(whole, new Uint8Array(100)), [422, 'ohttp_key'])
   assert.deepEqual(await post(whole, new Uint8Array(20_000)), [413, 'body_too_large'])
+  assert.ok(Number(/larger than (\d+) bytes/.exec(said)?.[1]) < 20_000, said)
 })

@@ -68,7 +68,7 @@ function modelIdFor(network: Network, body: Uint8Array): Hex {
   throw new SdkError('The network file lists no such model.', {
     code: 'unknown_model',
     facts: { model: name, known: network.models.map((entry) => entry.name).join(', ') },
-    next: 'Ask for one of these, or fetch the network file again.',
+    next: 'Ask for one of these. If it is newer than the network file: fetch that again, and restart what has read it.',
   })
 }
 

@@ -17,12 +17,19 @@ const DEVELOPMENT_PRICE = {
   outputPrice: 2n * 10n ** 12n,
 } as const
 
-/** Publishes the development model, circuits, and those that ASSAY_UPSTREAMS names (docs/upstreams.md). */
+/**
+ * Publishes the development model, circuits, and those that ASSAY_UPSTREAMS names (docs/upstreams.md).
+ * @returns them all, first the one that is asked where nobody names another: not one that the node was told not to serve
+ */
 export async function publishModels(network: Network, circuits: readonly string[]): Promise<NetworkModel[]> {
   const { readUpstreamManifests, SMOLLM2_MANIFEST, startCircuitEngine } = await import('@assay/node')
   const file = upstreamsFile()
   const models: NetworkModel[] = []
-  for (const manifest of [SMOLLM2_MANIFEST, ...(file === undefined ? [] : readUpstreamManifests(file))]) {
+  const upstreams = file === undefined ? [] : readUpstreamManifests(file)
+  const isLocalServed = process.env.ASSAY_LOCAL_MODEL !== 'off'
+  for (const manifest of isLocalServed
+    ? [SMOLLM2_MANIFEST, ...upstreams]
+    : [...upstreams, SMOLLM2_MANIFEST]) {
     // What runs elsewhere has no weights to hash: its manifest stands for it (docs/spec.md §8).
     models.push(await publishModel(network, manifest, manifest.files[0]?.sha256 ?? modelIdOf(manifest)))
   }

@@ -1,4 +1,3 @@
-import { chmodSync } from 'node:fs'
 import { saveNetwork } from '@assay/chain'
 import type { Network } from '@assay/protocol'
 import { type Home, makeHome } from '../home.ts'
@@ -33,8 +32,6 @@ export type RunningNetwork = { network: Network; stop(): Promise<void> }
 export async function startNetwork(options: StartNetworkOptions): Promise<RunningNetwork> {
   const { home, ports, progress, signal, profile } = options
   makeHome(home)
-  // It holds keys of the development accounts and the servers' data.
-  chmodSync(home.root, 0o700)
   const closers: (() => Promise<void> | void)[] = []
   const stop = async () => {
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close()

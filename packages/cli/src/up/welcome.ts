@@ -3,14 +3,13 @@ import { table } from '../output.ts'
 
 /** The screen at the end of `up`: where everything is, and what to type next. */
 export function welcome(network: Network): string {
-  const model = network.models[0]?.name ?? 'none'
   return `
 Assay is running.
 
 ${table([
   ['gateway', `${network.gatewayUrl}/v1   (OpenAI-compatible, paid by x402)`],
   ['chain', `${network.rpcUrl}   (chain id ${network.chainId})`],
-  ['model', `${model}   (enclave SIMULATED: development only)`],
+  ['models', `${network.models.map(({ name }) => name).join(', ')}   (enclave SIMULATED: development only)`],
   ...profileRows(network),
 ])}
 In another terminal:

@@ -8,11 +8,18 @@ import { REVOKED_KEY, UNKNOWN_KEY } from './refusals.ts'
 /** Whose calls a request's key pays for. */
 export type Credential = { grantId: Hex; grant: SpendingGrant; keyHash: Hex }
 
-/** Key of ours that a request carries, as OpenAI's clients (a bearer token) or Anthropic's (`x-api-key`) send it. */
-function keyIn(headers: IncomingHttpHeaders): string | undefined {
+/** Keys that a request carries, as OpenAI's clients (a bearer token) or Anthropic's (`x-api-key`) send them. */
+function keysIn(headers: IncomingHttpHeaders): string[] {
   const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  const given = [headers['x-api-key'], bearer].flat()
-  return given.find((key) => key?.startsWith(API_KEY_PREFIX) === true)
+  return [headers['x-api-key'], bearer].flat().filter((key) => key !== undefined)
+}
+
+const isOurs = (key: string): boolean => key.startsWith(API_KEY_PREFIX)
+
+/** Whether there are keys, but none of ours; what they are is nobody's business here. */
+export function carriesForeignKey(headers: IncomingHttpHeaders): boolean {
+  const keys = keysIn(headers)
+  return keys.length > 0 && !keys.some(isOurs)
 }
 
 /**
@@ -23,7 +30,7 @@ export async function credentialOf(
   context: Context,
   headers: IncomingHttpHeaders,
 ): Promise<Credential | undefined> {
-  const key = keyIn(headers)
+  const key = keysIn(headers).find(isOurs)
   if (key === undefined) return undefined
   const keyHash = isApiKey(key) ? apiKeyHash(key) : undefined
   const known = keyHash === undefined ? undefined : await context.keys.find(keyHash)

@@ -17,12 +17,13 @@ export async function authenticate(
   header: string | undefined,
   maximum: bigint,
   url: string,
+  carriesForeignKey = false,
 ): Promise<CheckedPayment> {
   const { network, committer } = context
   const terms = termsOf(context)
   if (header === undefined) {
     context.metrics.count('refused_total', 'payment_required')
-    throw new RefusedError(paymentRequired(terms, maximum, url))
+    throw new RefusedError(paymentRequired(terms, maximum, url, undefined, carriesForeignKey))
   }
   const payment = await checkPayment({
     header,

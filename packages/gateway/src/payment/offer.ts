@@ -1,4 +1,4 @@
-import { formatOpg, OPG_DOMAIN } from '@assay/protocol'
+import { API_KEY_PREFIX, formatOpg, OPG_DOMAIN } from '@assay/protocol'
 import { encodePaymentRequiredHeader } from '@x402/core/http'
 import type { PaymentRequired, PaymentRequirements } from '@x402/core/types'
 import { declarePaymentIdentifierExtension, PAYMENT_IDENTIFIER } from '@x402/extensions/payment-identifier'
@@ -37,13 +37,18 @@ export function paymentRequirements(terms: OfferTerms, maximum: bigint): Payment
   ]
 }
 
-/** A 402 in the dialect's shape with the x402 v2 header that stock clients read. */
+/**
+ * A 402 in the dialect's shape with the x402 v2 header that stock clients read.
+ * @param carriesForeignKey whether the request shows a key of somebody else's, as of one whose base URL alone was changed
+ */
 export function paymentRequired(
   terms: OfferTerms,
   maximum: bigint,
   url: string,
   refusal?: { code: string; reason: string },
+  carriesForeignKey = false,
 ): DialectError {
+  const key = carriesForeignKey ? `Its API key is none of ours, which begin with ${API_KEY_PREFIX}. ` : ''
   const required: PaymentRequired = {
     x402Version: 2,
     error: refusal?.reason ?? 'PAYMENT-SIGNATURE header is required',
@@ -55,7 +60,7 @@ export function paymentRequired(
     status: 402,
     message:
       refusal === undefined
-        ? `This request costs at most ${formatOpg(maximum)}. Pay with x402 v2: the offers are in the PAYMENT-REQUIRED header. Or send a key that a grant pays for: assay wallet grant create`
+        ? `This request costs at most ${formatOpg(maximum)}. ${key}Pay with x402 v2: the offers are in the PAYMENT-REQUIRED header. Or send a key that a grant pays for: assay wallet grant create`
         : `The payment was not accepted: ${refusal.reason}`,
     type: 'payment_required',
     code: refusal?.code ?? 'payment_required',

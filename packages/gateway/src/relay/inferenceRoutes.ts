@@ -11,7 +11,7 @@ import type { AnswerName } from '@assay/store'
 import type { CheckedPayment } from '@assay/verify'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Context } from '../context.ts'
-import { type Credential, credentialOf } from '../grants/credential.ts'
+import { type Credential, carriesForeignKey, credentialOf } from '../grants/credential.ts'
 import { relayUnderGrant } from '../grants/relayUnderGrant.ts'
 import { type Answer, ask } from '../http/ask.ts'
 import { RefusedError } from '../http/dialectError.ts'
@@ -149,7 +149,10 @@ async function handle(
     body,
   })
   const url = `${context.network.gatewayUrl}${path}`
-  const payment = credential === undefined ? await authenticate(context, header, maximum, url) : undefined
+  const payment =
+    credential === undefined
+      ? await authenticate(context, header, maximum, url, carriesForeignKey(request.headers))
+      : undefined
   const name = answerName(request, credential ?? (payment as CheckedPayment), header)
   if (name !== undefined) {
     const kept = await recall(context, name, { requestHash: hash, requestId: payment?.requestId })

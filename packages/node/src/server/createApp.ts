@@ -30,7 +30,8 @@ export function createApp(
     request: FastifyRequest,
     reply: FastifyReply,
   ): FastifyReply {
-    const refused = unreadable(error, MAX_BODY_BYTES)
+    // A route may take less than the rest; what is no HTTP has none.
+    const refused = unreadable(error, request.routeOptions?.bodyLimit ?? MAX_BODY_BYTES)
     if (refused !== undefined) return refuse(reply, refused)
     log('request_failed', { id: request.id, reason: error.name, code: error.code })
     return refuse(reply, {

@@ -63,7 +63,9 @@ function readModels(path: string, findKey: KeyFinder): UpstreamModel[] {
   try {
     parsed = JSON.parse(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw wrong(path, `it cannot be read as JSON (${cause instanceof Error ? cause.name : 'unknown'})`)
+    // Never the words of a parser, which may repeat a key that stands in the file.
+    const { code } = cause as NodeJS.ErrnoException
+    throw wrong(path, code === undefined ? 'it is no JSON' : `it cannot be read (${code})`)
   }
   const at = reader(path)
   const models = at

@@ -7,6 +7,7 @@ import { SdkError } from './errors.ts'
 import { gatewayError } from './gatewayError.ts'
 import { completeBundle, waitForReceipt } from './receiptStatus.ts'
 import type { VerifiedFetch } from './verifiedFetch.ts'
+import { withResolvers } from './withResolvers.ts'
 
 /** How long a call waits behind the answer: not at all, until the batch is on chain, or until it is final. */
 export type Wait = 'answer' | 'settled' | 'final'
@@ -67,7 +68,7 @@ export async function begin(
   body: Readonly<Record<string, unknown>>,
   parameters: CallParameters,
 ): Promise<Begun> {
-  const verified = Promise.withResolvers<VerifiedAnswer>()
+  const verified = withResolvers<VerifiedAnswer>()
   const { verification, valueAtRisk, settlement, idempotencyKey, signal } = parameters
   const headers = {
     'content-type': 'application/json',

@@ -2,6 +2,7 @@ import type { VerifiedAnswer } from './answer.ts'
 import { begin, type Caller, type CallParameters, callWhole, type Proof, proofOf } from './call.ts'
 import { type ChatOutput, readChatOutput, streamChatOutput } from './chatOutput.ts'
 import { bodyIn } from './parameters.ts'
+import { withResolvers } from './withResolvers.ts'
 
 /** A message of a conversation; further members, such as `tool_calls` and `tool_call_id`, pass as they are. */
 export type ChatMessage = { role: string; content: string; [member: string]: unknown }
@@ -73,7 +74,7 @@ export async function chatStream(
   parameters: Omit<ChatParameters, 'stream'>,
 ): Promise<ChatStream> {
   const begun = await begin(caller, PATH, bodyOf({ ...parameters, stream: true }), parameters)
-  const message = Promise.withResolvers<ChatOutput>()
+  const message = withResolvers<ChatOutput>()
   let content = ''
   // Left early: what was seen is the answer, and its proof is on its way.
   const leave = () => message.resolve({ role: 'assistant', content })

@@ -4,6 +4,15 @@
  * exactly the bytes sent and received was checked (streams: before their completion is reported). It keeps no state and
  * stores no key. Start with `assayFetch.ts`; `answer.ts` holds what is checked.
  */
+export {
+  AssayError,
+  type Bundle,
+  encodeBundle,
+  type Network,
+  parseBundle,
+  type Receipt,
+} from '@assay/protocol'
+export type { Report } from '@assay/verify'
 export { type AgentTool, agentTools } from './agentTools.ts'
 export { type AnswerExpectation, answerReport, type VerifiedAnswer } from './answer.ts'
 export { type AssayFetchOptions, assayFetch } from './assayFetch.ts'

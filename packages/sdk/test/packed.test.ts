@@ -172,6 +172,7 @@ const SAID = {
   changed: ['verification_failed', 'responseMatches'],
   tooDear: ['over_limit'],
   mistyped: ['bad_input'],
+  withoutNetwork: ['not_found'],
   proxy: 'Paris.',
   strangerAtProxy: 401,
 }

@@ -1,7 +1,7 @@
 // A program of somebody else's, in plain JavaScript: asks, checks an answer that it kept, is refused. packed.test.ts runs
 // it from another folder and reads what it prints.
 import { deserialize, serialize } from 'node:v8'
-import { answerReport, createAssay, SdkError } from '@assay/sdk'
+import { AssayError, answerReport, createAssay, encodeBundle, parseBundle, SdkError } from '@assay/sdk'
 import { startProxy } from '@assay/sdk/proxy'
 
 const { network, privateKey, model, chainUrl, frameworks } = JSON.parse(process.argv[2])
@@ -16,12 +16,12 @@ const reading =
 const chain = Object.fromEntries(
   ['tillOf', 'permit2Allowance', 'priceOf', 'view'].map((method) => [method, reading(method)]),
 )
-/** Code of the error, and the steps of the checklist that failed, where there was one. */
+/** Code of an error of ours, and the steps of the checklist that failed, where there was one. */
 async function refusalOf(promise) {
   try {
     await promise
   } catch (error) {
-    if (!(error instanceof SdkError)) throw error
+    if (!(error instanceof SdkError) && !(error instanceof AssayError)) throw error
     const failed = error.report?.steps.filter(({ outcome }) => outcome === 'failed').map(({ name }) => name)
     return [error.code, ...(failed ?? [])]
   }
@@ -40,13 +40,14 @@ said.stream = ''
 for await (const text of stream) said.stream += text
 said.streamed = (await stream.result).report.ok
 
-const { request, requestAuth, response } = bundle
+const read = parseBundle(encodeBundle(bundle))
+const { request, requestAuth, response } = read
 const kept = {
   network,
   chain,
-  expected: { request, requestAuth, modelId: bundle.receipt.modelId, committer: network.gateway },
+  expected: { request, requestAuth, modelId: read.receipt.modelId, committer: network.gateway },
   response,
-  signed: bundle,
+  signed: read,
 }
 said.kept = (await answerReport(kept)).report.ok
 const changed = new TextEncoder().encode(new TextDecoder().decode(response.body).replace('Paris', 'Roma!'))
@@ -55,6 +56,8 @@ said.changed = await refusalOf(answerReport({ ...kept, response: { ...response, 
 const sparing = createAssay({ ...options, maxPerCall: 1n })
 said.tooDear = await refusalOf(sparing.llm.chat({ model, messages }))
 said.mistyped = await refusalOf(llm.chat({ model, messages, temprature: 1 }))
+
+said.withoutNetwork = await refusalOf((async () => createAssay({ networkPath: 'none.json', privateKey }))())
 
 const proxy = await startProxy({ ...options, port: 0, token: 'its token' })
 const throughProxy = (key) =>

@@ -73,8 +73,7 @@ async function ask(browser: Browser, script: string, question: Question): Promis
 }
 
 test('headless Chromium verifies Nitro and SEV-SNP evidence, and refuses it when changed', {
-  skip:
-    executablePath === undefined ? 'no Chromium on this machine (Debian: apt-get install chromium)' : false,
+  skip: executablePath === undefined ? 'Chromium is not installed; scripts/chromium.sh installs it' : false,
 }, async (t) => {
   const browser = await chromium.launch({
     executablePath: executablePath as string,

@@ -109,7 +109,7 @@ contract SpendingGrants is ReentrancyGuardTransient {
         return settlement.digestOf(GrantLib.structHash(grant));
     }
 
-    /// @return funded all that was ever paid in, OPG base units
+    /// @return funded what was paid in and not taken back, OPG base units
     /// @return spent of it, on final calls
     /// @return revokedAt Unix seconds, 0 while the grant stands
     /// @return opened whether the payer's signature was seen

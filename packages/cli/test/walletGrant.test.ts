@@ -26,15 +26,18 @@ const payer = developmentAccount(DEVELOPMENT_ROLES.demo)
 let devnet: Devnet
 let network: Network
 let networkFile: string
-/** A gateway that takes every key and knows of no call. */
+/** A gateway that takes every key, and knows of no call; of grants that it has not heard of, not even that. */
 let gateway: Server
+let unheardOf = ''
 
 before(async () => {
   for (const name of Object.keys(process.env)) if (name.startsWith('ASSAY_')) delete process.env[name]
   const folder = temporaryFolder('wallet-grant')
-  gateway = createServer((request, response) =>
-    request.resume().on('end', () => response.end(JSON.stringify({ calls: [], hasMore: false }))),
-  )
+  gateway = createServer((request, response) => {
+    if (unheardOf !== '' && request.url?.includes(unheardOf)) response.statusCode = 404
+    const answer = response.statusCode === 404 ? { error: { message: 'No.' } } : { calls: [], hasMore: false }
+    request.resume().on('end', () => response.end(JSON.stringify(answer)))
+  })
   await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening))
   const gatewayUrl = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
   ;({ devnet, network } = await startDeployedDevnet(folder, { terms: 'unhurried', gatewayUrl }))
@@ -98,6 +101,21 @@ test('a grant that stands takes deposits up to its most, and gives nothing back'
   const { text, facts } = await shown(id)
   assert.deepEqual([facts.state, facts.end], ['open', null])
   assert.match(text, /state +open\n[\s\S]*left +5 OPG\n[\s\S]*trust +gateway \S+ can spend[\s\S]*No call yet/)
+})
+
+test('a grant that no key was made under is told from the chain, though its gateway has not heard of it', async () => {
+  const { id } = await opened()
+  unheardOf = id
+  const open = await grant('show', id)
+  assert.equal(open.code, 0, open.err)
+  assert.match(open.out, new RegExp(`left +2 OPG\n[\\s\\S]*has not heard of it[\\s\\S]*grant key ${id}\n$`))
+  const { out } = await grant('show', id, '--json')
+  const { deposit, calls } = JSON.parse(out) as { deposit: string; calls: unknown }
+  assert.deepEqual([deposit, calls], [String(parseEther('2')), null])
+  assert.equal((await grant('revoke', id)).code, 0)
+  const ended = await grant('show', id)
+  assert.match(ended.out, /never heard of it/)
+  assert.doesNotMatch(ended.out, /grant key/)
 })
 
 test('a revoked grant takes no money, key or revocation, and gives the rest back in its time', async () => {

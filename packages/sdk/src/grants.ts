@@ -15,6 +15,7 @@ import {
 import { type Address, bytesToBigInt, type Hex } from 'viem'
 import { privateKeyToAddress } from 'viem/accounts'
 import { SdkError } from './errors.ts'
+import { gatewayError } from './gatewayError.ts'
 import {
   mustBeRevocable,
   mustGiveBack,
@@ -156,7 +157,11 @@ export type GrantCallRecord = {
   at: string
 }
 
-/** Every call under a grant, newest first, as the gateway counts them. @throws SdkError `gateway_error` | `unreachable` */
+/**
+ * Every call under a grant, newest first, as the gateway counts them. It hears of a grant with the first key under it,
+ * and has taken no call before.
+ * @throws SdkError `gateway_error`, with status 404 where it has not heard of the grant, or `unreachable`
+ */
 export async function readGrantCalls(network: Network, grantId: Hex): Promise<GrantCallRecord[]> {
   const calls: GrantCallRecord[] = []
   for (let before = ''; ; before = `?before=${calls.at(-1)?.counter}`) {
@@ -226,26 +231,13 @@ async function askGateway(network: Network, path: string, body?: object): Promis
       cause,
     })
   })
-  const text = new TextDecoder().decode(await readBounded(response, 'gateway_error', MAX_ANSWER_BYTES))
-  if (response.ok) {
-    const value = jsonObjectIn(text)
-    if (value === undefined) throw noRecord('it is not a JSON object')
-    return value
-  }
-  throw new SdkError(messageOf(text), { code: 'gateway_error', facts: { status: response.status } })
+  if (!response.ok) throw await gatewayError(response)
+  const value = jsonObjectIn(await readBounded(response, 'gateway_error', MAX_ANSWER_BYTES))
+  if (value === undefined) throw noRecord('it is not a JSON object')
+  return value
 }
 
 const MAX_ANSWER_BYTES = 256 * 1024
-
-function messageOf(text: string): string {
-  try {
-    const { error } = JSON.parse(text) as { error?: { message?: unknown } }
-    if (typeof error?.message === 'string') return error.message.slice(0, 500)
-  } catch {
-    // Not JSON: the status alone has to do.
-  }
-  return 'The gateway answered with an error.'
-}
 
 async function call(
   network: Network,

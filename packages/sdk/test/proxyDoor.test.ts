@@ -135,6 +135,28 @@ test('paths that lead elsewhere are not found', async () => {
   assert.deepEqual(stub.seen, { unpaid: 0, paid: 0 })
 })
 
+test('the list of paths that a gateway points lost clients to is had here too, with the token', async () => {
+  const gateway = createServer((request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ of: request.url }))
+  }).listen(0, '127.0.0.1')
+  await once(gateway, 'listening')
+  const gatewayUrl = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+  const elsewhere = await open({ network: { ...stub.network, gatewayUrl } })
+  try {
+    const lost = await post(`${elsewhere.url}/v2/models`, { authorization }, '', 'GET')
+    const [, list = ''] = /GET (\/\S+) lists/.exec(lost.text) ?? []
+    assert.deepEqual([lost.status, list], [404, '/openapi.json'])
+    const found = await post(`${elsewhere.url}${list}`, { authorization }, '', 'GET')
+    assert.deepEqual([found.status, found.text], [200, '{"of":"/openapi.json"}'])
+    assert.equal((await post(`${elsewhere.url}${list}`, {}, '', 'GET')).status, 401)
+    assert.equal((await post(`${elsewhere.url}${list}/x`, { authorization }, '', 'GET')).status, 404)
+  } finally {
+    await elsewhere.close()
+    gateway.closeAllConnections()
+    gateway.close()
+  }
+})
+
 test('a model may be asked for by a name with a slash, as models of others have', async () => {
   const asked: string[] = []
   const gateway = createServer((request, response) => {

@@ -15,6 +15,7 @@ import {
   readGrantCalls,
   revokeApiKey,
   revokeGrant,
+  SdkError,
   withdrawGrant,
 } from '@assay/sdk'
 import { type Command, InvalidArgumentError } from 'commander'
@@ -93,8 +94,9 @@ export function registerWalletGrant(wallet: Command, context: CommandContext): v
     .action(async (id: Hex, options: GrantOptions) => {
       const { network, payer } = payerOf(options)
       const facts = await ownGrant(network, payer, id)
-      const calls = await readGrantCalls(network, id)
+      const calls = await readGrantCalls(network, id).catch(unheardOf)
       if (options.json === true) return context.output.out(toJsonText({ ...facts, calls }))
+      if (calls === null) return context.output.out(`${describeGrant(facts)}\n${keyFirst(facts)}`)
       const rows = calls.map(({ counter, at, amount, state, settled, requestId }): [string, string] => [
         `#${counter}  ${at}`,
         `${formatOpg(amount)}  ${settled ? 'paid' : state === 'finished' ? 'to be paid' : state}  ${requestId}`,
@@ -240,6 +242,17 @@ function keyless(grantId: Hex, cause: unknown): CliError {
     cause,
   })
 }
+
+/** A gateway hears of a grant with the first key under it: until then there is no call to tell. @throws any other */
+function unheardOf(cause: unknown): null {
+  if (cause instanceof SdkError && cause.code === 'gateway_error' && cause.facts.status === 404) return null
+  throw cause
+}
+
+const keyFirst = ({ id, end }: GrantFacts): string =>
+  end === null
+    ? `The gateway has not heard of it: it does with the first key: assay wallet grant key ${id}\n`
+    : 'The gateway never heard of it: no call was made under it there.\n'
 
 function howToUse(network: Network, key: string): string {
   return `The API key, shown this once:

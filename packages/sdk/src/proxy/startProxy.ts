@@ -48,10 +48,10 @@ export type RunningProxy = { url: string; close(): Promise<void> }
 const MAX_CONNECTIONS = 256
 const REQUEST_TIMEOUT_MS = 60_000
 /**
- * Paths that may be asked for: what a client of a model needs, a model's name with all its characters escaped too, and
- * nothing that could become a way to elsewhere, such as a dot that is escaped (WHATWG URL, "double-dot path segment").
+ * Paths that may be asked for: what a client of a model needs, a model's name with all its characters escaped too, the
+ * list of these that the gateway's errors point to, and nothing that could become a way to elsewhere, such as a dot that is escaped (WHATWG URL, "double-dot path segment").
  */
-const PASSES = /^\/v1\/(?:[A-Za-z0-9/_.:~!$&'()*+,;=@-]|%(?!2e)[0-9a-f]{2}){1,512}$/i
+const PASSES = /^\/(?:openapi\.json$|v1\/(?:[A-Za-z0-9/_.:~!$&'()*+,;=@-]|%(?!2e)[0-9a-f]{2}){1,512}$)/i
 
 /**
  * An endpoint on 127.0.0.1 for any program that speaks OpenAI's or Anthropic's API: it pays, verifies each answer and
@@ -228,7 +228,7 @@ function sayHealth(response: ServerResponse, network: Network): void {
 function notFound(method: string, path: string): DialectError {
   return {
     status: 404,
-    message: `There is no ${method} ${path.slice(0, 200)} here.`,
+    message: `There is no ${method} ${path.slice(0, 200)} here; GET /openapi.json lists what there is under /v1.`,
     type: 'invalid_request_error',
     code: 'not_found',
   }

@@ -101,13 +101,27 @@ test('beside it the node’s own model answers as before, and Anthropic’s clie
   assert.match(own.content[0]?.type === 'text' ? own.content[0].text : '', /Paris/)
 })
 
-/** Where something stands in what the network's processes wrote: logs, databases, chain. */
+/**
+ * Where something stands in what the network's processes wrote: logs, databases, chain. They go on writing: where one
+ * replaces a file while it is looked for, all are looked through again, so that its successor is too.
+ */
 function filesWith(text: string): string[] {
-  const files = readdirSync(local.home, { recursive: true, withFileTypes: true })
+  for (let tries = 0; tries < 100; tries++) {
+    try {
+      return files().filter((file) => readFileSync(file).includes(text))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  return assert.fail('files were replaced under all of a hundred readings')
+}
+
+function files(): string[] {
+  const found = readdirSync(local.home, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => path.join(parentPath, name))
-  assert.ok(files.some((file) => file.endsWith('node.log')))
-  return files.filter((file) => readFileSync(file).includes(text))
+  assert.ok(found.some((file) => file.endsWith('node.log')))
+  return found
 }
 
 test('what was asked and answered is in no log and no file of the network, of what was refused neither', async () => {
